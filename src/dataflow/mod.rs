@@ -1,0 +1,8 @@
+//! The operators and the loop that drives them. Doesn't know SQL text.
+
+pub mod accumulator;
+mod batch;
+mod operator;
+
+pub use batch::{Batch, OldRows, WindowBounds};
+pub use operator::{Context, Operator};

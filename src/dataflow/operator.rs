@@ -1,0 +1,91 @@
+//! The operator contract.
+
+use crate::dataflow::Batch;
+use crate::error::Result;
+use crate::log::Records;
+
+/// A step of a task. Synchronous and deterministic: no clock, no chance, no I/O but its own state. The same inputs in
+/// the same order give the same outputs; with caching off, whatever the cuts of batches and commits.
+pub trait Operator: Send {
+    /// Takes a batch in; appends what it makes of it to `out`, in row order.
+    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()>;
+
+    /// Before a commit: gives the changes that caching held back.
+    fn flush(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let _ = (out, context);
+        Ok(())
+    }
+
+    /// At a commit: the state's changes since the last one (only the last per key) as changelog records, and everything
+    /// else that must be remembered (stream time). Nothing for a stateless operator.
+    fn changes(&mut self, into: &mut Records) -> Result<()> {
+        let _ = into;
+        Ok(())
+    }
+
+    /// Takes changelog records back in, in their order, before the first batch.
+    fn restore(&mut self, records: &Records) -> Result<()> {
+        let _ = records;
+        Ok(())
+    }
+
+    /// Bytes of state held, about.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// What operators share of their task.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// `cache.max.bytes.buffering` > 0: only the last change of a key until the commit goes on.
+    pub caching: bool,
+    /// Rows that could not be processed, for the processing log.
+    pub errors: Vec<ProcessingError>,
+    /// Rows that came too late for their window.
+    pub late: u64,
+    /// Rows that could not be processed, all of them (`errors` is bounded).
+    pub bad: u64,
+}
+
+/// Kept of one round; beyond it only the count goes on.
+pub const PROCESSING_ERRORS_MAX: usize = 1000;
+
+/// One entry of the processing log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessingError {
+    pub kind: ErrorKind,
+    pub reason: String,
+    /// Where the record came from, where known.
+    pub topic: Option<String>,
+    pub partition: Option<u32>,
+    pub offset: Option<i64>,
+    /// Row time, ms.
+    pub row_time: Option<i64>,
+    /// The raw value of a record that could not be decoded.
+    pub record: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Bytes that could not be decoded.
+    Deserialization,
+    /// An expression failed, a key was null where one is needed.
+    Processing,
+    /// A row could not be encoded.
+    Serialization,
+    /// The row's window was closed already.
+    Late,
+}
+
+impl Context {
+    pub fn error(&mut self, error: ProcessingError) {
+        match error.kind {
+            ErrorKind::Late => self.late += 1,
+            _ => self.bad += 1,
+        }
+        if self.errors.len() < PROCESSING_ERRORS_MAX {
+            self.errors.push(error);
+        }
+    }
+}

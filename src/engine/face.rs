@@ -1,0 +1,102 @@
+//! The face of an engine, in this process or attached over the folder's socket: what a terminal, a job or an embedding
+//! program can ask of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::types::{SqlType, Value};
+
+/// What belongs to one terminal: properties made by SET, variables made by DEFINE. Changed by those statements.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Session {
+    pub properties: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// An engine that can be asked.
+pub trait Face: Send + Sync {
+    /// Runs one statement (`;` optional). SELECT and PRINT answer with `Reply::Rows`, all else when it is done.
+    fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply>;
+    /// The topics.
+    fn log(&self) -> Arc<dyn Log>;
+    /// Names for completion: streams, tables, columns, topics, query ids.
+    fn names(&self) -> Vec<String>;
+}
+
+/// The answer to a statement.
+#[derive(Debug)]
+pub enum Reply {
+    Done(Status),
+    Listing(Listing),
+    /// A text of several lines (DESCRIBE FUNCTION, EXPLAIN).
+    Text(String),
+    Rows(RowStream),
+}
+
+/// A statement was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Status {
+    /// For people: `Stream FLIGHTS created`.
+    pub message: String,
+    /// The persistent query it started.
+    pub query_id: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+/// A table of facts (SHOW ..., DESCRIBE ...), with lines before and after it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Listing {
+    /// `streams`, `tables`, `topics`, `queries`, `description`, ...
+    pub kind: String,
+    /// Facts above the table: (name, value), e.g. of DESCRIBE EXTENDED.
+    pub facts: Vec<(String, String)>,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Rows of a pull or push query, or lines of PRINT. Dropping it ends the query.
+pub struct RowStream {
+    /// (name, type) of each column; the first `keys` are key columns. Empty for PRINT.
+    pub columns: Vec<(String, SqlType)>,
+    /// A push query has an id and goes on until it is dropped.
+    pub query_id: Option<String>,
+    /// Bounded: a slow reader slows the query down, not the process.
+    pub events: Receiver<RowEvent>,
+    /// Called once when the reader goes away.
+    pub on_drop: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Drop for RowStream {
+    fn drop(&mut self) {
+        if let Some(on_drop) = self.on_drop.take() {
+            on_drop();
+        }
+    }
+}
+
+impl std::fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream").field("columns", &self.columns).field("query_id", &self.query_id).finish()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowEvent {
+    Rows(Vec<Row>),
+    /// A line of PRINT.
+    Line(String),
+    /// The last event: `Limit Reached`, `Query Completed`.
+    End(String),
+    /// The last event.
+    Failed(Error),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub values: Vec<Value>,
+    /// The key was deleted: all but key columns are NULL.
+    pub tombstone: bool,
+}

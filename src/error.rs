@@ -1,0 +1,109 @@
+//! The error that reaches a person: who must act, what happened, how to mend it.
+
+use std::fmt;
+
+use crate::log::LogError;
+use crate::sql::ast::Location;
+
+/// Who can do something about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Audience {
+    /// The statement is wrong.
+    Statement,
+    /// The environment: a missing topic, a full disk, rights.
+    World,
+    /// The language has it, this version doesn't run it.
+    NotSupported,
+    /// A defect of ours.
+    Internal,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Error {
+    pub audience: Audience,
+    pub what: String,
+    pub hint: Option<String>,
+    /// Where in the statement's text, when known.
+    pub at: Option<Location>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(audience: Audience, what: impl Into<String>) -> Self {
+        Error { audience, what: what.into(), hint: None, at: None }
+    }
+
+    pub fn statement(what: impl Into<String>) -> Self {
+        Error::new(Audience::Statement, what)
+    }
+
+    pub fn world(what: impl Into<String>) -> Self {
+        Error::new(Audience::World, what)
+    }
+
+    pub fn internal(what: impl Into<String>) -> Self {
+        Error::new(Audience::Internal, what)
+    }
+
+    /// `<what> is not supported`, with what to do instead.
+    pub fn not_supported(what: impl fmt::Display, hint: impl Into<String>) -> Self {
+        Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the place unless one is known already (the innermost place is the best).
+    #[must_use]
+    pub fn at(mut self, at: Location) -> Self {
+        if at != Location::default() {
+            self.at.get_or_insert(at);
+        }
+        self
+    }
+
+    /// The error as several lines: place, text with a caret under the place, hint.
+    pub fn render(&self, text: &str) -> String {
+        let mut out = String::new();
+        if let Some(at) = self.at {
+            out.push_str(&format!("line {}:{}: ", at.line, at.column));
+        }
+        out.push_str(&self.what);
+        if let Some(at) = self.at
+            && let Some(line) = text.lines().nth(at.line.saturating_sub(1) as usize)
+        {
+            let before: String = line.chars().take(at.column.saturating_sub(1) as usize).collect();
+            let pad = unicode_width::UnicodeWidthStr::width(before.as_str());
+            out.push_str(&format!("\n  {line}\n  {}^", " ".repeat(pad)));
+        }
+        if let Some(hint) = &self.hint {
+            out.push_str(&format!("\nHint: {hint}"));
+        }
+        out
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "line {}:{}: ", at.line, at.column)?;
+        }
+        f.write_str(&self.what)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<LogError> for Error {
+    fn from(error: LogError) -> Self {
+        Error::world(error.to_string())
+    }
+}

@@ -1,0 +1,121 @@
+//! The one table of functions: parser, type check, SHOW FUNCTIONS, DESCRIBE FUNCTION, completion, docs and tests all
+//! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
+
+use arrow::array::ArrayRef;
+
+use crate::dataflow::accumulator::Accumulator;
+use crate::error::Result;
+use crate::expr::EvalErrors;
+use crate::types::{SqlType, Value};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    Scalar,
+    Aggregate,
+    Table,
+}
+
+/// One function with all its overloads.
+pub struct Function {
+    /// In upper case.
+    pub name: &'static str,
+    pub kind: FunctionKind,
+    /// `STRING`, `MATHEMATICAL`, `DATE / TIME`, `COLLECTION`, `AGGREGATE`, ...
+    pub category: &'static str,
+    pub description: &'static str,
+    pub overloads: Vec<Overload>,
+    /// (expression, its result as text): run as tests.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+pub struct Overload {
+    pub params: Vec<Param>,
+    /// The parameter that may be given any number of times (0 too).
+    pub variadic: Option<usize>,
+    pub returns: Returns,
+    pub call: Implementation,
+}
+
+pub struct Param {
+    pub name: &'static str,
+    pub ty: ParamType,
+    pub description: &'static str,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamType {
+    /// This type; in the second pass also what is implicitly cast to it.
+    Is(SqlType),
+    /// Any DECIMAL.
+    Decimal,
+    /// Any type, the same wherever the name occurs in the overload.
+    Generic(&'static str),
+    Array(Box<ParamType>),
+    /// MAP<STRING, _>
+    Map(Box<ParamType>),
+    AnyStruct,
+    Any,
+    /// A lambda of parameters of these types that gives that type.
+    Lambda(Vec<ParamType>, Box<ParamType>),
+    /// DAYS, HOURS, ... as a bare word; arrives as a STRING in upper case without the plural S.
+    Unit,
+}
+
+pub enum Returns {
+    /// A type that may mention the overload's generics.
+    Is(ParamType),
+    /// Computed from the argument types (after casts). An error is told to the writer of the statement.
+    Computed(fn(&[SqlType]) -> Result<SqlType, String>),
+}
+
+pub enum Implementation {
+    Scalar(ScalarFn),
+    /// Called with the arguments' types (those that are rows' values first, then the constants in `init`).
+    Aggregate(fn(&AggregateCall) -> Result<Box<dyn Accumulator>>),
+    Table(TableFn),
+}
+
+/// A scalar function over a batch: gives a column of `call.returns`' Arrow type with `call.rows` rows.
+pub type ScalarFn = for<'a, 'b> fn(&'a mut ScalarCall<'b>) -> ArrayRef;
+
+pub struct ScalarCall<'a> {
+    /// One array per argument, `rows` long. Lambda arguments are not among them.
+    pub args: &'a [ArrayRef],
+    pub arg_types: &'a [SqlType],
+    /// The arguments that are constants, known before the first row (a regular expression is compiled once).
+    pub constants: &'a [Option<Value>],
+    pub lambdas: &'a [&'a dyn LambdaBody],
+    pub rows: usize,
+    pub returns: &'a SqlType,
+    /// A failed row: NULL in the result and an entry here.
+    pub errors: &'a mut EvalErrors,
+}
+
+/// A lambda with the outer columns it sees already bound.
+pub trait LambdaBody {
+    /// `params`: one array per parameter, of `rows` entries; `outer`: for each entry the outer row it belongs to.
+    fn evaluate(&self, params: &[ArrayRef], outer: &[u32], rows: usize, errors: &mut EvalErrors) -> ArrayRef;
+    fn returns(&self) -> &SqlType;
+}
+
+/// A table function over a batch: for each row any number of values.
+pub type TableFn = for<'a, 'b> fn(&'a mut ScalarCall<'b>) -> TableResult;
+
+/// `values` of all rows one after another; row i's are `offsets[i]..offsets[i + 1]`.
+pub struct TableResult {
+    pub offsets: Vec<u32>,
+    pub values: ArrayRef,
+}
+
+/// How an aggregate was called.
+#[derive(Debug, Clone)]
+pub struct AggregateCall {
+    pub name: &'static str,
+    /// Types of the arguments that are columns.
+    pub args: Vec<SqlType>,
+    /// Trailing constant arguments (k of TOPK, n and ignoreNulls of *_BY_OFFSET).
+    pub init: Vec<Value>,
+    /// The most elements of COLLECT_LIST and COLLECT_SET.
+    pub collect_limit: Option<usize>,
+}

@@ -1,0 +1,187 @@
+//! Topics: one [`Log`] trait, with Kafka's notions and no others, and the logs that are it.
+//!
+//! Doesn't know what a record means.
+
+pub mod embedded;
+pub mod partitioner;
+mod records;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use records::{Header, RecordMeta, Records, Span};
+
+/// Partition `partition` of topic `topic`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    pub topic: String,
+    pub partition: u32,
+}
+
+/// What can go wrong with a log. `Display` gives what, and a hint where there is one.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    #[error("topic '{0}' does not exist")]
+    UnknownTopic(String),
+    #[error("topic '{topic}' has no partition {partition}")]
+    UnknownPartition { topic: String, partition: u32 },
+    #[error("topic '{0}' already exists")]
+    TopicExists(String),
+    /// A name, a config or a count that is not allowed; the text says which and what would be.
+    #[error("{0}")]
+    Invalid(String),
+    /// Asked for an offset below the first or above the next one.
+    #[error("offset {asked} of {topic}-{partition} is out of range: first {first}, next {next}")]
+    OffsetOutOfRange { topic: String, partition: u32, asked: i64, first: i64, next: i64 },
+    #[error("a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}'")]
+    RecordTooLarge { topic: String, bytes: usize, limit: usize },
+    /// The disk is (nearly) full: nothing was written. Goes on when there is room again.
+    #[error("the log takes no writes: {0}")]
+    Full(String),
+    /// Stored bytes below the committed end don't have the checksum they were written with.
+    #[error("damaged data in {file} at byte {position}: {reason}")]
+    Damaged { file: String, position: u64, reason: String },
+    /// The data folder was written by a newer version.
+    #[error("the data folder has format version {found}; this program knows up to {known}: use a newer millpond")]
+    NewerFormat { found: u32, known: u32 },
+    /// An fsync failed: what was written is in doubt, so the log takes no more writes until it is opened anew.
+    #[error("the log is read-only since a failed write: {0}")]
+    Poisoned(String),
+    #[error("{what}: {cause}")]
+    Io { what: String, cause: Arc<std::io::Error> },
+}
+
+/// What a topic is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    pub name: String,
+    pub partitions: u32,
+    /// Under Kafka's names (`retention.ms`, `cleanup.policy`, ...). An unknown one is refused.
+    pub configs: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    pub name: String,
+    pub partitions: Vec<PartitionDescription>,
+    /// All configs: those that were set and the defaults of the others.
+    pub configs: Vec<TopicConfig>,
+    /// Millpond's own topics (changelogs, the command log, ...).
+    pub internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    pub name: String,
+    pub value: String,
+    pub is_default: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionDescription {
+    /// The first offset that can be read.
+    pub first_offset: i64,
+    /// The offset that the next committed record gets.
+    pub next_offset: i64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, however it comes (the operating system has the bytes).
+    Process,
+    /// Loss of power (the disk has them).
+    Power,
+}
+
+/// A log of topics. All methods may be called from any thread. Readers see committed records only.
+pub trait Log: Send + Sync {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError>;
+    /// Adds partitions (never removes) and sets configs; a config of `None` goes back to its default.
+    fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError>;
+    /// Removes all records; offsets go on from where they were.
+    fn empty_topic(&self, topic: &str) -> Result<(), LogError>;
+    /// Removes all records below the given offset.
+    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError>;
+    fn delete_topic(&self, topic: &str) -> Result<(), LogError>;
+    /// Names in order.
+    fn topics(&self) -> Vec<String>;
+    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
+    /// None: there is no such topic.
+    fn partitions(&self, topic: &str) -> Option<u32>;
+    /// (first offset, next offset) of a partition.
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
+    /// The first offset whose record has at least this timestamp (ms); the next offset when there is none.
+    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError>;
+
+    /// Replaces the content of `into` by committed records from `from` on, in offset order: whole stored batches until
+    /// about `bytes_max` bytes, at least one record when there is one, none at the end. `into.next_offset` is where to
+    /// go on: after compaction or an emptied topic it can lie beyond the last record.
+    fn fetch(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        bytes_max: usize,
+        into: &mut Records,
+    ) -> Result<(), LogError>;
+
+    /// Appends and commits at once: a transaction of one. Gives the offset of the first record. The offsets in `records`
+    /// are ignored.
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError>;
+    /// Begins a transaction. Nothing of it can be seen before its commit; dropped without commit, it never was.
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError>;
+
+    /// Committed positions of a group: the offset to read next.
+    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError>;
+    /// Groups that have positions, in order.
+    fn groups(&self) -> Vec<String>;
+    fn delete_group(&self, group: &str) -> Result<(), LogError>;
+
+    /// Rings `signal` whenever one of these topics has new committed records (or is changed or deleted), until the
+    /// signal is dropped.
+    fn watch(&self, topics: &[String], signal: &Arc<Signal>);
+
+    /// What an acknowledged append or commit survives.
+    fn durability(&self) -> Durability;
+    /// Makes all that is committed survive loss of power.
+    fn sync(&self) -> Result<(), LogError>;
+}
+
+/// Appends to many partitions and positions that become visible together.
+pub trait Transaction {
+    /// The offsets in `records` are ignored; they get theirs at the commit.
+    fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
+    fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
+    /// All or nothing. An error other than `Poisoned` means that nothing was committed.
+    fn commit(self: Box<Self>) -> Result<(), LogError>;
+}
+
+/// Something to wait on: rung by the log, by the engine at shutdown, by a pull query that wants an answer.
+#[derive(Debug, Default)]
+pub struct Signal {
+    rung: parking_lot::Mutex<bool>,
+    condition: parking_lot::Condvar,
+}
+
+impl Signal {
+    pub fn ring(&self) {
+        *self.rung.lock() = true;
+        self.condition.notify_all();
+    }
+
+    /// Waits until it is rung (or was since the last wait), at most `timeout`. Tells whether it was.
+    pub fn wait(&self, timeout: std::time::Duration) -> bool {
+        let mut rung = self.rung.lock();
+        if !*rung {
+            self.condition.wait_for(&mut rung, timeout);
+        }
+        std::mem::take(&mut *rung)
+    }
+}

@@ -1,0 +1,164 @@
+//! Records of one partition as the data path moves them: one buffer of bytes, and per record where its parts lie.
+
+/// A part of a [`Records`]' buffer; `len` -1 is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub len: i32,
+}
+
+impl Span {
+    pub const NULL: Span = Span { start: 0, len: -1 };
+
+    pub fn is_null(self) -> bool {
+        self.len < 0
+    }
+}
+
+/// One record: offset, row time in ms, and its parts in the buffer.
+/// `headers` holds Kafka's encoding of the headers (varint count, then per header varint-prefixed key and value);
+/// null stands for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordMeta {
+    pub offset: i64,
+    pub timestamp: i64,
+    pub key: Span,
+    pub value: Span,
+    pub headers: Span,
+}
+
+/// One header of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub key: String,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Records of one partition: fetched from a log or to be appended to one. Reused from fetch to fetch.
+#[derive(Debug, Default, Clone)]
+pub struct Records {
+    pub data: Vec<u8>,
+    pub meta: Vec<RecordMeta>,
+    /// After a fetch: the offset to go on from.
+    pub next_offset: i64,
+}
+
+impl Records {
+    pub fn len(&self) -> usize {
+        self.meta.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.meta.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.meta.clear();
+    }
+
+    /// The bytes of a part; `None` for null.
+    pub fn bytes(&self, span: Span) -> Option<&[u8]> {
+        (!span.is_null()).then(|| &self.data[span.start as usize..span.start as usize + span.len as usize])
+    }
+
+    pub fn key(&self, row: usize) -> Option<&[u8]> {
+        self.bytes(self.meta[row].key)
+    }
+
+    pub fn value(&self, row: usize) -> Option<&[u8]> {
+        self.bytes(self.meta[row].value)
+    }
+
+    /// Copies a part into the buffer.
+    pub fn put(&mut self, bytes: Option<&[u8]>) -> Span {
+        match bytes {
+            None => Span::NULL,
+            Some(bytes) => {
+                let start = self.data.len() as u32;
+                self.data.extend_from_slice(bytes);
+                Span { start, len: bytes.len() as i32 }
+            }
+        }
+    }
+
+    /// Adds one record without headers.
+    pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
+        self.push_with_headers(key, value, timestamp, &[]);
+    }
+
+    /// Adds one record.
+    pub fn push_with_headers(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64, headers: &[Header]) {
+        let key = self.put(key);
+        let value = self.put(value);
+        let headers = self.put_headers(headers);
+        self.meta.push(RecordMeta { offset: 0, timestamp, key, value, headers });
+    }
+
+    fn put_headers(&mut self, headers: &[Header]) -> Span {
+        if headers.is_empty() {
+            return Span::NULL;
+        }
+        let start = self.data.len();
+        put_varint(&mut self.data, headers.len() as i64);
+        for header in headers {
+            put_varint(&mut self.data, header.key.len() as i64);
+            self.data.extend_from_slice(header.key.as_bytes());
+            match &header.value {
+                None => put_varint(&mut self.data, -1),
+                Some(value) => {
+                    put_varint(&mut self.data, value.len() as i64);
+                    self.data.extend_from_slice(value);
+                }
+            }
+        }
+        Span { start: start as u32, len: (self.data.len() - start) as i32 }
+    }
+
+    /// The headers of a record, in order.
+    pub fn headers(&self, row: usize) -> Vec<Header> {
+        let Some(mut bytes) = self.bytes(self.meta[row].headers) else { return Vec::new() };
+        let mut headers = Vec::new();
+        let Some(count) = take_varint(&mut bytes) else { return headers };
+        for _ in 0..count {
+            let Some(Some(key)) = take_bytes(&mut bytes) else { break };
+            let Some(value) = take_bytes(&mut bytes) else { break };
+            headers.push(Header { key: String::from_utf8_lossy(key).into_owned(), value: value.map(<[u8]>::to_vec) });
+        }
+        headers
+    }
+}
+
+/// Kafka's signed (zigzag) varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Takes a varint off the front; `None` when it is cut off or longer than 64 bits.
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value = 0u64;
+    for (i, &byte) in bytes.iter().enumerate().take(10) {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            *bytes = &bytes[i + 1..];
+            return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+        }
+    }
+    None
+}
+
+/// Takes a varint length and that many bytes off the front; `Some(None)` for a length of -1.
+fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let len = take_varint(bytes)?;
+    if len < 0 {
+        return Some(None);
+    }
+    let (head, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
+    *bytes = rest;
+    Some(Some(head))
+}
