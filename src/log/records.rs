@@ -82,6 +82,19 @@ impl Records {
         }
     }
 
+    /// Adds copies of other records behind these.
+    pub fn append(&mut self, others: &Records) {
+        let shift = self.data.len() as u32;
+        let moved = |span: Span| if span.is_null() { span } else { Span { start: span.start + shift, ..span } };
+        self.data.extend_from_slice(&others.data);
+        self.meta.extend(others.meta.iter().map(|meta| RecordMeta {
+            key: moved(meta.key),
+            value: moved(meta.value),
+            headers: moved(meta.headers),
+            ..*meta
+        }));
+    }
+
     /// Adds one record without headers.
     pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
         self.push_with_headers(key, value, timestamp, &[]);
