@@ -3,8 +3,9 @@
 //! Doesn't know what a record means.
 
 pub mod embedded;
+pub mod kafka_batch;
 pub mod partitioner;
-mod records;
+pub(crate) mod records;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -142,6 +142,17 @@ impl Records {
     }
 }
 
+impl Records {
+    /// Whether the headers of a record are in Kafka's encoding from the first byte to the last.
+    pub(crate) fn headers_well_formed(&self, row: usize) -> bool {
+        let Some(mut bytes) = self.bytes(self.meta[row].headers).filter(|bytes| !bytes.is_empty()) else { return true };
+        let Some(count) = take_varint(&mut bytes).filter(|count| *count >= 0) else { return false };
+        let all =
+            (0..count).all(|_| matches!(take_bytes(&mut bytes), Some(Some(_))) && take_bytes(&mut bytes).is_some());
+        all && bytes.is_empty()
+    }
+}
+
 /// Kafka's signed (zigzag) varint.
 pub(crate) fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;

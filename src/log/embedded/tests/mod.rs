@@ -1,0 +1,59 @@
+mod basic;
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn at(topic: &str, partition: u32) -> TopicPartition {
+    TopicPartition { topic: topic.to_owned(), partition }
+}
+
+fn spec(name: &str, partitions: u32, configs: &[(&str, &str)]) -> TopicSpec {
+    let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    TopicSpec { name: name.to_owned(), partitions, configs }
+}
+
+/// Records with keys `k<i>` and values `v<i>`, at time `i`.
+fn numbered(range: std::ops::Range<i64>) -> Records {
+    let mut records = Records::default();
+    for i in range {
+        records.push(Some(format!("k{i}").as_bytes()), Some(format!("v{i}").as_bytes()), i);
+    }
+    records
+}
+
+/// Offset, key, value, timestamp.
+type Row = (i64, Option<Vec<u8>>, Option<Vec<u8>>, i64);
+
+fn rows(records: &Records) -> Vec<Row> {
+    let row = |i: usize| {
+        let meta = &records.meta[i];
+        let part = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+        (meta.offset, part(records.key(i)), part(records.value(i)), meta.timestamp)
+    };
+    (0..records.len()).map(row).collect()
+}
+
+fn read_from(log: &EmbeddedLog, at: &TopicPartition, from: i64, bytes_max: usize) -> Result<Vec<Row>, LogError> {
+    let mut records = Records::default();
+    let (mut all, mut from) = (Vec::new(), from);
+    loop {
+        log.fetch(at, from, bytes_max, &mut records)?;
+        if records.is_empty() {
+            return Ok(all);
+        }
+        assert!(records.next_offset > from);
+        from = records.next_offset;
+        all.extend(rows(&records));
+    }
+}
+
+/// All records of a partition.
+fn read_all(log: &EmbeddedLog, at: &TopicPartition) -> Result<Vec<Row>, LogError> {
+    let (first, _) = log.offsets(at)?;
+    read_from(log, at, first, 1 << 20)
+}
+
+fn values(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| String::from_utf8_lossy(row.2.as_deref().unwrap_or(b"null")).into_owned()).collect()
+}
