@@ -49,3 +49,6 @@ pub fn parse_expression(text: &str) -> Result<Expr> {
 pub fn parse_type(text: &str) -> Result<Type> {
     parser::parse_type(text)
 }
+
+#[cfg(test)]
+mod tests;
