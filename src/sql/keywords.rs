@@ -161,6 +161,31 @@ const NOT_AN_ALIAS: &[&str] = &[
     "WINDOW",
 ];
 
+/// Words that may be names but begin something else in some places. The formatter quotes them everywhere.
+const AMBIGUOUS: &[&str] = &[
+    "ALL",
+    "ARRAY",
+    "COLUMN",
+    "CONNECTOR",
+    "DEC",
+    "DECIMAL",
+    "FUNCTION",
+    "MAP",
+    "QUERY",
+    "STREAMS",
+    "STRUCT",
+    "TABLES",
+];
+
+/// Whether the text reads as itself when written as an identifier without quotes, wherever it stands.
+pub(super) fn is_plain_identifier(text: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'@';
+    text.bytes().next().is_some_and(|first| first.is_ascii_uppercase() || first == b'_')
+        && text.bytes().all(part)
+        && !is_reserved(text)
+        && AMBIGUOUS.binary_search(&text).is_err()
+}
+
 /// Whether the upper-case word can only be an identifier when quoted.
 pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.binary_search(&word).is_ok()
@@ -177,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_and_without_repeats() {
-        for list in [KEYWORDS, RESERVED, NOT_AN_ALIAS] {
+        for list in [KEYWORDS, RESERVED, NOT_AN_ALIAS, AMBIGUOUS] {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]));
         }
     }

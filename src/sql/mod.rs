@@ -4,6 +4,8 @@
 //! our own over sqlparser's tokens ([`parse`]). [`format`](mod@format) writes a tree so that it reads as the same tree.
 
 pub mod ast;
+pub mod format;
+mod highlight;
 mod keywords;
 mod lexer;
 mod nearest;
@@ -13,6 +15,7 @@ mod variables;
 
 use ast::{Expr, Location, ParsedStatement, Type};
 
+pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
 pub use nearest::nearest;
 pub use parser::{NESTING_MAX, STATEMENT_BYTES_MAX};

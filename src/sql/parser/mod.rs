@@ -14,6 +14,8 @@ use super::lexer::{Kind, Token, lex};
 use super::nearest::nearest;
 use crate::error::{Error, Result};
 
+pub(super) use expression::{BINARY, binding};
+pub(super) use query::UNITS;
 pub(super) use statement::parse_one;
 
 /// The longest statement that is read.
