@@ -1,9 +1,10 @@
 //! The front end as a whole: every statement, errors, limits, and round trips.
 
 use super::*;
-use crate::error::Audience;
 
 mod conformance;
+mod generators;
+mod round_trip;
 
 fn error(text: &str) -> crate::error::Error {
     match parse(text) {

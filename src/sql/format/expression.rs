@@ -96,24 +96,18 @@ fn decimal(text: &str) -> String {
 }
 
 fn unary(out: &mut String, op: UnaryOp, operand: &Expr) {
-    let number =
-        matches!(operand.kind, ExprKind::Int(_) | ExprKind::Bigint(_) | ExprKind::Double(_) | ExprKind::Decimal(_));
-    match op {
-        UnaryOp::Not => {
-            out.push_str("NOT ");
-            write(out, operand, binding::NOT);
-        }
-        // A bare minus would become a part of the number, and a second one begin a comment.
-        UnaryOp::Minus if number => {
-            out.push_str("-(");
-            write_bare(out, &operand.kind);
-            out.push(')');
-        }
-        UnaryOp::Minus | UnaryOp::Plus => {
-            out.push(if op == UnaryOp::Minus { '-' } else { '+' });
-            write(out, operand, binding::ACCESS);
-        }
+    if op == UnaryOp::Not {
+        out.push_str("NOT ");
+        return write(out, operand, binding::NOT);
     }
+    out.push(if op == UnaryOp::Minus { '-' } else { '+' });
+    let mut inner = String::new();
+    write(&mut inner, operand, binding::ACCESS);
+    // A bare minus would become a part of the number, wherever in the operand that stands.
+    if op == UnaryOp::Minus && inner.starts_with(|first: char| first.is_ascii_digit()) {
+        inner = format!("({inner})");
+    }
+    out.push_str(&inner);
 }
 
 fn binary(out: &mut String, op: BinaryOp, left: &Expr, right: &Expr) {

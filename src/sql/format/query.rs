@@ -82,10 +82,6 @@ fn window(window: &Window) -> String {
     format!(" WINDOW {kind}{retention}{grace})")
 }
 
-fn grouping(clause: &str, list_of: &[Expr]) -> String {
-    match list_of {
-        [] => String::new(),
-        // A list in parentheses is a list, whatever it looks like: `(A + B) * C` alone would read as one, too.
-        exprs => format!(" {clause} {}", list(exprs, expression)),
-    }
+fn grouping(clause: &str, exprs: &[Expr]) -> String {
+    if exprs.is_empty() { String::new() } else { format!(" {clause} {}", list(exprs, expression)) }
 }
