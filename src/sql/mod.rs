@@ -18,7 +18,7 @@ use ast::{Expr, Location, ParsedStatement, Type};
 pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
 pub use nearest::nearest;
-pub use parser::{NESTING_MAX, STATEMENT_BYTES_MAX};
+pub use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
 pub use split::{Split, directives, split};
 pub use variables::substitute;
 

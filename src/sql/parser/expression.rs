@@ -1,7 +1,7 @@
 //! Expressions, by precedence: OR, AND, NOT, predicates, `||`, `+ -`, `* / %`, signs, then `[]` and `->`.
 
-use super::NESTING_MAX;
 use super::Parser;
+use super::TREE_HEIGHT_MAX;
 use crate::error::{Error, Result};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Location, UnaryOp};
 use crate::sql::lexer::Kind;
@@ -54,21 +54,32 @@ impl Parser<'_> {
 
     /// An expression of operators that bind tighter than `floor`.
     fn expression_above(&mut self, floor: u8) -> Result<Expr> {
+        self.enter()?;
         let tallest_before = std::mem::take(&mut self.height);
-        let mut left = self.nested(Self::operand)?;
+        let expr = self.operators_above(floor);
+        self.height = self.height.max(tallest_before);
+        self.depth -= 1;
+        expr
+    }
+
+    fn operators_above(&mut self, floor: u8) -> Result<Expr> {
+        let mut left = self.operand()?;
         self.grow()?;
         while let Some(next) = self.next_operator(floor) {
             left = self.continue_with(next, left)?;
             self.grow()?;
         }
-        self.height = self.height.max(tallest_before);
+        if self.is_words(&["AT", "TIME", "ZONE"]) {
+            let hint = "Convert with CONVERT_TZ(timestamp, from, to), or format with FORMAT_TIMESTAMP(timestamp, format, zone).";
+            return Err(Error::not_supported("AT TIME ZONE", hint).at(self.at()));
+        }
         Ok(left)
     }
 
     /// One more node stands above the expressions finished so far.
     fn grow(&mut self) -> Result<()> {
         self.height += 1;
-        if self.height > NESTING_MAX { Err(self.too_deep()) } else { Ok(()) }
+        if self.height > TREE_HEIGHT_MAX { Err(self.too_deep()) } else { Ok(()) }
     }
 
     fn next_operator(&self, floor: u8) -> Option<Next> {

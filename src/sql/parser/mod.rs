@@ -21,9 +21,12 @@ pub(super) use statement::parse_one;
 /// The longest statement that is read.
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
-/// How deep expressions, types and statements may nest, and how many operators may stand in one row: both become
-/// the height of the tree, and whoever walks it recurses.
-pub const NESTING_MAX: usize = 200;
+/// How deep expressions, types and statements may nest.
+pub const NESTING_MAX: usize = 100;
+
+/// How high an expression's tree may be: every level of nesting and every operator in a row (`a OR b OR ...`) adds one.
+/// Whoever walks the tree recurses as deep.
+pub const TREE_HEIGHT_MAX: usize = 200;
 
 /// The whole text as one expression.
 pub(super) fn parse_expression(text: &str) -> Result<Expr> {
@@ -40,6 +43,9 @@ pub(super) fn parse_type(text: &str) -> Result<Type> {
     parser.end("the end of the type")?;
     Ok(ty)
 }
+
+/// What is expected when a statement is complete.
+const END_OF_STATEMENT: &str = "the end of the statement";
 
 struct Parser<'a> {
     text: &'a str,
@@ -251,21 +257,29 @@ impl<'a> Parser<'a> {
         Ok(literal)
     }
 
-    /// Runs one level deeper, unless that is too deep.
-    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    /// Goes one level deeper, unless that is too deep; whoever enters leaves by taking one from `depth`.
+    fn enter(&mut self) -> Result<()> {
         if self.depth >= NESTING_MAX {
             return Err(self.too_deep());
         }
         self.depth += 1;
+        Ok(())
+    }
+
+    /// Runs one level deeper.
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.enter()?;
         let result = inner(self);
         self.depth -= 1;
         result
     }
 
     fn too_deep(&self) -> Error {
-        Error::statement(format!("this nests deeper than {NESTING_MAX} levels, or has as many operators in a row"))
-            .at(self.at())
-            .hint("Use IN for a long row of ORs, or do a part of the work in a stream of its own.")
+        let what = format!(
+            "this nests deeper than {NESTING_MAX} levels, or has more than {TREE_HEIGHT_MAX} operators in a row"
+        );
+        let hint = "Use IN for a long row of ORs, or do a part of the work in a stream of its own.";
+        Error::statement(what).at(self.at()).hint(hint)
     }
 
     /// The error for the token that stands next. Capitals in `expected` are keywords that could stand here.
@@ -278,6 +292,29 @@ impl<'a> Parser<'a> {
     }
 
     fn hint_for(&self, expected: &str) -> Option<String> {
+        /// What begins a statement and could be taken for an alias.
+        const BEGINNINGS: &[&str] = &[
+            "ALTER",
+            "ASSERT",
+            "CREATE",
+            "DEFINE",
+            "DESCRIBE",
+            "DROP",
+            "EXPLAIN",
+            "INSERT",
+            "LIST",
+            "PAUSE",
+            "PRINT",
+            "RESUME",
+            "RUN",
+            "SELECT",
+            "SET",
+            "SHOW",
+            "SPOOL",
+            "TERMINATE",
+            "UNDEFINE",
+            "UNSET",
+        ];
         /// What may follow an alias within a statement.
         const CLAUSES: &[&str] = &[
             "FROM",
@@ -300,6 +337,9 @@ impl<'a> Parser<'a> {
         let is_keyword = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
         let keywords = || expected.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(is_keyword);
         if let Some(word) = self.word_at(0) {
+            if expected == END_OF_STATEMENT && BEGINNINGS.contains(&word) {
+                return Some(format!("Is a `;` missing before {word}?"));
+            }
             if let Some(near) = nearest(word, keywords()) {
                 return Some(format!("Did you mean {near}?"));
             }
@@ -311,6 +351,9 @@ impl<'a> Parser<'a> {
         if self.bare_alias.is_some_and(|alias| alias + 1 == self.next)
             && let Kind::Word(alias) = &self.tokens[self.next - 1].kind
         {
+            if BEGINNINGS.contains(&alias.as_str()) {
+                return Some(format!("Is a `;` missing before {alias}?"));
+            }
             return nearest(alias, CLAUSES.iter().copied()).map(|near| format!("Did you mean {near}, not {alias}?"));
         }
         match self.peek().kind {

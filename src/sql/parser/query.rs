@@ -32,7 +32,7 @@ impl Parser<'_> {
         let query = Query {
             items,
             from: self.relation()?,
-            window: if self.is_window() { Some(self.window()?) } else { None },
+            window: if self.is_word("WINDOW") { Some(self.window()?) } else { None },
             filter: if self.eat_word("WHERE") { Some(self.expression()?) } else { None },
             group_by: if self.eat_words(&["GROUP", "BY"]) { self.grouping()? } else { Vec::new() },
             partition_by: if self.eat_words(&["PARTITION", "BY"]) { self.grouping()? } else { Vec::new() },
@@ -68,6 +68,9 @@ impl Parser<'_> {
         while let Some(kind) = self.join_kind()? {
             let source = self.source()?;
             let within = if self.eat_word("WITHIN") { Some(self.within()?) } else { None };
+            if self.is_word("USING") {
+                return Err(Error::not_supported("USING", "Write ON a.id = b.id.").at(self.at()));
+            }
             if !self.eat_word("ON") {
                 return Err(self.unexpected(if within.is_some() { "ON" } else { "WITHIN or ON" }));
             }
@@ -102,8 +105,7 @@ impl Parser<'_> {
             return Err(Error::not_supported(what, "Write JOIN ... ON left = right.").at(self.at()));
         }
         let kind = match self.word_at(0) {
-            Some("JOIN") => JoinKind::Inner,
-            Some("INNER") => JoinKind::Inner,
+            Some("JOIN" | "INNER") => JoinKind::Inner,
             Some("LEFT") => JoinKind::Left,
             Some("RIGHT") => JoinKind::Right,
             Some("FULL") => JoinKind::Full,
@@ -157,11 +159,6 @@ impl Parser<'_> {
         self.advance();
         let total = count.checked_mul(*millis).filter(|total| i64::try_from(*total).is_ok());
         total.map(Duration::from_millis).ok_or_else(|| Error::statement("this span of time is too long").at(at))
-    }
-
-    /// Whether a WINDOW clause stands next; `window` may also be a name.
-    fn is_window(&self) -> bool {
-        self.is_word("WINDOW")
     }
 
     /// `WINDOW [name] TUMBLING (...)`

@@ -1,9 +1,8 @@
 //! Which statement it is.
 
-use super::Parser;
+use super::{END_OF_STATEMENT, Parser};
 use crate::error::{Error, Result};
 use crate::sql::ast::{Location, ParsedStatement, Statement};
-use crate::sql::lexer::Kind;
 
 /// The words a statement can begin with, for errors.
 const FIRST_WORDS: &str = "a statement: SELECT, CREATE, INSERT, DROP, ALTER, SHOW, LIST, DESCRIBE, EXPLAIN, PRINT, \
@@ -13,7 +12,7 @@ const FIRST_WORDS: &str = "a statement: SELECT, CREATE, INSERT, DROP, ALTER, SHO
 pub(crate) fn parse_one(text: &str, at: Location) -> Result<ParsedStatement> {
     let mut parser = Parser::new(text, at)?;
     let statement = parser.parsed_statement()?;
-    parser.end("the end of the statement")?;
+    parser.end(END_OF_STATEMENT)?;
     Ok(statement)
 }
 
@@ -63,7 +62,6 @@ impl Parser<'_> {
             "GRANT" | "REVOKE" => "Rights are given by the server's configuration.",
             "USE" => "There are no databases: names are in one flat space.",
             "TRUNCATE" => "Empty the topic: millpond topic empty NAME.",
-            _ if self.peek().kind == Kind::Symbol("(") => return self.unexpected(FIRST_WORDS),
             _ => return self.unexpected(FIRST_WORDS),
         };
         let what = if word == "WITH" { "WITH before a query" } else { word };
