@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::expr::decimal::{self, Rounding, Shape};
+use crate::expr::iso;
 use crate::expr::typed::{Node, Typed};
-use crate::expr::{iso, text};
 use crate::types::{SqlType, Value};
 
 /// `from` becomes `to` without a CAST: INT, BIGINT, DECIMAL, DOUBLE in this order; ARRAY, MAP and STRUCT by their parts.
@@ -227,8 +227,8 @@ fn literal_text(value: &Value) -> Option<String> {
         Value::Boolean(v) => Some(v.to_string()),
         Value::Int(v) => Some(v.to_string()),
         Value::Bigint(v) => Some(v.to_string()),
-        Value::Double(v) => Some(text::double_text(*v)),
-        Value::Decimal { unscaled, scale, .. } => Some(decimal::to_text(*unscaled, *scale)),
+        Value::Double(v) => Some(crate::types::text::java_double(*v)),
+        Value::Decimal { unscaled, scale, .. } => Some(crate::types::decimal::to_text(*unscaled, *scale)),
         _ => None,
     }
 }

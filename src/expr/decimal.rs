@@ -3,6 +3,7 @@
 
 use arrow::datatypes::i256;
 
+use crate::types::decimal::to_text;
 use crate::types::{DECIMAL_PRECISION_MAX, SqlType};
 
 /// Precision and scale.
@@ -157,20 +158,6 @@ pub(super) fn shape_of_text(text: &str) -> Shape {
     let whole = whole.trim_start_matches('0');
     let scale = fraction.len() as u32;
     Shape { precision: (whole.len() as u32).max(1) + scale, scale }
-}
-
-/// Plain text without exponent, all digits behind the point.
-pub(super) fn to_text(unscaled: i256, scale: u32) -> String {
-    let digits = absolute(unscaled).to_string();
-    let digits = digits.trim_start_matches('-');
-    let sign = if unscaled < i256::ZERO { "-" } else { "" };
-    let scale = scale as usize;
-    if scale == 0 {
-        return format!("{sign}{digits}");
-    }
-    let padded = format!("{digits:0>width$}", width = scale + 1);
-    let (whole, fraction) = padded.split_at(padded.len() - scale);
-    format!("{sign}{whole}.{fraction}")
 }
 
 /// The nearest DOUBLE.

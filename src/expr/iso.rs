@@ -1,6 +1,6 @@
 //! ISO 8601 text of dates, times and timestamps, whole or in part. Doesn't know patterns (`functions::dates` does).
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use chrono::{NaiveDate, Timelike};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -52,21 +52,6 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     Some(i64::from(days) * DAY_MS + i64::from(time_ms) - offset_ms)
 }
 
-/// `yyyy-MM-dd'T'HH:mm:ss.SSS` in UTC.
-pub(crate) fn timestamp_text(ms: i64) -> String {
-    match DateTime::from_timestamp_millis(ms) {
-        Some(at) => format!("{}T{}", date_part(at.year(), at.month(), at.day()), at.format("%H:%M:%S%.3f")),
-        None => ms.to_string(),
-    }
-}
-
-pub(crate) fn date_text(days: i32) -> String {
-    match date_of(days) {
-        Some(date) => date_part(date.year(), date.month(), date.day()),
-        None => days.to_string(),
-    }
-}
-
 /// `HH:mm`, or `HH:mm:ss` when there are seconds. Milliseconds are not shown.
 pub(crate) fn time_text(ms: i32) -> String {
     let seconds = ms / 1000;
@@ -106,10 +91,6 @@ fn split_zone(time: &str) -> Option<(&str, i64)> {
         Some(at) => Some((&time[..at], parse_offset(&time[at..])?)),
         None => Some((time, 0)),
     }
-}
-
-fn date_part(year: i32, month: u32, day: u32) -> String {
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// A number of exactly that many digits.
@@ -156,9 +137,6 @@ mod tests {
 
     #[test]
     fn text_of_times() {
-        assert_eq!(timestamp_text(1_500), "1970-01-01T00:00:01.500");
-        assert_eq!(timestamp_text(-1), "1969-12-31T23:59:59.999");
-        assert_eq!(date_text(365), "1971-01-01");
         assert_eq!(time_text(3_600_000), "01:00");
         assert_eq!(time_text(3_601_250), "01:00:01");
         assert_eq!(parse_time("23:59:59.9"), Some(86_399_900));

@@ -11,7 +11,6 @@ mod decimal;
 mod eval;
 pub mod functions;
 pub(crate) mod iso;
-pub(crate) mod text;
 mod typed;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -172,6 +171,6 @@ pub fn constant(
     let array = compile(&typed)?.evaluate(Input { columns: &[], rows: 1 }, &mut errors);
     match errors.errors.first() {
         Some(error) => Err(Error::statement(error.reason.clone()).at(ast.at)),
-        None => Ok(eval::values::value_at(&array, typed.ty().unwrap_or(&SqlType::String), 0)),
+        None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn text(expr: &Expr) -> String {
         ExprKind::Int(value) => value.to_string(),
         ExprKind::Bigint(value) => value.to_string(),
         ExprKind::Decimal(value) => value.clone(),
-        ExprKind::Double(value) => crate::expr::text::double_text(*value),
+        ExprKind::Double(value) => crate::types::text::java_double(*value),
         ExprKind::String(value) => format!("'{}'", value.replace('\'', "''")),
         ExprKind::Column { source, name } => match source {
             Some(source) => format!("{}.{}", ident(source), ident(name)),

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, NullArray};
 
-use super::values::{array_of, value_at};
 use super::{Column, Rows, logic};
 use crate::error::Result;
 use crate::expr::EvalErrors;
 use crate::expr::functions::{Overload, ScalarFn};
 use crate::expr::typed::{Arithmetic, Comparison, Node, Typed};
-use crate::types::{SqlType, Value};
+use crate::types::{SqlType, Value, values_to_array};
 
 /// A node that can be run.
 pub(in crate::expr) struct Plan {
@@ -89,7 +88,7 @@ impl Plan {
     /// The value, when it is the same for all rows.
     pub fn constant(&self) -> Option<Value> {
         match &self.op {
-            Op::Constant(array) => Some(value_at(array, &self.ty, 0)),
+            Op::Constant(array) => Some(Value::from_array(array.as_ref(), 0, &self.ty)),
             _ => None,
         }
     }
@@ -145,7 +144,7 @@ fn all(list: &[Typed]) -> Result<Vec<Plan>> {
 fn op_of(typed: &Typed, ty: &SqlType) -> Result<Op> {
     Ok(match &typed.node {
         Node::Literal(Value::Null) if typed.ty().is_none() => Op::Constant(Arc::new(NullArray::new(1))),
-        Node::Literal(value) => Op::Constant(array_of(std::slice::from_ref(value), ty)),
+        Node::Literal(value) => Op::Constant(values_to_array(std::slice::from_ref(value), ty)),
         Node::Column(index) => Op::Column(*index),
         Node::Param(slot) => Op::Param(*slot),
         Node::Arithmetic { op, left, right } => Op::Arithmetic { op: *op, left: boxed(left)?, right: boxed(right)? },

@@ -14,7 +14,7 @@ use base64::Engine;
 
 use super::nulls;
 use crate::expr::decimal::{self, Rounding};
-use crate::expr::{iso, text};
+use crate::expr::iso;
 use crate::types::SqlType;
 
 /// Every entry's text; NULL stays NULL.
@@ -44,9 +44,12 @@ pub(in crate::expr) fn write_text(array: &ArrayRef, ty: &SqlType, row: usize, ou
         SqlType::Boolean => write!(out, "{}", array.as_boolean().value(row)),
         SqlType::Int => write!(out, "{}", array.as_primitive::<Int32Type>().value(row)),
         SqlType::Bigint => write!(out, "{}", array.as_primitive::<Int64Type>().value(row)),
-        SqlType::Double => out.write_str(&text::double_text(array.as_primitive::<Float64Type>().value(row))),
+        SqlType::Double => {
+            crate::types::text::write_double(out, array.as_primitive::<Float64Type>().value(row));
+            Ok(())
+        }
         SqlType::Decimal { scale, .. } => {
-            out.write_str(&decimal::to_text(array.as_primitive::<Decimal256Type>().value(row), *scale))
+            out.write_str(&crate::types::decimal::to_text(array.as_primitive::<Decimal256Type>().value(row), *scale))
         }
         SqlType::String => out.write_str(array.as_string::<i32>().value(row)),
         SqlType::Bytes => {
@@ -54,10 +57,9 @@ pub(in crate::expr) fn write_text(array: &ArrayRef, ty: &SqlType, row: usize, ou
             Ok(())
         }
         SqlType::Time => out.write_str(&iso::time_text(array.as_primitive::<Time32MillisecondType>().value(row))),
-        SqlType::Date => out.write_str(&iso::date_text(array.as_primitive::<Date32Type>().value(row))),
-        SqlType::Timestamp => {
-            out.write_str(&iso::timestamp_text(array.as_primitive::<TimestampMillisecondType>().value(row)))
-        }
+        SqlType::Date => out.write_str(&crate::types::text::iso_date(array.as_primitive::<Date32Type>().value(row))),
+        SqlType::Timestamp => out
+            .write_str(&crate::types::text::iso_timestamp(array.as_primitive::<TimestampMillisecondType>().value(row))),
         SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_) => {
             write_nested(array, ty, row, out);
             Ok(())

@@ -2,8 +2,11 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 mod aggregates;
+mod conditional;
 mod define;
 mod describe;
+mod kernel;
+mod math;
 mod registry;
 mod resolve;
 
@@ -133,5 +136,5 @@ pub struct AggregateCall {
 
 /// The entries of all families.
 fn all_entries() -> Vec<Function> {
-    [aggregates::entries()].into_iter().flatten().collect()
+    [aggregates::entries(), conditional::entries(), math::entries()].into_iter().flatten().collect()
 }
