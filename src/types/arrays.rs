@@ -214,10 +214,9 @@ pub(crate) mod tests {
             Just(SqlType::Int),
             Just(SqlType::Bigint),
             Just(SqlType::Double),
-            (1u32..=76).prop_flat_map(|p| (Just(p), 0..=p)).prop_map(|(precision, scale)| SqlType::Decimal {
-                precision,
-                scale
-            }),
+            (1u32..=76)
+                .prop_flat_map(|p| (Just(p), 0..=p))
+                .prop_map(|(precision, scale)| SqlType::Decimal { precision, scale }),
             Just(SqlType::String),
             Just(SqlType::Bytes),
             Just(SqlType::Time),
@@ -244,12 +243,11 @@ pub(crate) mod tests {
             SqlType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
             SqlType::Int => any::<i32>().prop_map(Value::Int).boxed(),
             SqlType::Bigint => any::<i64>().prop_map(Value::Bigint).boxed(),
-            SqlType::Double => prop_oneof![
-                any::<f64>().prop_filter("a number", |n| n.is_finite()),
-                any::<i32>().prop_map(f64::from),
-            ]
-            .prop_map(Value::Double)
-            .boxed(),
+            SqlType::Double => {
+                prop_oneof![any::<f64>().prop_filter("a number", |n| n.is_finite()), any::<i32>().prop_map(f64::from),]
+                    .prop_map(Value::Double)
+                    .boxed()
+            }
             SqlType::Decimal { precision, scale } => any_decimal(*precision, *scale),
             SqlType::String => any::<String>().prop_map(Value::String).boxed(),
             SqlType::Bytes => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
