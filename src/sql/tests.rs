@@ -1,0 +1,13 @@
+//! The front end as a whole: every statement, errors, limits, and round trips.
+
+use super::*;
+use crate::error::Audience;
+
+mod conformance;
+
+fn error(text: &str) -> crate::error::Error {
+    match parse(text) {
+        Err(error) => error,
+        Ok(statements) => panic!("{text} parsed: {statements:?}"),
+    }
+}
