@@ -102,7 +102,8 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
 
 /// Two DELIMITED texts whose fields are equal by the rules for their types (`1.0` and `1.00` of a DOUBLE).
 fn fields_equal(expected: &str, actual: &str, delimiter: char, columns: &[(String, SqlType)]) -> bool {
-    let (Some(expected), Some(actual)) = (split_delimited(expected, delimiter), split_delimited(actual, delimiter)) else {
+    let (Some(expected), Some(actual)) = (split_delimited(expected, delimiter), split_delimited(actual, delimiter))
+    else {
         return false;
     };
     expected.len() == actual.len()
@@ -223,7 +224,9 @@ mod tests {
     fn delimited_fields_are_compared_by_their_types() {
         let columns = vec![("A".to_owned(), SqlType::Double), ("B".to_owned(), SqlType::String)];
         let format = PartFormat::Delimited(',', columns);
-        let same = |expected: &str, actual: &str| format.compare("value", &Json::string(expected), &Json::string(actual)).is_ok();
+        let same = |expected: &str, actual: &str| {
+            format.compare("value", &Json::string(expected), &Json::string(actual)).is_ok()
+        };
         assert!(same("1.0,x", "1.0,x"));
         assert!(same("1.0,x", "1.00,\"x\""));
         assert!(same(",x", ",x"));

@@ -12,6 +12,8 @@ use crate::engine::Reply;
 use crate::error::{Error, Result};
 use crate::log::partitioner::partition_for;
 use crate::log::{LogError, Records, TopicPartition, TopicSpec};
+use crate::sql;
+use crate::sql::ast::{Literal, Statement};
 
 /// How much of a topic is fetched at once, bytes.
 const FETCH_BYTES_MAX: usize = 1 << 20;
@@ -90,7 +92,8 @@ impl<'a> Drive<'a> {
     pub fn append(&mut self, record: &StatedRecord) -> Result<(), Miss> {
         let topic = &record.topic;
         let log = self.subject.log();
-        let partitions = log.partitions(topic).ok_or_else(|| Miss::fail(format!("input topic {topic} does not exist")))?;
+        let partitions =
+            log.partitions(topic).ok_or_else(|| Miss::fail(format!("input topic {topic} does not exist")))?;
         let format = self.format(topic);
         let wrong = |part, error| Miss::error(format!("{part} of an input of topic {topic}: {error}"));
         let mut key = format.key.encode(&record.key).map_err(|error| wrong("key", error))?;
@@ -111,19 +114,23 @@ impl<'a> Drive<'a> {
 
 /// The topic of a CREATE STREAM or TABLE over a topic whose partitions it doesn't state.
 fn topic_taken_for_granted(statement: &str) -> Option<String> {
-    let find = |pattern: &str| regex::RegexBuilder::new(pattern).case_insensitive(true).build().ok()?.captures(statement);
-    find(r"^(\s|--.*\n)*create\s+(or\s+replace\s+)?(source\s+)?(stream|table)\b")?;
-    if find(r"\bas\s+select\b").is_some() || find(r"\bpartitions\s*=").is_some() {
+    let parsed = sql::parse(statement).ok()?;
+    let Some(Statement::CreateSource { properties, .. }) = parsed.into_iter().next().map(|parsed| parsed.statement)
+    else {
         return None;
+    };
+    let property = |name: &str| properties.iter().find(|(property, _)| property.text == name).map(|(_, value)| value);
+    match (property("PARTITIONS"), property("KAFKA_TOPIC")) {
+        (None, Some(Literal::String(topic))) => Some(topic.clone()),
+        _ => None,
     }
-    find(r"\bkafka_topic\s*=\s*'([^']+)'").map(|found| found[1].to_owned())
 }
 
 /// Reads topics as they grow, so that the order across partitions is known as far as the inputs fix it.
 #[derive(Debug, Default)]
 pub struct Collector {
     positions: BTreeMap<TopicPartition, i64>,
-    collected: BTreeMap<String, Vec<Step>>,
+    collected: BTreeMap<String, VecDeque<Step>>,
 }
 
 /// What one input brought to a topic: the records of each partition.
@@ -131,11 +138,15 @@ type Step = Vec<VecDeque<LogRecord>>;
 
 impl Collector {
     /// Takes what is new on these topics. A topic that is not there has nothing new.
-    pub fn collect(&mut self, subject: &dyn Subject, topics: &BTreeSet<&str>) -> Result<(), Miss> {
-        for &topic in topics {
+    pub fn collect<'t>(
+        &mut self,
+        subject: &dyn Subject,
+        topics: impl IntoIterator<Item = &'t str>,
+    ) -> Result<(), Miss> {
+        for topic in topics {
             let step = self.fetch_new(subject, topic)?;
             if !step.is_empty() {
-                self.collected.entry(topic.to_owned()).or_default().push(step);
+                self.collected.entry(topic.to_owned()).or_default().push_back(step);
             }
         }
         Ok(())
@@ -168,23 +179,28 @@ impl Collector {
         Ok(step)
     }
 
-    /// The records of a topic, in the order in which they came. What one input brought to several partitions has no
-    /// order across them: there `is_next` picks, among the first records left of each, the one that is expected next
-    /// (given how many were taken before); else the lowest partition's comes.
+    /// Takes the records of a topic, in the order in which they came. `is_next` tells whether a record is the one that
+    /// is expected next, given how many were taken before (see [`Collector::next`]).
     pub fn take(&mut self, topic: &str, is_next: impl Fn(usize, &LogRecord) -> bool) -> Vec<LogRecord> {
         let mut taken = Vec::new();
-        for mut step in self.collected.remove(topic).unwrap_or_default() {
-            loop {
-                step.retain(|partition| !partition.is_empty());
-                let fits = |partition: &VecDeque<LogRecord>| {
-                    partition.front().is_some_and(|record| is_next(taken.len(), record))
-                };
-                let pick = if step.len() > 1 { step.iter().position(fits).unwrap_or(0) } else { 0 };
-                let Some(record) = step.get_mut(pick).and_then(VecDeque::pop_front) else { break };
-                taken.push(record);
-            }
+        while let Some(record) = self.next(topic, |record| is_next(taken.len(), record)) {
+            taken.push(record);
         }
         taken
+    }
+
+    /// Takes the next record of a topic. What one input brought to several partitions has no order across them: there
+    /// `is_next` picks among the first records left of each partition; else the lowest partition's comes.
+    pub fn next(&mut self, topic: &str, is_next: impl Fn(&LogRecord) -> bool) -> Option<LogRecord> {
+        let steps = self.collected.get_mut(topic)?;
+        while steps.front().is_some_and(|step| step.iter().all(VecDeque::is_empty)) {
+            steps.pop_front();
+        }
+        let step = steps.front_mut()?;
+        step.retain(|partition| !partition.is_empty());
+        let fits = |partition: &VecDeque<LogRecord>| partition.front().is_some_and(&is_next);
+        let pick = if step.len() > 1 { step.iter().position(fits).unwrap_or(0) } else { 0 };
+        step.get_mut(pick).and_then(VecDeque::pop_front)
     }
 }
 
@@ -223,10 +239,10 @@ mod tests {
             value: None,
             headers: Vec::new(),
         };
-        let steps = vec![
+        let steps = VecDeque::from([
             vec![VecDeque::from([record(1, 0)])],
             vec![VecDeque::from([record(0, 0), record(0, 1)]), VecDeque::from([record(1, 1)])],
-        ];
+        ]);
         let mut collector = Collector { collected: BTreeMap::from([("t".to_owned(), steps)]), ..Default::default() };
         let wanted = [(1, 0), (0, 0), (1, 1), (0, 1)];
         let taken = collector.take("t", |i, record| wanted.get(i) == Some(&(record.partition, record.offset)));

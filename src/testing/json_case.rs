@@ -53,11 +53,11 @@ fn expect_outputs(case: &Case, drive: &mut Drive<'_>) -> Result<(), Miss> {
     let mut topics: BTreeSet<&str> = case.outputs.iter().map(|output| output.topic.as_str()).collect();
     topics.extend(sinks.iter().map(String::as_str));
     let mut collector = Collector::default();
-    collector.collect(drive.subject, &topics)?;
+    collector.collect(drive.subject, topics.iter().copied())?;
     let mut produce = |drive: &mut Drive<'_>| {
         for input in &case.inputs {
             drive.produce(input)?;
-            collector.collect(drive.subject, &topics)?;
+            collector.collect(drive.subject, topics.iter().copied())?;
         }
         Ok(())
     };
@@ -72,7 +72,7 @@ fn expect_outputs(case: &Case, drive: &mut Drive<'_>) -> Result<(), Miss> {
             run_query(case, index, drive, |drive| if late { produce(drive) } else { Ok(()) })?;
         }
     }
-    collector.collect(drive.subject, &topics)?;
+    collector.collect(drive.subject, topics.iter().copied())?;
     outputs::check(drive, &mut collector, &case.outputs)?;
     for sink in &sinks {
         let extra = collector.take(sink, |_, _| false);
@@ -99,7 +99,9 @@ fn run_query(
     drive.subject.settle().map_err(|error| Miss::unexpected("the queries stopped", &error))?;
     match case.response(index) {
         None => Ok(()),
-        Some(response) => responses::check(response, reply, case.verify_order).map_err(|miss| in_statement(index, miss)),
+        Some(response) => {
+            responses::check(response, reply, case.verify_order).map_err(|miss| in_statement(index, miss))
+        }
     }
 }
 

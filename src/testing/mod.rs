@@ -15,6 +15,7 @@ mod post;
 mod record;
 mod responses;
 mod schema;
+mod sql_assert;
 mod sql_test;
 mod subject;
 mod suite;

@@ -38,7 +38,8 @@ pub struct StatedRecord {
 
 impl StatedRecord {
     pub fn read(json: &Json) -> Result<StatedRecord, String> {
-        let topic = json.get("topic").and_then(Json::as_str).ok_or_else(|| format!("a record without topic: {json}"))?;
+        let topic =
+            json.get("topic").and_then(Json::as_str).ok_or_else(|| format!("a record without topic: {json}"))?;
         let part = |name| json.get(name).cloned().unwrap_or(Json::Null);
         let timestamp = match json.get("timestamp") {
             None | Some(Json::Null) => None,
@@ -217,7 +218,13 @@ fn headers_text(headers: &[Header]) -> String {
 }
 
 /// A record on one line.
-pub fn line(key: &Json, window: Option<Window>, value: &Json, timestamp: Option<i64>, headers: Option<&[Header]>) -> String {
+pub fn line(
+    key: &Json,
+    window: Option<Window>,
+    value: &Json,
+    timestamp: Option<i64>,
+    headers: Option<&[Header]>,
+) -> String {
     let mut line = format!("key={key}");
     if let Some(window) = window {
         line.push_str(&format!(" window={window}"));

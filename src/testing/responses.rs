@@ -154,11 +154,9 @@ fn match_rows(stated: &Stated<'_>, rows: &[Row], types: &[SqlType], verify_order
         }
     }
     match left.first() {
-        Some((extra, _)) => Err(Miss::fail(format!(
-            "{} rows came, {} expected\n  too many: {extra}",
-            rows.len(),
-            stated.rows.len()
-        ))),
+        Some((extra, _)) => {
+            Err(Miss::fail(format!("{} rows came, {} expected\n  too many: {extra}", rows.len(), stated.rows.len())))
+        }
         None => Ok(()),
     }
 }

@@ -103,7 +103,8 @@ pub fn run(
             result = print(test, verdict, out, report.as_mut().map(|report| report as &mut dyn Write));
         }
     })?;
-    let written = result.and_then(|()| report.as_mut().map_or(Ok(()), Write::flush)).and_then(|()| writeln!(out, "{summary}"));
+    let written =
+        result.and_then(|()| report.as_mut().map_or(Ok(()), Write::flush)).and_then(|()| writeln!(out, "{summary}"));
     written.map_err(|error| Error::world(format!("verdicts can't be written: {error}")))?;
     Ok(summary)
 }
@@ -157,12 +158,7 @@ fn run_test(test: &Test, new_subject: NewSubject<'_>) -> Verdict {
     })
 }
 
-fn print(
-    test: &Test,
-    verdict: &Verdict,
-    out: &mut dyn Write,
-    report: Option<&mut dyn Write>,
-) -> std::io::Result<()> {
+fn print(test: &Test, verdict: &Verdict, out: &mut dyn Write, report: Option<&mut dyn Write>) -> std::io::Result<()> {
     writeln!(out, "{:<5} {}: {}", verdict.status.word(), test.file, test.name)?;
     if verdict.status != Status::Pass {
         for line in verdict.detail.lines() {
