@@ -44,8 +44,11 @@ pub struct Rejection {
     pub status: Option<i64>,
 }
 
-/// The cases of a file's text, each as its name and itself or why it can't be read.
-pub fn read_cases(text: &str) -> Result<Vec<(String, Result<Case, String>)>, String> {
+/// A case's name, and itself or why it can't be read.
+pub type NamedCase = (String, Result<Case, String>);
+
+/// The cases of a file's text.
+pub fn read_cases(text: &str) -> Result<Vec<NamedCase>, String> {
     let json = Json::parse(text).map_err(|error| format!("no JSON: {error}"))?;
     let tests = json.get("tests").and_then(Json::as_array).ok_or("no list `tests`")?;
     let name = |i: usize, test: &Json| match test.get("name").and_then(Json::as_str) {
@@ -76,6 +79,9 @@ fn read_case(name: String, json: &Json) -> Result<Case, String> {
     };
     match case {
         case if case.statements.is_empty() => Err("the case has no statements".to_owned()),
+        case if case.responses.iter().any(|response| response.get("queryProto").is_some()) => {
+            Err("responses in Protobuf are not supported".to_owned())
+        }
         case if case.responses.len() > case.statements.len() => Err("more responses than statements".to_owned()),
         case => Ok(case),
     }
@@ -187,6 +193,7 @@ mod tests {
             (r#"{"tests":[{"name":"n","statements":["A;"],"outputs":[{"key":1}]}]}"#, "without topic"),
             (r#"{"tests":[{"name":"n","statements":["A;"],"post":{},"inputConditions":{"x":true}}]}"#, "not supported"),
             (r#"{"tests":[{"name":"n","statements":["A;"],"responses":[{},{}]}]}"#, "more responses"),
+            (r#"{"tests":[{"name":"n","statements":["A;"],"responses":[{"queryProto":[]}]}]}"#, "Protobuf"),
         ] {
             assert!(only(text).unwrap_err().contains(reason), "{text}");
         }

@@ -28,7 +28,7 @@ fn is_query(case: &Case, index: usize) -> bool {
     let first_word = case.statements[index].split_whitespace().next().unwrap_or_default().to_uppercase();
     first_word == "SELECT"
         || first_word == "PRINT"
-        || case.response(index).is_some_and(|response| response.get("query").or(response.get("queryProto")).is_some())
+        || case.response(index).is_some_and(|response| response.get("query").is_some())
 }
 
 /// The statements before the first query; all when there is none.

@@ -1,10 +1,12 @@
 //! All tests under some paths: found, run on all cores, reported in the order of the files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
@@ -16,6 +18,9 @@ use crate::error::{Error, Result};
 
 /// Statements nest: the parser of a deep expression needs room.
 const STACK_BYTES: usize = 16 << 20;
+
+/// How long no verdict may come before the user is told which test is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many cases of one kind there are, and how many pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,8 +121,9 @@ fn in_order(tests: &[Test], new_subject: NewSubject<'_>, mut each: impl FnMut(&T
         .thread_name(|i| format!("test-{i}"))
         .build()
         .map_err(|error| Error::world(format!("no threads: {error}")))?;
-    // Bounded by nothing but the number of tests: each sends once.
+    // Room for all: each test sends once.
     let (sender, receiver) = mpsc::sync_channel(tests.len());
+    let mut next = 0;
     std::thread::scope(|scope| {
         scope.spawn(move || {
             pool.install(|| {
@@ -128,17 +134,26 @@ fn in_order(tests: &[Test], new_subject: NewSubject<'_>, mut each: impl FnMut(&T
                 });
             });
         });
-        let mut waiting = std::collections::BTreeMap::new();
-        let mut next = 0;
-        for (index, verdict) in receiver {
-            waiting.insert(index, verdict);
+        let mut waiting = BTreeMap::new();
+        while next < tests.len() {
+            match receiver.recv_timeout(PATIENCE) {
+                Ok((index, verdict)) => drop(waiting.insert(index, verdict)),
+                // A test can't be stopped from outside; at least it is known which one it is.
+                Err(RecvTimeoutError::Timeout) => {
+                    eprintln!("no verdict for {PATIENCE:?}; waiting for {}: {}", tests[next].file, tests[next].name);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             while let Some(verdict) = waiting.remove(&next) {
                 each(&tests[next], &verdict);
                 next += 1;
             }
         }
     });
-    Ok(())
+    match next == tests.len() {
+        true => Ok(()),
+        false => Err(Error::internal(format!("{} tests came to no verdict", tests.len() - next))),
+    }
 }
 
 fn run_test(test: &Test, new_subject: NewSubject<'_>) -> Verdict {
