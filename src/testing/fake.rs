@@ -115,11 +115,15 @@ impl Fake {
         let (source, layout) = self.find(&query.from.first.name)?;
         let mut columns = layout.key.columns.clone();
         columns.extend(layout.value.columns.clone());
+        let (sender, events) = sync_channel(4);
         let mut rows = Vec::new();
         for records in self.log.topics.lock().get(&source.topic).into_iter().flatten() {
             for row in 0..records.len() {
                 let mut values = vec![Value::String(String::from_utf8_lossy(records.key(row).unwrap_or(b"")).into())];
                 let json = Json::parse(std::str::from_utf8(records.value(row).unwrap_or(b"null")).unwrap()).unwrap();
+                if json == Json::string("poison") {
+                    sender.send(RowEvent::Failed(Error::statement("the query fails"))).unwrap();
+                }
                 values.extend(layout.value.columns.iter().map(|(name, _)| match json.get(name) {
                     Some(Json::Number(text)) => Value::Bigint(text.parse().unwrap()),
                     Some(Json::String(text)) => Value::String(text.clone()),
@@ -128,7 +132,6 @@ impl Fake {
                 rows.push(Row { values, tombstone: json.is_null() });
             }
         }
-        let (sender, events) = sync_channel(4);
         sender.send(RowEvent::Rows(rows)).unwrap();
         sender.send(RowEvent::End("Query Completed".into())).unwrap();
         Ok(RowStream { columns, query_id: None, events, on_drop: None })
@@ -160,6 +163,7 @@ impl Subject for Fake {
                 self.log.append(&TopicPartition { topic: source.topic, partition: 0 }, &records)?;
             }
             Statement::Terminate(_) => panic!("the fake panics"),
+            Statement::Pause(_) => return Err(Error::internal("the fake has a defect")),
             _ => return Err(Error::not_supported("this statement", "it is a fake")),
         }
         Ok(Reply::Done(Status { message: String::new(), query_id: None, warnings: vec![] }))

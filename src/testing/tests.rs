@@ -175,19 +175,24 @@ fn rejections_must_come() {
     assert_eq!(case(&[good, avro]), "pass");
     // A defect is no rejection.
     assert_eq!(case(&[good, "TERMINATE x;"]), "error");
+    assert_eq!(case(&[good, "PAUSE x;"]), "error");
+    // A query that gives rows was not rejected.
+    assert_eq!(case(&[good, "SELECT * FROM t;"]), "fail");
+    assert_eq!(case(&[good, "SELECT * FROM nowhere;"]), "pass");
 }
 
 #[test]
 fn a_rejection_may_come_with_the_data() {
-    let case = |value: &str| {
+    let case = |last: &str, value: &str| {
         json_status(&format!(
-            r#"{{"name":"n","statements":["CREATE STREAM t (k STRING KEY, v BIGINT) WITH (kafka_topic='t');",
-               "CREATE STREAM u AS SELECT * FROM t;"],
+            r#"{{"name":"n","statements":["CREATE STREAM t (k STRING KEY, v BIGINT) WITH (kafka_topic='t');", "{last}"],
                "inputs":[{{"topic":"t","value":{value}}}],"expectedException":{{"message":"stops"}}}}"#
         ))
     };
-    assert_eq!(case("\"poison\""), "pass");
-    assert_eq!(case("\"food\""), "fail");
+    for last in ["CREATE STREAM u AS SELECT * FROM t;", "SELECT * FROM t;"] {
+        assert_eq!(case(last, "\"poison\""), "pass");
+        assert_eq!(case(last, "\"food\""), "fail");
+    }
 }
 
 #[test]
