@@ -11,7 +11,6 @@ pub mod format;
 pub mod log;
 pub mod plan;
 pub mod query;
-pub mod server;
 pub mod sql;
 pub mod state;
 pub mod testing;
