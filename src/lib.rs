@@ -1,5 +1,6 @@
 //! Millpond: a streaming database. Continuous SQL over durable topics, in one process.
 
+pub mod cli;
 pub mod dataflow;
 pub mod engine;
 pub mod error;
