@@ -42,7 +42,7 @@ pub fn main() -> ExitCode {
         }
     };
     let mut out = Output::stdout(cli.common.output);
-    let result = dispatch(cli, &mut out).and_then(|()| out.flush());
+    let result = dispatch(cli, &mut out).and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) => Exit::Ok.into(),
         Err(stop) => stop.report().into(),
