@@ -46,11 +46,6 @@ impl Drop for Watch {
     }
 }
 
-/// Whether Ctrl-C or SIGTERM came, for those who hold no watch of their own.
-pub fn caught() -> bool {
-    CAUGHT.load(Ordering::SeqCst)
-}
-
 fn listen() {
     // Without the listener the signals keep their default: they end the process, which loses nothing committed.
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(|| {

@@ -16,7 +16,6 @@ mod repl;
 mod run;
 mod script;
 mod shell;
-mod split;
 mod table;
 mod test;
 mod topic;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::engine::Session;
 use crate::error::Error;
-use crate::sql::ast::Location;
+use crate::sql::{self, ast::Location};
 
 use super::args::Common;
 use super::connect::Connected;
@@ -12,7 +12,6 @@ use super::exit::{Exit, Stop, complain, describe};
 use super::output::{Output, OutputFormat};
 use super::print::{self, Outcome};
 use super::repl::commands::{Command, HELP};
-use super::split::{self, Piece};
 
 /// Scripts that run scripts that run scripts, ...
 const SCRIPT_DEPTH_MAX: usize = 16;
@@ -22,6 +21,27 @@ pub struct Shell<'a> {
     pub engine: &'a Connected,
     pub session: Session,
     depth: usize,
+}
+
+/// A statement or command and where it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Without the `;`.
+    pub text: String,
+    pub at: Location,
+}
+
+/// The statements of a text, and the unfinished one behind the last `;`.
+pub fn pieces(text: &str) -> (Vec<Piece>, Option<Piece>) {
+    let cut = sql::split(text);
+    let complete = cut.statements.into_iter().map(|(text, at)| Piece { text, at }).collect();
+    if cut.rest.is_empty() {
+        return (complete, None);
+    }
+    let before = &text[..text.len() - cut.rest.len()];
+    let line = before.matches('\n').count() as u32 + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) as u32 + 1;
+    (complete, Some(Piece { text: cut.rest.trim_end().to_owned(), at: Location { line, column } }))
 }
 
 /// How a statement or command went.
@@ -48,8 +68,8 @@ impl<'a> Shell<'a> {
     }
 
     /// Runs one statement or command of `text` (the text it came from, to show places in; `name`: its file's name).
-    pub fn run(&mut self, name: &str, text: &str, piece: &Piece<'_>, out: &mut Output) -> Result<Flow, Stop> {
-        if let Some(command) = Command::parse(piece.text) {
+    pub fn run(&mut self, name: &str, text: &str, piece: &Piece, out: &mut Output) -> Result<Flow, Stop> {
+        if let Some(command) = Command::parse(&piece.text) {
             return match command {
                 Ok(command) => self.command(command, out),
                 Err(usage) => self.failed(name, text, piece, Error::statement(usage)),
@@ -71,7 +91,7 @@ impl<'a> Shell<'a> {
     }
 
     /// Says what is wrong, with its place in the whole text.
-    fn failed(&self, name: &str, text: &str, piece: &Piece<'_>, error: Error) -> Result<Flow, Stop> {
+    fn failed(&self, name: &str, text: &str, piece: &Piece, error: Error) -> Result<Flow, Stop> {
         let exit = error.audience.into();
         let prefix = if name.is_empty() { String::new() } else { format!("{name}: ") };
         complain(&format!("{prefix}{}", describe(&placed(error, piece), text)));
@@ -80,8 +100,8 @@ impl<'a> Shell<'a> {
 
     /// Runs all statements of a text until one fails. A last one without `;` is run, too.
     pub fn script(&mut self, name: &str, text: &str, out: &mut Output) -> Result<Flow, Stop> {
-        let pieces = split::split(text);
-        for piece in pieces.complete.iter().chain(&pieces.rest) {
+        let (complete, rest) = pieces(text);
+        for piece in complete.iter().chain(&rest) {
             match self.run(name, text, piece, out)? {
                 Flow::Done | Flow::Clear | Flow::History => {}
                 other => return Ok(other),
@@ -134,10 +154,10 @@ impl<'a> Shell<'a> {
 }
 
 /// Moves an error's place from its statement to the text the statement stands in.
-fn placed(mut error: Error, piece: &Piece<'_>) -> Error {
+fn placed(mut error: Error, piece: &Piece) -> Error {
     let at = error.at.unwrap_or(Location { line: 1, column: 1 });
-    let column = if at.line <= 1 { piece.column + at.column.max(1) - 1 } else { at.column };
-    error.at = Some(Location { line: piece.line + at.line.max(1) - 1, column });
+    let column = if at.line <= 1 { piece.at.column + at.column.max(1) - 1 } else { at.column };
+    error.at = Some(Location { line: piece.at.line + at.line.max(1) - 1, column });
     error
 }
 

@@ -17,6 +17,7 @@ use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
 use super::produce::{Ending, Pace, Report, TopicWriter, now_ms};
 use crate::log::{Log, LogError, TopicSpec};
+use crate::sql::KEYWORDS;
 
 /// What is made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -171,7 +172,7 @@ fn create_missing(log: &dyn Log, topic: &str, partitions: u32) -> Result<(), Log
 fn create_stream(kind: Kind, topic: &str) -> String {
     let is_plain = topic.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && topic.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !crate::cli::repl::is_keyword(topic);
+        && !KEYWORDS.contains(&topic.to_ascii_uppercase().as_str());
     let name = if is_plain { topic.to_owned() } else { format!("`{topic}`") };
     let timestamp = match kind {
         Kind::Nexmark => ", TIMESTAMP='date_time'",

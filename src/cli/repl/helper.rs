@@ -8,13 +8,13 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Hinter};
 
-use crate::cli::split;
 use crate::engine::Face;
+use crate::sql::{self, KEYWORDS, TokenClass};
 
 use super::commands::Command;
-use super::words::{KEYWORDS, is_keyword};
 
 const KEYWORD: &str = "\x1b[1;34m";
+const FUNCTION: &str = "\x1b[33m";
 const TEXT: &str = "\x1b[32m";
 const NUMBER: &str = "\x1b[36m";
 const COMMENT: &str = "\x1b[2m";
@@ -41,7 +41,7 @@ impl Validator for SqlHelper {
 
 /// Whether Enter ends the input: a command of the terminal, or statements that all have their `;`.
 fn is_complete(input: &str) -> bool {
-    Command::parse(input).is_some() || split::split(input).rest.is_none()
+    Command::parse(input).is_some() || sql::split(input).rest.is_empty()
 }
 
 impl Completer for SqlHelper {
@@ -99,35 +99,27 @@ impl Highlighter for SqlHelper {
 /// The line in colours; without them it is the same text.
 fn coloured(line: &str) -> String {
     let mut out = String::with_capacity(line.len() * 2);
-    let mut rest = line;
-    while let Some(first) = rest.chars().next() {
-        let (len, colour) = coloured_token(rest, first);
-        let (token, tail) = rest.split_at(len);
-        match colour {
-            Some(colour) => out.extend([colour, token, PLAIN]),
-            None => out.push_str(token),
+    let mut done = 0;
+    for (range, class) in sql::tokens(line) {
+        out.push_str(&line[done..range.start]);
+        done = range.end;
+        match colour(class) {
+            Some(colour) => out.extend([colour, &line[range], PLAIN]),
+            None => out.push_str(&line[range]),
         }
-        rest = tail;
     }
+    out.push_str(&line[done..]);
     out
 }
 
-/// Length and colour of the token a text begins with.
-fn coloured_token(rest: &str, first: char) -> (usize, Option<&'static str>) {
-    let while_in = |fits: fn(char) -> bool| rest.find(|c: char| !fits(c)).unwrap_or(rest.len());
-    let until = |closing: &str, from: usize| {
-        rest.get(from..).and_then(|tail| tail.find(closing)).map_or(rest.len(), |i| from + i + closing.len())
-    };
-    match first {
-        '\'' => (until("'", 1), Some(TEXT)),
-        '-' if rest.starts_with("--") => (until("\n", 2), Some(COMMENT)),
-        '/' if rest.starts_with("/*") => (until("*/", 2), Some(COMMENT)),
-        '0'..='9' => (while_in(|c| c.is_ascii_alphanumeric() || c == '.'), Some(NUMBER)),
-        c if c.is_alphabetic() || c == '_' => {
-            let len = while_in(|c| c.is_alphanumeric() || c == '_');
-            (len, is_keyword(&rest[..len]).then_some(KEYWORD))
-        }
-        c => (c.len_utf8(), None),
+fn colour(class: TokenClass) -> Option<&'static str> {
+    match class {
+        TokenClass::Keyword => Some(KEYWORD),
+        TokenClass::Function => Some(FUNCTION),
+        TokenClass::Number => Some(NUMBER),
+        TokenClass::String => Some(TEXT),
+        TokenClass::Comment => Some(COMMENT),
+        TokenClass::Identifier | TokenClass::Symbol | TokenClass::Other => None,
     }
 }
 
@@ -136,7 +128,9 @@ mod tests {
     use super::*;
 
     fn plain(coloured: &str) -> String {
-        [KEYWORD, TEXT, NUMBER, COMMENT, PLAIN].iter().fold(coloured.to_owned(), |text, code| text.replace(code, ""))
+        [KEYWORD, FUNCTION, TEXT, NUMBER, COMMENT, PLAIN]
+            .iter()
+            .fold(coloured.to_owned(), |text, code| text.replace(code, ""))
     }
 
     #[test]

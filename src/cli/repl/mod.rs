@@ -2,7 +2,6 @@
 
 pub mod commands;
 mod helper;
-mod words;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
@@ -12,16 +11,15 @@ use rustyline::history::{FileHistory, History, SearchDirection};
 use rustyline::{CompletionType, Config, Editor};
 
 use crate::error::Error;
+use crate::sql::ast::Location;
 
 use super::args::Cli;
 use super::connect::{Connected, Connection, Purpose};
 use super::exit::{Exit, Stop, complain};
 use super::output::Output;
-use super::shell::{Flow, Shell};
-use super::split::{self, Piece};
+use super::shell::{Flow, Piece, Shell, pieces};
 use commands::Command;
 use helper::SqlHelper;
-pub use words::is_keyword;
 
 const PROMPT: &str = "millpond> ";
 /// In the data folder.
@@ -107,10 +105,15 @@ To start with (`millpond datagen people` in another terminal fills the topic):
 /// Runs what was typed: a command, or one or more statements (a paste can bring several).
 fn typed(shell: &mut Shell<'_>, input: &str, out: &mut Output) -> Result<Flow, Stop> {
     if Command::parse(input).is_some() {
-        return shell.run("", input, &Piece { text: input.trim(), line: 1, column: 1 }, out);
+        return shell.run(
+            "",
+            input,
+            &Piece { text: input.trim().to_owned(), at: Location { line: 1, column: 1 } },
+            out,
+        );
     }
-    let pieces = split::split(input);
-    for piece in pieces.complete.iter().chain(&pieces.rest) {
+    let (complete, rest) = pieces(input);
+    for piece in complete.iter().chain(&rest) {
         match shell.run("", input, piece, out)? {
             Flow::Done => {}
             other => return Ok(other),
@@ -138,13 +141,12 @@ fn piped(shell: &mut Shell<'_>, input: &mut dyn BufRead, out: &mut Output) -> Re
         let read = input.read_line(&mut line).map_err(|error| Error::world(format!("can't read stdin: {error}")))?;
         let alone = text.trim().is_empty() && Command::parse(&line).is_some();
         text.push_str(&line);
-        let pieces = split::split(&text);
-        if read > 0 && pieces.complete.is_empty() && !alone {
+        let (complete, rest) = pieces(&text);
+        if read > 0 && complete.is_empty() && !alone {
             continue;
         }
         let whole = read == 0 || alone;
-        let rest = pieces.rest.iter().filter(|_| whole);
-        for piece in pieces.complete.iter().chain(rest) {
+        for piece in complete.iter().chain(rest.iter().filter(|_| whole)) {
             match shell.run("", &text, piece, out)? {
                 Flow::Exit => return failed.map_or(Ok(()), |exit| Err(Stop::Said(exit))),
                 Flow::Failed(exit) => failed = failed.or(Some(exit)),
@@ -155,7 +157,7 @@ fn piped(shell: &mut Shell<'_>, input: &mut dyn BufRead, out: &mut Output) -> Re
         if read == 0 {
             return failed.map_or(Ok(()), |exit| Err(Stop::Said(exit)));
         }
-        text = if whole { String::new() } else { pieces.rest.map_or(String::new(), |rest| rest.text.to_owned()) };
+        text = if whole { String::new() } else { rest.map_or_else(String::new, |rest| rest.text) };
         if !text.is_empty() {
             text.push('\n');
         }
