@@ -7,6 +7,8 @@ mod args;
 pub mod connect;
 mod datagen;
 mod exit;
+#[cfg(test)]
+mod fake;
 mod interrupt;
 mod json;
 mod output;

@@ -43,7 +43,7 @@ pub fn make(rng: &mut Rng, count: u64, made: &mut Made) {
     let mut pick = |from: &[&'static str]| from[rng.usize(..from.len())];
     let (first, last, title, city) = (pick(FIRST_NAMES), pick(LAST_NAMES), pick(TITLES), pick(CITIES));
     let age = rng.u8(18..=67);
-    let salary = f64::from(rng.u32(24_000_00..=160_000_00)) / 100.0;
+    let salary = f64::from(rng.u32(2_400_000..=16_000_000)) / 100.0;
     // Writing to a string never fails.
     let _ = write!(made.key, "{id}");
     let _ = write!(

@@ -210,4 +210,63 @@ mod tests {
         assert_eq!(start("--partition 0 --offset 21", None), None);
         assert_eq!(start("--partition 0 --offset 20", None), Some(20));
     }
+
+    /// What `topic consume t <flags>` shows of topic `t`: its lines as (partition, offset, value).
+    fn consume(log: &Arc<crate::cli::fake::FakeLog>, flags: &str) -> Vec<(u64, u64, String)> {
+        let (engine, _) = crate::cli::fake::connected(log);
+        let (mut out, memory) = Output::into_memory(OutputFormat::Json, None);
+        command(&options(&format!("millpond topic consume t {flags}")), &engine, &mut out).unwrap();
+        let line = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |name: &str| line[name].as_u64().unwrap();
+            (number("partition"), number("offset"), line["value"].as_str().unwrap().to_owned())
+        };
+        memory.text().lines().map(line).collect()
+    }
+
+    fn filled() -> Arc<crate::cli::fake::FakeLog> {
+        let log = crate::cli::fake::FakeLog::with_topic("t", 2);
+        for (partition, count) in [(0, 7), (1, 2)] {
+            let mut records = Records::default();
+            (0..count).for_each(|i| records.push(None, Some(format!("v{i}").as_bytes()), i));
+            log.append(&TopicPartition { topic: "t".into(), partition }, &records).unwrap();
+        }
+        log
+    }
+
+    fn row(partition: u64, offset: u64) -> (u64, u64, String) {
+        (partition, offset, format!("v{offset}"))
+    }
+
+    #[test]
+    fn shows_what_is_there_until_the_end() {
+        let all: Vec<_> = (0..7).map(|i| row(0, i)).chain((0..2).map(|i| row(1, i))).collect();
+        assert_eq!(consume(&filled(), "--from-beginning --until-end"), all);
+        assert_eq!(consume(&filled(), "--until-end"), []);
+        assert_eq!(consume(&filled(), "--partition 0 --offset 4 --until-end"), all[4..7]);
+        assert_eq!(consume(&filled(), "--from-beginning --limit 5"), [&all[..3], &all[7..9]].concat());
+    }
+
+    #[test]
+    fn a_group_goes_on_where_it_stopped() {
+        let log = filled();
+        assert_eq!(consume(&log, "--group g --from-beginning --partition 0 --limit 2"), [row(0, 0), row(0, 1)]);
+        assert_eq!(consume(&log, "--group g --partition 0 --limit 2"), [row(0, 2), row(0, 3)]);
+        let rest = consume(&log, "--group g --from-beginning --until-end");
+        assert_eq!(rest, [row(0, 4), row(0, 5), row(0, 6), row(1, 0), row(1, 1)]);
+        assert_eq!(consume(&log, "--group g --from-beginning --until-end"), []);
+        assert_eq!(consume(&log, "--group other --from-beginning --until-end").len(), 9);
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error() {
+        let (engine, _) = crate::cli::fake::connected(&filled());
+        let (mut out, _) = Output::into_memory(OutputFormat::Json, None);
+        for (line, usage) in
+            [("x", false), ("t --partition 2", false), ("t --partition 0 --offset 9", false), ("t --offset 1", true)]
+        {
+            let stop = command(&options(&format!("millpond topic consume {line}")), &engine, &mut out).unwrap_err();
+            assert_eq!(matches!(stop, Stop::Usage(_)), usage, "{line}");
+        }
+    }
 }
