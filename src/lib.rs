@@ -7,4 +7,5 @@ pub mod expr;
 pub mod format;
 pub mod log;
 pub mod sql;
+pub mod state;
 pub mod types;

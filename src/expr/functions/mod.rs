@@ -1,6 +1,8 @@
 //! The one table of functions: parser, type check, SHOW FUNCTIONS, DESCRIBE FUNCTION, completion, docs and tests all
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
+pub mod aggregates;
+
 use arrow::array::ArrayRef;
 
 use crate::dataflow::accumulator::Accumulator;
