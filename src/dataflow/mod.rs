@@ -2,7 +2,7 @@
 
 pub mod accumulator;
 pub mod accumulators;
-mod aggregate;
+pub mod aggregate;
 mod batch;
 mod evaluate;
 mod exchange;
