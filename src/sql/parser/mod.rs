@@ -175,7 +175,7 @@ impl<'a> Parser<'a> {
             Kind::Quoted(_) => true,
             _ => false,
         };
-        // `EMIT` and the like are keywords here only in front of what they begin; as names they need AS.
+        // EMIT, WINDOW and the like may be names, but here they go on with the query: as aliases they need AS.
         if !bare {
             return Ok(None);
         }
