@@ -1,17 +1,18 @@
 //! One statement's tokens to its syntax tree, by recursive descent: a file for each part of the grammar.
 
 mod assert;
+mod constructor;
 mod create;
 mod expression;
 mod query;
 mod session;
 mod statement;
 mod types;
+mod unexpected;
 
 use super::ast::{Expr, Ident, Literal, Location, Properties, Type};
 use super::keywords;
 use super::lexer::{Kind, Token, lex};
-use super::nearest::nearest;
 use crate::error::{Error, Result};
 
 pub(super) use expression::{BINARY, binding};
@@ -174,7 +175,7 @@ impl<'a> Parser<'a> {
             Kind::Quoted(_) => true,
             _ => false,
         };
-        // `EMIT` and the like are keywords here only in front of what they begin; as names they need AS.
+        // EMIT, WINDOW and the like may be names, but here they go on with the query: as aliases they need AS.
         if !bare {
             return Ok(None);
         }
@@ -280,119 +281,5 @@ impl<'a> Parser<'a> {
         );
         let hint = "Use IN for a long row of ORs, or do a part of the work in a stream of its own.";
         Error::statement(what).at(self.at()).hint(hint)
-    }
-
-    /// The error for the token that stands next. Capitals in `expected` are keywords that could stand here.
-    fn unexpected(&self, expected: &str) -> Error {
-        let error = Error::statement(format!("expected {expected}, found {}", self.describe(self.next))).at(self.at());
-        match self.hint_for(expected) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    }
-
-    fn hint_for(&self, expected: &str) -> Option<String> {
-        /// What begins a statement and could be taken for an alias.
-        const BEGINNINGS: &[&str] = &[
-            "ALTER",
-            "ASSERT",
-            "CREATE",
-            "DEFINE",
-            "DESCRIBE",
-            "DROP",
-            "EXPLAIN",
-            "INSERT",
-            "LIST",
-            "PAUSE",
-            "PRINT",
-            "RESUME",
-            "RUN",
-            "SELECT",
-            "SET",
-            "SHOW",
-            "SPOOL",
-            "TERMINATE",
-            "UNDEFINE",
-            "UNSET",
-        ];
-        /// What may follow an alias within a statement.
-        const CLAUSES: &[&str] = &[
-            "FROM",
-            "WINDOW",
-            "WHERE",
-            "GROUP",
-            "PARTITION",
-            "HAVING",
-            "EMIT",
-            "LIMIT",
-            "JOIN",
-            "INNER",
-            "LEFT",
-            "RIGHT",
-            "FULL",
-            "WITHIN",
-            "ON",
-            "AS",
-        ];
-        let is_keyword = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-        let keywords = || expected.split(|ch: char| !ch.is_ascii_alphanumeric()).filter(is_keyword);
-        if let Some(word) = self.word_at(0) {
-            if expected == END_OF_STATEMENT && BEGINNINGS.contains(&word) {
-                return Some(format!("Is a `;` missing before {word}?"));
-            }
-            if let Some(near) = nearest(word, keywords()) {
-                return Some(format!("Did you mean {near}?"));
-            }
-            if keywords::is_reserved(word) && keywords().next().is_none() && !expected.starts_with('`') {
-                let written = &self.text[self.peek().range.clone()];
-                return Some(format!("{word} is a keyword: to use it as a name write `{written}` in back-ticks."));
-            }
-        }
-        if self.bare_alias.is_some_and(|alias| alias + 1 == self.next)
-            && let Kind::Word(alias) = &self.tokens[self.next - 1].kind
-        {
-            if BEGINNINGS.contains(&alias.as_str()) {
-                return Some(format!("Is a `;` missing before {alias}?"));
-            }
-            return nearest(alias, CLAUSES.iter().copied()).map(|near| format!("Did you mean {near}, not {alias}?"));
-        }
-        match self.peek().kind {
-            Kind::Quoted(ref text) if text.is_empty() => Some("A name can't be empty.".to_owned()),
-            Kind::Other => self.hint_for_other(),
-            _ => None,
-        }
-    }
-
-    fn hint_for_other(&self) -> Option<String> {
-        let written = &self.text[self.peek().range.clone()];
-        let hint = match written {
-            "==" => "Equality is written with one =.",
-            "&&" => "Write AND.",
-            "::" => "Write CAST(expression AS type).",
-            _ if written.starts_with('$') => "A variable is written ${name} and set by DEFINE name = '...';",
-            _ if written.chars().any(|ch| ch.is_alphabetic()) => {
-                "A name with letters beyond A to Z must be put in back-ticks."
-            }
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
-
-    fn describe(&self, index: usize) -> String {
-        /// Longer tokens are shown by their beginning.
-        const CHARS_MAX: usize = 40;
-        let token = &self.tokens[index];
-        let written = &self.text[token.range.clone()];
-        let mut shown: String = written.chars().take(CHARS_MAX).collect();
-        if shown.len() < written.len() {
-            shown.push_str("...");
-        }
-        match token.kind {
-            Kind::End => "the end of the statement".to_owned(),
-            Kind::Text(_) => format!("the string {shown}"),
-            Kind::Number(_) => format!("the number {shown}"),
-            Kind::Quoted(_) => format!("the name {shown}"),
-            _ => format!("`{shown}`"),
-        }
     }
 }

@@ -4,9 +4,29 @@ use super::{END_OF_STATEMENT, Parser};
 use crate::error::{Error, Result};
 use crate::sql::ast::{Location, ParsedStatement, Statement};
 
-/// The words a statement can begin with, for errors.
-const FIRST_WORDS: &str = "a statement: SELECT, CREATE, INSERT, DROP, ALTER, SHOW, LIST, DESCRIBE, EXPLAIN, PRINT, \
-                           TERMINATE, PAUSE, RESUME, SET, UNSET, DEFINE, UNDEFINE, RUN SCRIPT, SPOOL or ASSERT";
+/// The words a statement can begin with.
+pub(super) const BEGINNINGS: &[&str] = &[
+    "SELECT",
+    "CREATE",
+    "INSERT",
+    "DROP",
+    "ALTER",
+    "SHOW",
+    "LIST",
+    "DESCRIBE",
+    "EXPLAIN",
+    "PRINT",
+    "TERMINATE",
+    "PAUSE",
+    "RESUME",
+    "SET",
+    "UNSET",
+    "DEFINE",
+    "UNDEFINE",
+    "RUN",
+    "SPOOL",
+    "ASSERT",
+];
 
 /// One statement without its `;`, which begins at `at` in a larger text.
 pub(crate) fn parse_one(text: &str, at: Location) -> Result<ParsedStatement> {
@@ -62,7 +82,7 @@ impl Parser<'_> {
             "GRANT" | "REVOKE" => "Rights are given by the server's configuration.",
             "USE" => "There are no databases: names are in one flat space.",
             "TRUNCATE" => "Empty the topic: millpond topic empty NAME.",
-            _ => return self.unexpected(FIRST_WORDS),
+            _ => return self.unexpected(&format!("a statement: {}", BEGINNINGS.join(", "))),
         };
         let what = if word == "WITH" { "WITH before a query" } else { word };
         Error::not_supported(what, hint).at(self.at())
