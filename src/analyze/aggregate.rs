@@ -4,7 +4,7 @@ use crate::analyze::items::Item;
 use crate::analyze::query::{Builder, KeyColumn, has_aggregate, is_aggregate_call, substitute_keys};
 use crate::analyze::rewrite;
 use crate::error::{Error, Result};
-use crate::expr::functions::{self, AggregateCall};
+use crate::expr::functions::AggregateCall;
 use crate::expr::{self, Typed};
 use crate::plan::{
     Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, Step, Window, WindowKind,
@@ -186,19 +186,20 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
         let row_time = rewrite::column("ROWTIME", call);
         let args = if args.is_empty() { std::slice::from_ref(&row_time) } else { args.as_slice() };
         let typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;
-        let resolved = functions::resolve_aggregate(&name.text, &typed).map_err(|error| error.at(call.at))?;
+        let resolved = expr::resolve_aggregate(&name.text, &typed).map_err(|error| error.at(call.at))?;
+        let column_args = resolved.columns.len();
         let mut step = AggregateStep {
             call: AggregateCall {
                 name: resolved.name,
-                args: resolved.args,
-                init: constants(&args[resolved.columns..], builder)?,
+                init: constants(&args[column_args..], builder)?,
+                args: resolved.columns,
                 collect_limit: None,
             },
             build: resolved.build,
             args: Vec::new(),
             returns: resolved.returns,
         };
-        for (typed, ty) in typed.into_iter().zip(&step.call.args).take(resolved.columns) {
+        for (typed, ty) in typed.into_iter().zip(&step.call.args).take(column_args) {
             step.args.push(columns.len());
             columns.push(SchemaColumn { name: format!("KSQL_INTERNAL_ARG_{}", values.len()), ty: ty.clone() });
             values.push(typed);

@@ -9,7 +9,7 @@ use crate::analyze::scope::Columns;
 use crate::analyze::source::is_pseudo_column;
 use crate::catalog::{Catalog, ColumnRole, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
-use crate::expr::{self, Typed, functions};
+use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
 use crate::plan::{
     Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step, WindowBoundsKind,
@@ -351,11 +351,14 @@ impl<'a> Builder<'a> {
             return Err(Error::statement("Table source is not supported with table functions").at(calls[0].at));
         }
         let mut typed = Vec::new();
-        for (index, call) in calls.iter().enumerate() {
-            let call = self.check(&substitute_keys(call, keys))?;
-            let ty = call.ty().cloned().ok_or_else(|| Error::statement("a table function of NULL has no type"))?;
-            self.schema.columns.push(SchemaColumn { name: format!("KSQL_INTERNAL_ROWS_{index}"), ty });
-            typed.push(call);
+        for call in &calls {
+            let ExprKind::Call { name, args } = &call.kind else { continue };
+            let args = args.iter().map(|arg| self.check(&substitute_keys(arg, keys))).collect::<Result<Vec<_>>>()?;
+            typed.push(expr::resolve_table_function(&name.text, args).map_err(|error| error.at(call.at))?);
+        }
+        for (index, call) in typed.iter().enumerate() {
+            let name = format!("KSQL_INTERNAL_ROWS_{index}");
+            self.schema.columns.push(SchemaColumn { name, ty: call.returns.clone() });
         }
         self.step(Step::FlatMap { calls: typed });
         Ok(rewritten)
@@ -524,7 +527,7 @@ fn exchange_layout(source: &Source, columns: Vec<(String, SqlType)>) -> Layout {
 }
 
 pub(super) fn is_aggregate_call(expr: &Expr) -> bool {
-    matches!(&expr.kind, ExprKind::Call { name, .. } if functions::is_aggregate(&name.text))
+    matches!(&expr.kind, ExprKind::Call { name, .. } if expr::is_aggregate(&name.text))
 }
 
 pub(super) fn has_aggregate(expr: &Expr) -> bool {
@@ -532,7 +535,7 @@ pub(super) fn has_aggregate(expr: &Expr) -> bool {
 }
 
 fn is_table_call(expr: &Expr) -> bool {
-    matches!(&expr.kind, ExprKind::Call { name, .. } if functions::is_table_function(&name.text))
+    matches!(&expr.kind, ExprKind::Call { name, .. } if expr::is_table_function(&name.text))
 }
 
 fn has_table_call(expr: &Expr) -> bool {
@@ -593,7 +596,7 @@ fn wanted_by(step: &Step, later: Option<Vec<usize>>) -> Vec<usize> {
             project.keys.iter().flat_map(Typed::columns).chain(values).collect()
         }
         Step::FlatMap { calls } => {
-            let mut columns: Vec<usize> = calls.iter().flat_map(Typed::columns).collect();
+            let mut columns: Vec<usize> = calls.iter().flat_map(expr::TableCall::columns).collect();
             columns.extend(later.unwrap_or_default());
             columns
         }

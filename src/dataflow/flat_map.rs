@@ -9,7 +9,7 @@ use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Operator};
 use crate::dataflow::batch::arrow_error;
 use crate::error::Result;
-use crate::expr::{EvalErrors, Input, TableEvaluator, Typed, compile_table};
+use crate::expr::{EvalErrors, Input, TableCall, TableEvaluator, compile_table};
 
 /// Rows a batch is cut into before it is multiplied: a bound on what one push makes.
 const ROWS_MAX: usize = 4096;
@@ -20,7 +20,7 @@ pub struct FlatMap {
 }
 
 impl FlatMap {
-    pub fn new(calls: &[Typed]) -> Result<Self> {
+    pub fn new(calls: &[TableCall]) -> Result<Self> {
         Ok(FlatMap { calls: calls.iter().map(compile_table).collect::<Result<_>>()? })
     }
 

@@ -34,7 +34,7 @@ use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
 
 /// How an engine works.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// State of all queries together may not outgrow this.
     pub memory_bytes_max: usize,

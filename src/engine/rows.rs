@@ -334,7 +334,7 @@ impl Printer {
 /// `rowtime: 2013-01-01T10:00:00.000Z, key: UA, value: {...}, partition: 0`
 fn line(records: &Records, row: usize, partition: u32) -> String {
     let meta = &records.meta[row];
-    let time = crate::types::iso_timestamp(meta.timestamp);
+    let time = crate::types::text::iso_timestamp(meta.timestamp);
     format!(
         "rowtime: {time}Z, key: {}, value: {}, partition: {partition}",
         shown(records.key(row)),

@@ -9,6 +9,7 @@ mod check;
 mod coerce;
 mod decimal;
 mod eval;
+mod calls;
 pub mod functions;
 pub(crate) mod iso;
 mod typed;
@@ -16,6 +17,10 @@ mod typed;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
+pub use self::calls::{
+    ResolvedAggregate, TableCall, TableEvaluator, compile_table, is_aggregate, is_table_function, resolve_aggregate,
+    resolve_table_function,
+};
 pub use self::check::{check, to_sql_type};
 use self::eval::{Plan, Rows};
 pub use self::typed::Typed;

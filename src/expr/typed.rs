@@ -136,6 +136,11 @@ impl Typed {
         Typed { node, ty: Some(ty) }
     }
 
+    /// The column at `index`.
+    pub fn column(index: usize, ty: SqlType) -> Self {
+        Typed::new(Node::Column(index), ty)
+    }
+
     /// The untyped NULL.
     pub(super) fn null() -> Self {
         Typed { node: Node::Literal(Value::Null), ty: None }

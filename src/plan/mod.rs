@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::Source;
-use crate::expr::Typed;
+use crate::expr::{TableCall, Typed};
 use crate::expr::functions::AggregateCall;
 use crate::format::Layout;
 use crate::types::SqlType;
@@ -73,7 +73,7 @@ pub enum Step {
     /// New key and value columns.
     Project(Project),
     /// Table functions: a row for each of their values.
-    FlatMap { calls: Vec<Typed> },
+    FlatMap { calls: Vec<TableCall> },
     Aggregate(Aggregate),
 }
 

@@ -1,8 +1,9 @@
 //! The one table of functions: parser, type check, SHOW FUNCTIONS, DESCRIBE FUNCTION, completion, docs and tests all
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
-mod aggregates;
+pub(in crate::expr) mod aggregates;
 mod conditional;
+pub mod dates;
 mod define;
 mod describe;
 mod kernel;
