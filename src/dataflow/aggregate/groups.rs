@@ -2,9 +2,9 @@
 
 use arrow::array::ArrayRef;
 
+use crate::dataflow::Context;
 use crate::dataflow::accumulator::Accumulator;
 use crate::dataflow::aggregate::changelog::RecordKey;
-use crate::dataflow::Context;
 use crate::dataflow::operator::{ErrorKind, PROCESSING_ERRORS_MAX, ProcessingError};
 use crate::expr::EvalErrors;
 use crate::state::Keys;

@@ -1,9 +1,9 @@
 //! What caching holds back: the groups that changed since the last flush, in the order of their first change, and the
 //! values that were given downstream before.
 
+use crate::dataflow::Batch;
 use crate::dataflow::aggregate::changes::{Changes, Shape, Values};
 use crate::dataflow::aggregate::groups::{DIRTY, EMITTED, Groups, LIVE, NONE, Slot};
-use crate::dataflow::Batch;
 use crate::error::Result;
 
 /// Held-back groups beyond it are flushed at once.

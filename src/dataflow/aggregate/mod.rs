@@ -141,7 +141,8 @@ impl Aggregate {
     /// An aggregate without rows.
     pub fn new(spec: AggregateSpec) -> Result<Self> {
         check(&spec)?;
-        let calls = spec.calls.into_iter().map(|call| Call { accumulator: call.accumulator, args: call.args }).collect();
+        let calls =
+            spec.calls.into_iter().map(|call| Call { accumulator: call.accumulator, args: call.args }).collect();
         let (windows, record_key) = match spec.window {
             Some(window @ WindowSpec { kind: WindowKind::Session { gap_ms }, .. }) => {
                 (Windows::Session(Sessions::new(gap_ms, &window, spec.emit_final)), RecordKey::Session)
@@ -317,8 +318,10 @@ fn check(spec: &AggregateSpec) -> Result<()> {
         return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
     }
     if spec.table_input && spec.calls.iter().any(|call| !call.accumulator.can_undo()) {
-        return Err(Error::statement("The aggregation function cannot be applied to a table source, only to a stream source.")
-            .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
+        return Err(Error::statement(
+            "The aggregation function cannot be applied to a table source, only to a stream source.",
+        )
+        .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
     }
     let Some(window) = &spec.window else { return Ok(()) };
     let good = match window.kind {
@@ -327,7 +330,9 @@ fn check(spec: &AggregateSpec) -> Result<()> {
         WindowKind::Session { gap_ms } => gap_ms > 0,
     };
     if !good || window.grace_ms < 0 {
-        return Err(Error::statement("A window's size and advance must be above zero, the advance at most the size, and the grace not negative."));
+        return Err(Error::statement(
+            "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
+        ));
     }
     Ok(())
 }

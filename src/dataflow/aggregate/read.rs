@@ -1,9 +1,9 @@
 //! The groups as rows: for pull queries and tests.
 
 use crate::dataflow::Batch;
+use crate::dataflow::aggregate::Aggregate;
 use crate::dataflow::aggregate::changes::Changes;
 use crate::dataflow::aggregate::groups::{LIVE, NONE};
-use crate::dataflow::aggregate::Aggregate;
 use crate::error::Result;
 
 /// Rows of one batch.

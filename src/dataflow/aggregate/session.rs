@@ -34,7 +34,10 @@ pub(super) struct Sessions {
 pub(super) enum Place {
     Late,
     /// One session of these bounds takes the row.
-    Session { start: i64, end: i64 },
+    Session {
+        start: i64,
+        end: i64,
+    },
 }
 
 impl Sessions {

@@ -62,8 +62,10 @@ impl Aggregate {
         match take_array::<1>(&mut head) {
             Some([VERSION]) => {}
             Some([version]) if version > VERSION => {
-                return Err(Error::world(format!("the snapshot has format {version}, this version reads up to {VERSION}"))
-                    .hint("it was written by a newer version: use that one"));
+                return Err(Error::world(format!(
+                    "the snapshot has format {version}, this version reads up to {VERSION}"
+                ))
+                .hint("it was written by a newer version: use that one"));
             }
             _ => return Err(wrong()),
         }
@@ -85,7 +87,8 @@ impl Aggregate {
         if count > GROUPS_PER_FRAME {
             return None;
         }
-        let mut numbers = || (0..count).map(|_| Some(i64::from_le_bytes(take_array(&mut frame)?))).collect::<Option<Vec<_>>>();
+        let mut numbers =
+            || (0..count).map(|_| Some(i64::from_le_bytes(take_array(&mut frame)?))).collect::<Option<Vec<_>>>();
         let (starts, ends, times) = (numbers()?, numbers()?, numbers()?);
         let mut slots = Vec::with_capacity(count);
         for i in 0..count {

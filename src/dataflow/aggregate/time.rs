@@ -321,8 +321,7 @@ impl TimeWindows {
     pub(super) fn recovered(&mut self) {
         if let Some(shape) = self.shape {
             let last = self.stream_time.saturating_sub(shape.open);
-            self.next_close =
-                self.windows.range(last.saturating_add(1)..).next().map_or(i64::MAX, |(&start, _)| start);
+            self.next_close = self.windows.range(last.saturating_add(1)..).next().map_or(i64::MAX, |(&start, _)| start);
         }
     }
 
