@@ -1,8 +1,45 @@
 mod basic;
+mod crash;
+mod damage;
 
 use std::collections::BTreeMap;
 
+use super::storage::faulty::Faulty;
 use super::*;
+
+/// A log on a storage that can fail, without a thread and without a close at its end.
+fn open_on(storage: &Faulty, options: EmbeddedOptions) -> Result<EmbeddedLog, LogError> {
+    let inner = Inner::open(Box::new(storage.clone()), options, false)?;
+    Ok(EmbeddedLog { inner: Arc::new(inner), background: None, _lock: None })
+}
+
+/// Nothing happens by itself, and any number of free bytes will do.
+fn quiet() -> EmbeddedOptions {
+    EmbeddedOptions { disk_free_min_bytes: 0, maintain_interval: None, ..EmbeddedOptions::default() }
+}
+
+/// All that a log holds: per partition the first and the next offset and the rows between; positions.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Contents {
+    topics: BTreeMap<String, Vec<(i64, i64, Vec<Row>)>>,
+    positions: BTreeMap<(String, TopicPartition), i64>,
+}
+
+fn contents(log: &EmbeddedLog) -> Result<Contents, LogError> {
+    let mut contents = Contents::default();
+    for topic in log.topics() {
+        let mut partitions = Vec::new();
+        for partition in 0..log.partitions(&topic).unwrap() {
+            let (first, next) = log.offsets(&at(&topic, partition))?;
+            partitions.push((first, next, read_all(log, &at(&topic, partition))?));
+        }
+        contents.topics.insert(topic, partitions);
+    }
+    for group in log.groups() {
+        contents.positions.extend(log.positions(&group)?.into_iter().map(|(at, offset)| ((group.clone(), at), offset)));
+    }
+    Ok(contents)
+}
 
 fn at(topic: &str, partition: u32) -> TopicPartition {
     TopicPartition { topic: topic.to_owned(), partition }
