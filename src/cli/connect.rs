@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::Face;
-use crate::error::{Error, Result};
+use crate::engine::{Engine, Face, Job, Options};
+use crate::error::Result;
+use crate::expr::functions;
 use crate::log::{Log, Records};
+use crate::testing;
 
 pub use super::topic::TextShower;
 
@@ -65,8 +67,30 @@ pub struct Shown {
 
 /// Opens the folder, or attaches to its owner.
 pub fn connect(connection: &Connection) -> Result<Connected> {
-    let _ = connection;
-    Err(Error::not_supported("the engine", "this build has the command line only"))
+    let engine = Engine::open(&connection.data_dir, options(connection))?;
+    for (offset, reason) in engine.quarantined() {
+        eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
+    }
+    let face = engine.clone();
+    Ok(Connected {
+        log: engine.log(),
+        face: Arc::new(face),
+        owner: true,
+        functions: functions::table().names().map(str::to_string).collect(),
+        shower: Arc::new(TextShower),
+        shutdown: Some(Box::new(move || {
+            engine.shutdown();
+            Ok(engine.log().sync()?)
+        })),
+    })
+}
+
+fn options(connection: &Connection) -> Options {
+    let mut options = Options::default();
+    if let Some(bytes) = connection.memory_bytes_max {
+        options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    options
 }
 
 /// A script of queries that runs as a job.
@@ -81,42 +105,10 @@ pub struct JobSpec {
     pub until_end: bool,
 }
 
-/// A job that runs.
-pub trait Job {
-    /// One entry a query, in the order of the file.
-    fn progress(&self) -> Vec<QueryProgress>;
-    /// Waits at most `timeout`. `Some`: the job has ended by itself, well or with the error of its first failed query.
-    fn wait(&self, timeout: std::time::Duration) -> Option<Result<()>>;
-    /// Commits and stops.
-    fn stop(&mut self) -> Result<()>;
-}
-
-/// How far a query is, counted from the start of this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryProgress {
-    pub id: String,
-    pub rows_in: u64,
-    pub rows_out: u64,
-    pub late: u64,
-    pub bad: u64,
-    /// Records of the sources that are still to be read.
-    pub lag: u64,
-    /// `RUNNING`, `RECOVERING`, `PAUSED`, `BLOCKED (reason)`, `FAILED (reason)`, `COMPLETED`
-    pub state: String,
-}
-
 /// Starts a job on a folder, which this process must be able to hold.
-pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<Box<dyn Job>> {
-    let _ = (connection, spec);
-    Err(Error::not_supported("run", "this build has the command line only"))
-}
-
-/// Verdicts of `millpond test`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TestSummary {
-    pub passed: usize,
-    pub failed: usize,
-    pub errors: usize,
+pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<Job> {
+    let engine = Engine::open(&connection.data_dir, options(connection))?;
+    Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)
 }
 
 /// Runs test files, writes each case's verdict to `out` and, where asked, a JSON line a case to `report`.
@@ -124,7 +116,6 @@ pub fn run_tests(
     paths: &[PathBuf],
     report: Option<&std::path::Path>,
     out: &mut dyn std::io::Write,
-) -> Result<TestSummary> {
-    let _ = (paths, report, out);
-    Err(Error::not_supported("test", "this build has the command line only"))
+) -> Result<testing::Summary> {
+    testing::run(paths, report, &|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out)
 }

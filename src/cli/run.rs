@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::engine::{Job, QueryProgress};
 use crate::error::Error;
 
 use super::args::{Common, RunOptions};
-use super::connect::{self, Connection, Job, JobSpec, QueryProgress};
+use super::connect::{self, Connection, JobSpec};
 use super::exit::{Stop, complain, describe};
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
@@ -28,7 +29,7 @@ pub fn command(options: &RunOptions, common: &Common, connection: &Connection, o
         until_end: options.until_end,
     };
     let mut job = connect::start_job(connection, &spec).map_err(|error| in_file(&spec, &error))?;
-    let result = follow(job.as_mut(), &watch, &spec, out);
+    let result = follow(&mut job, &watch, &spec, out);
     let stopped = job.stop();
     result?;
     Ok(stopped?)
@@ -41,7 +42,7 @@ fn in_file(spec: &JobSpec, error: &Error) -> Stop {
 }
 
 /// Shows the job's progress until it ends or is told to.
-fn follow(job: &mut dyn Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
+fn follow(job: &mut Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
     let mut board = Board::new(out.format);
     let ended = loop {
         if let Some(ended) = job.wait(TICK) {
@@ -93,7 +94,7 @@ impl Board {
             }
             return Ok(());
         }
-        let states: Vec<_> = queries.iter().map(|query| query.state.clone()).collect();
+        let states: Vec<_> = queries.iter().map(|query| query.state.to_string()).collect();
         let due = self.shown_at.is_none_or(|shown_at| now - shown_at >= LINES_EVERY) || states != self.states;
         if due {
             self.states = states;
@@ -139,7 +140,7 @@ fn text(query: &QueryProgress, rate: u64) -> String {
 fn json(query: &QueryProgress, rate: u64) -> String {
     serde_json::json!({
         "query": query.id,
-        "state": query.state,
+        "state": query.state.to_string(),
         "rows_in": query.rows_in,
         "rows_out": query.rows_out,
         "late": query.late,

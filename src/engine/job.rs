@@ -29,6 +29,7 @@ pub struct QueryProgress {
     pub late: u64,
     pub bad: u64,
     pub lag: u64,
+    /// `RUNNING`, `BLOCKED: reason`, ...
     pub state: QueryState,
 }
 
@@ -153,8 +154,9 @@ impl Job {
     }
 
     /// Commits and stops.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self) -> Result<()> {
         self.engine.shutdown();
+        Ok(self.engine.log().sync()?)
     }
 }
 

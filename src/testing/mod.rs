@@ -8,6 +8,7 @@ mod case;
 mod codec;
 mod compare;
 mod drive;
+mod engine_subject;
 mod json;
 mod json_case;
 mod outputs;
@@ -26,5 +27,6 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use engine_subject::EngineSubject;
 pub use subject::{KeyWindow, NewSubject, SourceSummary, Subject, TopicLayout};
 pub use suite::{Summary, Tally, run};
