@@ -56,7 +56,7 @@ struct Bytes {
 
 /// Mixes all bits of a number into all bits of the result.
 fn mix(value: u64, seed: u64) -> u64 {
-    let wide = u128::from(value ^ seed) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
+    let wide = u128::from(value ^ seed) * 0x9e37_79b9_7f4a_7c15_u128;
     (wide as u64) ^ ((wide >> 64) as u64)
 }
 

@@ -76,8 +76,9 @@ pub(super) struct Shape {
 }
 
 impl Changes {
-    pub(super) fn is_empty(&self) -> bool {
-        self.new.is_empty()
+    /// No rows yet, of these values.
+    pub(super) fn with(values: Values) -> Self {
+        Changes { values, ..Changes::default() }
     }
 
     /// Adds a row of the group with the values `new` (`NONE`: a tombstone) instead of `old`.

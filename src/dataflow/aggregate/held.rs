@@ -76,7 +76,7 @@ impl Held {
                 slot.old = NONE;
             }
         }
-        let mut changes = Changes { values: std::mem::take(&mut self.old), ..Changes::default() };
+        let mut changes = Changes::with(std::mem::take(&mut self.old));
         let order = std::mem::take(&mut self.order);
         let mut slots = Vec::with_capacity(order.len());
         let mut released = Vec::new();

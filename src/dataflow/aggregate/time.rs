@@ -71,7 +71,7 @@ impl Assigned {
 }
 
 fn hash(key: u32) -> u64 {
-    let wide = u128::from(key) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
+    let wide = u128::from(key) * 0x9e37_79b9_7f4a_7c15_u128;
     (wide as u64) ^ ((wide >> 64) as u64)
 }
 
