@@ -43,7 +43,8 @@ pub fn expand(items: &[SelectItem], star: &[String], scope: &Columns) -> Result<
             SelectItem::Expr { expr, alias } => expanded.push((expr.clone(), alias.clone())),
         }
     }
-    name_items(expanded)
+    let known: Vec<String> = scope.schema.columns.iter().map(|column| column.name.clone()).collect();
+    name_items(expanded, known)
 }
 
 fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
@@ -58,8 +59,9 @@ fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
     }
 }
 
-fn name_items(expanded: Vec<(Expr, Option<Ident>)>) -> Result<Vec<Item>> {
-    let mut taken: Vec<String> = expanded.iter().filter_map(|(expr, alias)| own_name(expr, alias)).collect();
+/// `taken`: names that made ones must not meet, those of the source.
+fn name_items(expanded: Vec<(Expr, Option<Ident>)>, mut taken: Vec<String>) -> Result<Vec<Item>> {
+    taken.extend(expanded.iter().filter_map(|(expr, alias)| own_name(expr, alias)));
     let mut unnamed = 0;
     let mut items: Vec<Item> = Vec::with_capacity(expanded.len());
     for (expr, alias) in expanded {

@@ -1,5 +1,6 @@
 //! A SELECT: from what was written to the stages of a plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::aggregate;
@@ -7,12 +8,12 @@ use crate::analyze::items::{self, Item};
 use crate::analyze::rewrite::{self, Descend};
 use crate::analyze::scope::Columns;
 use crate::analyze::source::is_pseudo_column;
-use crate::catalog::{Catalog, ColumnRole, Source, SourceKind, SourceWindow};
+use crate::catalog::{Catalog, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
 use crate::plan::{
-    Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step, WindowBoundsKind,
+    Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step
 };
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::SqlType;
@@ -36,7 +37,12 @@ pub struct Analyzed {
 }
 
 /// Analyzes a query over one source.
-pub fn analyze(query: &ast::Query, catalog: &Catalog, target: Target) -> Result<Analyzed> {
+pub fn analyze(
+    query: &ast::Query,
+    catalog: &Catalog,
+    target: Target,
+    settings: &BTreeMap<String, String>,
+) -> Result<Analyzed> {
     if let Some(join) = query.from.joins.first() {
         return Err(Error::not_supported("JOIN", "joins come with a later version").at(join.source.name.at));
     }
@@ -44,7 +50,7 @@ pub fn analyze(query: &ast::Query, catalog: &Catalog, target: Target) -> Result<
         .expect_source(&query.from.first.name.text)
         .map_err(|error| error.at(query.from.first.name.at))?
         .clone();
-    let builder = Builder::new(query, catalog, source, target)?;
+    let builder = Builder::new(query, catalog, source, target, settings)?;
     builder.build()
 }
 
@@ -72,6 +78,7 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) source: Arc<Source>,
     pub(super) target: Target,
+    pub(super) settings: &'a BTreeMap<String, String>,
     pub(super) qualifiers: Vec<String>,
     pub(super) schema: Schema,
     pub(super) stages: Vec<Stage>,
@@ -79,22 +86,24 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(query: &'a ast::Query, catalog: &'a Catalog, source: Arc<Source>, target: Target) -> Result<Self> {
+    fn new(
+        query: &'a ast::Query,
+        catalog: &'a Catalog,
+        source: Arc<Source>,
+        target: Target,
+        settings: &'a BTreeMap<String, String>,
+    ) -> Result<Self> {
         let first = &query.from.first;
         let mut qualifiers = vec![first.name.text.clone()];
         qualifiers.extend(first.alias.iter().map(|alias| alias.text.clone()));
         let schema = scan_schema(&source);
         let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
-        let window = source.window.map(|window| match window {
-            SourceWindow::Time { size_ms, .. } => WindowBoundsKind::Time { size_ms },
-            SourceWindow::Session => WindowBoundsKind::Session,
-        });
         let result = match source.kind {
             SourceKind::Stream => ResultKind::Stream,
-            SourceKind::Table => ResultKind::Table { windowed: window },
+            SourceKind::Table => ResultKind::Table { windowed: source.window },
         };
         let stages = vec![Stage { input: StageInput::Scan(scan), steps: Vec::new() }];
-        Ok(Builder { query, catalog, source, target, qualifiers, schema, stages, result })
+        Ok(Builder { query, catalog, source, target, settings, qualifiers, schema, stages, result })
     }
 
     fn build(mut self) -> Result<Analyzed> {
@@ -107,6 +116,12 @@ impl<'a> Builder<'a> {
             self.step(Step::Filter { predicate, table, name: "WHERE" });
         }
         let items = self.items(&star)?;
+        if !self.query.group_by.is_empty() && self.source.value.format == Format::Kafka {
+            return Err(Error::statement(format!(
+                "Source(s) {} are using the 'KAFKA' value format. This format does not yet support GROUP BY.",
+                self.source.name
+            )));
+        }
         let aggregated = !self.query.group_by.is_empty()
             || items.iter().any(|item| has_aggregate(&item.expr))
             || self.query.having.as_ref().is_some_and(has_aggregate);
@@ -215,13 +230,6 @@ impl<'a> Builder<'a> {
         let mut items = items::expand(&self.query.items, star, &self.columns())?;
         for item in &mut items {
             item.expr = self.unqualified(&item.expr)?;
-            if self.persistent() && is_pseudo_column(&item.name) {
-                return Err(Error::statement(format!(
-                    "Reserved column name in select: `{}`. Please remove or alias the column.",
-                    item.name
-                ))
-                .at(item.at));
-            }
         }
         Ok(items)
     }
@@ -370,8 +378,15 @@ impl<'a> Builder<'a> {
             items.into_iter().map(|item| Item { expr: substitute_keys(&item.expr, keys), ..item }).collect();
         let (key_items, value_items) =
             if self.persistent() { self.split_keys(items, keys)? } else { (self.hidden_keys(keys), items) };
-        if self.persistent() && !self.query.group_by.is_empty() && value_items.is_empty() {
+        if self.persistent() && value_items.is_empty() {
             return Err(Error::statement("The projection contains no value columns."));
+        }
+        if let Some(item) = value_items.iter().find(|item| self.persistent() && is_pseudo_column(&item.name)) {
+            return Err(Error::statement(format!(
+                "Reserved column name in select: `{}`. Please remove or alias the column.",
+                item.name
+            ))
+            .at(item.at));
         }
         let mut project =
             Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
@@ -411,6 +426,8 @@ impl<'a> Builder<'a> {
 
     fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
         let mut found: Vec<Option<Item>> = vec![None; keys.len()];
+        // Groups keep the order of GROUP BY; other keys stand as the SELECT list has them.
+        let mut order: Vec<usize> = (0..keys.len()).filter(|_| !self.query.group_by.is_empty()).collect();
         let mut values = Vec::new();
         for item in items {
             let key = match &item.expr.kind {
@@ -434,6 +451,9 @@ impl<'a> Builder<'a> {
                         .at(item.at));
                     }
                     found[index] = Some(item);
+                    if self.query.group_by.is_empty() {
+                        order.push(index);
+                    }
                 }
             }
         }
@@ -442,7 +462,7 @@ impl<'a> Builder<'a> {
         if !missing.is_empty() {
             return Err(self.missing_keys(&missing, keys));
         }
-        Ok((found.into_iter().flatten().collect(), values))
+        Ok((order.into_iter().filter_map(|index| found[index].take()).collect(), values))
     }
 
     fn missing_keys(&self, missing: &[&str], keys: &[KeyColumn]) -> Error {

@@ -35,22 +35,27 @@ impl CreateSource<'_> {
         })?;
         let columns = self.columns(catalog)?;
         let (key_format, value_format) = formats(&with, settings, &columns)?;
-        if !columns.iter().any(|column| column.role == ColumnRole::Value) && value_format != Format::None {
+        if columns.is_empty() {
             return Err(Error::statement("The statement does not define any columns.")
                 .hint("list the columns of the topic's values: CREATE ... (ID INT KEY, NAME STRING) WITH (...)"));
         }
         let key = key_layout(key_format, with.key_delimiter, &columns)?;
-        let value = value_layout(value_format, with.value_delimiter, with.wrap_single_value, &columns)?;
+        let wrap = wrapping(&with, value_format, &columns, settings);
+        let value = value_layout(value_format, with.value_delimiter, wrap, &columns)?;
+        let window = window(&with)?;
+        if window.is_some() && key.columns.is_empty() {
+            return Err(Error::statement("Windowed sources require a key column."));
+        }
         let source = Source {
             name: self.name.text.clone(),
             kind: self.kind,
             topic,
             timestamp: timestamp_column(&with, &columns)?,
-            window: window(&with)?,
+            window,
             columns,
             key,
             value,
-            wrap_single_value: with.wrap_single_value,
+            wrap_single_value: wrap,
             is_source: self.is_source,
             statement: self.statement.to_string(),
             query_id: None,
@@ -162,7 +167,20 @@ fn formats(with: &With, settings: &BTreeMap<String, String>, columns: &[Column])
             .hint("Either provide one or set a default via the 'ksql.persistence.default.format.value' config."));
         }
     };
-    Ok((if has_key { key } else { Format::None }, value))
+    Ok((key, value))
+}
+
+/// Whether a single value column is wrapped: by WITH, else by the setting where the format leaves a choice.
+pub fn wrapping(
+    with: &With,
+    format: Format,
+    columns: &[Column],
+    settings: &BTreeMap<String, String>,
+) -> Option<bool> {
+    let single = columns.iter().filter(|column| column.role == ColumnRole::Value).count() == 1;
+    let default = settings.get("ksql.persistence.wrap.single.values").filter(|text| !text.is_empty());
+    let default = default.filter(|_| single && format == Format::Json).map(|text| text == "true");
+    with.wrap_single_value.or(default)
 }
 
 /// The layout of keys: one column bare, several wrapped.
@@ -181,7 +199,9 @@ pub fn key_layout(format: Format, delimiter: Option<char>, columns: &[Column]) -
     let layout =
         Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
     check_delimiter(format, delimiter, "KEY")?;
-    format::check(&layout, Part::Key)?;
+    if !layout.columns.is_empty() {
+        format::check(&layout, Part::Key)?;
+    }
     Ok(layout)
 }
 

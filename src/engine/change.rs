@@ -276,7 +276,7 @@ impl Change<'_> {
                 self.create_as(sink, &parsed.text)
             }
             Statement::InsertSelect { target, properties, query } => {
-                let sink = insert_select(target, properties, query, self.catalog)?;
+                let sink = insert_select(target, properties, query, self.catalog, self.properties)?;
                 self.insert_into(sink, &parsed.text)
             }
             Statement::DropSource { kind, if_exists, name, delete_topic } => {
@@ -337,14 +337,16 @@ impl Change<'_> {
 
     fn create_source(&mut self, source: Source, with: &With, if_exists: IfExists) -> Result<Effect> {
         let topic = self.topic_for(&source, with, None)?;
-        if let Some(old) = self.catalog.source(&source.name) {
+        let old = self.catalog.source(&source.name);
+        if if_exists == IfExists::Replace && (source.is_source || old.is_some_and(|old| old.is_source)) {
+            let word = kind_word(source.kind);
+            return Err(Error::statement(format!(
+                "Cannot add {word} '{}': CREATE OR REPLACE is not supported on source {word}s.",
+                source.name
+            )));
+        }
+        if let Some(old) = old {
             check_replacement(old, &source)?;
-            if source.is_source {
-                return Err(Error::statement(format!(
-                    "Cannot add {} '{}': CREATE OR REPLACE is not supported on source streams and tables.",
-                    kind_word(source.kind), source.name
-                )));
-            }
         }
         let verb = if if_exists == IfExists::Replace && self.catalog.source(&source.name).is_some() {
             "replaced"

@@ -83,7 +83,7 @@ fn transient(
     until: Until,
 ) -> Result<RowStream> {
     let catalog = inner.catalog.read().clone();
-    let analyzed = analyze(query, &catalog, Target::Transient)?;
+    let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.source.name);
     let schema = analyzed.plan.schema.clone();

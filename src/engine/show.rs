@@ -317,14 +317,14 @@ pub(super) fn explain(inner: &Inner, what: &Explained) -> Result<String> {
             let settings = std::collections::BTreeMap::new();
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
-                    let analyzed = analyze(query, &catalog, Target::Transient)?;
+                    let analyzed = analyze(query, &catalog, Target::Transient, &settings)?;
                     return Ok(plan_text(&analyzed.plan, None));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
                     create_as(*kind, name, properties, query, &parsed.text, &catalog, &settings)?
                 }
                 Statement::InsertSelect { target, properties, query } => {
-                    insert_select(target, properties, query, &catalog)?
+                    insert_select(target, properties, query, &catalog, &settings)?
                 }
                 _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
             };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Source;
+use crate::catalog::{Source, SourceWindow};
 use crate::expr::{TableCall, Typed};
 use crate::expr::functions::AggregateCall;
 use crate::format::Layout;
@@ -34,14 +34,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultKind {
     Stream,
-    Table { windowed: Option<WindowBoundsKind> },
-}
-
-/// How the window of a result's keys is bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowBoundsKind {
-    Time { size_ms: i64 },
-    Session,
+    Table { windowed: Option<SourceWindow> },
 }
 
 /// What one task per partition does between two exchanges.
@@ -134,12 +127,12 @@ pub enum WindowKind {
 }
 
 impl Window {
-    pub fn bounds(&self) -> WindowBoundsKind {
+    /// How it stands in keys.
+    pub fn in_keys(&self) -> SourceWindow {
         match self.kind {
-            WindowKind::Tumbling { size_ms } | WindowKind::Hopping { size_ms, .. } => {
-                WindowBoundsKind::Time { size_ms }
-            }
-            WindowKind::Session { .. } => WindowBoundsKind::Session,
+            WindowKind::Tumbling { size_ms } => SourceWindow::Time { size_ms, hopping: false },
+            WindowKind::Hopping { size_ms, .. } => SourceWindow::Time { size_ms, hopping: true },
+            WindowKind::Session { .. } => SourceWindow::Session,
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Pulled {
 /// Answers a pull query over a table's view.
 pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>, view: &View) -> Result<Pulled> {
     check_clauses(query)?;
-    let analyzed = analyze(query, catalog, Target::Transient)?;
+    let analyzed = analyze(query, catalog, Target::Transient, settings)?;
     let mut plan = analyzed.plan;
     // The rows of a view are rows, not changes: nothing is retracted.
     for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
