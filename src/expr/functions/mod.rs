@@ -2,13 +2,27 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 mod aggregates;
+mod collections;
 mod conditional;
+pub mod dates;
 mod define;
 mod describe;
 mod kernel;
+mod lambdas;
+mod lists;
+mod maps;
 mod math;
+mod order;
+mod pattern;
+mod pattern_format;
+mod pattern_parse;
+mod regex;
 mod registry;
 mod resolve;
+mod strings;
+mod table;
+mod units;
+mod zone;
 
 use arrow::array::ArrayRef;
 
@@ -136,5 +150,22 @@ pub struct AggregateCall {
 
 /// The entries of all families.
 fn all_entries() -> Vec<Function> {
-    [aggregates::entries(), conditional::entries(), math::entries()].into_iter().flatten().collect()
+    [
+        aggregates::entries(),
+        collections::entries(),
+        conditional::entries(),
+        dates::entries(),
+        lambdas::entries(),
+        maps::entries(),
+        math::entries(),
+        regex::entries(),
+        strings::entries(),
+        table::entries(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
+
+#[cfg(test)]
+mod tests;
