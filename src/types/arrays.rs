@@ -147,9 +147,10 @@ fn build_map(values: &[&Value], value: &SqlType, ty: &SqlType) -> ArrayRef {
             _ => None,
         })
         .collect();
-    let entries = || maps.iter().flatten().flat_map(|entries| entries.iter());
-    let keys: ArrayRef = Arc::new(StringArray::from_iter_values(entries().map(|(key, _)| key)));
-    let items = build(&entries().map(|(_, value)| value).collect::<Vec<_>>(), value);
+    let (keys, items): (Vec<&str>, Vec<&Value>) =
+        maps.iter().flatten().flat_map(|entries| entries.iter()).map(|(key, value)| (key.as_str(), value)).unzip();
+    let keys: ArrayRef = Arc::new(StringArray::from(keys));
+    let items = build(&items, value);
     let offsets = OffsetBuffer::from_lengths(maps.iter().map(|map| map.map_or(0, Vec::len)));
     let nulls = NullBuffer::from_iter(maps.iter().map(Option::is_some));
     match ty.to_arrow() {
@@ -214,10 +215,9 @@ pub(crate) mod tests {
             Just(SqlType::Int),
             Just(SqlType::Bigint),
             Just(SqlType::Double),
-            (1u32..=76).prop_flat_map(|p| (Just(p), 0..=p)).prop_map(|(precision, scale)| SqlType::Decimal {
-                precision,
-                scale
-            }),
+            (1u32..=76)
+                .prop_flat_map(|p| (Just(p), 0..=p))
+                .prop_map(|(precision, scale)| SqlType::Decimal { precision, scale }),
             Just(SqlType::String),
             Just(SqlType::Bytes),
             Just(SqlType::Time),
@@ -244,12 +244,11 @@ pub(crate) mod tests {
             SqlType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
             SqlType::Int => any::<i32>().prop_map(Value::Int).boxed(),
             SqlType::Bigint => any::<i64>().prop_map(Value::Bigint).boxed(),
-            SqlType::Double => prop_oneof![
-                any::<f64>().prop_filter("a number", |n| n.is_finite()),
-                any::<i32>().prop_map(f64::from),
-            ]
-            .prop_map(Value::Double)
-            .boxed(),
+            SqlType::Double => {
+                prop_oneof![any::<f64>().prop_filter("a number", |n| n.is_finite()), any::<i32>().prop_map(f64::from),]
+                    .prop_map(Value::Double)
+                    .boxed()
+            }
             SqlType::Decimal { precision, scale } => any_decimal(*precision, *scale),
             SqlType::String => any::<String>().prop_map(Value::String).boxed(),
             SqlType::Bytes => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),

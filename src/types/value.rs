@@ -210,10 +210,7 @@ mod tests {
             (Value::String("a\"\n\u{1}é".into()), "\"a\\\"\\n\\u0001é\""),
             (Value::Bytes(vec![0x7b]), "\"ew==\""),
             (Value::Date(0), "\"1970-01-01\""),
-            (
-                Value::Struct(vec![("A".into(), Value::Array(vec![Value::Int(1), Value::Null]))]),
-                "{\"A\":[1,null]}",
-            ),
+            (Value::Struct(vec![("A".into(), Value::Array(vec![Value::Int(1), Value::Null]))]), "{\"A\":[1,null]}"),
             (Value::Map(vec![("k".into(), Value::Boolean(false))]), "{\"k\":false}"),
         ];
         for (value, text) in table {

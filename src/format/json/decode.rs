@@ -144,10 +144,6 @@ impl Decoder for JsonDecoder {
             }
         }
         let columns: Vec<_> = self.columns.iter_mut().map(Column::finish).collect();
-        Decoded {
-            columns: if self.given { columns } else { Vec::new() },
-            nulls: null_rows(&nulls, records.len()),
-            bad,
-        }
+        Decoded { columns: if self.given { columns } else { Vec::new() }, nulls: null_rows(&nulls, records.len()), bad }
     }
 }

@@ -278,36 +278,65 @@ impl<'a> Scan<'a> {
                 }
                 Ok(())
             }
-            _ => self.skip_other(depth),
+            b'[' | b'{' => self.skip_nested(depth),
+            _ => self.word(),
         }
     }
 
-    fn skip_other(&mut self, depth: usize) -> Step {
+    /// `true`, `false` or `null`.
+    #[inline(never)]
+    fn word(&mut self) -> Step {
         match self.peek() {
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
-            b'[' | b'{' if depth >= NESTING_MAX => Err(Expected("fewer arrays and objects within each other")),
-            b'[' => {
-                let mut more = self.open(b']');
-                while more {
-                    self.skip(depth + 1)?;
-                    more = self.another(b']')?;
-                }
-                Ok(())
-            }
-            b'{' => {
-                let mut more = self.open(b'}');
-                while more {
-                    self.string()?;
-                    self.colon()?;
-                    self.skip(depth + 1)?;
-                    more = self.another(b'}')?;
-                }
-                Ok(())
-            }
             _ => Err(Expected("a value")),
         }
+    }
+
+    /// Goes over an array or object. What is open is kept as bits, not on the stack of calls.
+    #[inline(never)]
+    fn skip_nested(&mut self, depth: usize) -> Step {
+        let mut open = Open::default();
+        loop {
+            let byte = self.peek();
+            if byte == b'[' || byte == b'{' {
+                if depth + open.count >= NESTING_MAX {
+                    return Err(Expected("fewer arrays and objects within each other"));
+                }
+                if self.open(byte + 2) {
+                    open.push(byte == b'{');
+                    self.name_in(&open)?;
+                    continue;
+                }
+            } else {
+                self.skip_scalar()?;
+            }
+            while open.count > 0 && !self.another(open.close())? {
+                open.count -= 1;
+            }
+            if open.count == 0 {
+                return Ok(());
+            }
+            self.name_in(&open)?;
+        }
+    }
+
+    fn skip_scalar(&mut self) -> Step {
+        match self.peek() {
+            b'"' => self.string().map(drop),
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            _ => self.word(),
+        }
+    }
+
+    /// In an object, the name in front of a value.
+    fn name_in(&mut self, open: &Open) -> Step {
+        if open.close() == b'}' {
+            self.string()?;
+            self.colon()?;
+        }
+        Ok(())
     }
 
     /// The colon behind a property's name; the place is then at the value.
@@ -317,6 +346,28 @@ impl<'a> Scan<'a> {
         self.expect(b':', "`:`")?;
         self.blanks();
         Ok(())
+    }
+}
+
+/// Which of the open brackets are those of objects.
+#[derive(Default)]
+struct Open {
+    objects: [u64; NESTING_MAX / 64],
+    count: usize,
+}
+
+impl Open {
+    fn push(&mut self, object: bool) {
+        let bit = 1 << (self.count % 64);
+        let word = &mut self.objects[self.count / 64];
+        *word = if object { *word | bit } else { *word & !bit };
+        self.count += 1;
+    }
+
+    /// What closes the innermost one.
+    fn close(&self) -> u8 {
+        let innermost = self.count.wrapping_sub(1) % NESTING_MAX;
+        if self.objects[innermost / 64] >> (innermost % 64) & 1 == 1 { b'}' } else { b']' }
     }
 }
 
