@@ -2,15 +2,20 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 mod aggregates;
+mod bytes;
 mod collections;
 mod conditional;
 pub mod dates;
 mod define;
 mod describe;
+mod geo;
+mod json;
+mod json_text;
 mod kernel;
 mod lambdas;
 mod lists;
 mod maps;
+mod mask;
 mod math;
 mod order;
 mod pattern;
@@ -22,6 +27,7 @@ mod resolve;
 mod strings;
 mod table;
 mod units;
+mod url;
 mod zone;
 
 use arrow::array::ArrayRef;
@@ -152,15 +158,20 @@ pub struct AggregateCall {
 fn all_entries() -> Vec<Function> {
     [
         aggregates::entries(),
+        bytes::entries(),
         collections::entries(),
         conditional::entries(),
         dates::entries(),
+        geo::entries(),
+        json::entries(),
         lambdas::entries(),
         maps::entries(),
+        mask::entries(),
         math::entries(),
         regex::entries(),
         strings::entries(),
         table::entries(),
+        url::entries(),
     ]
     .into_iter()
     .flatten()
