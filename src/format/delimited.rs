@@ -82,7 +82,8 @@ impl Decoder for DelimitedDecoder {
                 });
             }
         }
-        let mut finish = |i: &usize| self.columns.get_mut(*i).and_then(|(_, column)| column.as_mut()).map(Column::finish);
+        let mut finish =
+            |i: &usize| self.columns.get_mut(*i).and_then(|(_, column)| column.as_mut()).map(Column::finish);
         let columns = self.wanted.iter().filter_map(&mut finish).collect();
         Decoded { columns, nulls: null_rows(&nulls, records.len()), bad }
     }

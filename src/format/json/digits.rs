@@ -1,4 +1,4 @@
-//! Eight or sixteen bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
+//! Eight or more bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -22,17 +22,37 @@ pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, u32) {
     (eight, count)
 }
 
-/// What 16 bytes of a string hold.
+/// How many digits eight bytes begin with.
+#[inline(always)]
+pub(super) fn count_digits(chunk: [u8; 8]) -> u32 {
+    let digits = u64::from_le_bytes(chunk) ^ ZEROS;
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
+    others.trailing_zeros() / 8
+}
+
+/// What 32 bytes of a string hold, a bit for each byte.
+#[derive(Clone, Copy)]
 pub(super) struct Stops {
-    /// A bit for each byte that is a quote, a backslash or a control character.
+    /// A quote, a backslash or a control character.
     pub stops: u32,
-    /// Not zero: some byte is beyond ASCII.
+    pub quotes: u32,
     pub beyond_ascii: u32,
+}
+
+#[inline(always)]
+pub(super) fn stops(chunk: [u8; 32]) -> Stops {
+    let [low, high] =
+        [&chunk[..16], &chunk[16..]].map(|half| stops_in(half.first_chunk().copied().unwrap_or_default()));
+    Stops {
+        stops: low.stops | high.stops << 16,
+        quotes: low.quotes | high.quotes << 16,
+        beyond_ascii: low.beyond_ascii | high.beyond_ascii << 16,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn stops(chunk: [u8; 16]) -> Stops {
+fn stops_in(chunk: [u8; 16]) -> Stops {
     use std::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
     };
@@ -44,20 +64,19 @@ pub(super) fn stops(chunk: [u8; 16]) -> Stops {
         let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
         let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
         let any = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
-        Stops { stops: _mm_movemask_epi8(any) as u32, beyond_ascii: _mm_movemask_epi8(bytes) as u32 }
+        Stops {
+            stops: _mm_movemask_epi8(any) as u32,
+            quotes: _mm_movemask_epi8(quotes) as u32,
+            beyond_ascii: _mm_movemask_epi8(bytes) as u32,
+        }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn stops(chunk: [u8; 16]) -> Stops {
-    let mut stops = 0;
-    let mut all = 0;
-    for (i, byte) in chunk.into_iter().enumerate() {
-        stops |= u32::from(is_stop(byte)) << i;
-        all |= byte;
-    }
-    Stops { stops, beyond_ascii: u32::from(all & 0x80) }
+fn stops_in(chunk: [u8; 16]) -> Stops {
+    let bits = |is: fn(u8) -> bool| (0..16).fold(0, |bits, i| bits | u32::from(is(chunk[i])) << i);
+    Stops { stops: bits(is_stop), quotes: bits(|byte| byte == b'"'), beyond_ascii: bits(|byte| byte >= 0x80) }
 }
 
 /// A quote, a backslash or a control character.
@@ -78,17 +97,19 @@ mod tests {
             let count = chunk.iter().take_while(|b| b.is_ascii_digit()).count();
             let text = std::str::from_utf8(&chunk[..count]).unwrap();
             proptest::prop_assert_eq!(leading_digits(chunk), (text.parse().unwrap_or(0), count as u32));
+            proptest::prop_assert_eq!(count_digits(chunk), count as u32);
         }
 
         #[test]
-        fn stops_are_found(chunk in proptest::array::uniform16(proptest::prop_oneof![
+        fn stops_are_found(chunk in proptest::array::uniform32(proptest::prop_oneof![
             proptest::prelude::any::<u8>(), 0u8..0x24, proptest::prelude::Just(b'\\'),
         ])) {
             let found = stops(chunk);
             for (i, byte) in chunk.into_iter().enumerate() {
                 proptest::prop_assert_eq!(found.stops >> i & 1 == 1, is_stop(byte));
+                proptest::prop_assert_eq!(found.quotes >> i & 1 == 1, byte == b'"');
+                proptest::prop_assert_eq!(found.beyond_ascii >> i & 1 == 1, byte >= 0x80);
             }
-            proptest::prop_assert_eq!(found.beyond_ascii != 0, chunk.iter().any(|b| *b >= 0x80));
         }
     }
 }

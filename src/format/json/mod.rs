@@ -20,4 +20,4 @@ pub(super) use decode::JsonDecoder;
 pub(super) use encode::JsonEncoder;
 
 /// Arrays and objects within each other: beyond that a record is bad, so that none can exhaust the stack.
-const NESTING_MAX: usize = 500;
+const NESTING_MAX: usize = 256;
