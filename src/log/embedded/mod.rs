@@ -43,6 +43,7 @@ mod admin;
 mod background;
 mod catalog;
 mod commit;
+mod compaction;
 mod config;
 mod fetch;
 mod index;
@@ -50,6 +51,7 @@ mod journal;
 mod maintain;
 mod options;
 mod recovery;
+mod retention;
 mod space;
 mod storage;
 mod sync;
@@ -58,7 +60,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::Mutex;
 
@@ -89,6 +91,9 @@ struct Inner {
     /// Bytes of the journal at which it is rolled.
     roll_at: AtomicU64,
     watchers: Watchers,
+    maintaining: Mutex<()>,
+    /// Left-over files were looked for.
+    swept: AtomicBool,
     buffers: Mutex<Vec<Vec<u8>>>,
     report: RecoveryReport,
     in_memory: bool,
@@ -123,6 +128,11 @@ impl EmbeddedLog {
     /// Lets go of all that `owner` holds.
     pub fn release(&self, owner: &str) -> Result<(), LogError> {
         self.inner.release(owner)
+    }
+
+    /// Does what retention and compaction ask for now. The background thread does it from time to time.
+    pub fn maintain(&self) -> Result<(), LogError> {
+        self.inner.maintain()
     }
 
     /// What opening had to repair.

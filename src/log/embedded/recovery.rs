@@ -62,6 +62,8 @@ impl Inner {
             marks: Mutex::new(marks),
             roll_at: AtomicU64::new(roll_at),
             watchers: Default::default(),
+            maintaining: Mutex::default(),
+            swept: Default::default(),
             buffers: Mutex::default(),
             report: opened.report,
             in_memory,
