@@ -118,6 +118,7 @@ impl Inner {
         }
         let removes = !writer.garbage.is_empty();
         drop(writer);
+        self.find_flush_ms_min();
         self.ring(&[topic]);
         match removes || self.options.fsync != FsyncPolicy::Never {
             true => self.sync(),

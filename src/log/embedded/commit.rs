@@ -332,6 +332,7 @@ impl Inner {
                 });
                 segment.index.extend(piece.start, configs.index_interval_bytes, batches);
             }
+            must_sync |= configs.flush_ms == 0;
             if configs.flush_messages != i64::MAX {
                 let unsynced = writer.unsynced.entry(pending.topic.id).or_default();
                 *unsynced += pending.batches.iter().map(|batch| batch.offsets).sum::<i64>();

@@ -37,6 +37,7 @@ impl Inner {
         if sweep {
             self.sweep(topic, partition)?;
         }
+        self.put_indexes_away(topic, partition);
         let configs = topic.configs();
         if configs.retention_ms < 0 && configs.retention_bytes < 0 && !configs.compact {
             return Ok(());
@@ -61,6 +62,16 @@ impl Inner {
         match plan {
             Some(plan) => self.compact(topic, partition, &plan, now),
             None => Ok(()),
+        }
+    }
+
+    /// Memory doesn't grow with the log: only the last segment's index is kept without being asked for.
+    fn put_indexes_away(&self, topic: &Topic, partition: &Partition) {
+        let state = partition.state.read().clone();
+        for segment in state.segments.iter().rev().skip(1) {
+            let path = topic.segment_path(partition.number, segment.info.base, segment.info.generation);
+            // A disk without room for it: then it stays in memory.
+            let _ = segment.index.put_away(&*self.storage, &path);
         }
     }
 

@@ -60,7 +60,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
@@ -90,6 +90,8 @@ struct Inner {
     marks: Mutex<Marks>,
     /// Bytes of the journal at which it is rolled.
     roll_at: AtomicU64,
+    /// The least `flush.ms` of all topics.
+    flush_ms_min: AtomicI64,
     watchers: Watchers,
     maintaining: Mutex<()>,
     /// Left-over files were looked for.

@@ -132,6 +132,11 @@ mod tests {
         TopicConfigs::parse(&pairs).unwrap()
     }
 
+    /// So many segments, all into one.
+    fn alone(segments: usize) -> Cleaning {
+        Cleaning { segments, groups: std::iter::once(0..segments).collect() }
+    }
+
     #[test]
     fn retention_goes_by_time_and_by_size_from_the_front() {
         let state = state(&[(100, 5, -1, 0), (100, 3, -1, 0), (100, 50, -1, 0), (100, 1, -1, 0)]);
@@ -157,12 +162,12 @@ mod tests {
         assert_eq!(cleaned(&[dirty], 1, i64::MAX), None);
         let all = Cleaning { segments: 4, groups: vec![0..3, 3..4] };
         assert_eq!(cleaned(&[dirty; 5], 1, i64::MAX), Some(all));
-        assert_eq!(cleaned(&[dirty; 5], 1, 19), Some(Cleaning { segments: 1, groups: vec![0..1] }));
+        assert_eq!(cleaned(&[dirty; 5], 1, 19), Some(alone(1)));
         assert_eq!(cleaned(&[(100, 0, 5, 0), dirty, dirty], 1, i64::MAX), None);
         let both = Cleaning { segments: 3, groups: vec![0..1, 1..3] };
         assert_eq!(cleaned(&[(100, 0, 5, 0), dirty, dirty, dirty], 1, i64::MAX), Some(both));
         let waiting = [(10, 0, 5, 0), (10, 0, 6, 1), (10, 0, 7, 0), dirty];
         assert_eq!(cleaned(&waiting, 105, i64::MAX), None);
-        assert_eq!(cleaned(&waiting, 106, i64::MAX), Some(Cleaning { segments: 3, groups: vec![0..3] }));
+        assert_eq!(cleaned(&waiting, 106, i64::MAX), Some(alone(3)));
     }
 }

@@ -95,7 +95,9 @@ fn decoded(bytes: &[u8]) -> Result<Records, &'static str> {
     Ok(records)
 }
 
-fn parts(records: &Records) -> Vec<(i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>)> {
+type Parts = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Header>);
+
+fn parts(records: &Records) -> Vec<Parts> {
     let part = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
     let row = |i: usize| {
         let RecordMeta { offset, timestamp, .. } = records.meta[i];
