@@ -206,6 +206,10 @@ impl Inner {
         if must_sync {
             self.sync()?;
         }
+        if self.in_memory {
+            // There is no background thread to do it.
+            self.roll_journal_if_large()?;
+        }
         Ok(first)
     }
 

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use super::Inner;
 use super::catalog::{Partition, Segment, Topic};
@@ -149,6 +150,9 @@ impl Cleaner<'_> {
         let mut records = Records::default();
         let mut at = self.first.max(segment.info.base);
         while at < segment.info.next {
+            if self.inner.closing.load(Ordering::Relaxed) {
+                return Err(ReadError::Gone);
+            }
             records.meta.clear();
             at = reader.read(at, CHUNK_BYTES, &mut records)?;
             visit(&records)?;

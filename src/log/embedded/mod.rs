@@ -94,6 +94,8 @@ struct Inner {
     flush_ms_min: AtomicI64,
     watchers: Watchers,
     maintaining: Mutex<()>,
+    /// Long work ends early.
+    closing: AtomicBool,
     /// Left-over files were looked for.
     swept: AtomicBool,
     buffers: Mutex<Vec<Vec<u8>>>,
@@ -113,7 +115,7 @@ impl EmbeddedLog {
         Ok(EmbeddedLog { inner, background, _lock: Some(lock) })
     }
 
-    /// A log that lives as long as this value.
+    /// A log that lives as long as this value. Retention and compaction happen when `maintain` is called.
     pub fn in_memory() -> EmbeddedLog {
         let options = EmbeddedOptions { fsync: FsyncPolicy::Never, ..EmbeddedOptions::default() };
         let inner = Inner::open(Box::new(storage::Memory::default()), options, true);
@@ -146,6 +148,7 @@ impl EmbeddedLog {
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
         if let Some(background) = self.background.take() {
+            self.inner.closing.store(true, std::sync::atomic::Ordering::Relaxed);
             background.stop();
             self.inner.close();
         }

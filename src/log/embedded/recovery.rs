@@ -64,6 +64,7 @@ impl Inner {
             flush_ms_min: AtomicI64::new(i64::MAX),
             watchers: Default::default(),
             maintaining: Mutex::default(),
+            closing: Default::default(),
             swept: Default::default(),
             buffers: Mutex::default(),
             report: opened.report,

@@ -111,10 +111,12 @@ impl Inner {
             let writer = self.writer.lock();
             writer.journal.position
         };
-        match size > self.roll_at.load(std::sync::atomic::Ordering::Relaxed) {
-            true => self.roll_journal(),
-            false => Ok(()),
+        if size <= self.roll_at.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
         }
+        // Most of it now, while commits go on.
+        self.sync()?;
+        self.roll_journal()
     }
 
     /// Begins a new journal with a checkpoint. Commits wait meanwhile. After an error the old journal goes on.
