@@ -186,3 +186,45 @@ fn readers_never_see_half_a_transaction() {
         }
     });
 }
+
+/// Retention, compaction and deletion go on under readers: they see true rows in order, or that the rows are gone.
+#[test]
+fn readers_are_not_disturbed_by_what_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { open_files_max: 4, maintain_interval: None, ..EmbeddedOptions::default() };
+    let log = EmbeddedLog::open(folder.path(), options).unwrap();
+    let policy = [("cleanup.policy", "compact,delete"), ("segment.bytes", "1000"), ("retention.bytes", "20000")];
+    log.create_topic(&spec("t", 1, &policy)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (log, done) = (&log, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Acquire) {
+                    let (first, next) = log.offsets(&at("t", 0)).unwrap();
+                    match read_from(log, &at("t", 0), (first + next) / 2, 2000) {
+                        Ok(read) => {
+                            assert!(read.is_sorted_by(|a, b| a.0 < b.0));
+                            assert!(read.iter().all(|row| row.2 == Some(row.0.to_string().into_bytes())));
+                        }
+                        Err(LogError::OffsetOutOfRange { .. }) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+        let mut records = Records::default();
+        for i in 0..1500_i64 {
+            records.push(Some(&[(i * i % 50) as u8]), Some(i.to_string().as_bytes()), 0);
+            if i % 5 == 4 {
+                log.append(&at("t", 0), &records).unwrap();
+                records.clear();
+            }
+            if i % 150 == 149 {
+                log.maintain().unwrap();
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
+    assert!(read_all(&log, &at("t", 0)).unwrap().len() < 500);
+}
