@@ -4,7 +4,7 @@
 <<<<<<< HEAD
 pub(in crate::expr) mod aggregates;
 =======
-mod aggregates;
+pub(in crate::expr) mod aggregates;
 mod bytes;
 mod collections;
 >>>>>>> w-expr
