@@ -119,7 +119,9 @@ impl Calls {
             if let ExprKind::Call { args, name } = &node.kind
                 && args.iter().any(has_aggregate)
             {
-                return Err(Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at));
+                return Err(
+                    Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at)
+                );
             }
             let index = self.list.iter().position(|call| call == node).unwrap_or_else(|| {
                 self.list.push(node.clone());
@@ -225,9 +227,8 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
 fn constants(args: &[Expr], builder: &Builder) -> Result<Vec<Value>> {
     args.iter()
         .map(|arg| {
-            expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned()).map_err(|error| {
-                Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at)
-            })
+            expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned())
+                .map_err(|error| Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at))
         })
         .collect()
 }
@@ -246,8 +247,7 @@ fn add_aggregation(
     calls: Vec<AggregateStep>,
     window: Option<Window>,
 ) -> Result<()> {
-    let key_types: Vec<SqlType> =
-        builder.schema.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
+    let key_types: Vec<SqlType> = builder.schema.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
     let mut columns: Vec<SchemaColumn> = groups
         .iter()
         .zip(&key_types)

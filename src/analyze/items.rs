@@ -26,8 +26,11 @@ pub fn expand(items: &[SelectItem], star: &[String], scope: &Columns) -> Result<
                 if let Some(source) = source
                     && !scope.qualifiers.contains(&source.text)
                 {
-                    return Err(Error::statement(format!("'{}' is not a valid stream/table name or alias.", source.text))
-                        .at(source.at));
+                    return Err(Error::statement(format!(
+                        "'{}' is not a valid stream/table name or alias.",
+                        source.text
+                    ))
+                    .at(source.at));
                 }
                 let place = Expr::new(ExprKind::Null, *at);
                 expanded.extend(star.iter().map(|name| (rewrite::column(name, &place), None)));

@@ -12,9 +12,7 @@ use crate::catalog::{Catalog, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
-use crate::plan::{
-    Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step
-};
+use crate::plan::{Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::SqlType;
 
@@ -46,21 +44,16 @@ pub fn analyze(
     if let Some(join) = query.from.joins.first() {
         return Err(Error::not_supported("JOIN", "joins come with a later version").at(join.source.name.at));
     }
-    let source = catalog
-        .expect_source(&query.from.first.name.text)
-        .map_err(|error| error.at(query.from.first.name.at))?
-        .clone();
+    let source =
+        catalog.expect_source(&query.from.first.name.text).map_err(|error| error.at(query.from.first.name.at))?.clone();
     let builder = Builder::new(query, catalog, source, target, settings)?;
     builder.build()
 }
 
 /// All columns that expressions over a source can name: its own, then the pseudo columns.
 pub fn scan_schema(source: &Source) -> Schema {
-    let mut columns: Vec<SchemaColumn> = source
-        .columns
-        .iter()
-        .map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() })
-        .collect();
+    let mut columns: Vec<SchemaColumn> =
+        source.columns.iter().map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
     let mut pseudo = |name: &str, ty| columns.push(SchemaColumn { name: name.to_string(), ty });
     pseudo("ROWTIME", SqlType::Bigint);
     pseudo("ROWPARTITION", SqlType::Int);
@@ -162,10 +155,8 @@ impl<'a> Builder<'a> {
         }
         let windowed_table = self.is_table() && self.source.window.is_some();
         if windowed_table && self.target == Target::Persistent {
-            return Err(Error::statement(
-                "KSQL does not support persistent queries on windowed tables.",
-            )
-            .hint("declare a windowed STREAM over its topic and query that"));
+            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
+                .hint("declare a windowed STREAM over its topic and query that"));
         }
         Ok(())
     }
@@ -258,8 +249,7 @@ impl<'a> Builder<'a> {
         if self.query.partition_by.is_empty() {
             return Ok(current);
         }
-        let exprs =
-            self.query.partition_by.iter().map(|expr| self.unqualified(expr)).collect::<Result<Vec<_>>>()?;
+        let exprs = self.query.partition_by.iter().map(|expr| self.unqualified(expr)).collect::<Result<Vec<_>>>()?;
         if exprs.iter().any(|expr| expr.kind == ExprKind::Null) {
             if exprs.len() > 1 {
                 return Err(Error::statement("Cannot PARTITION BY multiple columns including NULL").at(exprs[0].at));
@@ -388,16 +378,18 @@ impl<'a> Builder<'a> {
             ))
             .at(item.at));
         }
-        let mut project =
-            Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
+        let mut project = Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
         let mut columns = Vec::new();
         for (list, items) in [(&mut project.keys, &key_items), (&mut project.values, &value_items)] {
             for item in items {
                 let typed = self.check(&item.expr)?;
                 let Some(ty) = typed.ty().cloned() else {
-                    return Err(Error::statement(format!("The type of column `{}` is unknown: it is NULL.", item.name))
-                        .hint("CAST(NULL AS type) gives it one")
-                        .at(item.at));
+                    return Err(Error::statement(format!(
+                        "The type of column `{}` is unknown: it is NULL.",
+                        item.name
+                    ))
+                    .hint("CAST(NULL AS type) gives it one")
+                    .at(item.at));
                 };
                 columns.push(SchemaColumn { name: item.name.clone(), ty });
                 project.names.push(item.name.clone());
@@ -426,8 +418,9 @@ impl<'a> Builder<'a> {
 
     fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
         let mut found: Vec<Option<Item>> = vec![None; keys.len()];
-        // Groups keep the order of GROUP BY; other keys stand as the SELECT list has them.
-        let mut order: Vec<usize> = (0..keys.len()).filter(|_| !self.query.group_by.is_empty()).collect();
+        // New keys keep the order of GROUP BY and PARTITION BY; those of the source stand as the SELECT list has them.
+        let rekeyed = !self.query.group_by.is_empty() || !self.query.partition_by.is_empty();
+        let mut order: Vec<usize> = (0..keys.len()).filter(|_| rekeyed).collect();
         let mut values = Vec::new();
         for item in items {
             let key = match &item.expr.kind {
@@ -451,14 +444,18 @@ impl<'a> Builder<'a> {
                         .at(item.at));
                     }
                     found[index] = Some(item);
-                    if self.query.group_by.is_empty() {
+                    if !rekeyed {
                         order.push(index);
                     }
                 }
             }
         }
-        let missing: Vec<&str> =
-            keys.iter().zip(&found).filter(|(_, item)| item.is_none()).map(|(key, _)| key.default_name.as_str()).collect();
+        let missing: Vec<&str> = keys
+            .iter()
+            .zip(&found)
+            .filter(|(_, item)| item.is_none())
+            .map(|(key, _)| key.default_name.as_str())
+            .collect();
         if !missing.is_empty() {
             return Err(self.missing_keys(&missing, keys));
         }

@@ -111,13 +111,11 @@ pub fn insert_select(
 /// Casts the query's columns to the target's where that is an implicit widening; else says how they differ.
 fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
     let given = &analyzed.plan.schema;
-    let wanted: Vec<&Column> = sink
-        .columns
-        .iter()
-        .filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value))
-        .collect();
+    let wanted: Vec<&Column> =
+        sink.columns.iter().filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value)).collect();
     let mismatch = || {
-        let given: Vec<String> = given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
+        let given: Vec<String> =
+            given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
         Error::statement("Incompatible schema between results and sink.").hint(format!(
             "Result schema is {}; sink schema is {}",
             given.join(", "),
@@ -174,10 +172,9 @@ fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<Str
     if keyless {
         return match with.key_format {
             None | Some(Format::None) => Ok(Format::None),
-            Some(format) => Err(Error::statement(format!(
-                "Key format specified for stream without key columns: {}",
-                format.name()
-            ))),
+            Some(format) => {
+                Err(Error::statement(format!("Key format specified for stream without key columns: {}", format.name())))
+            }
         };
     }
     if let Some(format) = with.key_format {

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::expr;
 use crate::log::{LogError, TopicSpec};
 use crate::query::View;
-use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 use crate::sql;
+use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 use crate::time::wall_time_ms;
 
 /// What a statement does beside changing the catalog.
@@ -287,8 +287,11 @@ impl Change<'_> {
                     if *if_exists == IfExists::Skip {
                         return Ok(Effect::nothing(format!("{} is already registered", name.text)));
                     }
-                    return Err(Error::statement(format!("Cannot register custom type '{}' since it is already registered", name.text))
-                        .at(name.at));
+                    return Err(Error::statement(format!(
+                        "Cannot register custom type '{}' since it is already registered",
+                        name.text
+                    ))
+                    .at(name.at));
                 }
                 let catalog = &*self.catalog;
                 let ty = expr::to_sql_type(ty, &|name| catalog.custom_type(name).cloned())?;
@@ -327,10 +330,9 @@ impl Change<'_> {
                 kind_word(kind)
             ))
             .hint("DROP it first, or write CREATE OR REPLACE")),
-            IfExists::Replace if source.kind != kind => Err(Error::statement(format!(
-                "Cannot replace {word} '{name}' by a {}.",
-                kind_word(kind)
-            ))),
+            IfExists::Replace if source.kind != kind => {
+                Err(Error::statement(format!("Cannot replace {word} '{name}' by a {}.", kind_word(kind))))
+            }
             IfExists::Replace => Ok(None),
         }
     }
@@ -417,9 +419,8 @@ impl Change<'_> {
         }
         let default = partitions.or(self.inner.create_missing_topics.then_some(1));
         let Some(partitions) = asked.or(default) else {
-            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic)).hint(
-                "add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`",
-            ));
+            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic))
+                .hint("add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`"));
         };
         let mut configs = BTreeMap::new();
         let policy = if source.kind == SourceKind::Table { "compact" } else { "delete" };
@@ -436,13 +437,7 @@ impl Change<'_> {
         Ok(Some(TopicSpec { name: source.topic.clone(), partitions, configs }))
     }
 
-    fn drop_source(
-        &mut self,
-        kind: SourceKind,
-        name: &str,
-        if_exists: IfExists,
-        delete_topic: bool,
-    ) -> Result<Effect> {
+    fn drop_source(&mut self, kind: SourceKind, name: &str, if_exists: IfExists, delete_topic: bool) -> Result<Effect> {
         let Some(source) = self.catalog.source(name).cloned() else {
             if if_exists == IfExists::Skip {
                 return Ok(Effect::nothing(format!("{} `{name}` does not exist.", kind_title(kind))));
@@ -531,11 +526,17 @@ impl Change<'_> {
     ) -> Result<Effect> {
         let mut source = Source::clone(self.catalog.expect_source(name)?);
         if source.kind != kind {
-            return Err(Error::statement(format!("{name} is a {}, not a {}.", kind_word(source.kind), kind_word(kind))));
+            return Err(Error::statement(format!(
+                "{name} is a {}, not a {}.",
+                kind_word(source.kind),
+                kind_word(kind)
+            )));
         }
         if source.query_id.is_some() {
-            return Err(Error::statement(format!("ALTER command is not supported for CREATE ... AS statements: {name}"))
-                .hint("CREATE OR REPLACE changes what a query makes"));
+            return Err(Error::statement(format!(
+                "ALTER command is not supported for CREATE ... AS statements: {name}"
+            ))
+            .hint("CREATE OR REPLACE changes what a query makes"));
         }
         if source.is_source {
             return Err(Error::statement(format!("Cannot alter {} '{name}': it is read-only.", kind_word(kind))));

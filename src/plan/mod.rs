@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::catalog::{Source, SourceWindow};
-use crate::expr::{TableCall, Typed};
 use crate::expr::functions::AggregateCall;
+use crate::expr::{TableCall, Typed};
 use crate::format::Layout;
 use crate::types::SqlType;
 
@@ -48,7 +48,9 @@ pub struct Stage {
 pub enum StageInput {
     Scan(Scan),
     /// Rows of the stage before, brought to the partition of their key in this layout.
-    Exchange { key: Layout },
+    Exchange {
+        key: Layout,
+    },
 }
 
 /// Reads a source's topic. Its columns are all of the source's, then ROWTIME, ROWPARTITION, ROWOFFSET, and of a windowed
@@ -62,11 +64,17 @@ pub struct Scan {
 #[derive(Debug, Clone)]
 pub enum Step {
     /// WHERE and HAVING: of a stream, rows pass or don't; of a table, a row that no longer passes becomes a tombstone.
-    Filter { predicate: Typed, table: bool, name: &'static str },
+    Filter {
+        predicate: Typed,
+        table: bool,
+        name: &'static str,
+    },
     /// New key and value columns.
     Project(Project),
     /// Table functions: a row for each of their values.
-    FlatMap { calls: Vec<TableCall> },
+    FlatMap {
+        calls: Vec<TableCall>,
+    },
     Aggregate(Aggregate),
 }
 

@@ -6,7 +6,7 @@ use arrow::array::ArrayRef;
 
 use crate::analyze::{Target, analyze};
 use crate::catalog::{Catalog, SourceWindow};
-use crate::dataflow::{Batch, Context, Task, ScanReader};
+use crate::dataflow::{Batch, Context, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
@@ -37,9 +37,7 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
         Some(keys) if view.source.window.is_none() => view.get(&keys),
         Some(keys) => {
             let suffix = if view.source.window == Some(SourceWindow::Session) { 16 } else { 8 };
-            view.scan(&|key| {
-                key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..])
-            })
+            view.scan(&|key| key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..]))
         }
         None => {
             if settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false") {

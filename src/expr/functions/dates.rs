@@ -1,15 +1,3 @@
-<<<<<<< HEAD
-//! Dates.
-pub struct Pattern;
-impl Pattern {
-    pub fn new(_: &str) -> Result<Pattern, String> {
-        Err("not supported yet".into())
-    }
-    pub fn parse_millis(&self, _: &str, _: Option<chrono_tz::Tz>) -> Result<i64, String> {
-        Err("not supported yet".into())
-    }
-}
-=======
 //! Functions on dates and times.
 
 use arrow::array::ArrayRef;
@@ -449,4 +437,3 @@ fn shift_time(call: &mut ScalarCall<'_>, sign: i64) -> ArrayRef {
         Ok(Some((i64::from(ms) + by).rem_euclid(DAY_MS) as i32))
     })
 }
->>>>>>> w-expr

@@ -1,13 +1,9 @@
 //! The one table of functions: parser, type check, SHOW FUNCTIONS, DESCRIBE FUNCTION, completion, docs and tests all
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
-<<<<<<< HEAD
-pub(in crate::expr) mod aggregates;
-=======
 pub(in crate::expr) mod aggregates;
 mod bytes;
 mod collections;
->>>>>>> w-expr
 mod conditional;
 pub mod dates;
 mod define;
