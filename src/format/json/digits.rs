@@ -43,12 +43,8 @@ pub(super) fn special(chunk: &[u8; 32]) -> u32 {
 #[inline(always)]
 pub(super) fn stops(chunk: &[u8; 32]) -> (u32, bool) {
     let (low, high) = halves(chunk);
-    let beyond_ascii = (low | high) & u128::from_ne_bytes([0x80; 16]) != 0;
-    let special = special(chunk);
-    if beyond_ascii {
-        return (chunk.iter().enumerate().fold(0, |bits, (i, byte)| bits | u32::from(is_stop(*byte)) << i), true);
-    }
-    (special, false)
+    let beyond_ascii = beyond_ascii_in(low) | beyond_ascii_in(high) << 16;
+    (special(chunk) & !beyond_ascii, beyond_ascii != 0)
 }
 
 #[inline(always)]
@@ -72,6 +68,21 @@ fn special_in(half: u128) -> u32 {
         let others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
         _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others)) as u32
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn beyond_ascii_in(half: u128) -> u32 {
+    use std::arch::x86_64::{_mm_movemask_epi8, _mm_set_epi64x};
+    // SAFETY: as above.
+    unsafe { _mm_movemask_epi8(_mm_set_epi64x((half >> 64) as i64, half as i64)) as u32 }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn beyond_ascii_in(half: u128) -> u32 {
+    let bytes = half.to_le_bytes();
+    (0..16).fold(0, |bits, i| bits | u32::from(bytes[i] >= 0x80) << i)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
