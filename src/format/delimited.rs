@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn lines_become_fields() {
-        let table: [(&str, &str, Result<&[&str], ()>); 16] = [
+        type Row<'a> = (&'a str, &'a str, Result<&'a [&'a str], ()>);
+        let table: [Row; 16] = [
             ("a,b", ",", Ok(&["a", "b"])),
             ("a,", ",", Ok(&["a", ""])),
             (",", ",", Ok(&["", ""])),

@@ -11,7 +11,7 @@ use super::{
 use crate::log::{Records, Span};
 
 pub(super) struct KafkaDecoder {
-    /// None: no column, all bytes are ignored.
+    /// Name and type for messages, and the column; there is one.
     column: Option<(String, Column)>,
     wanted: bool,
 }

@@ -56,7 +56,7 @@ impl JsonDecoder {
         let ahead = if matches!(self.document, Document::Bare(_)) { 0 } else { LOOK_AHEAD };
         let mut scan = Scan::new(&wide[..wide.len().min(len + ahead)], len);
         match self.read_fast(&mut scan) {
-            Ok(true) if scan.beyond_ascii == 0 || simdutf8::basic::from_utf8(&wide[..len]).is_ok() => Read::Row,
+            Ok(true) if !scan.beyond_ascii || simdutf8::basic::from_utf8(&wide[..len]).is_ok() => Read::Row,
             _ => self.read_slowly(&wide[..len], row),
         }
     }

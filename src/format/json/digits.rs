@@ -30,53 +30,66 @@ pub(super) fn count_digits(chunk: [u8; 8]) -> u32 {
     others.trailing_zeros() / 8
 }
 
-/// What 32 bytes of a string hold, a bit for each byte.
-#[derive(Clone, Copy)]
-pub(super) struct Stops {
-    /// A quote, a backslash or a control character.
-    pub stops: u32,
-    pub quotes: u32,
-    pub beyond_ascii: u32,
+/// Of 32 bytes of a string a bit for each that is not plain: a quote, a backslash, a control character or a byte beyond
+/// ASCII.
+#[inline(always)]
+pub(super) fn special(chunk: &[u8; 32]) -> u32 {
+    let (low, high) = halves(chunk);
+    special_in(low) | special_in(high) << 16
+}
+
+/// Of 32 bytes of a string a bit for each that is a quote, a backslash or a control character, and whether there is a
+/// byte beyond ASCII.
+#[inline(always)]
+pub(super) fn stops(chunk: &[u8; 32]) -> (u32, bool) {
+    let (low, high) = halves(chunk);
+    let beyond_ascii = beyond_ascii_in(low) | beyond_ascii_in(high) << 16;
+    (special(chunk) & !beyond_ascii, beyond_ascii != 0)
 }
 
 #[inline(always)]
-pub(super) fn stops(chunk: [u8; 32]) -> Stops {
-    let [low, high] =
-        [&chunk[..16], &chunk[16..]].map(|half| stops_in(half.first_chunk().copied().unwrap_or_default()));
-    Stops {
-        stops: low.stops | high.stops << 16,
-        quotes: low.quotes | high.quotes << 16,
-        beyond_ascii: low.beyond_ascii | high.beyond_ascii << 16,
+fn halves(chunk: &[u8; 32]) -> (u128, u128) {
+    let half = |at: usize| chunk[at..].first_chunk().map_or(0, |half| u128::from_le_bytes(*half));
+    (half(0), half(16))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn special_in(half: u128) -> u32 {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    };
+    // SAFETY: these instructions are of SSE2, which every x86_64 has.
+    unsafe {
+        let bytes = _mm_set_epi64x((half >> 64) as i64, half as i64);
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        // As signed numbers, bytes beyond ASCII are below the control characters.
+        let others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others)) as u32
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn stops_in(chunk: [u8; 16]) -> Stops {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
-    };
-    let number = u128::from_le_bytes(chunk);
-    // SAFETY: these instructions are of SSE2, which every x86_64 has.
-    unsafe {
-        let bytes = _mm_set_epi64x((number >> 64) as i64, number as i64);
-        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-        let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-        let any = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
-        Stops {
-            stops: _mm_movemask_epi8(any) as u32,
-            quotes: _mm_movemask_epi8(quotes) as u32,
-            beyond_ascii: _mm_movemask_epi8(bytes) as u32,
-        }
-    }
+fn beyond_ascii_in(half: u128) -> u32 {
+    use std::arch::x86_64::{_mm_movemask_epi8, _mm_set_epi64x};
+    // SAFETY: as above.
+    unsafe { _mm_movemask_epi8(_mm_set_epi64x((half >> 64) as i64, half as i64)) as u32 }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn stops_in(chunk: [u8; 16]) -> Stops {
-    let bits = |is: fn(u8) -> bool| (0..16).fold(0, |bits, i| bits | u32::from(is(chunk[i])) << i);
-    Stops { stops: bits(is_stop), quotes: bits(|byte| byte == b'"'), beyond_ascii: bits(|byte| byte >= 0x80) }
+fn beyond_ascii_in(half: u128) -> u32 {
+    let bytes = half.to_le_bytes();
+    (0..16).fold(0, |bits, i| bits | u32::from(bytes[i] >= 0x80) << i)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn special_in(half: u128) -> u32 {
+    let bytes = half.to_le_bytes();
+    (0..16).fold(0, |bits, i| bits | u32::from(is_stop(bytes[i]) || bytes[i] >= 0x80) << i)
 }
 
 /// A quote, a backslash or a control character.
@@ -104,12 +117,13 @@ mod tests {
         fn stops_are_found(chunk in proptest::array::uniform32(proptest::prop_oneof![
             proptest::prelude::any::<u8>(), 0u8..0x24, proptest::prelude::Just(b'\\'),
         ])) {
-            let found = stops(chunk);
+            let (stop_bits, beyond_ascii) = stops(&chunk);
+            let special_bits = special(&chunk);
             for (i, byte) in chunk.into_iter().enumerate() {
-                proptest::prop_assert_eq!(found.stops >> i & 1 == 1, is_stop(byte));
-                proptest::prop_assert_eq!(found.quotes >> i & 1 == 1, byte == b'"');
-                proptest::prop_assert_eq!(found.beyond_ascii >> i & 1 == 1, byte >= 0x80);
+                proptest::prop_assert_eq!(stop_bits >> i & 1 == 1, is_stop(byte));
+                proptest::prop_assert_eq!(special_bits >> i & 1 == 1, is_stop(byte) || byte >= 0x80);
             }
+            proptest::prop_assert_eq!(beyond_ascii, chunk.iter().any(|byte| *byte >= 0x80));
         }
     }
 }

@@ -195,7 +195,7 @@ fn write_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut at = 0;
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
-        if stops(*chunk).stops != 0 {
+        if stops(chunk).0 != 0 {
             break;
         }
         at += 32;

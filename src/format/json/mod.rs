@@ -9,6 +9,8 @@ mod decode;
 mod digits;
 mod encode;
 mod number;
+#[cfg(test)]
+mod oracle;
 mod properties;
 mod read;
 mod scan;

@@ -30,8 +30,8 @@ struct Property {
 /// The first 16 bytes of a text, and which of them count.
 #[derive(Debug)]
 struct Head {
-    bytes: u128,
-    mask: u128,
+    bytes: [u64; 2],
+    mask: [u64; 2],
 }
 
 impl Head {
@@ -39,8 +39,8 @@ impl Head {
         let mut bytes = [0; 16];
         let count = text.len().min(16);
         bytes[..count].copy_from_slice(&text[..count]);
-        let mask = if count == 16 { u128::MAX } else { (1 << (8 * count)) - 1 };
-        Head { bytes: u128::from_le_bytes(bytes), mask }
+        let mask = std::array::from_fn(|i| if i < count { 0xff } else { 0 });
+        Head { bytes: words(bytes), mask: words(mask) }
     }
 
     /// Takes `text`, of which this is the head, when it stands at the place.
@@ -48,8 +48,9 @@ impl Head {
     fn take(&self, text: &[u8], scan: &mut Scan) -> bool {
         let same = match scan.chunk::<16>() {
             Some(chunk) => {
-                u128::from_le_bytes(chunk) & self.mask == self.bytes
-                    && (text.len() <= 16 || scan.rest().get(16..text.len()) == Some(&text[16..]))
+                let [low, high] = words(chunk);
+                let [low, high] = [(low & self.mask[0]) ^ self.bytes[0], (high & self.mask[1]) ^ self.bytes[1]];
+                low | high == 0 && (text.len() <= 16 || scan.rest().get(16..text.len()) == Some(&text[16..]))
             }
             None => scan.rest().starts_with(text),
         };
@@ -58,6 +59,12 @@ impl Head {
         }
         same
     }
+}
+
+#[inline(always)]
+fn words(bytes: [u8; 16]) -> [u64; 2] {
+    let number = u128::from_le_bytes(bytes);
+    [number as u64, (number >> 64) as u64]
 }
 
 impl Property {

@@ -3,7 +3,7 @@
 //! Every step leaves the place behind what it took, or says what was expected; then the place is near the trouble.
 
 use super::NESTING_MAX;
-use super::digits::{count_digits, leading_digits, stops};
+use super::digits::{count_digits, leading_digits, special, stops};
 
 /// What was expected where the text went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub(super) struct Scan<'a> {
     wide: &'a [u8],
     len: usize,
     pub pos: usize,
-    /// Not zero: there was a byte beyond ASCII in a string. Everywhere else there can't be one.
-    pub beyond_ascii: u32,
+    /// There was a byte beyond ASCII in a string, or soon behind it. Everywhere else there can't be one.
+    pub beyond_ascii: bool,
 }
 
 /// The content of a string, between its quotes.
@@ -34,7 +34,7 @@ impl<'a> Scan<'a> {
     /// A text of `len` bytes at the start of `wide`. What follows it is for looking at many bytes at once.
     #[inline(always)]
     pub fn new(wide: &'a [u8], len: usize) -> Self {
-        Scan { wide, len, pos: 0, beyond_ascii: 0 }
+        Scan { wide, len, pos: 0, beyond_ascii: false }
     }
 
     /// Takes a step that isn't inlined on a copy. Else the place had to be in memory all the time.
@@ -150,32 +150,38 @@ impl<'a> Scan<'a> {
     pub fn string(&mut self) -> Step<Text<'a>> {
         self.expect(b'"', "a string")?;
         let start = self.pos;
-        while let Some(chunk) = self.chunk::<32>() {
-            let found = stops(chunk);
-            let first = found.stops & found.stops.wrapping_neg();
-            // All bits below the first stop; all there are, if there is none.
-            self.beyond_ascii |= found.beyond_ascii & first.wrapping_sub(1);
-            if first == 0 {
-                self.pos += 32;
+        let mut pos = start;
+        while let Some(chunk) = self.wide.get(pos..).and_then(|rest| rest.first_chunk::<32>()) {
+            let found = special(chunk);
+            if found == 0 {
+                pos += 32;
                 continue;
             }
-            self.pos += found.stops.trailing_zeros() as usize;
-            if found.quotes & first == 0 {
+            pos += found.trailing_zeros() as usize;
+            if self.wide.get(pos) != Some(&b'"') {
                 break;
             }
-            let raw = self.slice(start);
-            self.pos += 1;
+            let raw = self.wide.get(start..pos).unwrap_or_default();
+            self.pos = pos + 1;
             return Ok(Text { raw, escaped: false });
         }
+        self.pos = pos;
         self.away(|scan| scan.string_from(start))
     }
 
-    /// The rest of a string that began at `start`, byte by byte.
-    #[cold]
+    /// The rest of a string that began at `start`: with escapes, bytes beyond ASCII, or near the end.
     #[inline(never)]
     fn string_from(&mut self, start: usize) -> Step<Text<'a>> {
         let mut escaped = false;
         loop {
+            while let Some(chunk) = self.chunk::<32>() {
+                let (found, beyond_ascii) = stops(&chunk);
+                self.beyond_ascii |= beyond_ascii;
+                self.pos += found.trailing_zeros() as usize;
+                if found != 0 {
+                    break;
+                }
+            }
             let Some(byte) = self.wide.get(self.pos) else { return Err(Expected("the end of a string")) };
             match byte {
                 b'"' => {
@@ -189,7 +195,7 @@ impl<'a> Scan<'a> {
                 }
                 0..0x20 => return Err(Expected("no bare control character in a string")),
                 _ => {
-                    self.beyond_ascii |= u32::from(byte & 0x80);
+                    self.beyond_ascii |= !byte.is_ascii();
                     self.pos += 1;
                 }
             }
