@@ -194,7 +194,7 @@ mod tests {
             late: 0,
             bad: 0,
             lag: 0,
-            state: "RUNNING".into(),
+            state: crate::engine::QueryState::Running,
         };
         let mut rates = Rates::default();
         let start = Instant::now();
