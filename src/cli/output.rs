@@ -64,6 +64,11 @@ impl Output {
         (out, memory)
     }
 
+    /// Whether what is written is seen at once.
+    pub fn is_terminal(&self) -> bool {
+        self.width.is_some()
+    }
+
     /// The width that tables must fit; asked anew, since windows change their size.
     pub fn width(&self) -> Option<usize> {
         self.width.map(|width| comfy_table::Table::new().width().map_or(width, usize::from))
