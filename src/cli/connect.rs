@@ -87,7 +87,7 @@ pub trait Job {
     fn progress(&self) -> Vec<QueryProgress>;
     /// Waits at most `timeout`. `Some`: the job has ended by itself, well or with the error of its first failed query.
     fn wait(&self, timeout: std::time::Duration) -> Option<Result<()>>;
-    /// Commits and stops.
+    /// Commits and stops; called once, also when the job has ended by itself. `progress` still answers after it.
     fn stop(&mut self) -> Result<()>;
 }
 
@@ -119,7 +119,7 @@ pub struct TestSummary {
     pub errors: usize,
 }
 
-/// Runs test files, writes each case's verdict to `out` and, where asked, a JSON line a case to `report`.
+/// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to `report`.
 pub fn run_tests(
     paths: &[PathBuf],
     report: Option<&std::path::Path>,
