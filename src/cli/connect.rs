@@ -111,7 +111,7 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<Job> {
     Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)
 }
 
-/// Runs test files, writes each case's verdict to `out` and, where asked, a JSON line a case to `report`.
+/// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to `report`.
 pub fn run_tests(
     paths: &[PathBuf],
     report: Option<&std::path::Path>,

@@ -29,10 +29,7 @@ pub fn command(options: &RunOptions, common: &Common, connection: &Connection, o
         until_end: options.until_end,
     };
     let mut job = connect::start_job(connection, &spec).map_err(|error| in_file(&spec, &error))?;
-    let result = follow(&mut job, &watch, &spec, out);
-    let stopped = job.stop();
-    result?;
-    Ok(stopped?)
+    follow(&mut job, &watch, &spec, out)
 }
 
 /// An error with its place in the file.
@@ -41,7 +38,7 @@ fn in_file(spec: &JobSpec, error: &Error) -> Stop {
     Stop::Said(error.audience.into())
 }
 
-/// Shows the job's progress until it ends or is told to.
+/// Shows the job's progress until it ends or is told to, and stops it.
 fn follow(job: &mut Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
     let mut board = Board::new(out.format);
     let ended = loop {
@@ -50,12 +47,17 @@ fn follow(job: &mut Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Res
         }
         if watch.caught() {
             board.note("stopping: committing what is done");
-            break job.stop();
+            break Ok(());
         }
-        board.show(&job.progress(), out)?;
+        if let Err(stop) = board.show(&job.progress(), out) {
+            // Nobody sees it any more: the job ends as if told to.
+            job.stop()?;
+            return Err(stop);
+        }
     };
+    let stopped = job.stop();
     board.finish(&job.progress(), out)?;
-    ended.map_err(|error| in_file(spec, &error))
+    ended.and(stopped).map_err(|error| in_file(spec, &error))
 }
 
 /// Where progress is shown: lines that are redrawn on a terminal, plain lines elsewhere.

@@ -42,6 +42,9 @@ pub struct Options {
     pub log: EmbeddedOptions,
 }
 
+/// Where the log lies in a data folder.
+const LOG_FOLDER: &str = "log";
+
 /// Bytes that the state of queries may take, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
@@ -89,7 +92,7 @@ impl Engine {
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
-        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder, options.log.clone())?);
+        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
         let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
         engine.replay()?;
         engine.start_all()?;

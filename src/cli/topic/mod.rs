@@ -172,3 +172,6 @@ fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Resul
     let table = table::whole(&columns, rows, out.width(), look);
     Ok(out.line(&table)?)
 }
+
+#[cfg(test)]
+mod tests;
