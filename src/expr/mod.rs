@@ -174,3 +174,6 @@ pub fn constant(
         None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
     }
 }
+
+#[cfg(test)]
+mod tests;
