@@ -14,7 +14,7 @@ use crate::types::{SqlType, Value, values_to_array};
 
 /// Columns with names.
 #[derive(Default)]
-pub(super) struct Table {
+pub(in crate::expr) struct Table {
     columns: Vec<(String, SqlType, ArrayRef)>,
     rows: usize,
 }
@@ -32,11 +32,15 @@ impl Table {
         check(&crate::sql::parse_expression(text)?, self)
     }
 
+    pub fn arrays(&self) -> Vec<ArrayRef> {
+        self.columns.iter().map(|(.., array)| array.clone()).collect()
+    }
+
     /// The values of an expression, and the rows that failed.
     pub fn run(&self, text: &str) -> (Vec<Value>, Vec<usize>) {
         let typed = self.check(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let ty = typed.known_type().unwrap().clone();
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|(.., array)| array.clone()).collect();
+        let columns = self.arrays();
         let mut errors = EvalErrors::default();
         let mut evaluator = compile(&typed).unwrap();
         let array = evaluator.evaluate(Input { columns: &columns, rows: self.rows }, &mut errors);
