@@ -6,5 +6,6 @@ pub mod error;
 pub mod expr;
 pub mod format;
 pub mod log;
+pub mod server;
 pub mod sql;
 pub mod types;
