@@ -73,7 +73,9 @@ fn face_error(error: &CallError) -> Error {
     match error {
         CallError::TooLarge(text) => Error::statement(text.clone()),
         CallError::Conflict(_) | CallError::Unexpected(_) => Error::internal(error.to_string()),
-        CallError::Nobody | CallError::Connect(_) | CallError::Broken(_) => {
+        CallError::Connect(_) => Error::world(error.to_string()),
+        CallError::Silent(_) => Error::world(error.to_string()).hint("it may be stopped, or serve too many terminals"),
+        CallError::Nobody | CallError::Broken(_) => {
             Error::world(error.to_string()).hint("run the command again: the process may have ended or been restarted")
         }
     }

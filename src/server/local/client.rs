@@ -37,6 +37,9 @@ pub enum CallError {
     /// The connection broke: whether the call was carried out is unknown.
     #[error("the process that holds the data folder closed the connection: {0}")]
     Broken(String),
+    /// No answer in time: it is stopped, or has no connection free.
+    #[error("the process that holds the data folder does not answer within {} s", .0.as_secs())]
+    Silent(Duration),
     /// A request over a limit; nothing was sent.
     #[error("{0}")]
     TooLarge(String),
@@ -90,7 +93,8 @@ impl Streaming {
 
 impl Connector {
     async fn connect(&self) -> Result<Connection, CallError> {
-        let stream = UnixStream::connect(socket::find(&self.folder)).await.map_err(|cause| match cause.kind() {
+        let socket = socket::find(&self.folder).ok_or(CallError::Nobody)?;
+        let stream = UnixStream::connect(socket).await.map_err(|cause| match cause.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => CallError::Nobody,
             _ => CallError::Connect(cause),
         })?;
@@ -233,7 +237,7 @@ impl Client {
         future: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
         self.wait(async move {
-            let late = |_| Err(CallError::Broken(format!("no answer within {} s", time.as_secs())));
+            let late = |_| Err(CallError::Silent(time));
             tokio::time::timeout(time, future).await.unwrap_or_else(late)
         })
     }

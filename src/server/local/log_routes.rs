@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
 use super::owner::Owner;
-use super::routes::{blocking, parse, refused};
+use super::routes::{blocking, malformed, refused};
 use super::wire::{AppendHead, CommitHead, FETCH_BYTES_MAX, FetchCall, LogAnswer, LogCall};
 use super::{binary, body};
 use crate::log::{Log, LogError, Records, Signal};
@@ -39,9 +39,9 @@ fn cut_off() -> Response {
 }
 
 pub async fn call(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
-    match parse::<LogCall>(&bytes) {
+    match serde_json::from_slice::<LogCall>(&bytes) {
         Ok(call) => answer(owner, move |log| run(log, call).map(Json)).await,
-        Err(response) => response,
+        Err(error) => malformed(&error),
     }
 }
 
@@ -74,9 +74,9 @@ fn done((): ()) -> LogAnswer {
 }
 
 pub async fn fetch(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
-    let FetchCall { partition, from, bytes_max } = match parse(&bytes) {
+    let FetchCall { partition, from, bytes_max } = match serde_json::from_slice(&bytes) {
         Ok(call) => call,
-        Err(response) => return response,
+        Err(error) => return malformed(&error),
     };
     answer(owner, move |log| {
         let mut records = Records::default();
@@ -128,9 +128,9 @@ pub async fn commit(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
 }
 
 pub async fn watch(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
-    let topics: Vec<String> = match parse(&bytes) {
+    let topics: Vec<String> = match serde_json::from_slice(&bytes) {
         Ok(topics) => topics,
-        Err(response) => return response,
+        Err(error) => return malformed(&error),
     };
     let (sender, body) = body::channel();
     tokio::task::spawn_blocking(move || send_rings(&owner, &topics, &sender));

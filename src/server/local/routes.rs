@@ -9,7 +9,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
 use super::owner::Owner;
 use super::wire::{self, Info, OwnerInfo, ReplyHead, ServerInfo, StatementAnswer, StatementCall};
@@ -39,9 +38,9 @@ pub fn refused(status: StatusCode, text: impl Into<String>) -> Response {
     (status, text.into()).into_response()
 }
 
-/// Reads a request's JSON.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Response> {
-    serde_json::from_slice(bytes).map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))
+/// A request whose JSON isn't what it must be.
+pub fn malformed(error: &serde_json::Error) -> Response {
+    refused(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 /// Runs a blocking call on a thread that may block. `Err`: it panicked.
@@ -73,9 +72,9 @@ async fn names(State(owner): State<Arc<Owner>>) -> Response {
 }
 
 async fn statement(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
-    let StatementCall { session, statement } = match parse(&bytes) {
+    let StatementCall { session, statement } = match serde_json::from_slice(&bytes) {
         Ok(call) => call,
-        Err(response) => return response,
+        Err(error) => return malformed(&error),
     };
     let face = Arc::clone(&owner);
     // A statement that panics leaves the session as it was.

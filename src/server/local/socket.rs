@@ -53,9 +53,10 @@ pub fn prepare(folder: &Path) -> Result<Place> {
     Ok(place)
 }
 
-/// Where the owner of the folder listens, if there is one.
-pub fn find(folder: &Path) -> PathBuf {
-    read_pointer(folder).unwrap_or_else(|| folder.join(SOCKET))
+/// Where the owner of the folder listens, if there is one. `None`: there is none, as no socket can have that path.
+pub fn find(folder: &Path) -> Option<PathBuf> {
+    let socket = read_pointer(folder).unwrap_or_else(|| folder.join(SOCKET));
+    (socket.as_os_str().len() <= PATH_BYTES_MAX).then_some(socket)
 }
 
 /// The socket at `path` is for its user only.
@@ -158,7 +159,7 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let first = prepare(&folder).unwrap();
         UnixListener::bind(&first.socket).unwrap();
-        assert_eq!(find(&folder), first.socket);
+        assert_eq!(find(&folder).as_ref(), Some(&first.socket));
         let short = first.socket.parent().unwrap().to_owned();
         assert_eq!(fs::metadata(&short).unwrap().permissions().mode() & 0o777, 0o700);
         // As if killed: nothing is removed.
@@ -166,10 +167,11 @@ mod tests {
 
         let second = prepare(&folder).unwrap();
         assert!(!short.exists());
-        assert_eq!(find(&folder), second.socket);
+        assert_eq!(find(&folder).as_ref(), Some(&second.socket));
         let short = second.socket.parent().unwrap().to_owned();
         drop(second);
         assert!(!short.exists());
+        assert_eq!(find(&folder), None);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 

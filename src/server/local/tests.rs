@@ -248,7 +248,7 @@ fn large_bodies_pass_and_larger_ones_are_refused() {
     let Both { attached, face: _face, folder: _folder, server: _server } = both();
     let log = attached.log();
     create(&attached, 1);
-    let large: Vec<u8> = (0..20 << 20).map(|i: u32| (i * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..20 << 20).map(|i: u32| ((i * 31) >> 3) as u8).collect();
     assert_eq!(log.append(&at(0), &record(None, &large, 1)).unwrap(), 0);
     let mut records = Records::default();
     log.fetch(&at(0), 0, usize::MAX, &mut records).unwrap();
