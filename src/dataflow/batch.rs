@@ -1,7 +1,10 @@
 //! What flows between operators: rows in columns.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::compute::{filter, take};
+
+use crate::error::{Error, Result};
 
 /// Rows of one partition, in order. Which column is which is known from the plan's schema of the step that made it:
 /// first the key columns, then the value columns (pseudo columns that are used are among the value columns).
@@ -55,4 +58,60 @@ impl Batch {
     pub fn value_columns(&self) -> &[ArrayRef] {
         &self.columns[self.keys..]
     }
+}
+
+impl Batch {
+    /// The rows where `keep` is true.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Batch> {
+        let bits = keep.values();
+        self.pick(
+            keep.true_count(),
+            &|column| filter(column, keep),
+            &|times| bits.set_indices().map(|row| times[row]).collect::<Vec<_>>().into(),
+            &|marks| bits.set_indices().map(|row| marks.value(row)).collect(),
+        )
+    }
+
+    /// Rows by number, in that order; a row may be taken any number of times.
+    pub fn take(&self, rows: &[u32]) -> Result<Batch> {
+        let indices = UInt32Array::from(rows.to_vec());
+        self.pick(
+            rows.len(),
+            &|column| take(column, &indices, None),
+            &|times| rows.iter().map(|&row| times[row as usize]).collect::<Vec<_>>().into(),
+            &|marks| BooleanBuffer::collect_bool(rows.len(), |i| marks.value(rows[i] as usize)),
+        )
+    }
+
+    fn pick(
+        &self,
+        rows: usize,
+        column: &dyn Fn(&ArrayRef) -> arrow::error::Result<ArrayRef>,
+        times: &dyn Fn(&ScalarBuffer<i64>) -> ScalarBuffer<i64>,
+        marks: &dyn Fn(&BooleanBuffer) -> BooleanBuffer,
+    ) -> Result<Batch> {
+        let all = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>> {
+            columns.iter().map(|array| column(array).map_err(arrow_error)).collect()
+        };
+        let old = match &self.old {
+            Some(old) => Some(OldRows { columns: all(&old.columns)?, present: marks(&old.present) }),
+            None => None,
+        };
+        let window = self.window.as_ref();
+        Ok(Batch {
+            rows,
+            columns: all(&self.columns)?,
+            keys: self.keys,
+            row_time: times(&self.row_time),
+            window: window.map(|window| WindowBounds { start: times(&window.start), end: times(&window.end) }),
+            tombstone: self.tombstone.as_ref().map(marks),
+            null_key: self.null_key.as_ref().map(marks),
+            old,
+            headers: self.headers.as_ref().map(|headers| column(headers).map_err(arrow_error)).transpose()?,
+        })
+    }
+}
+
+pub(super) fn arrow_error(error: arrow::error::ArrowError) -> Error {
+    Error::internal(format!("columns that don't fit: {error}"))
 }

@@ -1,8 +1,25 @@
 //! The operators and the loop that drives them. Doesn't know SQL text.
 
 pub mod accumulator;
+pub mod accumulators;
+pub mod aggregate;
 mod batch;
+mod evaluate;
+mod exchange;
+mod filter;
+mod flat_map;
 mod operator;
+pub mod processing_log;
+mod project;
+mod row_time;
+mod run;
+mod scan;
+mod sink;
+mod task;
 
 pub use batch::{Batch, OldRows, WindowBounds};
-pub use operator::{Context, Operator};
+pub use operator::{Context, ErrorKind, Operator, ProcessingError};
+pub(crate) use run::for_each_fetch;
+pub use run::{Counters, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic, stateful};
+pub use scan::{ScanReader, split_window};
+pub use task::Task;

@@ -1,5 +1,201 @@
-//! The engine: what a data folder does while a process holds it.
+//! The engine: what a data folder does while a process holds it. Brings catalog, log and queries together; it is the
+//! face that terminals, jobs, the socket and embedding programs use.
 
+mod change;
 mod face;
+mod insert;
+mod job;
+mod query;
+mod rows;
+pub mod settings;
+mod show;
+mod statement;
+mod stepped;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
 
 pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
+pub use job::{Job, QueryProgress};
+pub use query::QueryState;
+
+use crate::analyze::Sink;
+use crate::catalog::{Catalog, CommandLog};
+use crate::dataflow::processing_log;
+use crate::engine::query::Queries;
+use crate::engine::stepped::SteppedQueries;
+use crate::error::Result;
+use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use crate::log::{Log, LogError, TopicSpec};
+use crate::query::View;
+
+/// How an engine works.
+#[derive(Clone)]
+pub struct Options {
+    /// State of all queries together may not outgrow this.
+    pub memory_bytes_max: usize,
+    /// How the log keeps its data.
+    pub log: EmbeddedOptions,
+}
+
+/// Bytes that the state of queries may take, unless `--memory` says else.
+pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default() }
+    }
+}
+
+/// Who drives the persistent queries.
+enum Drive {
+    /// A thread each.
+    Threads(Mutex<Queries>),
+    /// The caller, step by step, so that every record is through before the next: for tests of SQL.
+    Stepped(Mutex<SteppedQueries>),
+}
+
+/// An open data folder. Cheap to clone; the folder is let go when the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: Arc<dyn Log>,
+    commands: CommandLog,
+    /// One statement that changes what exists at a time.
+    changing: Mutex<()>,
+    catalog: RwLock<Catalog>,
+    /// The analysis of each persistent query.
+    sinks: RwLock<BTreeMap<String, Arc<Sink>>>,
+    /// Rows of tables for pull queries, by the table's name.
+    views: RwLock<BTreeMap<String, Arc<View>>>,
+    drive: Drive,
+    options: Options,
+    /// Commands that could not be replayed: (offset, why).
+    quarantined: RwLock<Vec<(i64, String)>>,
+    /// Topics that statements name and that aren't there are made (tests of SQL).
+    create_missing_topics: bool,
+    next_transient: std::sync::atomic::AtomicU64,
+}
+
+impl Engine {
+    /// Opens a data folder: makes it when it isn't there, replays its commands, starts its queries where they stopped.
+    ///
+    /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
+    pub fn open(folder: &Path, options: Options) -> Result<Engine> {
+        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder, options.log.clone())?);
+        let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        engine.replay()?;
+        engine.start_all()?;
+        Ok(engine)
+    }
+
+    /// An engine without a disk whose queries run when `settle` is called.
+    pub fn stepped(options: Options) -> Result<Engine> {
+        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::in_memory());
+        let engine = Engine::over(log, options, Drive::Stepped(Mutex::default()), true)?;
+        engine.replay()?;
+        Ok(engine)
+    }
+
+    fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
+        create_internal_topic(&*log, processing_log::TOPIC)?;
+        let commands = CommandLog::open(log.clone())?;
+        let inner = Inner {
+            log,
+            commands,
+            changing: Mutex::new(()),
+            catalog: RwLock::default(),
+            sinks: RwLock::default(),
+            views: RwLock::default(),
+            drive,
+            options,
+            quarantined: RwLock::default(),
+            create_missing_topics,
+            next_transient: std::sync::atomic::AtomicU64::new(1),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
+    }
+
+    /// What exists now.
+    pub fn catalog(&self) -> Catalog {
+        self.inner.catalog.read().clone()
+    }
+
+    /// Commands of the command log that could not be replayed: (offset, why). Their effects are missing.
+    pub fn quarantined(&self) -> Vec<(i64, String)> {
+        self.inner.quarantined.read().clone()
+    }
+
+    /// State of a persistent query.
+    pub fn query_state(&self, id: &str) -> Option<QueryState> {
+        match &self.inner.drive {
+            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
+            Drive::Stepped(queries) => queries.lock().state(id),
+        }
+    }
+
+    /// Commits all queries and stops them.
+    pub fn shutdown(&self) {
+        if let Drive::Threads(queries) = &self.inner.drive {
+            queries.lock().stop_all();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Drive::Threads(queries) = &mut self.drive {
+            queries.get_mut().stop_all();
+        }
+    }
+}
+
+impl Face for Engine {
+    fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
+        statement::execute(&self.inner, session, statement)
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        self.inner.log.clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let catalog = self.inner.catalog.read();
+        let mut names: Vec<String> = catalog
+            .sources()
+            .flat_map(|source| {
+                let columns = source.columns.iter().map(|column| column.name.clone());
+                std::iter::once(source.name.clone()).chain(columns).collect::<Vec<_>>()
+            })
+            .collect();
+        names.extend(catalog.queries().map(|query| query.id.clone()));
+        names.extend(self.inner.log.topics());
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Makes one of Millpond's own topics unless it is there.
+fn create_internal_topic(log: &dyn Log, name: &str) -> Result<()> {
+    let spec = TopicSpec {
+        name: name.to_string(),
+        partitions: 1,
+        configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
+    };
+    match log.create_topic(&spec) {
+        Ok(()) | Err(LogError::TopicExists(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn commit_interval(properties: &BTreeMap<String, String>) -> Duration {
+    Duration::from_millis(settings::number(properties, "commit.interval.ms").max(0) as u64)
+}

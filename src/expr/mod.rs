@@ -1,12 +1,32 @@
 //! Typed expressions over Arrow batches, and the functions they call. Doesn't know topics.
+//!
+//! `check` settles names, types and overloads, `compile` makes an `Evaluator`, which gives a column for a batch and the
+//! rows that failed. Columns are worked on by Arrow's kernels (which DataFusion brings along) wherever their semantics are
+//! the language's. DataFusion's own physical expressions and functions aren't used: a bad row fails their whole batch,
+//! their logic has three values, and they don't say which row failed.
 
+mod check;
+mod coerce;
+mod decimal;
+mod eval;
+mod calls;
 pub mod functions;
+pub(crate) mod iso;
+mod typed;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::BooleanBuffer;
 
-use crate::error::Result;
+pub use self::calls::{
+    ResolvedAggregate, TableCall, TableEvaluator, compile_table, is_aggregate, is_table_function, resolve_aggregate,
+    resolve_table_function,
+};
+pub use self::check::{check, to_sql_type};
+use self::eval::{Plan, Rows};
+pub use self::typed::Typed;
+use crate::error::{Error, Result};
 use crate::sql::ast;
-use crate::types::SqlType;
+use crate::types::{SqlType, Value};
 
 /// What names mean to an expression.
 pub trait Scope {
@@ -29,6 +49,8 @@ pub struct RowError {
 pub struct EvalErrors {
     pub errors: Vec<RowError>,
     pub count: usize,
+    /// Every failed row, where somebody must know them all.
+    failed: Option<Vec<u32>>,
 }
 
 /// Reasons that are kept of one batch.
@@ -37,9 +59,38 @@ pub const ERRORS_MAX: usize = 1000;
 impl EvalErrors {
     pub fn push(&mut self, row: usize, reason: impl Into<String>) {
         self.count += 1;
+        if let Some(failed) = &mut self.failed {
+            failed.push(row as u32);
+        }
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(RowError { row, reason: reason.into() });
         }
+    }
+
+    /// Keeps the number of every failed row, beyond `ERRORS_MAX`, too.
+    fn tracking() -> Self {
+        EvalErrors { failed: Some(Vec::new()), ..EvalErrors::default() }
+    }
+
+    fn failed_rows(&self, rows: usize) -> BooleanBuffer {
+        let mut mask = vec![false; rows];
+        for row in self.failed.iter().flatten() {
+            if let Some(bit) = mask.get_mut(*row as usize) {
+                *bit = true;
+            }
+        }
+        BooleanBuffer::from(mask)
+    }
+
+    /// Takes over what another evaluation collected, its rows renumbered.
+    fn absorb(&mut self, other: EvalErrors, row_of: impl Fn(usize) -> usize) {
+        self.count += other.count;
+        if let (Some(mine), Some(theirs)) = (&mut self.failed, &other.failed) {
+            mine.extend(theirs.iter().map(|row| row_of(*row as usize) as u32));
+        }
+        let room = ERRORS_MAX.saturating_sub(self.errors.len());
+        let renumbered = other.errors.into_iter().take(room);
+        self.errors.extend(renumbered.map(|error| RowError { row: row_of(error.row), ..error }));
     }
 }
 
@@ -48,4 +99,83 @@ impl EvalErrors {
 pub struct Input<'a> {
     pub columns: &'a [ArrayRef],
     pub rows: usize,
+}
+
+/// A typed expression, ready to be run over batches.
+pub struct Evaluator {
+    plan: Plan,
+}
+
+/// Prepares an expression: constants are worked out, patterns compiled.
+/// A literal NULL that has no type becomes a column of STRING.
+pub fn compile(typed: &Typed) -> Result<Evaluator> {
+    Ok(Evaluator { plan: Plan::new(typed)? })
+}
+
+impl Evaluator {
+    /// The type of `evaluate`'s column.
+    pub fn returns(&self) -> &SqlType {
+        &self.plan.ty
+    }
+
+    /// A column of `returns().to_arrow()` with `input.rows` entries. A row that fails is NULL and goes to `errors`.
+    pub fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> ArrayRef {
+        let column = self.run(input, errors).expand(input.rows);
+        if column.array.data_type() == &arrow::datatypes::DataType::Null {
+            return eval::nulls(&self.plan.ty, input.rows);
+        }
+        column.array
+    }
+
+    /// The rows for which a predicate is TRUE. NULL and failed rows are not.
+    pub fn filter(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> BooleanBuffer {
+        let column = self.run(input, errors).expand(input.rows);
+        match column.array.as_boolean_opt() {
+            Some(array) => match array.nulls() {
+                Some(nulls) => array.values() & nulls.inner(),
+                None => array.values().clone(),
+            },
+            None => BooleanBuffer::new_unset(input.rows),
+        }
+    }
+
+    fn run(&self, input: Input<'_>, errors: &mut EvalErrors) -> eval::Column {
+        self.plan.run(Rows { columns: input.columns, params: &[], count: input.rows, origin: None }, errors)
+    }
+}
+
+/// A scope without columns.
+struct NoColumns<'a> {
+    custom: &'a dyn Fn(&str) -> Option<SqlType>,
+}
+
+impl Scope for NoColumns<'_> {
+    fn column(&self, _source: Option<&ast::Ident>, name: &ast::Ident) -> Result<(usize, SqlType)> {
+        Err(Error::statement(format!("Column '{}' can't be used here: there is no row to take it from", name.text))
+            .hint("text is written in single quotes: 'like this'")
+            .at(name.at))
+    }
+
+    fn custom_type(&self, name: &str) -> Option<SqlType> {
+        (self.custom)(name)
+    }
+}
+
+/// The value of an expression without columns, as `expected` if that is given (by the rules for literals).
+/// `custom` gives the types behind aliases.
+pub fn constant(
+    ast: &ast::Expr,
+    expected: Option<&SqlType>,
+    custom: &dyn Fn(&str) -> Option<SqlType>,
+) -> Result<Value> {
+    let mut typed = check(ast, &NoColumns { custom })?;
+    if let Some(ty) = expected {
+        typed = typed.coerce(ty).map_err(|error| error.at(ast.at))?;
+    }
+    let mut errors = EvalErrors::default();
+    let array = compile(&typed)?.evaluate(Input { columns: &[], rows: 1 }, &mut errors);
+    match errors.errors.first() {
+        Some(error) => Err(Error::statement(error.reason.clone()).at(ast.at)),
+        None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
+    }
 }

@@ -1,9 +1,28 @@
 //! Bytes to columns and back. Doesn't know queries.
+//!
+//! [`decoder`] makes of the keys or values of a batch of records the columns that are wanted, [`encoder`] the way back;
+//! [`check()`] says what a format can hold. A record that can't be read costs only itself: its row is null and named
+//! among the bad ones.
+
+mod builder;
+mod check;
+mod delimited;
+mod json;
+mod kafka;
+mod none;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 use arrow::array::ArrayRef;
+use arrow::buffer::BooleanBuffer;
 
+use crate::error::{Error, Result};
 use crate::log::{Records, Span};
 use crate::types::SqlType;
+
+pub use check::{check, check_wrapping, delimiter_from_name};
 
 /// A format of keys or values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -12,6 +31,39 @@ pub enum Format {
     Delimited,
     Json,
     None,
+}
+
+impl Format {
+    /// The format of that name, in any case.
+    pub fn from_name(name: &str) -> Result<Format> {
+        match name.to_ascii_uppercase().as_str() {
+            "KAFKA" => Ok(Format::Kafka),
+            "DELIMITED" => Ok(Format::Delimited),
+            "JSON" => Ok(Format::Json),
+            "NONE" => Ok(Format::None),
+            known @ ("AVRO" | "PROTOBUF" | "PROTOBUF_NOSR" | "JSON_SR") => Err(Error::not_supported(
+                format!("the format {known}"),
+                "this version has JSON, DELIMITED, KAFKA and NONE",
+            )),
+            _ => Err(Error::statement(format!("Unknown format: {name}"))
+                .hint("the formats are JSON, DELIMITED, KAFKA and NONE")),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Kafka => "KAFKA",
+            Format::Delimited => "DELIMITED",
+            Format::Json => "JSON",
+            Format::None => "NONE",
+        }
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// How the bytes of a topic's keys or values are laid out.
@@ -48,7 +100,7 @@ pub struct Decoded {
     pub columns: Vec<ArrayRef>,
     /// Rows whose part was null (a tombstone for a value), or read as such (JSON `null` unwrapped).
     /// None: there was no such row.
-    pub nulls: Option<arrow::buffer::BooleanBuffer>,
+    pub nulls: Option<BooleanBuffer>,
     /// In row order.
     pub bad: Vec<BadRow>,
 }
@@ -67,8 +119,71 @@ pub trait Encoder: Send {
         &mut self,
         columns: &[ArrayRef],
         rows: usize,
-        nulls: Option<&arrow::buffer::BooleanBuffer>,
+        nulls: Option<&BooleanBuffer>,
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow>;
+}
+
+/// A decoder that makes the columns `wanted` (indexes into the layout's columns, each at most once).
+pub fn decoder(layout: &Layout, wanted: &[usize]) -> Result<Box<dyn Decoder>> {
+    check::check_columns(layout)?;
+    if let Some(beyond) = wanted.iter().find(|i| **i >= layout.columns.len()) {
+        return Err(Error::internal(format!("column {beyond} is wanted of {}", layout.columns.len())));
+    }
+    Ok(match layout.format {
+        Format::Json => Box::new(json::JsonDecoder::new(layout, wanted)),
+        Format::Delimited => Box::new(delimited::DelimitedDecoder::new(layout, wanted)),
+        Format::Kafka => Box::new(kafka::KafkaDecoder::new(layout, wanted)),
+        Format::None => Box::new(none::NoneDecoder),
+    })
+}
+
+/// An encoder of all the layout's columns.
+pub fn encoder(layout: &Layout) -> Result<Box<dyn Encoder>> {
+    check::check_columns(layout)?;
+    Ok(match layout.format {
+        Format::Json => Box::new(json::JsonEncoder::new(layout)),
+        Format::Delimited => Box::new(delimited::DelimitedEncoder::new(layout)),
+        Format::Kafka => Box::new(kafka::KafkaEncoder::new(layout)),
+        Format::None => Box::new(none::NoneEncoder),
+    })
+}
+
+/// The most bytes of records that one call decodes: offsets into the columns of texts have 31 bits, and a text may
+/// grow to three times its length on the way (a replacement character for each byte that isn't UTF-8).
+const BATCH_BYTES_MAX: usize = 1 << 29;
+
+/// The bytes of a record's part.
+fn part_of(records: &Records, part: Part, row: usize) -> Option<&[u8]> {
+    match part {
+        Part::Key => records.key(row),
+        Part::Value => records.value(row),
+    }
+}
+
+/// A bit per row, set for those listed (in order); None for none.
+fn null_rows(listed: &[usize], rows: usize) -> Option<BooleanBuffer> {
+    if listed.is_empty() {
+        return None;
+    }
+    let mut listed = listed.iter().copied().peekable();
+    Some(BooleanBuffer::collect_bool(rows, |row| listed.next_if_eq(&row).is_some()))
+}
+
+/// Where bytes that were appended from `start` on lie. `None`: beyond the 32 bits that a span has.
+fn span_from(start: usize, end: usize) -> Option<Span> {
+    Some(Span { start: u32::try_from(start).ok()?, len: i32::try_from(end - start).ok()? })
+}
+
+/// What an encoder says when [`span_from`] has no place for a row.
+const TOO_LARGE: &str = "the batch is larger than 4 GiB";
+
+/// A text from a record for a message: quoted, cut to a readable length.
+fn shown(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 60;
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        None => format!("{text:?}"),
+        Some((cut, _)) => format!("{:?}...", &text[..cut]),
+    }
 }

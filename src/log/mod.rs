@@ -4,8 +4,9 @@
 
 pub mod embedded;
 mod io_cause;
+pub mod kafka_batch;
 pub mod partitioner;
-mod records;
+pub(crate) mod records;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -82,6 +82,19 @@ impl Records {
         }
     }
 
+    /// Adds copies of other records behind these.
+    pub fn append(&mut self, others: &Records) {
+        let shift = self.data.len() as u32;
+        let moved = |span: Span| if span.is_null() { span } else { Span { start: span.start + shift, ..span } };
+        self.data.extend_from_slice(&others.data);
+        self.meta.extend(others.meta.iter().map(|meta| RecordMeta {
+            key: moved(meta.key),
+            value: moved(meta.value),
+            headers: moved(meta.headers),
+            ..*meta
+        }));
+    }
+
     /// Adds one record without headers.
     pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
         self.push_with_headers(key, value, timestamp, &[]);
@@ -126,6 +139,17 @@ impl Records {
             headers.push(Header { key: String::from_utf8_lossy(key).into_owned(), value: value.map(<[u8]>::to_vec) });
         }
         headers
+    }
+}
+
+impl Records {
+    /// Whether the headers of a record are in Kafka's encoding from the first byte to the last.
+    pub(crate) fn headers_well_formed(&self, row: usize) -> bool {
+        let Some(mut bytes) = self.bytes(self.meta[row].headers).filter(|bytes| !bytes.is_empty()) else { return true };
+        let Some(count) = take_varint(&mut bytes).filter(|count| *count >= 0) else { return false };
+        let all =
+            (0..count).all(|_| matches!(take_bytes(&mut bytes), Some(Some(_))) && take_bytes(&mut bytes).is_some());
+        all && bytes.is_empty()
     }
 }
 

@@ -236,7 +236,8 @@ pub struct Query {
     pub limit: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// One item of a SELECT list. Equality ignores the place.
+#[derive(Debug, Clone)]
 pub enum SelectItem {
     /// `*` or `source.*`
     Star {
@@ -249,6 +250,19 @@ pub enum SelectItem {
         expr: Expr,
         alias: Option<Ident>,
     },
+}
+
+impl PartialEq for SelectItem {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (SelectItem::Star { source: left, .. }, SelectItem::Star { source: right, .. }) => left == right,
+            (SelectItem::StructStar(left), SelectItem::StructStar(right)) => left == right,
+            (SelectItem::Expr { expr: left, alias: l }, SelectItem::Expr { expr: right, alias: r }) => {
+                left == right && l == r
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,22 @@
 //! The one table of functions: parser, type check, SHOW FUNCTIONS, DESCRIBE FUNCTION, completion, docs and tests all
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
+pub(in crate::expr) mod aggregates;
+mod conditional;
+pub mod dates;
+mod define;
+mod describe;
+mod kernel;
+mod math;
+mod registry;
+mod resolve;
+
 use arrow::array::ArrayRef;
+
+pub use self::describe::{describe, rows, type_text};
+pub use self::registry::{FunctionTable, table};
+pub(in crate::expr) use self::resolve::Bindings;
+pub use self::resolve::{ArgType, Resolved};
 
 use crate::dataflow::accumulator::Accumulator;
 use crate::error::Result;
@@ -118,4 +133,9 @@ pub struct AggregateCall {
     pub init: Vec<Value>,
     /// The most elements of COLLECT_LIST and COLLECT_SET.
     pub collect_limit: Option<usize>,
+}
+
+/// The entries of all families.
+fn all_entries() -> Vec<Function> {
+    [aggregates::entries(), conditional::entries(), math::entries()].into_iter().flatten().collect()
 }

@@ -1,9 +1,18 @@
-//! SQL types, their Arrow counterparts, and single values.
+//! SQL types, their Arrow counterparts, single values, and the texts that stand for values.
+//! Doesn't know formats, topics or expressions.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit, i256};
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+
+pub mod arrays;
+pub mod decimal;
+pub mod text;
+pub mod value;
+
+pub use arrays::values_to_array;
+pub use value::Value;
 
 /// The most digits a DECIMAL can have here (ksqlDB: no bound).
 pub const DECIMAL_PRECISION_MAX: u32 = 76;
@@ -101,32 +110,4 @@ impl fmt::Display for SqlType {
             }
         }
     }
-}
-
-/// One value, for places where rows are handled one by one: literals, pull queries, tests, results on a terminal.
-/// Nothing on the data path holds one.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Null,
-    Boolean(bool),
-    Int(i32),
-    Bigint(i64),
-    Double(f64),
-    Decimal {
-        unscaled: i256,
-        precision: u32,
-        scale: u32,
-    },
-    String(String),
-    Bytes(Vec<u8>),
-    /// Milliseconds of the day.
-    Time(i32),
-    /// Days since 1970-01-01.
-    Date(i32),
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    Timestamp(i64),
-    Array(Vec<Value>),
-    /// In the order of the entries.
-    Map(Vec<(String, Value)>),
-    Struct(Vec<(String, Value)>),
 }

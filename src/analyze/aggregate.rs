@@ -1,0 +1,296 @@
+//! GROUP BY: the projection to groups, the exchange, the aggregation, HAVING, and the projection above it.
+
+use crate::analyze::items::Item;
+use crate::analyze::query::{Builder, KeyColumn, has_aggregate, is_aggregate_call, substitute_keys};
+use crate::analyze::rewrite;
+use crate::error::{Error, Result};
+use crate::expr::functions::AggregateCall;
+use crate::expr::{self, Typed};
+use crate::plan::{
+    Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, Step, Window, WindowKind,
+};
+use crate::sql::ast::{self, Emit, Expr, ExprKind};
+use crate::types::{SqlType, Value};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Adds the steps of an aggregation to the builder.
+pub(super) fn build(builder: &mut Builder, items: Vec<Item>) -> Result<()> {
+    let query = builder.query;
+    if query.group_by.is_empty() && builder.persistent() {
+        return Err(Error::statement("Use of aggregate functions requires a GROUP BY clause.")
+            .hint("add GROUP BY with the expressions that make a group"));
+    }
+    let window = query.window.as_ref().map(window).transpose()?;
+    if window.is_some() && builder.is_table() {
+        return Err(Error::statement("WINDOW clause is only supported for streams.").hint("tables have no windows"));
+    }
+    if query.emit == Some(Emit::Final) && window.is_none() {
+        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations."));
+    }
+    let groups = group_expressions(builder)?;
+    let mut calls = Calls::default();
+    let items = items
+        .into_iter()
+        .map(|item| Ok(Item { expr: calls.take(&substitute_groups(&item.expr, &groups))?, ..item }))
+        .collect::<Result<Vec<_>>>()?;
+    let having = match &query.having {
+        Some(having) => {
+            let having = builder.unqualified(having)?;
+            Some(calls.take(&substitute_groups(&having, &groups))?)
+        }
+        None => None,
+    };
+    if calls.list.is_empty() {
+        return Err(Error::statement("GROUP BY requires aggregate functions in either the SELECT or HAVING clause.")
+            .hint("for example COUNT(*)"));
+    }
+    for expr in items.iter().map(|item| &item.expr).chain(&having) {
+        reject_ungrouped(expr, window.is_some())?;
+    }
+
+    let keys = add_groups(builder, &groups)?;
+    let steps = add_arguments(builder, &calls.list, keys.len())?;
+    add_aggregation(builder, &groups, &keys, steps, window)?;
+    if let Some(having) = &having {
+        let predicate = builder.boolean(having, "HAVING")?;
+        builder.step(Step::Filter { predicate, table: true, name: "HAVING" });
+    }
+    builder.final_projection(items, &keys)
+}
+
+/// What rows are grouped by: as written, and the column that stands for it above the aggregation.
+struct Group {
+    written: Expr,
+    column: String,
+}
+
+fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for expr in &builder.query.group_by {
+        if has_aggregate(expr) {
+            return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));
+        }
+        let written = builder.unqualified(expr)?;
+        if groups.iter().any(|group| group.written == written) {
+            continue;
+        }
+        groups.push(Group { written, column: format!("KSQL_INTERNAL_GROUP_{}", groups.len()) });
+    }
+    Ok(groups)
+}
+
+fn substitute_groups(expr: &Expr, groups: &[Group]) -> Expr {
+    let keys: Vec<KeyColumn> = groups
+        .iter()
+        .map(|group| KeyColumn {
+            written: group.written.clone(),
+            shown: group.written.clone(),
+            column: group.column.clone(),
+            default_name: group.column.clone(),
+        })
+        .collect();
+    // Arguments of aggregates are read from the rows, not from the groups.
+    let result: Result<Expr> = rewrite::rewrite(expr, &mut |node| {
+        if is_aggregate_call(node) {
+            return Ok(Some(node.clone()));
+        }
+        Ok(keys.iter().find(|key| key.written == *node).map(|key| rewrite::column(&key.column, node)))
+    });
+    result.unwrap_or_else(|_| substitute_keys(expr, &keys))
+}
+
+/// The aggregate calls of a query, each once.
+#[derive(Default)]
+struct Calls {
+    list: Vec<Expr>,
+}
+
+impl Calls {
+    /// Puts columns in the place of the calls.
+    fn take(&mut self, expr: &Expr) -> Result<Expr> {
+        rewrite::rewrite(expr, &mut |node| {
+            if !is_aggregate_call(node) {
+                return Ok(None);
+            }
+            if let ExprKind::Call { args, name } = &node.kind
+                && args.iter().any(has_aggregate)
+            {
+                return Err(Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at));
+            }
+            let index = self.list.iter().position(|call| call == node).unwrap_or_else(|| {
+                self.list.push(node.clone());
+                self.list.len() - 1
+            });
+            Ok(Some(rewrite::column(aggregate_column(index), node)))
+        })
+    }
+}
+
+fn aggregate_column(index: usize) -> String {
+    format!("KSQL_AGG_VARIABLE_{index}")
+}
+
+fn reject_ungrouped(expr: &Expr, windowed: bool) -> Result<()> {
+    rewrite::rewrite(expr, &mut |node| {
+        match &node.kind {
+            ExprKind::Lambda { .. } => return Ok(Some(node.clone())),
+            ExprKind::Column { name, .. } => {
+                let internal =
+                    name.text.starts_with("KSQL_INTERNAL_GROUP_") || name.text.starts_with("KSQL_AGG_VARIABLE_");
+                let bound = windowed && matches!(name.text.as_str(), "WINDOWSTART" | "WINDOWEND");
+                if !internal && !bound {
+                    return Err(Error::statement(format!(
+                        "Non-aggregate SELECT expression(s) not part of GROUP BY: {}",
+                        name.text
+                    ))
+                    .hint("either add the column(s) to the GROUP BY or remove them from the SELECT")
+                    .at(node.at));
+                }
+            }
+            _ => {}
+        }
+        Ok(None)
+    })
+    .map(|_| ())
+}
+
+/// The projection to the groups; an exchange when they are not the rows' key already.
+fn add_groups(builder: &mut Builder, groups: &[Group]) -> Result<Vec<KeyColumn>> {
+    let same_key = {
+        let names: Vec<&str> = builder.source.key_columns().map(|column| column.name.as_str()).collect();
+        names.len() == groups.len()
+            && groups.iter().zip(&names).all(|(group, name)| {
+                matches!(&group.written.kind, ExprKind::Column { name: column, .. } if column.text == *name)
+            })
+    };
+    let written: Vec<Expr> = groups.iter().map(|group| group.written.clone()).collect();
+    let mut keys = builder.rekey(&written, Rekey::GroupBy)?;
+    if !same_key {
+        builder.exchange();
+    }
+    for (key, group) in keys.iter_mut().zip(groups) {
+        key.written = rewrite::column(&group.column, &group.written);
+        key.column.clone_from(&group.column);
+    }
+    Ok(keys)
+}
+
+/// The projection to the arguments of the calls, and the calls over them.
+fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Result<Vec<AggregateStep>> {
+    let mut columns: Vec<SchemaColumn> = builder.schema.columns[..key_count].to_vec();
+    let mut values: Vec<Typed> = Vec::new();
+    let mut steps = Vec::new();
+    for call in calls {
+        let ExprKind::Call { name, args } = &call.kind else { continue };
+        let row_time = rewrite::column("ROWTIME", call);
+        let args = if args.is_empty() { std::slice::from_ref(&row_time) } else { args.as_slice() };
+        let typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;
+        let resolved = expr::resolve_aggregate(&name.text, &typed).map_err(|error| error.at(call.at))?;
+        let column_args = resolved.columns.len();
+        let mut step = AggregateStep {
+            call: AggregateCall {
+                name: resolved.name,
+                init: constants(&args[column_args..], builder)?,
+                args: resolved.columns,
+                collect_limit: None,
+            },
+            build: resolved.build,
+            args: Vec::new(),
+            returns: resolved.returns,
+        };
+        for (typed, ty) in typed.into_iter().zip(&step.call.args).take(column_args) {
+            step.args.push(columns.len());
+            columns.push(SchemaColumn { name: format!("KSQL_INTERNAL_ARG_{}", values.len()), ty: ty.clone() });
+            values.push(typed);
+        }
+        steps.push(step);
+    }
+    let keys = (0..key_count)
+        .map(|index| builder.check(&rewrite::column(&columns[index].name, &calls[0])))
+        .collect::<Result<Vec<_>>>()?;
+    let names = columns.iter().map(|column| column.name.clone()).collect();
+    let project = Project { keys, values, names, rekey: Rekey::Keep };
+    // The arguments are made before the exchange, so that only they travel.
+    let exchanged = builder.stages.last().is_some_and(|stage| stage.steps.is_empty()) && builder.stages.len() > 1;
+    let index = if exchanged { builder.stages.len() - 2 } else { builder.stages.len() - 1 };
+    builder.stages[index].steps.push(Step::Project(project));
+    builder.schema = Schema { columns, keys: key_count };
+    Ok(steps)
+}
+
+fn constants(args: &[Expr], builder: &Builder) -> Result<Vec<Value>> {
+    args.iter()
+        .map(|arg| {
+            expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned()).map_err(|error| {
+                Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at)
+            })
+        })
+        .collect()
+}
+
+fn add_aggregation(
+    builder: &mut Builder,
+    groups: &[Group],
+    keys: &[KeyColumn],
+    calls: Vec<AggregateStep>,
+    window: Option<Window>,
+) -> Result<()> {
+    let key_types: Vec<SqlType> =
+        builder.schema.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
+    let mut columns: Vec<SchemaColumn> = groups
+        .iter()
+        .zip(&key_types)
+        .map(|(group, ty)| SchemaColumn { name: group.column.clone(), ty: ty.clone() })
+        .collect();
+    for (index, call) in calls.iter().enumerate() {
+        columns.push(SchemaColumn { name: aggregate_column(index), ty: call.returns.clone() });
+    }
+    if window.is_some() {
+        for name in ["WINDOWSTART", "WINDOWEND"] {
+            columns.push(SchemaColumn { name: name.to_string(), ty: SqlType::Bigint });
+        }
+    }
+    let emit_final = builder.query.emit == Some(Emit::Final);
+    let table_input = builder.is_table();
+    builder.step(Step::Aggregate(Aggregate { key_types, calls, window, emit_final, table_input }));
+    builder.result = ResultKind::Table { windowed: window.map(|window| window.bounds()) };
+    builder.schema = Schema { columns, keys: keys.len() };
+    Ok(())
+}
+
+/// A window as written, with the defaults of ksqlDB: grace fills up to a day, retention holds at least a day.
+fn window(window: &ast::Window) -> Result<Window> {
+    let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let (kind, span) = match window.kind {
+        ast::WindowKind::Tumbling { size } => (WindowKind::Tumbling { size_ms: ms(size) }, ms(size)),
+        ast::WindowKind::Hopping { size, advance } => {
+            if advance.is_zero() || advance > size {
+                return Err(Error::statement(format!(
+                    "The hopping window's ADVANCE BY must be longer than zero and at most its SIZE; it is {} ms of {} ms.",
+                    ms(advance),
+                    ms(size)
+                )));
+            }
+            (WindowKind::Hopping { size_ms: ms(size), advance_ms: ms(advance) }, ms(size))
+        }
+        ast::WindowKind::Session { gap } => (WindowKind::Session { gap_ms: ms(gap) }, ms(gap)),
+    };
+    if span == 0 {
+        return Err(Error::statement("A window must be longer than zero."));
+    }
+    let grace_ms = window.grace.map_or((DAY_MS - span).max(0), ms);
+    let least = span.saturating_add(grace_ms);
+    let retention_ms = match window.retention {
+        None => least.max(DAY_MS),
+        Some(retention) if ms(retention) < least => {
+            return Err(Error::statement(format!(
+                "The window's RETENTION of {} ms is shorter than its size and grace period together, {least} ms.",
+                ms(retention)
+            ))
+            .hint("make RETENTION longer, or GRACE PERIOD shorter"));
+        }
+        Some(retention) => ms(retention),
+    };
+    Ok(Window { kind, grace_ms, retention_ms })
+}

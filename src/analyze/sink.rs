@@ -1,0 +1,210 @@
+//! CREATE ... AS SELECT and INSERT INTO ... SELECT: the source that a query's rows go to.
+
+use std::collections::BTreeMap;
+
+use crate::analyze::properties::{Place, With};
+use crate::analyze::query::{Analyzed, Target, analyze};
+use crate::analyze::source::{key_layout, timestamp_column, value_layout};
+use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow};
+use crate::error::{Error, Result};
+use crate::expr::Typed;
+use crate::format::Format;
+use crate::plan::{Plan, Project, Rekey, ResultKind, Step, WindowBoundsKind};
+use crate::sql::ast;
+
+/// A persistent query and where its rows go.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    pub analyzed: Analyzed,
+    pub source: Source,
+    pub with: With,
+}
+
+/// Analyzes CREATE STREAM | TABLE name WITH (...) AS query. The query id is set by the caller.
+pub fn create_as(
+    kind: SourceKind,
+    name: &ast::Ident,
+    properties: &ast::Properties,
+    query: &ast::Query,
+    statement: &str,
+    catalog: &Catalog,
+    settings: &BTreeMap<String, String>,
+) -> Result<Sink> {
+    let with = With::read(properties, Place::CreateAs)?;
+    if query.limit.is_some() {
+        return Err(Error::statement("CREATE ... AS SELECT statements don't support LIMIT clause."));
+    }
+    let analyzed = analyze(query, catalog, Target::Persistent)?;
+    let produces = match analyzed.plan.result {
+        ResultKind::Stream => SourceKind::Stream,
+        ResultKind::Table { .. } => SourceKind::Table,
+    };
+    if produces != kind {
+        let (word, other) = match produces {
+            SourceKind::Stream => ("STREAM", "CREATE STREAM AS SELECT"),
+            SourceKind::Table => ("TABLE", "CREATE TABLE AS SELECT"),
+        };
+        return Err(Error::statement(format!(
+            "Invalid result type. Your SELECT query produces a {word}. Please use {other} statement instead."
+        ))
+        .at(name.at));
+    }
+    let columns = columns(&analyzed.plan);
+    let from = &analyzed.source;
+    let key_format = key_format(&with, from, analyzed.keyless, settings)?;
+    let value_format = with.value_format.unwrap_or(from.value.format);
+    let inherited = |own: Option<char>, format: Format, from: &crate::format::Layout| {
+        own.or((format == Format::Delimited && from.format == format).then_some(from.delimiter))
+    };
+    let key = key_layout(key_format, inherited(with.key_delimiter, key_format, &from.key), &columns)?;
+    let delimiter = inherited(with.value_delimiter, value_format, &from.value);
+    let value = value_layout(value_format, delimiter, with.wrap_single_value, &columns)?;
+    let wrap_default = settings.get("ksql.persistence.wrap.single.values").map(|text| text == "true");
+    let value = match (with.wrap_single_value, wrap_default, value_format) {
+        (None, Some(wrap), Format::Json) if value.columns.len() == 1 => {
+            crate::format::Layout { wrapped: wrap, ..value }
+        }
+        _ => value,
+    };
+    let prefix = settings.get("ksql.output.topic.name.prefix").map_or("", String::as_str);
+    let source = Source {
+        name: name.text.clone(),
+        kind,
+        topic: with.topic.clone().unwrap_or_else(|| format!("{prefix}{}", name.text)),
+        timestamp: timestamp_column(&with, &columns)?,
+        window: sink_window(&analyzed),
+        columns,
+        key,
+        value,
+        wrap_single_value: with.wrap_single_value,
+        is_source: false,
+        statement: statement.to_string(),
+        query_id: None,
+    };
+    Ok(Sink { analyzed, source, with })
+}
+
+/// Analyzes INSERT INTO target query.
+pub fn insert_select(
+    target: &ast::Ident,
+    properties: &ast::Properties,
+    query: &ast::Query,
+    catalog: &Catalog,
+) -> Result<Sink> {
+    let with = With::read(properties, Place::Insert)?;
+    if query.limit.is_some() {
+        return Err(Error::statement("INSERT INTO ... SELECT statements don't support LIMIT clause."));
+    }
+    let sink = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?;
+    if sink.kind == SourceKind::Table {
+        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
+            .hint(format!("{} is a table.", sink.name))
+            .at(target.at));
+    }
+    if sink.is_source {
+        return Err(Error::statement(format!("Cannot insert into read-only STREAM: {}", sink.name)).at(target.at));
+    }
+    let mut analyzed = analyze(query, catalog, Target::Persistent)?;
+    if analyzed.plan.result != ResultKind::Stream {
+        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
+            .hint(format!("{} is a stream, the query gives a table.", sink.name)));
+    }
+    widen(&mut analyzed, sink)?;
+    Ok(Sink { source: Source::clone(sink), analyzed, with })
+}
+
+/// Casts the query's columns to the target's where that is an implicit widening; else says how they differ.
+fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
+    let given = &analyzed.plan.schema;
+    let wanted: Vec<&Column> = sink
+        .columns
+        .iter()
+        .filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value))
+        .collect();
+    let mismatch = || {
+        let given: Vec<String> = given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
+        Error::statement("Incompatible schema between results and sink.").hint(format!(
+            "Result schema is {}; sink schema is {}",
+            given.join(", "),
+            sink.schema_text()
+        ))
+    };
+    let same_names = given.columns.len() == wanted.len()
+        && given.keys == sink.key_columns().count()
+        && given.columns.iter().zip(&wanted).all(|(given, wanted)| given.name == wanted.name);
+    if !same_names {
+        return Err(mismatch());
+    }
+    let keys = given.keys;
+    if given.columns[..keys].iter().zip(&wanted).any(|(given, wanted)| given.ty != wanted.ty) {
+        return Err(mismatch());
+    }
+    let mut values = Vec::new();
+    for (index, wanted) in wanted.iter().enumerate().skip(keys) {
+        let column = Typed::column(index, given.columns[index].ty.clone());
+        values.push(column.coerce(&wanted.ty).map_err(|_| mismatch())?);
+    }
+    if given.columns.iter().zip(&wanted).all(|(given, wanted)| given.ty == wanted.ty) {
+        return Ok(());
+    }
+    let project = Project {
+        keys: (0..keys).map(|index| Typed::column(index, given.columns[index].ty.clone())).collect(),
+        values,
+        names: wanted.iter().map(|column| column.name.clone()).collect(),
+        rekey: Rekey::Keep,
+    };
+    for (column, wanted) in analyzed.plan.schema.columns.iter_mut().zip(&wanted) {
+        column.ty = wanted.ty.clone();
+    }
+    if let Some(stage) = analyzed.plan.stages.last_mut() {
+        stage.steps.push(Step::Project(project));
+    }
+    Ok(())
+}
+
+fn columns(plan: &Plan) -> Vec<Column> {
+    plan.schema
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| Column {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+            role: if index < plan.schema.keys { ColumnRole::Key } else { ColumnRole::Value },
+        })
+        .collect()
+}
+
+fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<String, String>) -> Result<Format> {
+    if keyless {
+        return match with.key_format {
+            None | Some(Format::None) => Ok(Format::None),
+            Some(format) => Err(Error::statement(format!(
+                "Key format specified for stream without key columns: {}",
+                format.name()
+            ))),
+        };
+    }
+    if let Some(format) = with.key_format {
+        return Ok(format);
+    }
+    if from.key.format != Format::None {
+        return Ok(from.key.format);
+    }
+    match settings.get("ksql.persistence.default.format.key") {
+        Some(name) => Format::from_name(name),
+        None => Ok(Format::Kafka),
+    }
+}
+
+fn sink_window(analyzed: &Analyzed) -> Option<SourceWindow> {
+    match analyzed.plan.result {
+        ResultKind::Table { windowed: Some(WindowBoundsKind::Time { size_ms }) } => {
+            Some(SourceWindow::Time { size_ms, hopping: false })
+        }
+        ResultKind::Table { windowed: Some(WindowBoundsKind::Session) } => Some(SourceWindow::Session),
+        ResultKind::Table { windowed: None } => None,
+        // A windowed stream stays one as long as its key is not made anew.
+        ResultKind::Stream => (analyzed.plan.stages.len() == 1).then_some(analyzed.source.window).flatten(),
+    }
+}

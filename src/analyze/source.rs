@@ -1,0 +1,291 @@
+//! CREATE STREAM | TABLE over a topic: from what was written to a [`Source`].
+
+use std::collections::BTreeMap;
+
+use crate::analyze::properties::{Place, With, WindowType};
+use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
+use crate::error::{Error, Result};
+use crate::expr;
+use crate::format::{self, Format, Layout, Part};
+use crate::sql::ast;
+use crate::types::SqlType;
+
+/// Columns that every source has without declaring them.
+pub const PSEUDO_COLUMNS: &[&str] = &["ROWTIME", "ROWPARTITION", "ROWOFFSET"];
+/// Columns that windowed sources have besides.
+pub const WINDOW_COLUMNS: &[&str] = &["WINDOWSTART", "WINDOWEND"];
+
+/// A CREATE STREAM | TABLE, checked.
+pub struct CreateSource<'a> {
+    pub kind: SourceKind,
+    pub is_source: bool,
+    pub name: &'a ast::Ident,
+    pub columns: &'a [ast::ColumnDef],
+    pub properties: &'a ast::Properties,
+    pub statement: &'a str,
+}
+
+impl CreateSource<'_> {
+    /// The source it makes, and its WITH clause. `settings` are the session's properties.
+    pub fn analyze(&self, catalog: &Catalog, settings: &BTreeMap<String, String>) -> Result<(Source, With)> {
+        let with = With::read(self.properties, Place::Create)?;
+        let topic = with.topic.clone().ok_or_else(|| {
+            Error::statement("Missing required property \"KAFKA_TOPIC\" which has no default value.")
+                .hint("WITH (KAFKA_TOPIC='...') names the topic")
+        })?;
+        let columns = self.columns(catalog)?;
+        let (key_format, value_format) = formats(&with, settings, &columns)?;
+        if !columns.iter().any(|column| column.role == ColumnRole::Value) && value_format != Format::None {
+            return Err(Error::statement("The statement does not define any columns.")
+                .hint("list the columns of the topic's values: CREATE ... (ID INT KEY, NAME STRING) WITH (...)"));
+        }
+        let key = key_layout(key_format, with.key_delimiter, &columns)?;
+        let value = value_layout(value_format, with.value_delimiter, with.wrap_single_value, &columns)?;
+        let source = Source {
+            name: self.name.text.clone(),
+            kind: self.kind,
+            topic,
+            timestamp: timestamp_column(&with, &columns)?,
+            window: window(&with)?,
+            columns,
+            key,
+            value,
+            wrap_single_value: with.wrap_single_value,
+            is_source: self.is_source,
+            statement: self.statement.to_string(),
+            query_id: None,
+        };
+        Ok((source, with))
+    }
+
+    fn columns(&self, catalog: &Catalog) -> Result<Vec<Column>> {
+        let mut columns: Vec<Column> = Vec::with_capacity(self.columns.len());
+        for definition in self.columns {
+            let name = &definition.name;
+            if is_pseudo_column(&name.text) {
+                return Err(Error::statement(format!(
+                    "'{}' is a reserved column name. You cannot use it as a name for a column.",
+                    name.text
+                ))
+                .at(name.at));
+            }
+            if columns.iter().any(|column| column.name == name.text) {
+                return Err(Error::statement(format!("Duplicate column names: {}", name.text)).at(name.at));
+            }
+            let ty = expr::to_sql_type(&definition.ty, &|name| catalog.custom_type(name).cloned())
+                .map_err(|error| error.at(name.at))?;
+            columns.push(Column { name: name.text.clone(), role: self.role(definition, &ty)?, ty });
+        }
+        if self.kind == SourceKind::Table && !columns.iter().any(|column| column.role == ColumnRole::Key) {
+            return Err(Error::statement(
+                "Tables require a PRIMARY KEY. Please define the PRIMARY KEY.",
+            )
+            .hint("as in CREATE TABLE T (ID INT PRIMARY KEY, ...)"));
+        }
+        // Keys first, whatever the order they were written in; headers stay among the values.
+        let (keys, mut rest): (Vec<_>, Vec<_>) =
+            columns.into_iter().partition(|column| column.role == ColumnRole::Key);
+        let mut columns = keys;
+        columns.append(&mut rest);
+        Ok(columns)
+    }
+
+    fn role(&self, definition: &ast::ColumnDef, ty: &SqlType) -> Result<ColumnRole> {
+        let name = &definition.name;
+        match (&definition.role, self.kind) {
+            (ast::ColumnRole::Value, _) => Ok(ColumnRole::Value),
+            (ast::ColumnRole::Key, SourceKind::Stream) | (ast::ColumnRole::PrimaryKey, SourceKind::Table) => {
+                Ok(ColumnRole::Key)
+            }
+            (ast::ColumnRole::Key, SourceKind::Table) => Err(Error::statement(format!(
+                "Column `{}` is a 'KEY' column: please use 'PRIMARY KEY' for tables.",
+                name.text
+            ))
+            .hint("Tables have PRIMARY KEYs, which are unique and NON NULL. Streams have KEYs, which have no uniqueness or NON NULL constraints.")
+            .at(name.at)),
+            (ast::ColumnRole::PrimaryKey, SourceKind::Stream) => Err(Error::statement(format!(
+                "Column `{}` is a 'PRIMARY KEY' column: please use 'KEY' for streams.",
+                name.text
+            ))
+            .hint("Tables have PRIMARY KEYs, which are unique and NON NULL. Streams have KEYs, which have no uniqueness or NON NULL constraints.")
+            .at(name.at)),
+            (ast::ColumnRole::Headers, _) => {
+                if *ty == headers_type() {
+                    Ok(ColumnRole::Headers)
+                } else {
+                    Err(Error::statement(format!(
+                        "Invalid type for HEADERS column: expected ARRAY<STRUCT<`KEY` STRING, `VALUE` BYTES>>, got {ty}"
+                    ))
+                    .at(name.at))
+                }
+            }
+            (ast::ColumnRole::Header(header), _) => {
+                if *ty == SqlType::Bytes {
+                    Ok(ColumnRole::Header(header.clone()))
+                } else {
+                    Err(Error::statement(format!(
+                        "Invalid type for HEADER('{header}') column: expected BYTES, got {ty}"
+                    ))
+                    .at(name.at))
+                }
+            }
+        }
+    }
+}
+
+/// The type of a HEADERS column.
+pub fn headers_type() -> SqlType {
+    SqlType::Array(Box::new(SqlType::Struct(vec![
+        ("KEY".to_string(), SqlType::String),
+        ("VALUE".to_string(), SqlType::Bytes),
+    ])))
+}
+
+pub fn is_pseudo_column(name: &str) -> bool {
+    PSEUDO_COLUMNS.contains(&name) || WINDOW_COLUMNS.contains(&name)
+}
+
+fn formats(with: &With, settings: &BTreeMap<String, String>, columns: &[Column]) -> Result<(Format, Format)> {
+    let has_key = columns.iter().any(|column| column.role == ColumnRole::Key);
+    let default_key = match settings.get("ksql.persistence.default.format.key") {
+        Some(name) => Format::from_name(name)?,
+        None => Format::Kafka,
+    };
+    let key = with.key_format.unwrap_or(if has_key { default_key } else { Format::None });
+    let value = match (with.value_format, settings.get("ksql.persistence.default.format.value")) {
+        (Some(format), _) => format,
+        (None, Some(name)) => Format::from_name(name)?,
+        (None, None) => {
+            return Err(Error::statement(
+                "Statement is missing the 'VALUE_FORMAT' property from the WITH clause.",
+            )
+            .hint("Either provide one or set a default via the 'ksql.persistence.default.format.value' config."));
+        }
+    };
+    Ok((if has_key { key } else { Format::None }, value))
+}
+
+/// The layout of keys: one column bare, several wrapped.
+pub fn key_layout(format: Format, delimiter: Option<char>, columns: &[Column]) -> Result<Layout> {
+    let columns: Vec<(String, SqlType)> = columns
+        .iter()
+        .filter(|column| column.role == ColumnRole::Key)
+        .map(|column| (column.name.clone(), column.ty.clone()))
+        .collect();
+    if let Some((name, _)) = columns.iter().find(|(_, ty)| contains_map(ty)) {
+        return Err(Error::statement(format!(
+            "Map keys, including maps contained within complex data types, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Key column name: `{name}`."
+        ))
+        .hint("See https://github.com/confluentinc/ksql/issues/6621 for more."));
+    }
+    let layout =
+        Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
+    check_delimiter(format, delimiter, "KEY")?;
+    format::check(&layout, Part::Key)?;
+    Ok(layout)
+}
+
+/// The layout of values. `wrap` is what WITH or a setting says of a single column.
+pub fn value_layout(
+    format: Format,
+    delimiter: Option<char>,
+    wrap: Option<bool>,
+    columns: &[Column],
+) -> Result<Layout> {
+    let columns: Vec<(String, SqlType)> = columns
+        .iter()
+        .filter(|column| column.role == ColumnRole::Value)
+        .map(|column| (column.name.clone(), column.ty.clone()))
+        .collect();
+    if let Some(wrap) = wrap {
+        if columns.len() != 1 {
+            return Err(Error::statement(
+                "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas",
+            ));
+        }
+        if matches!(format, Format::Kafka | Format::Delimited | Format::None) && wrap {
+            return Err(Error::statement(format!(
+                "Format '{}' does not support 'WRAP_SINGLE_VALUE' set to 'true'.",
+                format.name()
+            )));
+        }
+    }
+    let wrapped = match format {
+        Format::Json => wrap.unwrap_or(true) || columns.len() > 1,
+        Format::Kafka | Format::Delimited | Format::None => columns.len() > 1,
+    };
+    check_delimiter(format, delimiter, "VALUE")?;
+    let layout = Layout { format, delimiter: delimiter.unwrap_or(','), columns, wrapped };
+    format::check(&layout, Part::Value)?;
+    Ok(layout)
+}
+
+fn check_delimiter(format: Format, delimiter: Option<char>, part: &str) -> Result<()> {
+    match delimiter {
+        Some(_) if format != Format::Delimited => {
+            Err(Error::statement(format!("{part}_DELIMITER is supported by the DELIMITED format only")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn contains_map(ty: &SqlType) -> bool {
+    match ty {
+        SqlType::Map(_) => true,
+        SqlType::Array(item) => contains_map(item),
+        SqlType::Struct(fields) => fields.iter().any(|(_, ty)| contains_map(ty)),
+        _ => false,
+    }
+}
+
+/// The column that supplies ROWTIME, checked.
+pub fn timestamp_column(with: &With, columns: &[Column]) -> Result<Option<TimestampColumn>> {
+    let Some(name) = &with.timestamp else {
+        return match &with.timestamp_format {
+            Some(_) => Err(Error::statement("TIMESTAMP_FORMAT needs the TIMESTAMP property beside it")),
+            None => Ok(None),
+        };
+    };
+    let column = columns
+        .iter()
+        .find(|column| column.name == *name && matches!(column.role, ColumnRole::Key | ColumnRole::Value))
+        .ok_or_else(|| {
+            Error::statement(format!("The TIMESTAMP column set in the WITH clause does not exist in the schema: '{name}'"))
+        })?;
+    match (&column.ty, &with.timestamp_format) {
+        (SqlType::String, Some(pattern)) => {
+            expr::functions::dates::Pattern::new(pattern)
+                .map_err(|error| Error::statement(format!("Invalid TIMESTAMP_FORMAT '{pattern}': {error}")))?;
+        }
+        (SqlType::Bigint | SqlType::Timestamp, None) => {}
+        (SqlType::String, None) => {
+            return Err(Error::statement(format!(
+                "A String timestamp field has been specified without also specifying the timestamp_format: '{name}'"
+            )));
+        }
+        (ty, _) => {
+            return Err(Error::statement(format!(
+                "Timestamp column, '{name}', should be LONG(INT64), TIMESTAMP, or a String with a timestamp_format specified, but is {ty}."
+            )));
+        }
+    }
+    Ok(Some(TimestampColumn { name: name.clone(), format: with.timestamp_format.clone() }))
+}
+
+fn window(with: &With) -> Result<Option<SourceWindow>> {
+    match (with.window_type, with.window_size_ms) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::statement("WINDOW_SIZE needs the WINDOW_TYPE property beside it")),
+        (Some(WindowType::Session), None) => Ok(Some(SourceWindow::Session)),
+        (Some(WindowType::Session), Some(_)) => {
+            Err(Error::statement("'WINDOW_SIZE' should not be set for SESSION windows."))
+        }
+        (Some(_), None) => Err(Error::statement(
+            "Tumbling and hopping window types require 'WINDOW_SIZE' to be provided in the WITH clause.",
+        )
+        .hint("For example: 'WINDOW_SIZE'='10 SECONDS'")),
+        (Some(kind), Some(size_ms)) => {
+            Ok(Some(SourceWindow::Time { size_ms, hopping: kind == WindowType::Hopping }))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What exists: streams, tables, types, persistent queries. Doesn't know how things run.
+
+mod command;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use command::{COMMAND_TOPIC, Command, CommandLog};
+pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
+
+use crate::error::{Error, Result};
+use crate::types::SqlType;
+
+/// A persistent query as the catalog knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryEntry {
+    pub id: String,
+    /// The statement that made it, variables put in.
+    pub statement: String,
+    /// Names of the sources it reads.
+    pub sources: Vec<String>,
+    pub sink: String,
+    /// Session properties at the time it was made: they hold for its life.
+    pub properties: BTreeMap<String, String>,
+    pub paused: bool,
+}
+
+/// Everything that exists. A value: a statement is checked on a clone before it is carried out.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    sources: BTreeMap<String, Arc<Source>>,
+    types: BTreeMap<String, SqlType>,
+    queries: BTreeMap<String, QueryEntry>,
+}
+
+impl Catalog {
+    pub fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        self.sources.get(name)
+    }
+
+    /// The source of that name, or an error that names the nearest one.
+    pub fn expect_source(&self, name: &str) -> Result<&Arc<Source>> {
+        self.sources.get(name).ok_or_else(|| {
+            let error = Error::statement(format!("{name} does not exist."));
+            match nearest(name, self.sources.keys().map(String::as_str)) {
+                Some(other) => error.hint(format!("Did you mean {other}?")),
+                None => error.hint("SHOW STREAMS; and SHOW TABLES; list what there is."),
+            }
+        })
+    }
+
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.values()
+    }
+
+    pub fn put_source(&mut self, source: Source) {
+        self.sources.insert(source.name.clone(), Arc::new(source));
+    }
+
+    pub fn remove_source(&mut self, name: &str) -> Option<Arc<Source>> {
+        self.sources.remove(name)
+    }
+
+    pub fn custom_type(&self, name: &str) -> Option<&SqlType> {
+        self.types.get(name)
+    }
+
+    pub fn types(&self) -> &BTreeMap<String, SqlType> {
+        &self.types
+    }
+
+    pub fn put_type(&mut self, name: String, ty: SqlType) {
+        self.types.insert(name, ty);
+    }
+
+    pub fn remove_type(&mut self, name: &str) -> bool {
+        self.types.remove(name).is_some()
+    }
+
+    pub fn query(&self, id: &str) -> Option<&QueryEntry> {
+        self.queries.get(id)
+    }
+
+    pub fn queries(&self) -> impl Iterator<Item = &QueryEntry> {
+        self.queries.values()
+    }
+
+    pub fn put_query(&mut self, query: QueryEntry) {
+        self.queries.insert(query.id.clone(), query);
+    }
+
+    pub fn remove_query(&mut self, id: &str) -> Option<QueryEntry> {
+        self.queries.remove(id)
+    }
+
+    pub fn set_paused(&mut self, id: &str, paused: bool) {
+        if let Some(query) = self.queries.get_mut(id) {
+            query.paused = paused;
+        }
+    }
+
+    pub fn readers_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a QueryEntry> {
+        self.queries.values().filter(move |query| query.sources.iter().any(|source| source == name))
+    }
+
+    pub fn writers_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a QueryEntry> {
+        self.queries.values().filter(move |query| query.sink == name)
+    }
+}
+
+/// The name that looks most like `name`, when one is near enough to be meant.
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let upper = name.to_uppercase();
+    names
+        .map(|other| (edit_distance(&upper, &other.to_uppercase()), other))
+        .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3)
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// Levenshtein's distance, in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(nearest("FLIGTHS", ["FLIGHTS", "DELAYS"].into_iter()), Some("FLIGHTS"));
+        assert_eq!(nearest("XYZ", ["FLIGHTS", "DELAYS"].into_iter()), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! A stream or a table: a name, columns, and the topic behind it.
+
+use crate::format::{Format, Layout};
+use crate::types::SqlType;
+
+pub use crate::sql::ast::SourceKind;
+
+/// A stream or table over a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    pub name: String,
+    pub kind: SourceKind,
+    pub topic: String,
+    /// Key columns first, in their order, then value columns (headers among them) in theirs.
+    pub columns: Vec<Column>,
+    pub key: Layout,
+    pub value: Layout,
+    /// Whether WITH named the wrapping of a single value column (`WRAP_SINGLE_VALUE`), and how.
+    pub wrap_single_value: Option<bool>,
+    /// Where ROWTIME comes from; None: from the record's timestamp.
+    pub timestamp: Option<TimestampColumn>,
+    /// The keys on the topic carry a window.
+    pub window: Option<SourceWindow>,
+    /// CREATE SOURCE ...: read-only.
+    pub is_source: bool,
+    /// The statement that made it.
+    pub statement: String,
+    /// Made by a query (CREATE ... AS SELECT): its id.
+    pub query_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub ty: SqlType,
+    pub role: ColumnRole,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ColumnRole {
+    Key,
+    Value,
+    /// All headers of the record: ARRAY<STRUCT<KEY STRING, VALUE BYTES>>.
+    Headers,
+    /// The last header of that name: BYTES.
+    Header(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimestampColumn {
+    pub name: String,
+    /// Pattern of a STRING column.
+    pub format: Option<String>,
+}
+
+/// How the window is kept in a windowed key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceWindow {
+    /// The start stands behind the key; the end is `size_ms` later. `hopping` only tells what was declared.
+    Time { size_ms: i64, hopping: bool },
+    /// End and start stand behind the key.
+    Session,
+}
+
+impl Source {
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.role == ColumnRole::Key)
+    }
+
+    /// Columns kept in the record's value: no keys, no headers.
+    pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.role == ColumnRole::Value)
+    }
+
+    /// `ID INTEGER KEY, V STRING` in the short names of types, as DESCRIBE has it.
+    pub fn schema_text(&self) -> String {
+        let primary = if self.kind == SourceKind::Table { " PRIMARY KEY" } else { " KEY" };
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| {
+                let role = match &column.role {
+                    ColumnRole::Key => primary.to_string(),
+                    ColumnRole::Value => String::new(),
+                    ColumnRole::Headers => " HEADERS".to_string(),
+                    ColumnRole::Header(name) => format!(" HEADER('{name}')"),
+                };
+                format!("`{}` {}{role}", column.name, column.ty)
+            })
+            .collect();
+        columns.join(", ")
+    }
+}
+
+/// A layout of these columns.
+pub(crate) fn layout(format: Format, delimiter: char, columns: Vec<(String, SqlType)>, wrapped: bool) -> Layout {
+    Layout { format, delimiter, columns, wrapped }
+}

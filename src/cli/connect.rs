@@ -1,0 +1,121 @@
+//! Where an engine comes from: this process opens the data folder, or attaches to the process that holds it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::{Engine, Face, Job, Options};
+use crate::error::Result;
+use crate::expr::functions;
+use crate::log::{Log, Records};
+use crate::testing;
+
+pub use super::topic::TextShower;
+
+/// Which engine is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    pub data_dir: PathBuf,
+    /// The most bytes that state may take; `None`: the engine decides.
+    pub memory_bytes_max: Option<u64>,
+    pub purpose: Purpose,
+}
+
+/// What a command wants of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Statements: if this process becomes the owner, the folder's persistent queries run.
+    Engine,
+    /// Topics only: nothing need run.
+    Log,
+}
+
+/// A folder that can be worked with.
+pub struct Connected {
+    pub face: Arc<dyn Face>,
+    pub log: Arc<dyn Log>,
+    /// Whether this process holds the folder (else it is attached to the one that does).
+    pub owner: bool,
+    /// Names of all functions, for completion.
+    pub functions: Vec<String>,
+    /// How `topic consume` shows keys and values.
+    pub shower: Arc<dyn Shower>,
+    /// Commits and lets go of the folder; called once.
+    pub shutdown: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
+}
+
+impl Connected {
+    /// Commits and lets go of the folder.
+    pub fn close(&mut self) -> Result<()> {
+        self.shutdown.take().map_or(Ok(()), |shutdown| shutdown())
+    }
+}
+
+/// Shows the key and value of a record by what is known of its topic.
+pub trait Shower: Send + Sync {
+    fn show(&self, topic: &str, records: &Records, row: usize) -> Shown;
+}
+
+/// A record's key and value as JSON texts without line breaks (`null` for null).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub key: String,
+    pub value: String,
+    /// Of a windowed key: start and, where it is known, end, in ms.
+    pub window: Option<(i64, Option<i64>)>,
+}
+
+/// Opens the folder, or attaches to its owner.
+pub fn connect(connection: &Connection) -> Result<Connected> {
+    let engine = Engine::open(&connection.data_dir, options(connection))?;
+    for (offset, reason) in engine.quarantined() {
+        eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
+    }
+    let face = engine.clone();
+    Ok(Connected {
+        log: engine.log(),
+        face: Arc::new(face),
+        owner: true,
+        functions: functions::table().names().map(str::to_string).collect(),
+        shower: Arc::new(TextShower),
+        shutdown: Some(Box::new(move || {
+            engine.shutdown();
+            Ok(engine.log().sync()?)
+        })),
+    })
+}
+
+fn options(connection: &Connection) -> Options {
+    let mut options = Options::default();
+    if let Some(bytes) = connection.memory_bytes_max {
+        options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    options
+}
+
+/// A script of queries that runs as a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSpec {
+    /// The file's name, for errors.
+    pub name: String,
+    pub text: String,
+    pub properties: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
+    /// Ends when what was in the sources at the start is done.
+    pub until_end: bool,
+}
+
+/// Starts a job on a folder, which this process must be able to hold.
+pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<Job> {
+    let engine = Engine::open(&connection.data_dir, options(connection))?;
+    Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)
+}
+
+/// Runs test files, writes each case's verdict to `out` and, where asked, a JSON line a case to `report`.
+pub fn run_tests(
+    paths: &[PathBuf],
+    report: Option<&std::path::Path>,
+    out: &mut dyn std::io::Write,
+) -> Result<testing::Summary> {
+    testing::run(paths, report, &|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out)
+}

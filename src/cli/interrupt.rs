@@ -1,0 +1,93 @@
+//! Ctrl-C and SIGTERM: while somebody watches, they end what runs; else they end the process.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Once, Weak};
+
+use parking_lot::Mutex;
+
+use crate::log::Signal;
+
+static LISTENER: Once = Once::new();
+static CAUGHT: AtomicBool = AtomicBool::new(false);
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
+static SIGNALS: Mutex<Vec<Weak<Signal>>> = Mutex::new(Vec::new());
+
+/// As a shell reports SIGTERM.
+#[cfg(unix)]
+const EXIT_TERMINATED: i32 = 143;
+
+/// As long as one is there, Ctrl-C and SIGTERM don't end the process but set a flag.
+pub struct Watch(());
+
+impl Watch {
+    pub fn new() -> Self {
+        LISTENER.call_once(listen);
+        if WATCHES.fetch_add(1, Ordering::SeqCst) == 0 {
+            CAUGHT.store(false, Ordering::SeqCst);
+        }
+        Watch(())
+    }
+
+    /// Also rings this signal.
+    pub fn ringing(signal: &Arc<Signal>) -> Self {
+        SIGNALS.lock().push(Arc::downgrade(signal));
+        Watch::new()
+    }
+
+    /// Whether one of them came since the first of the present watches was made.
+    pub fn caught(&self) -> bool {
+        CAUGHT.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHES.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn listen() {
+    // Without the listener the signals keep their default: they end the process, which loses nothing committed.
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(handle());
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn handle() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => catch(super::exit::Exit::Interrupted as i32),
+            _ = terminate.recv() => catch(EXIT_TERMINATED),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn handle() {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        catch(super::exit::Exit::Interrupted as i32);
+    }
+}
+
+fn catch(exit: i32) {
+    if WATCHES.load(Ordering::SeqCst) == 0 {
+        std::process::exit(exit);
+    }
+    CAUGHT.store(true, Ordering::SeqCst);
+    SIGNALS.lock().retain(|signal| match signal.upgrade() {
+        Some(signal) => {
+            signal.ring();
+            true
+        }
+        None => false,
+    });
+}

@@ -1,0 +1,220 @@
+//! `topic produce`: lines of a file or of stdin become records.
+
+mod csv;
+mod input;
+mod jsonl;
+mod key;
+mod lines;
+mod record;
+mod report;
+mod time;
+mod writer;
+
+pub use key::KeyFormat;
+pub use report::{Ending, Report};
+pub use time::parse_timestamp;
+pub use writer::{Pace, TopicWriter};
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::args::{LineFormat, ProduceOptions};
+use super::connect::Connected;
+use super::exit::{Exit, Stop};
+use super::interrupt::Watch;
+use super::output::Output;
+use csv::Csv;
+use input::Input;
+use jsonl::Jsonl;
+use key::KeyWriter;
+use lines::{LineReader, Next};
+use record::{Draft, Raw, Shape, Taken};
+
+pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+    let format = format_of(options)?;
+    let watch = Watch::new();
+    let mut writer = TopicWriter::new(engine.log.as_ref(), &options.topic, options.partition)?;
+    let input = Input::open(options.file.as_deref())?;
+    let mut lines = LineReader::new(input.chunks, writer.record_bytes_max());
+    let mut report = Report::new(&options.topic, Some(&input.meter), options.limit);
+    let ending = shape_of(format, options, &mut lines, &watch).and_then(|shape| match shape {
+        None => Ok(Ending::Complete),
+        Some(shape) => Pump { options, watch: &watch, writer: &mut writer, report: &mut report }.run(shape, &mut lines),
+    });
+    // What came before a failure is written and counted, too.
+    let flushed = writer.flush();
+    let done = report.finish(writer.written(), engine.log.durability(), out);
+    let ending = ending?;
+    flushed?;
+    done?;
+    report.exit(ending, options.file.is_none() || is_stdin(options.file.as_deref()))
+}
+
+fn is_stdin(file: Option<&Path>) -> bool {
+    file.is_none_or(|file| file == Path::new("-"))
+}
+
+/// The format that was asked for, or the one the file's name tells.
+fn format_of(options: &ProduceOptions) -> Result<LineFormat, Stop> {
+    let name = options.file.as_ref().and_then(|file| file.file_name()).and_then(|name| name.to_str()).unwrap_or("");
+    let name = name.to_ascii_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let by_name = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => LineFormat::Csv,
+        Some("tsv") => LineFormat::Tsv,
+        Some("jsonl" | "ndjson" | "json") => LineFormat::Jsonl,
+        _ => LineFormat::Raw,
+    };
+    let format = options.format.unwrap_or(by_name);
+    let wrong = |what: &str| Err(Stop::Usage(what.to_owned()));
+    match format {
+        LineFormat::Raw if options.key.is_some() || options.timestamp.is_some() => {
+            wrong("--key and --timestamp name a field: raw lines have none; give --format csv or jsonl")
+        }
+        LineFormat::Csv | LineFormat::Tsv | LineFormat::Jsonl if options.key_separator.is_some() => {
+            wrong("--key-separator is for raw lines: give --key FIELD, or --format raw")
+        }
+        LineFormat::Raw | LineFormat::Jsonl if options.delimiter.is_some() => wrong("--delimiter is for --format csv"),
+        LineFormat::Jsonl if options.null.is_some() => wrong("--null is for --format csv and raw"),
+        _ => Ok(format),
+    }
+}
+
+/// What makes records of lines; reads the header where there is one. `None`: the input has no line at all.
+fn shape_of(
+    format: LineFormat,
+    options: &ProduceOptions,
+    lines: &mut LineReader,
+    watch: &Watch,
+) -> Result<Option<Box<dyn Shape>>, Stop> {
+    let key = KeyWriter::new(options.key_format);
+    let null = options.null.clone().map(String::into_bytes);
+    let delimiter = match (format, options.delimiter) {
+        (_, Some(delimiter)) => delimiter,
+        (LineFormat::Tsv, None) => b'\t',
+        _ => b',',
+    };
+    Ok(Some(match format {
+        LineFormat::Raw => Box::new(Raw::new(options.key_separator.clone(), key, null)),
+        LineFormat::Jsonl => Box::new(Jsonl::new(options.key.clone(), options.timestamp.clone(), key)),
+        LineFormat::Csv | LineFormat::Tsv => {
+            loop {
+                match lines.advance()? {
+                    Next::Record => break,
+                    Next::Idle if watch.caught() => return Ok(None),
+                    Next::Idle => lines.wait(),
+                    Next::End => return Ok(None),
+                    Next::TooLong => {
+                        return Err(Stop::Error(crate::error::Error::world("the header line is too long")));
+                    }
+                }
+            }
+            Box::new(Csv::new(
+                lines.record(),
+                delimiter,
+                null,
+                options.key.as_deref(),
+                options.timestamp.as_deref(),
+                key,
+            )?)
+        }
+    }))
+}
+
+/// Moves records from the lines to the topic.
+struct Pump<'a, 'l> {
+    options: &'a ProduceOptions,
+    watch: &'a Watch,
+    writer: &'a mut TopicWriter<'l>,
+    report: &'a mut Report,
+}
+
+impl Pump<'_, '_> {
+    fn run(&mut self, mut shape: Box<dyn Shape>, lines: &mut LineReader) -> Result<Ending, Stop> {
+        let mut pace = Pace::new(self.options.rate);
+        let mut draft = Draft::default();
+        let mut next = lines.advance()?;
+        loop {
+            match next {
+                Next::End => return Ok(Ending::Complete),
+                Next::Idle => {
+                    self.writer.flush()?;
+                    self.report.progress(self.writer.pushed());
+                    if self.watch.caught() {
+                        return Ok(Ending::Interrupted);
+                    }
+                    lines.wait();
+                    next = lines.resume()?;
+                    continue;
+                }
+                Next::TooLong => self.bad(lines.line(), "the line is longer than max.message.bytes of the topic")?,
+                Next::Record => {
+                    if self.options.limit.is_some_and(|limit| self.writer.pushed() >= limit) {
+                        return Ok(Ending::Complete);
+                    }
+                    draft.clear();
+                    match shape.take(lines.record(), &mut draft) {
+                        Taken::Record => {
+                            if self.push(&draft, lines.line(), &mut pace)? == Ending::Interrupted {
+                                return Ok(Ending::Interrupted);
+                            }
+                        }
+                        Taken::Nothing => {}
+                        Taken::Unfinished(what) => match lines.extend()? {
+                            Next::End | Next::TooLong => {
+                                lines.reject();
+                                self.bad(lines.line(), what)?;
+                            }
+                            going_on => {
+                                next = going_on;
+                                continue;
+                            }
+                        },
+                        Taken::Bad(what) => self.bad(lines.line(), &what)?,
+                    }
+                }
+            }
+            next = lines.advance()?;
+        }
+    }
+
+    fn push(&mut self, draft: &Draft, line: u64, pace: &mut Pace) -> Result<Ending, Stop> {
+        let bytes = draft.bytes();
+        if bytes > self.writer.record_bytes_max() {
+            let limit = self.writer.record_bytes_max();
+            self.bad(line, &format!("a record of {bytes} bytes is longer than max.message.bytes allows ({limit})"))?;
+            return Ok(Ending::Complete);
+        }
+        let ending = pace.wait(self.writer, self.watch)?;
+        if ending == Ending::Complete {
+            let timestamp = draft.timestamp.unwrap_or_else(now_ms);
+            self.writer.push(draft.key(), draft.value(), timestamp)?;
+            pace.sent();
+            self.report.tick(self.writer.pushed());
+            if self.writer.pushed().is_multiple_of(INTERRUPT_RECORDS) && self.watch.caught() {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        Ok(ending)
+    }
+
+    fn bad(&mut self, line: u64, what: &str) -> Result<(), Stop> {
+        self.report.bad(line, what);
+        if self.options.strict {
+            // It is said already, and what came before it is written.
+            return Err(Stop::Said(Exit::BadInput));
+        }
+        Ok(())
+    }
+}
+
+/// How often a fast input looks whether Ctrl-C was pressed.
+const INTERRUPT_RECORDS: u64 = 1024;
+
+/// The wall clock: the time of records that bring none.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+use clap::Parser;
+
+use crate::cli::fake::{FakeLog, connected};
+use crate::cli::output::OutputFormat;
+
+use super::*;
+
+/// What a piped session asks the engine, its output, and how it ends.
+fn piped_session(input: &str) -> (Vec<String>, String, Result<(), Stop>) {
+    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut out, memory) = Output::into_memory(OutputFormat::Tabular, None);
+    let common = Cli::try_parse_from(["millpond"]).unwrap().common;
+    let result = piped(&mut Shell::new(&engine, &common), &mut input.as_bytes(), &mut out);
+    out.flush().unwrap();
+    (face.asked.lock().clone(), memory.text(), result)
+}
+
+#[test]
+fn statements_come_from_a_pipe() {
+    let (asked, text, result) = piped_session("version\nA\n 1; B; C\n;\nlast");
+    assert_eq!(asked, ["A\n 1;", "B;", "C;", "last;"]);
+    assert!(text.starts_with("millpond ") && text.ends_with("Done\nDone\nDone\nDone\n"));
+    assert!(result.is_ok());
+}
+
+#[test]
+fn a_failure_in_a_pipe_stops_nothing_but_is_told() {
+    let (asked, _, result) = piped_session("FAIL;\nA;\nexit\nB;");
+    assert_eq!(asked, ["FAIL;", "A;"]);
+    assert!(matches!(result, Err(Stop::Said(Exit::Failed))));
+}
+
+#[test]
+fn the_banner_names_the_folder() {
+    let connection = Connection { data_dir: "/some/where".into(), memory_bytes_max: None, purpose: Purpose::Engine };
+    let banner = banner(&connection, false);
+    assert!(banner.contains("/some/where") && banner.contains("attached"));
+}

@@ -1,0 +1,210 @@
+//! `millpond run`: a file of queries as a job.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::engine::{Job, QueryProgress};
+use crate::error::Error;
+
+use super::args::{Common, RunOptions};
+use super::connect::{self, Connection, JobSpec};
+use super::exit::{Stop, complain, describe};
+use super::interrupt::Watch;
+use super::output::{Output, OutputFormat};
+use super::shell::read_script;
+
+const TICK: Duration = Duration::from_millis(250);
+/// Between lines where there is no terminal.
+const LINES_EVERY: Duration = Duration::from_secs(10);
+
+pub fn command(options: &RunOptions, common: &Common, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
+    let watch = Watch::new();
+    let spec = JobSpec {
+        name: options.file.display().to_string(),
+        text: read_script(&options.file)?,
+        properties: common.set.iter().cloned().collect(),
+        variables: common.define.iter().cloned().collect(),
+        until_end: options.until_end,
+    };
+    let mut job = connect::start_job(connection, &spec).map_err(|error| in_file(&spec, &error))?;
+    let result = follow(&mut job, &watch, &spec, out);
+    let stopped = job.stop();
+    result?;
+    Ok(stopped?)
+}
+
+/// An error with its place in the file.
+fn in_file(spec: &JobSpec, error: &Error) -> Stop {
+    complain(&format!("{}: {}", spec.name, describe(error, &spec.text)));
+    Stop::Said(error.audience.into())
+}
+
+/// Shows the job's progress until it ends or is told to.
+fn follow(job: &mut Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
+    let mut board = Board::new(out.format);
+    let ended = loop {
+        if let Some(ended) = job.wait(TICK) {
+            break ended;
+        }
+        if watch.caught() {
+            board.note("stopping: committing what is done");
+            break job.stop();
+        }
+        board.show(&job.progress(), out)?;
+    };
+    board.finish(&job.progress(), out)?;
+    ended.map_err(|error| in_file(spec, &error))
+}
+
+/// Where progress is shown: lines that are redrawn on a terminal, plain lines elsewhere.
+struct Board {
+    format: OutputFormat,
+    bars: Option<MultiProgress>,
+    lines: Vec<ProgressBar>,
+    shown_at: Option<Instant>,
+    rates: Rates,
+    states: Vec<String>,
+}
+
+impl Board {
+    fn new(format: OutputFormat) -> Self {
+        let terminal = std::io::stderr().is_terminal() && std::io::stdout().is_terminal();
+        Board {
+            format,
+            bars: terminal.then(MultiProgress::new),
+            lines: Vec::new(),
+            shown_at: None,
+            rates: Rates::default(),
+            states: Vec::new(),
+        }
+    }
+
+    fn show(&mut self, queries: &[QueryProgress], out: &mut Output) -> Result<(), Stop> {
+        let now = Instant::now();
+        if let Some(bars) = &self.bars {
+            while self.lines.len() < queries.len() {
+                let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+                self.lines.push(bars.add(ProgressBar::new_spinner().with_style(style)));
+            }
+            let rates = self.rates.of(queries, now);
+            for ((line, query), rate) in self.lines.iter().zip(queries).zip(rates) {
+                line.set_message(text(query, rate));
+            }
+            return Ok(());
+        }
+        let states: Vec<_> = queries.iter().map(|query| query.state.to_string()).collect();
+        let due = self.shown_at.is_none_or(|shown_at| now - shown_at >= LINES_EVERY) || states != self.states;
+        if due {
+            self.states = states;
+            self.print(queries, now, out)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, queries: &[QueryProgress], now: Instant, out: &mut Output) -> Result<(), Stop> {
+        self.shown_at = Some(now);
+        let rates = self.rates.of(queries, now);
+        for (query, rate) in queries.iter().zip(rates) {
+            match self.format {
+                OutputFormat::Tabular => out.line(&text(query, rate))?,
+                OutputFormat::Json => out.line(&json(query, rate))?,
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn note(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| complain(text)),
+            None => complain(text),
+        }
+    }
+
+    /// The last numbers stay.
+    fn finish(&mut self, queries: &[QueryProgress], out: &mut Output) -> Result<(), Stop> {
+        self.lines.iter().for_each(ProgressBar::finish_and_clear);
+        self.print(queries, Instant::now(), out)
+    }
+}
+
+fn text(query: &QueryProgress, rate: u64) -> String {
+    format!(
+        "{}  {}  in {}  out {}  late {}  bad {}  lag {}  {rate} rows/s",
+        query.id, query.state, query.rows_in, query.rows_out, query.late, query.bad, query.lag
+    )
+}
+
+fn json(query: &QueryProgress, rate: u64) -> String {
+    serde_json::json!({
+        "query": query.id,
+        "state": query.state.to_string(),
+        "rows_in": query.rows_in,
+        "rows_out": query.rows_out,
+        "late": query.late,
+        "bad": query.bad,
+        "lag": query.lag,
+        "rows_per_second": rate,
+    })
+    .to_string()
+}
+
+/// Rows in a second, of the last few looks.
+#[derive(Default)]
+struct Rates {
+    looks: std::collections::VecDeque<(Instant, Vec<u64>)>,
+}
+
+const LOOKS_MAX: usize = 8;
+
+impl Rates {
+    fn of(&mut self, queries: &[QueryProgress], now: Instant) -> Vec<u64> {
+        let counts: Vec<u64> = queries.iter().map(|query| query.rows_in).collect();
+        let rates = match self.looks.front() {
+            None => vec![0; counts.len()],
+            Some((then, before)) => {
+                let seconds = (now - *then).as_secs_f64().max(0.001);
+                let rate = |(i, &count): (usize, &u64)| {
+                    let rows = count.saturating_sub(before.get(i).copied().unwrap_or(0));
+                    (rows as f64 / seconds).round() as u64
+                };
+                counts.iter().enumerate().map(rate).collect()
+            }
+        };
+        self.looks.push_back((now, counts));
+        if self.looks.len() > LOOKS_MAX {
+            self.looks.pop_front();
+        }
+        rates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_of_the_last_looks() {
+        let query = |rows_in| QueryProgress {
+            id: "Q".into(),
+            rows_in,
+            rows_out: 0,
+            late: 0,
+            bad: 0,
+            lag: 0,
+            state: "RUNNING".into(),
+        };
+        let mut rates = Rates::default();
+        let start = Instant::now();
+        assert_eq!(rates.of(&[query(0)], start), [0]);
+        assert_eq!(rates.of(&[query(100)], start + Duration::from_secs(1)), [100]);
+        for second in 2..20 {
+            let found = rates.of(&[query(100)], start + Duration::from_secs(second));
+            if second > 10 {
+                assert_eq!(found, [0]);
+            }
+        }
+    }
+}

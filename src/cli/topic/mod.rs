@@ -1,0 +1,174 @@
+//! `millpond topic ...`: topics without SQL.
+
+mod consume;
+mod show;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::json;
+
+use super::args::{AlterOptions, CreateOptions, TopicCommand};
+use super::connect::Connected;
+use super::exit::Stop;
+use super::output::{Output, OutputFormat};
+use super::produce;
+use super::table::{self, Look};
+use crate::log::{Log, LogError, TopicDescription, TopicSpec};
+
+pub use show::TextShower;
+
+pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+    let log = engine.log.as_ref();
+    match command {
+        TopicCommand::Create(options) => create(options, log, out),
+        TopicCommand::Produce(options) => produce::command(options, engine, out),
+        TopicCommand::Consume(options) => consume::command(options, engine, out),
+        TopicCommand::List { all } => list(*all, log, out),
+        TopicCommand::Describe { topic } => describe(topic, log, out),
+        TopicCommand::Alter(options) => alter(options, log, out),
+        TopicCommand::Empty { topic } => {
+            log.empty_topic(topic)?;
+            said(out, topic, "emptied")
+        }
+        TopicCommand::Delete { topic, if_exists } => match log.delete_topic(topic) {
+            Ok(()) => said(out, topic, "deleted"),
+            Err(LogError::UnknownTopic(_)) if *if_exists => said(out, topic, "not there"),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+/// Tells what was done.
+fn said(out: &mut Output, topic: &str, done: &str) -> Result<(), Stop> {
+    match out.format {
+        OutputFormat::Tabular => out.line(&format!("Topic {topic} {done}"))?,
+        OutputFormat::Json => out.line(&json!({"topic": topic, "status": done}).to_string())?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn create(options: &CreateOptions, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
+    let spec = TopicSpec {
+        name: options.topic.clone(),
+        partitions: options.partitions,
+        configs: options.config.iter().cloned().collect::<BTreeMap<_, _>>(),
+    };
+    match log.create_topic(&spec) {
+        Ok(()) => said(out, &options.topic, "created"),
+        Err(LogError::TopicExists(_)) if options.if_not_exists => said(out, &options.topic, "already there"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn alter(options: &AlterOptions, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
+    let set = options.config.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+    let unset = options.delete_config.iter().map(|name| (name.clone(), None));
+    let configs: Vec<_> = set.chain(unset).collect();
+    if configs.is_empty() && options.partitions.is_none() {
+        return Err(Stop::Usage("nothing to alter: give --partitions, --config or --delete-config".to_owned()));
+    }
+    log.alter_topic(&options.topic, options.partitions, &configs)?;
+    said(out, &options.topic, "altered")
+}
+
+/// Offsets between the first and the next; after compaction some of them have no record.
+fn records(topic: &TopicDescription) -> i64 {
+    topic.partitions.iter().map(|partition| partition.next_offset - partition.first_offset).sum()
+}
+
+fn list(all: bool, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
+    let mut rows = Vec::new();
+    for name in log.topics() {
+        let topic = match log.describe_topic(&name) {
+            Ok(topic) => topic,
+            // Deleted by another process just now.
+            Err(LogError::UnknownTopic(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if topic.internal && !all {
+            continue;
+        }
+        let bytes: u64 = topic.partitions.iter().map(|partition| partition.bytes).sum();
+        match out.format {
+            OutputFormat::Tabular => rows.push(vec![
+                name,
+                topic.partitions.len().to_string(),
+                records(&topic).to_string(),
+                bytes.to_string(),
+            ]),
+            OutputFormat::Json => out.line(
+                &json!({
+                    "topic": name,
+                    "partitions": topic.partitions.len(),
+                    "records": records(&topic),
+                    "bytes": bytes,
+                    "internal": topic.internal,
+                })
+                .to_string(),
+            )?,
+        }
+    }
+    if out.format == OutputFormat::Tabular {
+        show_table(&["Topic", "Partitions", "Records", "Bytes"], &rows, out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
+    let topic = log.describe_topic(name)?;
+    if out.format == OutputFormat::Json {
+        let partitions = topic.partitions.iter().enumerate().map(|(i, partition)| {
+            json!({
+                "partition": i,
+                "first_offset": partition.first_offset,
+                "next_offset": partition.next_offset,
+                "records": partition.next_offset - partition.first_offset,
+                "bytes": partition.bytes,
+            })
+        });
+        let partitions: Vec<_> = partitions.collect();
+        let configs: serde_json::Map<_, _> =
+            topic.configs.iter().map(|config| (config.name.clone(), config.value.clone().into())).collect();
+        let line = json!({
+            "topic": topic.name,
+            "records": records(&topic),
+            "internal": topic.internal,
+            "partitions": partitions,
+            "configs": configs,
+        });
+        out.line(&line.to_string())?;
+        out.flush()?;
+        return Ok(());
+    }
+    out.line(&format!("Topic {}: {} partitions, {} records", topic.name, topic.partitions.len(), records(&topic)))?;
+    let rows = topic.partitions.iter().enumerate().map(|(i, partition)| {
+        let count = partition.next_offset - partition.first_offset;
+        vec![
+            i.to_string(),
+            partition.first_offset.to_string(),
+            partition.next_offset.to_string(),
+            count.to_string(),
+            partition.bytes.to_string(),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    show_table(&["Partition", "First offset", "Next offset", "Records", "Bytes"], &rows, out)?;
+    let configs = topic.configs.iter().map(|config| {
+        let origin = if config.is_default { "default" } else { "set" };
+        vec![config.name.clone(), config.value.clone(), origin.to_owned()]
+    });
+    let configs: Vec<_> = configs.collect();
+    show_table(&["Config", "Value", "Origin"], &configs, out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Result<(), Stop> {
+    let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
+    let look = Look { wrap: out.wrap, column_width: out.column_width };
+    let table = table::whole(&columns, rows, out.width(), look);
+    Ok(out.line(&table)?)
+}

@@ -1,0 +1,142 @@
+//! Records as lines: JSON objects, or lines for people.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::cli::connect::{Shower, Shown};
+use crate::cli::json;
+use crate::log::{Header, Records};
+
+/// Shows topics of which nothing is known: JSON objects and arrays as they are, else text, else base64.
+pub struct TextShower;
+
+impl Shower for TextShower {
+    fn show(&self, _topic: &str, records: &Records, row: usize) -> Shown {
+        Shown { key: shown(records.key(row)), value: shown(records.value(row)), window: None }
+    }
+}
+
+/// Bytes as a JSON text.
+fn shown(bytes: Option<&[u8]>) -> String {
+    let Some(bytes) = bytes else { return "null".to_owned() };
+    let Ok(text) = std::str::from_utf8(bytes) else { return quoted(&STANDARD.encode(bytes)) };
+    let is_compound = matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['));
+    if is_compound && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        // Line breaks stand between the tokens only: inside of strings they are escapes.
+        return text.trim().replace(['\n', '\r'], "");
+    }
+    quoted(text)
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    json::put_string(&mut out, text);
+    out
+}
+
+/// Where a record comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub partition: u32,
+    pub offset: i64,
+    pub timestamp: i64,
+}
+
+/// `{"partition":0,"offset":1,"timestamp":2,"key":"k","value":{},"headers":[]}`
+pub fn json_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
+    let mut line = format!(
+        "{{\"partition\":{},\"offset\":{},\"timestamp\":{},\"key\":{},\"value\":{},\"headers\":[",
+        place.partition, place.offset, place.timestamp, shown.key, shown.value
+    );
+    for (i, header) in headers.iter().enumerate() {
+        line.push_str(if i == 0 { "{\"key\":" } else { ",{\"key\":" });
+        json::put_string(&mut line, &header.key);
+        line.push_str(",\"value\":");
+        match header.value.as_deref().map(std::str::from_utf8) {
+            None => line.push_str("null"),
+            Some(Ok(text)) => json::put_string(&mut line, text),
+            Some(Err(_)) => json::put_string(&mut line, &STANDARD.encode(header.value.as_deref().unwrap_or_default())),
+        }
+        line.push('}');
+    }
+    line.push(']');
+    if let Some((start, end)) = shown.window {
+        let end = end.map_or_else(|| "null".to_owned(), |end| end.to_string());
+        line.push_str(&format!(",\"window\":{{\"start\":{start},\"end\":{end}}}"));
+    }
+    line.push('}');
+    line
+}
+
+/// `partition: 0, offset: 1, rowtime: ..., key: k, value: {}`
+pub fn text_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
+    let mut line = format!(
+        "partition: {}, offset: {}, rowtime: {}Z, key: {}",
+        place.partition,
+        place.offset,
+        json::timestamp(place.timestamp),
+        bare(&shown.key)
+    );
+    if let Some((start, end)) = shown.window {
+        let end = end.map_or_else(|| "?".to_owned(), json::timestamp);
+        line.push_str(&format!(", window: [{}, {end})", json::timestamp(start)));
+    }
+    line.push_str(&format!(", value: {}", bare(&shown.value)));
+    for header in headers {
+        let value = header.value.as_deref().map_or("null".into(), String::from_utf8_lossy);
+        line.push_str(&format!(", header {}: {}", header.key, value.escape_debug()));
+    }
+    line
+}
+
+/// A JSON string without quotes where that changes nothing else.
+fn bare(json: &str) -> &str {
+    match json.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')) {
+        Some(inner) if !inner.contains('\\') => inner,
+        _ => json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_json_text_or_base64() {
+        for (bytes, expected) in [
+            (b"{\"a\":\n 1}".as_slice(), "{\"a\": 1}"),
+            (b" [1,2] ", "[1,2]"),
+            (b"{broken", "\"{broken\""),
+            (b"0012", "\"0012\""),
+            (b"a\"b\n", "\"a\\\"b\\n\""),
+            (b"\xff\x00", "\"/wA=\""),
+            (b"", "\"\""),
+        ] {
+            assert_eq!(shown(Some(bytes)), expected);
+        }
+        assert_eq!(shown(None), "null");
+    }
+
+    #[test]
+    fn a_line_is_a_json_object() {
+        let shown = Shown { key: "\"k\"".into(), value: "{\"A\":1}".into(), window: Some((0, Some(10))) };
+        let headers = [
+            Header { key: "h\"".into(), value: Some(b"v".to_vec()) },
+            Header { key: "n".into(), value: None },
+            Header { key: "b".into(), value: Some(vec![255]) },
+        ];
+        let place = Place { partition: 1, offset: 2, timestamp: 3 };
+        let line = json_line(place, &shown, &headers);
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let expected = serde_json::json!({
+            "partition": 1, "offset": 2, "timestamp": 3, "key": "k", "value": {"A": 1},
+            "headers": [{"key": "h\"", "value": "v"}, {"key": "n", "value": null}, {"key": "b", "value": "/w=="}],
+            "window": {"start": 0, "end": 10},
+        });
+        assert_eq!(read, expected);
+        assert_eq!(
+            text_line(place, &Shown { window: None, ..shown }, &[]),
+            "partition: 1, offset: 2, rowtime: 1970-01-01T00:00:00.003Z, key: k, value: {\"A\":1}"
+        );
+    }
+}

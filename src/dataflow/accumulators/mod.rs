@@ -1,0 +1,75 @@
+//! The aggregates of the language, as accumulators. Doesn't know keys or windows.
+//!
+//! Numbers are folded by [`numeric::Numeric`], one monomorphic loop a type; everything that holds values of any type is
+//! a [`composite::Composite`], whose groups hold cells (see `state::codec`).
+
+mod attr;
+mod avg;
+mod cells;
+mod collect;
+mod composite;
+mod correlation;
+mod count;
+mod count_distinct;
+mod histogram;
+mod min_max;
+mod numeric;
+mod offset;
+mod sum;
+mod sum_list;
+mod topk;
+mod variance;
+
+#[cfg(test)]
+mod tests;
+
+use crate::dataflow::accumulator::Accumulator;
+use crate::error::{Error, Result};
+use crate::expr::functions::AggregateCall;
+use crate::types::{SqlType, Value};
+
+pub(crate) use attr::attr;
+pub(crate) use avg::avg;
+pub(crate) use collect::{collect_list, collect_set};
+pub(crate) use correlation::correlation;
+pub(crate) use count::count;
+pub(crate) use count_distinct::count_distinct;
+pub(crate) use histogram::histogram;
+pub(crate) use min_max::{max, min};
+pub(crate) use offset::{earliest_by_offset, latest_by_offset};
+pub(crate) use sum::sum;
+pub(crate) use sum_list::sum_list;
+pub(crate) use topk::{topk, topk_item, topkdistinct};
+pub(crate) use variance::{stddev_samp, stddev_sample};
+
+/// What a constructor gives.
+type Made = Result<Box<dyn Accumulator>>;
+
+/// The type of a call's argument.
+fn arg(call: &AggregateCall, index: usize) -> Result<&SqlType> {
+    call.args
+        .get(index)
+        .ok_or_else(|| Error::internal(format!("{} was called without argument {}", call.name, index + 1)))
+}
+
+/// The error for an argument of a type without an overload.
+fn bad_type(call: &AggregateCall, ty: &SqlType) -> Error {
+    Error::statement(format!("Function '{}' does not accept parameters ({ty})", call.name))
+        .hint(format!("DESCRIBE FUNCTION {}; shows what it takes", call.name))
+}
+
+/// A constant argument that says how many values are kept.
+fn positive(call: &AggregateCall, value: &Value) -> Result<usize> {
+    let number = match value {
+        Value::Int(number) => i64::from(*number),
+        Value::Bigint(number) => *number,
+        _ => 0,
+    };
+    usize::try_from(number).ok().filter(|&n| n > 0 && n <= ITEMS_MAX).ok_or_else(|| {
+        Error::statement(format!("{} takes a whole number from 1 to {ITEMS_MAX} here", call.name))
+            .hint(format!("DESCRIBE FUNCTION {}; shows what it takes", call.name))
+    })
+}
+
+/// The most values that TOPK, TOPKDISTINCT and *_BY_OFFSET keep a group.
+const ITEMS_MAX: usize = 1_000_000;

@@ -1,0 +1,125 @@
+//! Output rows under construction: which group, and where its values before and after lie.
+
+use arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{concat, take};
+
+use crate::dataflow::aggregate::groups::{Groups, NONE, Slot};
+use crate::dataflow::{Batch, OldRows, WindowBounds};
+use crate::error::{Error, Result};
+
+/// Results in chunks, numbered through.
+#[derive(Default)]
+pub(super) struct Values {
+    /// Per chunk a column a call.
+    chunks: Vec<Vec<ArrayRef>>,
+    len: u32,
+}
+
+impl Values {
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Adds a chunk of `rows` rows; gives the number of its first row.
+    pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> u32 {
+        let start = self.len;
+        self.len += rows as u32;
+        if rows > 0 {
+            self.chunks.push(columns);
+        }
+        start
+    }
+
+    /// The column of a call at these rows; NULL for `NONE`.
+    fn gather(&self, call: usize, at: &[u32], groups: &Groups) -> Result<ArrayRef> {
+        if at.iter().all(|&row| row == NONE) {
+            let ty = groups.calls[call].accumulator.returns().to_arrow();
+            return Ok(new_null_array(&ty, at.len()));
+        }
+        let chunks: Vec<&dyn Array> = self.chunks.iter().map(|chunk| chunk[call].as_ref()).collect();
+        let all = match chunks.as_slice() {
+            [_] => self.chunks[0][call].clone(),
+            chunks => concat(chunks).map_err(arrow_failed)?,
+        };
+        if at.len() == all.len() && at.iter().enumerate().all(|(i, &row)| row == i as u32) {
+            return Ok(all);
+        }
+        let at: UInt32Array = at.iter().map(|&row| (row != NONE).then_some(row)).collect();
+        take(&all, &at, None).map_err(arrow_failed)
+    }
+}
+
+fn arrow_failed(error: arrow::error::ArrowError) -> Error {
+    Error::internal(format!("an aggregate's rows could not be put together: {error}"))
+}
+
+/// Output rows.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub values: Values,
+    /// Where each row's new values are; `NONE`: a tombstone.
+    new: Vec<u32>,
+    /// Where the values are that it replaces.
+    old: Vec<u32>,
+    keys: Vec<u32>,
+    time: Vec<i64>,
+    start: Vec<i64>,
+    end: Vec<i64>,
+}
+
+/// What the output carries beside the values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub windowed: bool,
+    pub old_rows: bool,
+}
+
+impl Changes {
+    /// No rows yet, of these values.
+    pub(super) fn with(values: Values) -> Self {
+        Changes { values, ..Changes::default() }
+    }
+
+    /// Adds a row of the group with the values `new` (`NONE`: a tombstone) instead of `old`.
+    pub(super) fn push(&mut self, group: &Slot, time: i64, new: u32, old: u32) {
+        self.new.push(new);
+        self.old.push(old);
+        self.keys.push(group.key);
+        self.time.push(time);
+        self.start.push(group.start);
+        self.end.push(group.end);
+    }
+
+    /// The rows as a batch; nothing when there are none.
+    pub(super) fn finish(self, groups: &Groups, shape: Shape, out: &mut Vec<Batch>) -> Result<()> {
+        let rows = self.new.len();
+        if rows == 0 {
+            return Ok(());
+        }
+        let mut columns = groups.keys.columns(&self.keys);
+        let keys = columns.len();
+        let mut old = Vec::new();
+        for call in 0..groups.calls.len() {
+            columns.push(self.values.gather(call, &self.new, groups)?);
+            if shape.old_rows {
+                old.push(self.values.gather(call, &self.old, groups)?);
+            }
+        }
+        let present = || BooleanBuffer::collect_bool(rows, |row| self.old[row] != NONE);
+        let tombstone = self.new.contains(&NONE);
+        let tombstone = tombstone.then(|| BooleanBuffer::collect_bool(rows, |row| self.new[row] == NONE));
+        out.push(Batch {
+            rows,
+            columns,
+            keys,
+            old: shape.old_rows.then(|| OldRows { columns: old, present: present() }),
+            tombstone,
+            row_time: self.time.into(),
+            window: shape.windowed.then(|| WindowBounds { start: self.start.into(), end: self.end.into() }),
+            null_key: None,
+            headers: None,
+        });
+        Ok(())
+    }
+}

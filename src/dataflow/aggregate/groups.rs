@@ -1,0 +1,219 @@
+//! The groups of an aggregate: one slot a group (and window), numbered densely, with the accumulators' states beside.
+
+use arrow::array::ArrayRef;
+
+use crate::dataflow::Context;
+use crate::dataflow::accumulator::Accumulator;
+use crate::dataflow::aggregate::changelog::RecordKey;
+use crate::dataflow::operator::{ErrorKind, PROCESSING_ERRORS_MAX, ProcessingError};
+use crate::expr::EvalErrors;
+use crate::state::Keys;
+
+/// No index.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The slot is in use.
+pub(super) const LIVE: u8 = 1;
+/// It has changed since the last flush, and is in the list of held-back changes.
+pub(super) const DIRTY: u8 = 2;
+/// It has changed since the last `changes`, and is in `changed`.
+pub(super) const CHANGED: u8 = 4;
+/// The changelog has it under its present key and window.
+pub(super) const PERSISTED: u8 = 8;
+/// Its present window has been given downstream.
+pub(super) const EMITTED: u8 = 16;
+
+/// One group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    /// The greatest row time that contributed.
+    pub time: i64,
+    /// Window bounds; 0 without windows.
+    pub start: i64,
+    pub end: i64,
+    pub key: u32,
+    /// Counts the uses of the slot, so that an old reference to it is known as such.
+    pub stamp: u32,
+    /// Where its last emitted values lie among the held-back ones.
+    pub old: u32,
+    pub flags: u8,
+}
+
+/// One aggregate call: its accumulator and which columns of the batch it takes.
+pub(super) struct Call {
+    pub accumulator: Box<dyn Accumulator>,
+    pub args: Vec<usize>,
+}
+
+pub(super) struct Groups {
+    pub keys: Keys,
+    pub slots: Vec<Slot>,
+    pub calls: Vec<Call>,
+    /// Slots with `CHANGED`; may name a slot twice, or one that is no longer live.
+    pub changed: Vec<u32>,
+    /// Changelog keys of groups that are gone.
+    pub removed: Vec<Vec<u8>>,
+    pub live: usize,
+    free: Vec<u32>,
+    record_key: RecordKey,
+}
+
+impl Groups {
+    pub(super) fn new(keys: Keys, calls: Vec<Call>, record_key: RecordKey) -> Self {
+        let (slots, changed, removed, free) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Groups { keys, slots, calls, changed, removed, live: 0, free, record_key }
+    }
+
+    /// A new group without rows. `fit` must be called before the accumulators see it.
+    pub(super) fn create(&mut self, key: u32, start: i64, end: i64) -> u32 {
+        self.keys.retain(key);
+        self.live += 1;
+        let mut slot = Slot { time: i64::MIN, start, end, key, stamp: 0, old: NONE, flags: LIVE };
+        match self.free.pop() {
+            Some(index) => {
+                slot.stamp = self.slots[index as usize].stamp;
+                self.slots[index as usize] = slot;
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Makes room in the accumulators for all slots.
+    pub(super) fn fit(&mut self) {
+        let slots = self.slots.len();
+        self.calls.iter_mut().for_each(|call| call.accumulator.resize(slots));
+    }
+
+    /// Removes a group; what the changelog has of it gets a tombstone.
+    pub(super) fn remove(&mut self, index: u32) {
+        self.forget_record(index);
+        self.fit();
+        let slot = &mut self.slots[index as usize];
+        slot.flags = 0;
+        slot.stamp += 1;
+        let key = slot.key;
+        self.calls.iter_mut().for_each(|call| call.accumulator.reset(index));
+        self.keys.release(key);
+        self.free.push(index);
+        self.live -= 1;
+    }
+
+    /// The group's present record, if there is one, is no longer right: its window changes or it goes.
+    pub(super) fn forget_record(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        if slot.flags & PERSISTED != 0 {
+            slot.flags &= !PERSISTED;
+            let mut key = Vec::new();
+            self.record_key.write(&self.keys, &self.slots[index as usize], &mut key);
+            self.removed.push(key);
+        }
+    }
+
+    /// Notes a row of this time, and that the group changed. Gives the greatest row time so far.
+    #[inline]
+    pub(super) fn touch(&mut self, index: u32, row_time: i64) -> i64 {
+        let slot = &mut self.slots[index as usize];
+        slot.time = slot.time.max(row_time);
+        if slot.flags & CHANGED == 0 {
+            slot.flags |= CHANGED;
+            self.changed.push(index);
+        }
+        slot.time
+    }
+
+    /// Current results of these slots, a column a call.
+    pub(super) fn emit(&self, slots: &[u32]) -> Vec<ArrayRef> {
+        self.calls.iter().map(|call| call.accumulator.emit(slots)).collect()
+    }
+
+    /// Bytes held, about.
+    pub(super) fn bytes(&self) -> usize {
+        let accumulators: usize = self.calls.iter().map(|call| call.accumulator.bytes()).sum();
+        accumulators
+            + self.keys.bytes()
+            + self.slots.capacity() * size_of::<Slot>()
+            + (self.changed.capacity() + self.free.capacity()) * 4
+            + self.removed.iter().map(|key| key.capacity() + 24).sum::<usize>()
+    }
+}
+
+/// The rows of a batch as the accumulators take them.
+pub(super) struct Rows<'a> {
+    /// Key columns, then value columns.
+    pub columns: &'a [ArrayRef],
+    pub row_time: &'a [i64],
+}
+
+impl Rows<'_> {
+    fn args(&self, call: &Call) -> Vec<ArrayRef> {
+        call.args.iter().map(|&column| self.columns[column].clone()).collect()
+    }
+
+    /// Takes rows in.
+    pub(super) fn update(&self, groups: &mut Groups, rows: &[u32], slots: &[u32], context: &mut Context) {
+        groups.fit();
+        let mut errors = EvalErrors::default();
+        for call in &mut groups.calls {
+            let args = self.args(call);
+            call.accumulator.update(&args, rows, slots, &mut errors);
+        }
+        self.report(errors, context);
+    }
+
+    /// Takes rows in; gives the results after each, a column a call.
+    pub(super) fn update_each(
+        &self,
+        groups: &mut Groups,
+        rows: &[u32],
+        slots: &[u32],
+        context: &mut Context,
+    ) -> Vec<ArrayRef> {
+        groups.fit();
+        let mut errors = EvalErrors::default();
+        let mut results = Vec::with_capacity(groups.calls.len());
+        for call in &mut groups.calls {
+            let args = self.args(call);
+            results.push(call.accumulator.update_each(&args, rows, slots, &mut errors));
+        }
+        self.report(errors, context);
+        results
+    }
+
+    /// Takes rows back out.
+    pub(super) fn undo(&self, groups: &mut Groups, rows: &[u32], slots: &[u32], context: &mut Context) {
+        groups.fit();
+        let mut errors = EvalErrors::default();
+        for call in &mut groups.calls {
+            let args = self.args(call);
+            call.accumulator.undo(&args, rows, slots, &mut errors);
+        }
+        self.report(errors, context);
+    }
+
+    fn report(&self, errors: EvalErrors, context: &mut Context) {
+        let beyond = errors.count - errors.errors.len();
+        for error in errors.errors {
+            let row_time = self.row_time.get(error.row).copied();
+            context.error(failed(ErrorKind::Processing, error.reason, row_time));
+        }
+        context.bad += beyond as u64;
+    }
+}
+
+/// An entry of the processing log.
+pub(super) fn failed(kind: ErrorKind, reason: String, row_time: Option<i64>) -> ProcessingError {
+    ProcessingError { kind, reason, topic: None, partition: None, offset: None, row_time, record: None }
+}
+
+/// Counts a row that came too late for a window; its text is only made while the log takes it.
+pub(super) fn late(context: &mut Context, row_time: i64, reason: impl FnOnce() -> String) {
+    if context.errors.len() < PROCESSING_ERRORS_MAX {
+        context.error(failed(ErrorKind::Late, reason(), Some(row_time)));
+    } else {
+        context.late += 1;
+    }
+}

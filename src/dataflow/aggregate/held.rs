@@ -1,0 +1,112 @@
+//! What caching holds back: the groups that changed since the last flush, in the order of their first change, and the
+//! values that were given downstream before.
+
+use crate::dataflow::Batch;
+use crate::dataflow::aggregate::changes::{Changes, Shape, Values};
+use crate::dataflow::aggregate::groups::{DIRTY, EMITTED, Groups, LIVE, NONE, Slot};
+use crate::error::Result;
+
+/// Held-back groups beyond it are flushed at once.
+pub(super) const HELD_MAX: usize = 500_000;
+
+#[derive(Default)]
+pub(super) struct Held {
+    order: Vec<Entry>,
+    /// Values as last emitted.
+    old: Values,
+    /// Slots whose `old` points into them.
+    captured: Vec<(u32, u32)>,
+}
+
+enum Entry {
+    /// A group's last change; the slot with its stamp.
+    Group(u32, u32),
+    /// A session that was given downstream and is replaced. Its key is retained.
+    Replaced(Slot),
+}
+
+impl Held {
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Notes that a group changes; true when its present values must be captured before.
+    #[inline]
+    pub(super) fn mark(&mut self, groups: &mut Groups, index: u32) -> bool {
+        let slot = &mut groups.slots[index as usize];
+        if slot.flags & DIRTY != 0 {
+            return false;
+        }
+        slot.flags |= DIRTY;
+        self.order.push(Entry::Group(index, slot.stamp));
+        slot.flags & EMITTED != 0
+    }
+
+    /// Keeps the present values of these groups, which are those downstream has.
+    pub(super) fn capture(&mut self, groups: &mut Groups, slots: &[u32]) {
+        if slots.is_empty() {
+            return;
+        }
+        groups.fit();
+        let first = self.old.push(groups.emit(slots), slots.len());
+        for (i, &index) in slots.iter().enumerate() {
+            let slot = &mut groups.slots[index as usize];
+            slot.old = first + i as u32;
+            self.captured.push((index, slot.stamp));
+        }
+    }
+
+    /// A session's window is about to be replaced: downstream gets a tombstone for it, if it has it.
+    pub(super) fn replace(&mut self, groups: &mut Groups, index: u32) {
+        let slot = &mut groups.slots[index as usize];
+        if slot.flags & EMITTED != 0 {
+            self.order.push(Entry::Replaced(*slot));
+            slot.flags &= !EMITTED;
+            slot.old = NONE;
+            let key = slot.key;
+            groups.keys.retain(key);
+        }
+    }
+
+    /// Gives the last change of each group.
+    pub(super) fn flush(&mut self, groups: &mut Groups, shape: Shape, out: &mut Vec<Batch>) -> Result<()> {
+        for (index, stamp) in self.captured.drain(..) {
+            let slot = &mut groups.slots[index as usize];
+            if slot.stamp != stamp || slot.flags & DIRTY == 0 {
+                slot.old = NONE;
+            }
+        }
+        let mut changes = Changes::with(std::mem::take(&mut self.old));
+        let order = std::mem::take(&mut self.order);
+        let mut slots = Vec::with_capacity(order.len());
+        let mut released = Vec::new();
+        let first_new = changes.values.len();
+        for entry in order {
+            match entry {
+                Entry::Replaced(slot) => {
+                    changes.push(&slot, slot.time, NONE, slot.old);
+                    released.push(slot.key);
+                }
+                Entry::Group(index, stamp) => {
+                    let slot = &mut groups.slots[index as usize];
+                    if slot.stamp == stamp && slot.flags & (LIVE | DIRTY) == LIVE | DIRTY {
+                        changes.push(slot, slot.time, first_new + slots.len() as u32, slot.old);
+                        slot.flags = slot.flags & !DIRTY | EMITTED;
+                        slot.old = NONE;
+                        slots.push(index);
+                    }
+                }
+            }
+        }
+        groups.fit();
+        changes.values.push(groups.emit(&slots), slots.len());
+        changes.finish(groups, shape, out)?;
+        released.into_iter().for_each(|key| groups.keys.release(key));
+        Ok(())
+    }
+
+    /// Bytes held, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.order.capacity() * size_of::<Entry>() + self.old.len() as usize * 16 + self.captured.capacity() * 8
+    }
+}

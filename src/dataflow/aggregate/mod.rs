@@ -1,0 +1,421 @@
+//! The windowed, keyed aggregate. Doesn't know SQL, topics or what an aggregate function computes.
+//!
+//! In: batches whose key columns are the GROUP BY columns and whose other columns hold the arguments. A row with a NULL
+//! in its key is dropped with a processing error. Of a stream, rows without value (tombstones) are dropped silently.
+//!
+//! A table's changes (`table_input`) come so that each row changes one group: its `old` row, if present, is undone
+//! in the row's group, then the row itself is added to it, unless it is a tombstone. A change that moves a row to another
+//! group comes as two rows: a tombstone with the old group's key and the old row, then the new row without an old one.
+//! A row that has neither is ignored. Such a group is never deleted: it stays with COUNT 0.
+//!
+//! Out: key columns, one column a call, row time (the greatest that contributed to the group and window so far), window
+//! bounds, the row that is replaced. Without caching each row's change, in row order; for a hopping window in the order of
+//! window starts; for a session first tombstones of the sessions that the row extends or joins, then the new one. With
+//! caching the last change of each group at `flush`, in the order of their first change. With `emit_final` nothing
+//! but each window's last result when it closes, by window start (of sessions: by end) and key bytes.
+//!
+//! Stream time is the greatest row time of the rows that count, judged row by row, the row itself included.
+
+mod changelog;
+mod changes;
+mod groups;
+mod held;
+mod read;
+mod session;
+mod session_rows;
+mod snapshot;
+mod table_rows;
+mod time;
+mod time_rows;
+
+#[cfg(test)]
+mod tests;
+
+use arrow::array::Array;
+use arrow::buffer::NullBuffer;
+
+use crate::dataflow::accumulator::Accumulator;
+use crate::dataflow::operator::ErrorKind;
+use crate::dataflow::{Batch, Context, Operator};
+use crate::error::{Error, Result};
+use crate::log::Records;
+use crate::state::Keys;
+use crate::types::SqlType;
+
+use changelog::{Parsed, Pending, RecordKey};
+use changes::Shape;
+use groups::{Call, EMITTED, Groups, NONE, PERSISTED, failed};
+use held::{HELD_MAX, Held};
+use session::Sessions;
+use time::{Assigned, TimeWindows};
+
+/// What an aggregate does.
+pub struct AggregateSpec {
+    /// Types of the key columns.
+    pub key_types: Vec<SqlType>,
+    /// Value columns carried along unaggregated: none yet, LATEST_BY_OFFSET does that.
+    pub required: Vec<usize>,
+    pub calls: Vec<AggregateInput>,
+    pub window: Option<WindowSpec>,
+    /// EMIT FINAL: only with a window.
+    pub emit_final: bool,
+    /// The rows are a table's changes: only without a window, and all accumulators can undo.
+    pub table_input: bool,
+}
+
+/// One aggregate call.
+pub struct AggregateInput {
+    pub accumulator: Box<dyn Accumulator>,
+    /// Its arguments: indexes into the batch's columns.
+    pub args: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSpec {
+    pub kind: WindowKind,
+    /// How long after its end a window still takes rows, in stream time.
+    pub grace_ms: i64,
+    /// How long after its start (of a session: its end) a window is kept; at least size (gap) and grace.
+    pub retention_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    Tumbling { size_ms: i64 },
+    Hopping { size_ms: i64, advance_ms: i64 },
+    Session { gap_ms: i64 },
+}
+
+/// What becomes of a final result when stream time jumps from before a window's close to beyond its retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExpiredFinals {
+    /// It is emitted like any other.
+    #[default]
+    Emit,
+    /// It is lost and counted late, as in ksqlDB, whose store has dropped it by then (tumbling and hopping windows).
+    Drop,
+}
+
+/// The operator.
+pub struct Aggregate {
+    groups: Groups,
+    windows: Windows,
+    record_key: RecordKey,
+    shape: Shape,
+    emission: Emission,
+    table_input: bool,
+    held: Held,
+    recovery: Recovery,
+    scratch: Scratch,
+}
+
+enum Windows {
+    Time(TimeWindows),
+    Session(Sessions),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emission {
+    Changes,
+    Final,
+}
+
+/// Whether records were restored that the windows' bookkeeping doesn't know of yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    Done,
+    Pending,
+}
+
+/// Buffers that are used again from batch to batch.
+#[derive(Default)]
+struct Scratch {
+    rows: Vec<u32>,
+    ids: Vec<u32>,
+    assigned: Assigned,
+    /// By slot: where its last values lie among the batch's; all `NONE` between batches.
+    last: Vec<u32>,
+}
+
+impl Aggregate {
+    /// An aggregate without rows.
+    pub fn new(spec: AggregateSpec) -> Result<Self> {
+        check(&spec)?;
+        let calls =
+            spec.calls.into_iter().map(|call| Call { accumulator: call.accumulator, args: call.args }).collect();
+        let (windows, record_key) = match spec.window {
+            Some(window @ WindowSpec { kind: WindowKind::Session { gap_ms }, .. }) => {
+                (Windows::Session(Sessions::new(gap_ms, &window, spec.emit_final)), RecordKey::Session)
+            }
+            window => {
+                let finals = spec.emit_final.then_some(ExpiredFinals::default());
+                let record_key = if window.is_some() { RecordKey::Window } else { RecordKey::Unwindowed };
+                (Windows::Time(TimeWindows::new(window.as_ref(), finals)), record_key)
+            }
+        };
+        Ok(Aggregate {
+            groups: Groups::new(Keys::new(spec.key_types), calls, record_key),
+            windows,
+            record_key,
+            shape: Shape { windowed: spec.window.is_some(), old_rows: true },
+            emission: if spec.emit_final { Emission::Final } else { Emission::Changes },
+            table_input: spec.table_input,
+            held: Held::default(),
+            recovery: Recovery::Done,
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// Leaves `old` out of the output: for when nobody downstream asks what a row replaces.
+    #[must_use]
+    pub fn without_old_rows(mut self) -> Self {
+        self.shape.old_rows = false;
+        self
+    }
+
+    /// Sets what becomes of final results whose window expired before it closed.
+    #[must_use]
+    pub fn expired_finals(mut self, policy: ExpiredFinals) -> Self {
+        if let (Windows::Time(windows), Emission::Final) = (&mut self.windows, self.emission) {
+            windows.set_finals(policy);
+        }
+        self
+    }
+
+    /// The greatest row time seen; `i64::MIN` before the first row.
+    pub fn stream_time(&self) -> i64 {
+        match &self.windows {
+            Windows::Time(windows) => windows.stream_time,
+            Windows::Session(sessions) => sessions.stream_time,
+        }
+    }
+
+    fn set_stream_time(&mut self, stream_time: i64) {
+        match &mut self.windows {
+            Windows::Time(windows) => windows.stream_time = stream_time,
+            Windows::Session(sessions) => sessions.stream_time = stream_time,
+        }
+    }
+
+    /// The rows that count: those with a whole key, and of a stream with a value.
+    fn select(&self, batch: &Batch, rows: &mut Vec<u32>, context: &mut Context) {
+        rows.clear();
+        let mut nulls: Option<NullBuffer> = None;
+        for column in batch.key_columns() {
+            nulls = NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref());
+        }
+        let tombstone = batch.tombstone.as_ref().filter(|_| !self.table_input);
+        let null_key = batch.null_key.as_ref();
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        if nulls.is_none() && tombstone.is_none() && null_key.is_none() {
+            rows.extend(0..batch.rows as u32);
+            return;
+        }
+        for row in 0..batch.rows {
+            if tombstone.is_some_and(|tombstone| tombstone.value(row)) {
+                continue;
+            }
+            let null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+            if null || null_key.is_some_and(|null_key| null_key.value(row)) {
+                let reason = "a GROUP BY expression is NULL: the row was left out".to_owned();
+                context.error(failed(ErrorKind::Processing, reason, Some(batch.row_time[row])));
+            } else {
+                rows.push(row as u32);
+            }
+        }
+    }
+
+    /// Emits the final results of windows that have closed.
+    fn emit_closed(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let slots = match &mut self.windows {
+            Windows::Time(windows) => windows.take_closed(&self.groups, context),
+            Windows::Session(sessions) => sessions.take_closed(&self.groups),
+        };
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let mut changes = changes::Changes::default();
+        self.groups.fit();
+        changes.values.push(self.groups.emit(&slots), slots.len());
+        for (i, &index) in slots.iter().enumerate() {
+            let slot = &mut self.groups.slots[index as usize];
+            slot.flags |= EMITTED;
+            changes.push(slot, slot.time, i as u32, NONE);
+        }
+        changes.finish(&self.groups, self.shape, out)
+    }
+
+    /// Drops windows that are kept no longer, and keys that nobody uses.
+    fn expire(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+        let expired = match &self.windows {
+            Windows::Time(windows) => windows.has_expired(),
+            Windows::Session(sessions) => sessions.has_expired(),
+        };
+        if expired {
+            // What caching held back of them must go out before they go.
+            self.held.flush(&mut self.groups, self.shape, out)?;
+            match &mut self.windows {
+                Windows::Time(windows) => windows.expire(&mut self.groups),
+                Windows::Session(sessions) => sessions.expire(&mut self.groups),
+            }
+        }
+        match &mut self.windows {
+            Windows::Time(windows) => self.groups.keys.sweep(|key| windows.forget_key(key)),
+            Windows::Session(_) => self.groups.keys.sweep(|_| {}),
+        }
+        Ok(())
+    }
+
+    /// After records were restored: brings the windows' bookkeeping up to date.
+    fn recover(&mut self) {
+        if self.recovery == Recovery::Pending {
+            self.recovery = Recovery::Done;
+            match &mut self.windows {
+                Windows::Time(windows) => windows.recovered(),
+                Windows::Session(sessions) => sessions.recovered(&self.groups),
+            }
+        }
+    }
+
+    /// The slot that a restored group gets.
+    fn restored_slot(&mut self, key: u32, start: i64, end: i64, time: i64) -> u32 {
+        let slot = match &mut self.windows {
+            Windows::Time(windows) => windows.restore_slot(&mut self.groups, key, start),
+            Windows::Session(sessions) => match sessions.find_slot(&self.groups, key, start, end) {
+                Some(slot) => slot,
+                None => sessions.create(&mut self.groups, key, start, end),
+            },
+        };
+        let state = &mut self.groups.slots[slot as usize];
+        state.time = time;
+        state.flags |= PERSISTED | EMITTED;
+        slot
+    }
+
+    /// Takes a group away whose tombstone was restored.
+    fn restore_tombstone(&mut self, key: u32, start: i64, end: i64) {
+        match &mut self.windows {
+            Windows::Time(windows) => windows.remove_slot(&mut self.groups, key, start),
+            Windows::Session(sessions) => {
+                if let Some(slot) = sessions.find_slot(&self.groups, key, start, end) {
+                    self.groups.slots[slot as usize].flags &= !PERSISTED;
+                    sessions.remove(&mut self.groups, slot);
+                }
+            }
+        }
+    }
+}
+
+fn check(spec: &AggregateSpec) -> Result<()> {
+    if !spec.required.is_empty() {
+        return Err(Error::not_supported("carrying a column through an aggregate", "use LATEST_BY_OFFSET(column)"));
+    }
+    if spec.emit_final && spec.window.is_none() {
+        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
+            .hint("add a WINDOW clause, or use EMIT CHANGES"));
+    }
+    if spec.table_input && spec.window.is_some() {
+        return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
+    }
+    if spec.table_input && spec.calls.iter().any(|call| !call.accumulator.can_undo()) {
+        return Err(Error::statement(
+            "The aggregation function cannot be applied to a table source, only to a stream source.",
+        )
+        .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
+    }
+    let Some(window) = &spec.window else { return Ok(()) };
+    let good = match window.kind {
+        WindowKind::Tumbling { size_ms } => size_ms > 0,
+        WindowKind::Hopping { size_ms, advance_ms } => advance_ms > 0 && advance_ms <= size_ms,
+        WindowKind::Session { gap_ms } => gap_ms > 0,
+    };
+    if !good || window.grace_ms < 0 {
+        return Err(Error::statement(
+            "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
+        ));
+    }
+    Ok(())
+}
+
+impl Operator for Aggregate {
+    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        self.recover();
+        if !context.caching || self.held.len() >= HELD_MAX {
+            self.held.flush(&mut self.groups, self.shape, out)?;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.select(&batch, &mut scratch.rows, context);
+        scratch.ids.clear();
+        self.groups.keys.intern(batch.key_columns(), &scratch.rows, &mut scratch.ids);
+        let pushed = if self.table_input {
+            self.push_table(&batch, &mut scratch, out, context)
+        } else {
+            match self.windows {
+                Windows::Time(_) => self.push_time(&batch, &mut scratch, out, context),
+                Windows::Session(_) => self.push_sessions(&batch, &mut scratch, out, context),
+            }
+        };
+        self.scratch = scratch;
+        pushed?;
+        if self.emission == Emission::Final {
+            self.emit_closed(out, context)?;
+        }
+        self.expire(out)
+    }
+
+    fn flush(&mut self, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
+        self.held.flush(&mut self.groups, self.shape, out)
+    }
+
+    fn changes(&mut self, into: &mut Records) -> Result<()> {
+        let stream_time = self.stream_time();
+        changelog::write_changes(&mut self.groups, self.record_key, stream_time, into);
+        Ok(())
+    }
+
+    fn restore(&mut self, records: &Records) -> Result<()> {
+        self.recovery = Recovery::Pending;
+        let mut pending = Pending::new(&self.groups);
+        for row in 0..records.len() {
+            let key = records.key(row).and_then(|key| self.record_key.parse(key)).ok_or_else(changelog::damaged)?;
+            match (key, records.value(row)) {
+                (Parsed::Operator, Some(mut value)) => {
+                    let time = changelog::take_head(&mut value)?;
+                    self.set_stream_time(time);
+                }
+                (Parsed::Operator, None) => self.set_stream_time(i64::MIN),
+                (Parsed::Group { start, end, key }, value) => {
+                    let id = self.groups.keys.intern_bytes(key).ok_or_else(changelog::damaged)?;
+                    match value {
+                        Some(mut value) => {
+                            let time = changelog::take_head(&mut value)?;
+                            let slot = self.restored_slot(id, start, end, time);
+                            pending.push(slot, value)?;
+                            if pending.is_full() {
+                                pending.set(&mut self.groups);
+                            }
+                        }
+                        None => {
+                            pending.set(&mut self.groups);
+                            self.restore_tombstone(id, start, end);
+                        }
+                    }
+                }
+            }
+        }
+        pending.set(&mut self.groups);
+        match &mut self.windows {
+            Windows::Time(windows) => self.groups.keys.sweep(|key| windows.forget_key(key)),
+            Windows::Session(_) => self.groups.keys.sweep(|_| {}),
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        let windows = match &self.windows {
+            Windows::Time(windows) => windows.bytes(),
+            Windows::Session(sessions) => sessions.bytes(),
+        };
+        self.groups.bytes() + windows + self.held.bytes()
+    }
+}

@@ -1,0 +1,87 @@
+//! A batch into tumbling or hopping windows, or into no window.
+
+use crate::dataflow::aggregate::changes::Changes;
+use crate::dataflow::aggregate::groups::{EMITTED, NONE, Rows};
+use crate::dataflow::aggregate::time::Assigned;
+use crate::dataflow::aggregate::{Aggregate, Emission, Scratch, Windows};
+use crate::dataflow::{Batch, Context};
+use crate::error::Result;
+
+impl Aggregate {
+    pub(super) fn push_time(
+        &mut self,
+        batch: &Batch,
+        scratch: &mut Scratch,
+        out: &mut Vec<Batch>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let rows = Rows { columns: &batch.columns, row_time: &batch.row_time };
+        let mut from = 0;
+        while from < scratch.rows.len() {
+            let Windows::Time(windows) = &mut self.windows else { return Ok(()) };
+            let assigned = &mut scratch.assigned;
+            assigned.clear();
+            let selected = (scratch.rows.as_slice(), scratch.ids.as_slice(), rows.row_time);
+            from = windows.assign(&mut self.groups, selected, from, assigned, context);
+            if self.emission == Emission::Final {
+                rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
+            } else if context.caching {
+                self.hold(assigned);
+                rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
+            } else {
+                self.emit_each(&rows, assigned, &mut scratch.last, out, context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which groups are about to change, and keeps what downstream has of them.
+    fn hold(&mut self, assigned: &Assigned) {
+        let mut capture = Vec::new();
+        for &slot in &assigned.slots {
+            if self.held.mark(&mut self.groups, slot) && self.shape.old_rows {
+                capture.push(slot);
+            }
+        }
+        self.held.capture(&mut self.groups, &capture);
+    }
+
+    /// Takes the rows in and emits each one's change.
+    fn emit_each(
+        &mut self,
+        rows: &Rows,
+        assigned: &Assigned,
+        last: &mut Vec<u32>,
+        out: &mut Vec<Batch>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let count = assigned.rows.len();
+        last.resize(self.groups.slots.len().max(last.len()), NONE);
+        // The values before: of an earlier row of this batch, else captured behind the rows' results.
+        let mut captured = Vec::new();
+        let mut old = Vec::with_capacity(count);
+        for (i, &index) in assigned.slots.iter().enumerate() {
+            let slot = &mut self.groups.slots[index as usize];
+            let before = std::mem::replace(&mut last[index as usize], i as u32);
+            old.push(match before {
+                NONE if slot.flags & EMITTED != 0 && self.shape.old_rows => {
+                    captured.push(index);
+                    (count + captured.len() - 1) as u32
+                }
+                before => before,
+            });
+            slot.flags |= EMITTED;
+        }
+        assigned.slots.iter().for_each(|&index| last[index as usize] = NONE);
+        let mut changes = Changes::default();
+        self.groups.fit();
+        let before = self.groups.emit(&captured);
+        let after = rows.update_each(&mut self.groups, &assigned.rows, &assigned.slots, context);
+        changes.values.push(after, count);
+        changes.values.push(before, captured.len());
+        for (i, &index) in assigned.slots.iter().enumerate() {
+            changes.push(&self.groups.slots[index as usize], assigned.times[i], i as u32, old[i]);
+        }
+        changes.finish(&self.groups, self.shape, out)
+    }
+}

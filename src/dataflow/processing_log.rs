@@ -1,0 +1,53 @@
+//! The processing log: a topic of what could not be processed, and why. SELECT and PRINT read it.
+
+use base64::Engine as _;
+use serde_json::json;
+
+use crate::dataflow::operator::{ErrorKind, ProcessingError};
+use crate::log::{Records, TopicPartition};
+
+/// The topic.
+pub const TOPIC: &str = "default_ksql_processing_log";
+/// The stream over it.
+pub const STREAM: &str = "KSQL_PROCESSING_LOG";
+
+/// The statement that declares the stream.
+pub const STATEMENT: &str = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TYPE STRING, \
+     MESSAGE STRING, TOPIC STRING, PARTITION_ID INT, RECORD_OFFSET BIGINT, RECORD_TIME BIGINT, RECORD STRING, \
+     RECORD_B64 STRING) WITH (KAFKA_TOPIC='default_ksql_processing_log', VALUE_FORMAT='JSON');";
+
+pub fn place() -> TopicPartition {
+    TopicPartition { topic: TOPIC.to_string(), partition: 0 }
+}
+
+/// One record per error: the query, the kind, the reason, where the record lies, and what it was.
+pub fn encode(query_id: &str, errors: &[ProcessingError]) -> Records {
+    let mut records = Records::default();
+    for error in errors {
+        let bytes = error.record.as_deref();
+        let entry = json!({
+            "LOGGER": format!("processing.{query_id}"),
+            "LEVEL": "ERROR",
+            "TYPE": kind(error.kind),
+            "MESSAGE": error.reason,
+            "TOPIC": error.topic,
+            "PARTITION_ID": error.partition,
+            "RECORD_OFFSET": error.offset,
+            "RECORD_TIME": error.row_time,
+            "RECORD": bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()),
+            "RECORD_B64": bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)),
+        });
+        let value = entry.to_string();
+        records.push(None, Some(value.as_bytes()), error.row_time.unwrap_or(0).max(0));
+    }
+    records
+}
+
+fn kind(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Deserialization => "DESERIALIZATION",
+        ErrorKind::Processing => "RECORD_PROCESSING",
+        ErrorKind::Serialization => "SERIALIZATION",
+        ErrorKind::Late => "LATE",
+    }
+}

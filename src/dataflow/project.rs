@@ -1,0 +1,65 @@
+//! New columns from old ones: SELECT lists, new keys, arguments of aggregates.
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::BooleanBuffer;
+
+use crate::dataflow::evaluate::{Over, report};
+use crate::dataflow::operator::{Context, Operator};
+use crate::dataflow::{Batch, OldRows};
+use crate::error::Result;
+use crate::expr::{EvalErrors, Evaluator, Input, compile};
+use crate::plan::{self, Rekey};
+
+/// Evaluates key and value expressions.
+pub struct Project {
+    keys: Vec<Evaluator>,
+    values: Vec<Evaluator>,
+    rekey: Rekey,
+}
+
+impl Project {
+    pub fn new(spec: &plan::Project) -> Result<Self> {
+        Ok(Project {
+            keys: spec.keys.iter().map(compile).collect::<Result<_>>()?,
+            values: spec.values.iter().map(compile).collect::<Result<_>>()?,
+            rekey: spec.rekey,
+        })
+    }
+}
+
+impl Operator for Project {
+    fn push(&mut self, mut batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let mut errors = EvalErrors::default();
+        let input = Input { columns: &batch.columns, rows: batch.rows };
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.keys.len() + self.values.len());
+        for evaluator in self.keys.iter_mut().chain(&mut self.values) {
+            columns.push(evaluator.evaluate(input, &mut errors));
+        }
+        report(errors, &batch, Over::Values, context);
+        let old = batch.old.take().map(|old| {
+            let columns: Vec<ArrayRef> = batch.columns[..batch.keys].iter().chain(&old.columns).cloned().collect();
+            let input = Input { columns: &columns, rows: batch.rows };
+            let mut ignored = EvalErrors::default();
+            let columns = self.values.iter_mut().map(|value| value.evaluate(input, &mut ignored)).collect();
+            OldRows { columns, present: old.present }
+        });
+        batch.old = old;
+        batch.columns = columns;
+        batch.keys = self.keys.len();
+        if self.rekey != Rekey::Keep {
+            batch.null_key = null_keys(&batch);
+            batch.window = None;
+        }
+        out.push(batch);
+        Ok(())
+    }
+}
+
+/// A single null column makes a null key; several columns make a key whatever is in them.
+fn null_keys(batch: &Batch) -> Option<BooleanBuffer> {
+    match batch.key_columns() {
+        [] => Some(BooleanBuffer::new_set(batch.rows)),
+        [key] => key.logical_nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| !nulls.inner()),
+        _ => None,
+    }
+}

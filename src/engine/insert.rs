@@ -1,0 +1,159 @@
+//! INSERT INTO ... VALUES: one record, written at once.
+
+use std::collections::BTreeMap;
+
+use arrow::array::ArrayRef;
+use arrow::buffer::BooleanBuffer;
+
+use crate::analyze::PSEUDO_COLUMNS;
+use crate::catalog::{ColumnRole, Source, SourceKind};
+use crate::engine::{Inner, settings};
+use crate::error::{Error, Result};
+use crate::expr;
+use crate::format::{self, Layout};
+use crate::log::partitioner::partition_for;
+use crate::log::{Records, TopicPartition};
+use crate::sql::ast::{Expr, Ident};
+use crate::time::wall_time_ms;
+use crate::types::{SqlType, Value, values_to_array};
+
+impl Inner {
+    /// Writes one record to the topic of a stream or table.
+    pub(super) fn insert_values(
+        &self,
+        target: &Ident,
+        columns: &[Ident],
+        values: &[Expr],
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
+            return Err(Error::statement("INSERT INTO ... VALUES is disabled by ksql.insert.into.values.enabled."));
+        }
+        let catalog = self.catalog.read().clone();
+        let source = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?.clone();
+        check_target(&source, target)?;
+        let columns = named_columns(&source, columns, values)?;
+        let mut row: BTreeMap<&str, Value> = BTreeMap::new();
+        let mut row_time = None;
+        for (name, value) in columns.iter().zip(values) {
+            let ty = match source.columns.iter().find(|column| column.name == *name) {
+                Some(column) => column.ty.clone(),
+                None => SqlType::Bigint,
+            };
+            let value = expr::constant(value, Some(&ty), &|name| catalog.custom_type(name).cloned())
+                .map_err(|error| error.at(value.at))?;
+            if name == "ROWTIME" {
+                match value {
+                    Value::Bigint(time) if time >= 0 => row_time = Some(time),
+                    Value::Null => {}
+                    _ => return Err(Error::statement("ROWTIME must be a time in ms, not negative.").at(target.at)),
+                }
+            } else {
+                row.insert(name, value);
+            }
+        }
+        let records = self.encode(&source, &row, row_time)?;
+        let partitions = self
+            .log
+            .partitions(&source.topic)
+            .ok_or_else(|| Error::from(crate::log::LogError::UnknownTopic(source.topic.clone())))?;
+        let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
+        self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
+        Ok(())
+    }
+
+    fn encode(&self, source: &Source, row: &BTreeMap<&str, Value>, row_time: Option<i64>) -> Result<Records> {
+        let (key_arrays, keys) = columns_of(&source.key, row);
+        let (value_arrays, values) = columns_of(&source.value, row);
+        if source.kind == SourceKind::Table && keys.iter().any(|key| *key == Value::Null) {
+            return Err(Error::statement(format!(
+                "Failed to insert values into '{}'. Value for primary key column(s) {} is required for tables.",
+                source.name,
+                source.key.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+            )));
+        }
+        let null_key = keys.is_empty() || keys.iter().all(|key| *key == Value::Null);
+        // Bare single values have no other way to say NULL than a record without value.
+        let null_value = !source.value.wrapped && values.iter().all(|value| *value == Value::Null);
+        let row_time = match (&source.timestamp, row_time) {
+            (_, Some(time)) => time,
+            (_, None) => wall_time_ms(),
+        };
+        let mut records = Records::default();
+        let key = encode_part(&source.key, &key_arrays, null_key)?;
+        let value = encode_part(&source.value, &value_arrays, null_value)?;
+        records.push(key.as_deref(), value.as_deref(), row_time);
+        Ok(records)
+    }
+}
+
+fn check_target(source: &Source, target: &Ident) -> Result<()> {
+    let refuse = |why: &str| {
+        Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at))
+    };
+    if source.is_source {
+        return refuse("it is read-only (CREATE SOURCE ...)");
+    }
+    if source.window.is_some() {
+        return refuse("its keys are windowed");
+    }
+    if source.columns.iter().any(|column| matches!(column.role, ColumnRole::Headers | ColumnRole::Header(_))) {
+        return refuse("it has header columns");
+    }
+    if source.topic.starts_with("_confluent") || source.topic == crate::dataflow::processing_log::TOPIC {
+        return refuse("its topic is read-only");
+    }
+    Ok(())
+}
+
+/// The columns that the values are for.
+fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<Vec<String>> {
+    if columns.is_empty() {
+        let names: Vec<String> = source.columns.iter().map(|column| column.name.clone()).collect();
+        if names.len() != values.len() {
+            return Err(Error::statement(format!(
+                "Expected a value for each column. Expected Columns: [{}]. Got {} values.",
+                names.join(", "),
+                values.len()
+            )));
+        }
+        return Ok(names);
+    }
+    if columns.len() != values.len() {
+        return Err(Error::statement(format!("There are {} columns, but {} values.", columns.len(), values.len())));
+    }
+    for column in columns {
+        let known = column.text == "ROWTIME" || source.columns.iter().any(|other| other.name == column.text);
+        if known {
+            continue;
+        }
+        let error = if PSEUDO_COLUMNS.contains(&column.text.as_str()) {
+            Error::statement(format!("Inserting into column `{}` is not allowed.", column.text))
+        } else {
+            Error::statement(format!("Column name `{}` does not exist.", column.text))
+        };
+        return Err(error.at(column.at));
+    }
+    Ok(columns.iter().map(|column| column.text.clone()).collect())
+}
+
+fn columns_of(layout: &Layout, row: &BTreeMap<&str, Value>) -> (Vec<ArrayRef>, Vec<Value>) {
+    let mut arrays = Vec::new();
+    let mut values = Vec::new();
+    for (name, ty) in &layout.columns {
+        let value = row.get(name.as_str()).cloned().unwrap_or(Value::Null);
+        arrays.push(values_to_array(std::slice::from_ref(&value), ty));
+        values.push(value);
+    }
+    (arrays, values)
+}
+
+fn encode_part(layout: &Layout, arrays: &[ArrayRef], null: bool) -> Result<Option<Vec<u8>>> {
+    let nulls = null.then(|| BooleanBuffer::new_set(1));
+    let (mut data, mut spans) = (Vec::new(), Vec::new());
+    let bad = format::encoder(layout)?.encode(arrays, 1, nulls.as_ref(), &mut data, &mut spans);
+    if let Some(bad) = bad.first() {
+        return Err(Error::statement(format!("The row can't be written: {}", bad.reason)));
+    }
+    Ok(spans.first().filter(|span| !span.is_null()).map(|_| data))
+}

@@ -1,0 +1,261 @@
+//! Persistent queries: their states, and the thread that drives each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::dataflow::{Counters, Run, RunSpec, STAGED_BYTES_MAX};
+use crate::error::{Audience, Error};
+use crate::log::{Log, Signal};
+use crate::time::now;
+
+/// What a query is doing. Decided only in this file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryState {
+    /// Reading its state back.
+    Recovering,
+    Running,
+    Paused,
+    /// Something outside is in the way; it tries again by itself.
+    Blocked(String),
+    /// It stopped and needs a person.
+    Failed(String),
+    /// It read what there was, as it was told to.
+    Finished,
+    Stopped,
+}
+
+impl std::fmt::Display for QueryState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            QueryState::Recovering => f.write_str("RECOVERING"),
+            QueryState::Running => f.write_str("RUNNING"),
+            QueryState::Paused => f.write_str("PAUSED"),
+            QueryState::Blocked(reason) => write!(f, "BLOCKED: {reason}"),
+            QueryState::Failed(reason) => write!(f, "FAILED: {reason}"),
+            QueryState::Finished => f.write_str("FINISHED"),
+            QueryState::Stopped => f.write_str("STOPPED"),
+        }
+    }
+}
+
+/// What others want of a driven query.
+#[derive(Debug, Default)]
+pub struct Orders {
+    pub stop: AtomicBool,
+    pub paused: AtomicBool,
+    /// Stop when all that is there now, and what the queries before it write, has been read.
+    pub until_end: AtomicBool,
+}
+
+/// A persistent query with its thread.
+pub struct QueryHandle {
+    pub id: String,
+    pub orders: Arc<Orders>,
+    pub counters: Arc<Counters>,
+    pub state: Arc<Mutex<QueryState>>,
+    pub signal: Arc<Signal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a driver needs to know of the engine's limits.
+#[derive(Debug, Clone, Copy)]
+pub struct DriveOptions {
+    pub commit_interval: Duration,
+    /// State of one query may not outgrow this.
+    pub memory_bytes_max: usize,
+    pub paused: bool,
+}
+
+/// How long an idle query waits before it looks again on its own.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+impl QueryHandle {
+    /// Starts the query's thread.
+    pub fn start(log: Arc<dyn Log>, spec: RunSpec, options: DriveOptions) -> QueryHandle {
+        let orders = Arc::new(Orders::default());
+        orders.paused.store(options.paused, Ordering::Relaxed);
+        let mut handle = QueryHandle {
+            id: spec.id.clone(),
+            orders: orders.clone(),
+            counters: Arc::new(Counters::default()),
+            state: Arc::new(Mutex::new(QueryState::Recovering)),
+            signal: Arc::new(Signal::default()),
+            thread: None,
+        };
+        let driver = Driver {
+            log,
+            spec,
+            options,
+            orders,
+            counters: handle.counters.clone(),
+            state: handle.state.clone(),
+            signal: handle.signal.clone(),
+        };
+        let spawned = std::thread::Builder::new().name(format!("query {}", handle.id)).spawn(move || driver.drive());
+        match spawned {
+            Ok(thread) => handle.thread = Some(thread),
+            Err(error) => *handle.state.lock() = QueryState::Failed(format!("no thread could be started: {error}")),
+        }
+        handle
+    }
+
+    pub fn set_paused(&self, paused: bool) {
+        self.orders.paused.store(paused, Ordering::Relaxed);
+        self.signal.ring();
+    }
+
+    /// Commits and stops; waits for it.
+    pub fn stop(&mut self) {
+        self.orders.stop.store(true, Ordering::Relaxed);
+        self.signal.ring();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Driver {
+    log: Arc<dyn Log>,
+    spec: RunSpec,
+    options: DriveOptions,
+    orders: Arc<Orders>,
+    counters: Arc<Counters>,
+    state: Arc<Mutex<QueryState>>,
+    signal: Arc<Signal>,
+}
+
+/// Why a run ended without an error.
+enum Ended {
+    Stopped,
+    Finished,
+}
+
+impl Driver {
+    fn drive(self) {
+        let mut wait = RETRY_WAIT_MIN;
+        loop {
+            self.set(QueryState::Recovering);
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
+            let error = match outcome {
+                Ok(Ok(Ended::Stopped)) => return self.set(QueryState::Stopped),
+                Ok(Ok(Ended::Finished)) => return self.set(QueryState::Finished),
+                Ok(Err(error)) => error,
+                Err(_) => Error::internal("the query's thread panicked; please report this"),
+            };
+            match error.audience {
+                Audience::World => {
+                    self.set(QueryState::Blocked(error.to_string()));
+                    if self.orders.stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    self.signal.wait(wait);
+                    wait = (wait * 2).min(RETRY_WAIT_MAX);
+                }
+                _ => return self.set(QueryState::Failed(error.to_string())),
+            }
+            if self.orders.stop.load(Ordering::Relaxed) {
+                return self.set(QueryState::Stopped);
+            }
+        }
+    }
+
+    fn set(&self, state: QueryState) {
+        *self.state.lock() = state;
+    }
+
+    /// Runs from the last commit on, until told to stop or something fails. What was not committed is made again.
+    fn run(&self) -> Result<Ended, Error> {
+        let mut run = Run::open(self.log.clone(), self.spec.clone(), self.counters.clone())?;
+        self.log.watch(&run.topics(), &self.signal);
+        let mut last_commit = now();
+        let mut bounded = false;
+        loop {
+            if self.orders.stop.load(Ordering::Relaxed) {
+                run.commit()?;
+                return Ok(Ended::Stopped);
+            }
+            if self.orders.paused.load(Ordering::Relaxed) {
+                run.commit()?;
+                self.set(QueryState::Paused);
+                self.signal.wait(IDLE_WAIT);
+                continue;
+            }
+            self.set(QueryState::Running);
+            if !bounded && self.orders.until_end.load(Ordering::Relaxed) {
+                run.stop_at_current_ends()?;
+                bounded = true;
+            }
+            let rows = run.step()?;
+            let since = now().duration_since(last_commit);
+            let due = since >= self.options.commit_interval || run.staged_bytes() >= STAGED_BYTES_MAX;
+            if run.is_dirty() && (due || (bounded && rows == 0)) {
+                run.commit()?;
+                last_commit = now();
+                self.check_memory(&run)?;
+            }
+            if rows == 0 {
+                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+                if bounded && run.at_end() && !run.is_dirty() {
+                    return Ok(Ended::Finished);
+                }
+                let wait = if run.is_dirty() { self.options.commit_interval.saturating_sub(since) } else { IDLE_WAIT };
+                self.signal.wait(wait);
+            }
+        }
+    }
+
+    fn check_memory(&self, run: &Run) -> Result<(), Error> {
+        let bytes = run.state_bytes();
+        if bytes > self.options.memory_bytes_max {
+            return Err(Error::statement(format!(
+                "the query's state has grown to {} MB, more than the {} MB it may have",
+                bytes >> 20,
+                self.options.memory_bytes_max >> 20
+            ))
+            .hint("start with a larger --memory, or group by fewer keys or shorter retention"));
+        }
+        Ok(())
+    }
+}
+
+/// The driven queries of an engine.
+#[derive(Default)]
+pub struct Queries {
+    handles: BTreeMap<String, QueryHandle>,
+}
+
+impl Queries {
+    pub fn insert(&mut self, handle: QueryHandle) {
+        self.handles.insert(handle.id.clone(), handle);
+    }
+
+    pub fn get(&self, id: &str) -> Option<&QueryHandle> {
+        self.handles.get(id)
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<QueryHandle> {
+        self.handles.remove(id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &QueryHandle> {
+        self.handles.values()
+    }
+
+    /// Stops all; tells all first, so that they stop side by side.
+    pub fn stop_all(&mut self) {
+        for handle in self.handles.values() {
+            handle.orders.stop.store(true, Ordering::Relaxed);
+            handle.signal.ring();
+        }
+        for handle in self.handles.values_mut() {
+            handle.stop();
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Rows for a reader: pull queries, push queries, PRINT.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use crate::analyze::{Target, analyze};
+use crate::dataflow::{Batch, Counters, Run, RunSpec};
+use crate::engine::change::start;
+use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
+use crate::error::{Error, Result};
+use crate::log::{Log, Records, Signal, TopicPartition};
+use crate::plan::Schema;
+use crate::query;
+use crate::sql::ast::{Query, SourceKind as Kind};
+use crate::types::{SqlType, Value};
+
+/// Events that may wait for a slow reader; then the query waits.
+const EVENTS_MAX: usize = 64;
+/// Rows of one event.
+const ROWS_MAX: usize = 1024;
+/// How long an idle query waits before it looks whether its reader is still there.
+const IDLE_WAIT: Duration = Duration::from_millis(200);
+/// Bytes PRINT reads at a time.
+const PRINT_BYTES_MAX: usize = 1 << 18;
+
+/// Answers a SELECT without EMIT.
+pub(super) fn pull_query(
+    inner: &Arc<Inner>,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+) -> Result<RowStream> {
+    let catalog = inner.catalog.read().clone();
+    let name = &query.from.first.name;
+    let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
+    if source.kind == Kind::Stream {
+        return transient(inner, query, properties, Until::End);
+    }
+    let view = inner.views.read().get(&source.name).cloned();
+    let Some(view) = view else {
+        return Err(Error::statement(format!(
+            "The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.",
+            source.name, source.name, source.name
+        ))
+        .hint("add EMIT CHANGES if you want a push query")
+        .at(name.at));
+    };
+    let pulled = query::pull(query, &catalog, properties, &view)?;
+    let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
+    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 3);
+    let limited: Vec<Row> = rows.into_iter().take(limit).collect();
+    for chunk in limited.chunks(ROWS_MAX) {
+        let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
+    }
+    let _ = sender.send(RowEvent::End("Query Completed".to_string()));
+    Ok(RowStream { columns: columns(&pulled.schema), query_id: None, events, on_drop: None })
+}
+
+/// Answers a SELECT with EMIT.
+pub(super) fn push_query(
+    inner: &Arc<Inner>,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+) -> Result<RowStream> {
+    transient(inner, query, properties, Until::Dropped)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// What is there now has been read.
+    End,
+    /// The reader goes away.
+    Dropped,
+}
+
+fn transient(
+    inner: &Arc<Inner>,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+    until: Until,
+) -> Result<RowStream> {
+    let catalog = inner.catalog.read().clone();
+    let analyzed = analyze(query, &catalog, Target::Transient)?;
+    let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
+    let id = format!("transient_{}_{number}", analyzed.source.name);
+    let schema = analyzed.plan.schema.clone();
+    let stepped = matches!(inner.drive, Drive::Stepped(_));
+    let spec = RunSpec {
+        id: id.clone(),
+        plan: Arc::new(analyzed.plan),
+        sink: None,
+        caching: !stepped && settings::number(properties, "cache.max.bytes.buffering") > 0,
+        start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
+        durable: false,
+        group: id.clone(),
+    };
+    let mut run = Run::open(inner.log.clone(), spec, Arc::new(Counters::default()))?;
+    if until == Until::End {
+        run.stop_at_current_ends()?;
+    }
+    let (sender, events) = sync_channel(EVENTS_MAX);
+    let gone = Arc::new(AtomicBool::new(false));
+    let signal = Arc::new(Signal::default());
+    inner.log.watch(&run.topics(), &signal);
+    let mut pump = Pump {
+        run,
+        schema: schema.clone(),
+        sender,
+        gone: gone.clone(),
+        signal: signal.clone(),
+        left: query.limit,
+    };
+    std::thread::Builder::new()
+        .name(id.clone())
+        .spawn(move || pump.pump())
+        .map_err(|error| Error::world(format!("no thread could be started: {error}")))?;
+    Ok(RowStream {
+        columns: columns(&schema),
+        query_id: (until == Until::Dropped).then_some(id),
+        events,
+        on_drop: Some(Box::new(move || {
+            gone.store(true, Ordering::Relaxed);
+            signal.ring();
+        })),
+    })
+}
+
+/// Drives a reader's query and hands its rows over.
+struct Pump {
+    run: Run,
+    schema: Schema,
+    sender: SyncSender<RowEvent>,
+    gone: Arc<AtomicBool>,
+    signal: Arc<Signal>,
+    /// Rows still wanted; None: all.
+    left: Option<u64>,
+}
+
+impl Pump {
+    fn pump(&mut self) {
+        let last = match self.drive() {
+            Ok(Some(end)) => RowEvent::End(end.to_string()),
+            Ok(None) => return,
+            Err(error) => RowEvent::Failed(error),
+        };
+        let _ = self.sender.send(last);
+    }
+
+    /// How it ended; None: the reader is gone.
+    fn drive(&mut self) -> Result<Option<&'static str>> {
+        if self.left == Some(0) {
+            return Ok(Some("Limit Reached"));
+        }
+        loop {
+            if self.gone.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let read = self.run.step()?;
+            if read == 0 {
+                self.run.commit()?;
+            }
+            for batch in self.run.take_rows() {
+                match self.send(&batch) {
+                    Sent::More => {}
+                    Sent::Enough => return Ok(Some("Limit Reached")),
+                    Sent::Gone => return Ok(None),
+                }
+            }
+            if read == 0 {
+                if self.run.at_end() {
+                    return Ok(Some("Query Completed"));
+                }
+                self.signal.wait(IDLE_WAIT);
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &Batch) -> Sent {
+        let mut rows = rows(batch, &self.schema);
+        if let Some(left) = &mut self.left {
+            rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= rows.len() as u64;
+        }
+        for chunk in rows.chunks(ROWS_MAX) {
+            if self.sender.send(RowEvent::Rows(chunk.to_vec())).is_err() {
+                return Sent::Gone;
+            }
+        }
+        if self.left == Some(0) { Sent::Enough } else { Sent::More }
+    }
+}
+
+enum Sent {
+    More,
+    Enough,
+    Gone,
+}
+
+/// Columns for the reader: the hidden key is not among them.
+fn columns(schema: &Schema) -> Vec<(String, SqlType)> {
+    schema.columns[schema.keys..].iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
+}
+
+/// The rows of a batch, without the hidden key.
+fn rows(batch: &Batch, schema: &Schema) -> Vec<Row> {
+    (0..batch.rows)
+        .map(|row| {
+            let values = batch
+                .value_columns()
+                .iter()
+                .zip(&schema.columns[schema.keys..])
+                .map(|(column, described)| Value::from_array(column, row, &described.ty))
+                .collect();
+            let tombstone = batch.tombstone.as_ref().is_some_and(|tombstone| tombstone.value(row));
+            Row { values, tombstone }
+        })
+        .collect()
+}
+
+/// Answers PRINT: lines of a topic's records.
+pub(super) fn print(
+    inner: &Arc<Inner>,
+    topic: &str,
+    from_beginning: bool,
+    interval: Option<u64>,
+    limit: Option<u64>,
+) -> Result<RowStream> {
+    let partitions = inner.log.partitions(topic).ok_or_else(|| {
+        let topics = inner.log.topics();
+        let error = Error::statement(format!("Could not find topic '{topic}', or the user does not have permission."));
+        match crate::catalog::nearest(topic, topics.iter().map(String::as_str)) {
+            Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
+            None => error.hint("SHOW TOPICS; lists what there is"),
+        }
+    })?;
+    let mut positions = Vec::new();
+    for partition in 0..partitions {
+        let place = TopicPartition { topic: topic.to_string(), partition };
+        let (first, next) = inner.log.offsets(&place)?;
+        positions.push((place, if from_beginning { first } else { next }));
+    }
+    let (sender, events) = sync_channel(EVENTS_MAX);
+    let gone = Arc::new(AtomicBool::new(false));
+    let signal = Arc::new(Signal::default());
+    inner.log.watch(&[topic.to_string()], &signal);
+    let mut printer = Printer {
+        log: inner.log.clone(),
+        positions,
+        sender,
+        gone: gone.clone(),
+        signal: signal.clone(),
+        every: interval.unwrap_or(1).max(1),
+        seen: 0,
+        left: limit,
+    };
+    std::thread::Builder::new()
+        .name(format!("print {topic}"))
+        .spawn(move || printer.print())
+        .map_err(|error| Error::world(format!("no thread could be started: {error}")))?;
+    Ok(RowStream {
+        columns: Vec::new(),
+        query_id: None,
+        events,
+        on_drop: Some(Box::new(move || {
+            gone.store(true, Ordering::Relaxed);
+            signal.ring();
+        })),
+    })
+}
+
+struct Printer {
+    log: Arc<dyn Log>,
+    positions: Vec<(TopicPartition, i64)>,
+    sender: SyncSender<RowEvent>,
+    gone: Arc<AtomicBool>,
+    signal: Arc<Signal>,
+    every: u64,
+    seen: u64,
+    left: Option<u64>,
+}
+
+impl Printer {
+    fn print(&mut self) {
+        let last = match self.drive() {
+            Ok(true) => RowEvent::End("Topic printing ceased".to_string()),
+            Ok(false) => return,
+            Err(error) => RowEvent::Failed(error),
+        };
+        let _ = self.sender.send(last);
+    }
+
+    /// Whether the limit was reached; else the reader is gone.
+    fn drive(&mut self) -> Result<bool> {
+        let mut records = Records::default();
+        loop {
+            let mut read = 0;
+            for index in 0..self.positions.len() {
+                if self.left == Some(0) {
+                    return Ok(true);
+                }
+                let (place, position) = self.positions[index].clone();
+                self.log.fetch(&place, position, PRINT_BYTES_MAX, &mut records)?;
+                self.positions[index].1 = records.next_offset.max(position);
+                read += records.len();
+                for row in 0..records.len() {
+                    self.seen += 1;
+                    if (self.seen - 1) % self.every != 0 {
+                        continue;
+                    }
+                    if self.left == Some(0) {
+                        return Ok(true);
+                    }
+                    if self.sender.send(RowEvent::Line(line(&records, row, place.partition))).is_err() {
+                        return Ok(false);
+                    }
+                    if let Some(left) = &mut self.left {
+                        *left -= 1;
+                    }
+                }
+            }
+            if self.gone.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            if read == 0 {
+                self.signal.wait(IDLE_WAIT);
+            }
+        }
+    }
+}
+
+/// `rowtime: 2013-01-01T10:00:00.000Z, key: UA, value: {...}, partition: 0`
+fn line(records: &Records, row: usize, partition: u32) -> String {
+    let meta = &records.meta[row];
+    let time = crate::types::text::iso_timestamp(meta.timestamp);
+    format!(
+        "rowtime: {time}Z, key: {}, value: {}, partition: {partition}",
+        shown(records.key(row)),
+        shown(records.value(row))
+    )
+}
+
+fn shown(bytes: Option<&[u8]>) -> String {
+    use base64::Engine as _;
+    match bytes.map(|bytes| (std::str::from_utf8(bytes), bytes)) {
+        None => "<null>".to_string(),
+        Some((Ok(text), _)) if !text.contains(|c: char| c.is_control() && c != '\t') => text.to_string(),
+        Some((_, bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes),
+    }
+}
+
+/// Rows of a stream that has ended, for tests and embedding programs.
+pub fn collect(events: &Receiver<RowEvent>) -> Result<Vec<Row>> {
+    let mut all = Vec::new();
+    while let Ok(event) = events.recv() {
+        match event {
+            RowEvent::Rows(rows) => all.extend(rows),
+            RowEvent::Line(_) => {}
+            RowEvent::End(_) => break,
+            RowEvent::Failed(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+

@@ -1,0 +1,137 @@
+//! The one table of settings: SET, SHOW PROPERTIES, `--set` and the docs read it.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::nearest;
+use crate::error::{Error, Result};
+
+/// What a setting's value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Boolean,
+    /// A whole number, at least 0 (or -1 for none).
+    Number,
+    Text,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+pub struct Setting {
+    /// ksqlDB's name, without `ksql.streams.`.
+    pub name: &'static str,
+    pub default: &'static str,
+    pub kind: Kind,
+    pub description: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, kind: Kind, description: &'static str) -> Setting {
+    Setting { name, default, kind, description }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "auto.offset.reset",
+        "earliest",
+        Kind::Choice(&["earliest", "latest"]),
+        "where a new query begins to read (ksqlDB: latest)",
+    ),
+    setting(
+        "cache.max.bytes.buffering",
+        "10000000",
+        Kind::Number,
+        "0: every change of a table goes on; else only the last of a key until the commit",
+    ),
+    setting("commit.interval.ms", "100", Kind::Number, "how often results become visible (ksqlDB: 2000)"),
+    setting(
+        "ksql.functions.collect_list.limit",
+        "2147483647",
+        Kind::Number,
+        "the most elements that COLLECT_LIST keeps",
+    ),
+    setting("ksql.functions.collect_set.limit", "2147483647", Kind::Number, "the most elements that COLLECT_SET keeps"),
+    setting("ksql.insert.into.values.enabled", "true", Kind::Boolean, "whether INSERT INTO ... VALUES is allowed"),
+    setting("ksql.output.topic.name.prefix", "", Kind::Text, "stands before the names of topics that queries make"),
+    setting("ksql.persistence.default.format.key", "KAFKA", Kind::Text, "KEY_FORMAT where WITH has none"),
+    setting("ksql.persistence.default.format.value", "", Kind::Text, "VALUE_FORMAT where WITH has none"),
+    setting("ksql.persistence.wrap.single.values", "", Kind::Text, "WRAP_SINGLE_VALUE where WITH has none"),
+    setting("ksql.query.pull.table.scan.enabled", "true", Kind::Boolean, "whether a pull query may look at all rows"),
+    setting("ksql.variable.substitution.enable", "true", Kind::Boolean, "whether ${name} is replaced"),
+    setting(
+        "processing.guarantee",
+        "exactly_once_v2",
+        Kind::Choice(&["exactly_once_v2", "at_least_once"]),
+        "what survives a crash (ksqlDB: at_least_once)",
+    ),
+];
+
+/// The setting of that name (`ksql.streams.` may stand before it); its value checked.
+pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
+    let setting = find(name)?;
+    let fits = match setting.kind {
+        Kind::Boolean => matches!(value, "true" | "false"),
+        Kind::Number => value.parse::<i64>().is_ok_and(|number| number >= -1),
+        Kind::Text => true,
+        Kind::Choice(choices) => choices.contains(&value),
+    };
+    if fits {
+        return Ok(setting);
+    }
+    let expected = match setting.kind {
+        Kind::Boolean => "true or false".to_string(),
+        Kind::Choice(choices) => choices.join(" or "),
+        Kind::Number | Kind::Text => "a whole number".to_string(),
+    };
+    Err(Error::statement(format!("Invalid value '{value}' for '{}': expected {expected}.", setting.name)))
+}
+
+pub fn find(name: &str) -> Result<&'static Setting> {
+    let short = short_name(name);
+    SETTINGS.iter().find(|setting| setting.name == short).ok_or_else(|| {
+        let error = Error::statement(format!("Unknown property: {name}"));
+        match nearest(short, SETTINGS.iter().map(|setting| setting.name)) {
+            Some(other) => error.hint(format!("Did you mean {other}?")),
+            None => error.hint("SHOW PROPERTIES; lists all"),
+        }
+    })
+}
+
+/// The name without `ksql.streams.`.
+pub fn short_name(name: &str) -> &str {
+    name.strip_prefix("ksql.streams.").unwrap_or(name)
+}
+
+/// The value in force.
+pub fn value<'a>(properties: &'a BTreeMap<String, String>, name: &str) -> &'a str {
+    let own = properties.get(name).or_else(|| properties.get(&format!("ksql.streams.{name}")));
+    match own {
+        Some(value) => value,
+        None => SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default),
+    }
+}
+
+/// A number in force; what can't be read counts as the default.
+pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
+    let default = SETTINGS.iter().find(|setting| setting.name == name).map_or("0", |setting| setting.default);
+    value(properties, name).parse().or_else(|_| default.parse()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_its_setting_takes() {
+        for setting in SETTINGS {
+            assert!(check(setting.name, setting.default).is_ok(), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_says_what_was_meant() {
+        let error = check("commit.interval", "1").unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("Did you mean commit.interval.ms?"));
+        assert!(check("ksql.streams.commit.interval.ms", "5").is_ok());
+        assert!(check("commit.interval.ms", "soon").is_err());
+    }
+}

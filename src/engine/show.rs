@@ -1,0 +1,384 @@
+//! SHOW, DESCRIBE, EXPLAIN: what exists, for a reader.
+
+use crate::analyze::{Sink, Target, analyze, create_as, insert_select};
+use crate::catalog::{ColumnRole, Source, SourceKind, SourceWindow};
+use crate::dataflow::Counters;
+use crate::engine::{Drive, Inner, Listing, Session, settings};
+use crate::error::{Error, Result};
+use crate::expr::functions;
+use crate::plan::{Plan, StageInput, Step};
+use crate::sql::ast::{Explained, Ident, Show, Statement};
+
+pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Listing> {
+    match what {
+        Show::Streams { .. } => Ok(sources(inner, SourceKind::Stream)),
+        Show::Tables { .. } => Ok(sources(inner, SourceKind::Table)),
+        Show::Topics { all, .. } => topics(inner, *all),
+        Show::Queries { .. } => Ok(queries(inner)),
+        Show::Functions => {
+            let rows = functions::rows(functions::table());
+            Ok(listing(
+                "functions",
+                &["Function Name", "Category"],
+                rows.into_iter().map(|(name, category)| vec![name.to_string(), category.to_string()]).collect(),
+            ))
+        }
+        Show::Properties => Ok(listing(
+            "properties",
+            &["Property", "Default override", "Effective Value", "Meaning"],
+            settings::SETTINGS
+                .iter()
+                .map(|setting| {
+                    let own = session.properties.get(setting.name);
+                    vec![
+                        setting.name.to_string(),
+                        own.map_or("", |_| "SESSION").to_string(),
+                        settings::value(&session.properties, setting.name).to_string(),
+                        setting.description.to_string(),
+                    ]
+                })
+                .collect(),
+        )),
+        Show::Variables => Ok(listing(
+            "variables",
+            &["Variable Name", "Value"],
+            session.variables.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect(),
+        )),
+        Show::Types => Ok(listing(
+            "types",
+            &["Type Name", "Schema"],
+            inner.catalog.read().types().iter().map(|(name, ty)| vec![name.clone(), ty.to_string()]).collect(),
+        )),
+        Show::Connectors => {
+            Err(Error::not_supported("SHOW CONNECTORS", "Millpond reads and writes topics itself: see `millpond topic --help`"))
+        }
+    }
+}
+
+fn listing(kind: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Listing {
+    Listing {
+        kind: kind.to_string(),
+        facts: Vec::new(),
+        columns: columns.iter().map(ToString::to_string).collect(),
+        rows,
+    }
+}
+
+fn sources(inner: &Inner, kind: SourceKind) -> Listing {
+    let catalog = inner.catalog.read();
+    let rows = catalog
+        .sources()
+        .filter(|source| source.kind == kind)
+        .map(|source| {
+            let mut row = vec![
+                source.name.clone(),
+                source.topic.clone(),
+                source.key.format.name().to_string(),
+                source.value.format.name().to_string(),
+            ];
+            row.push(source.window.is_some().to_string());
+            row
+        })
+        .collect();
+    let (name, title) = match kind {
+        SourceKind::Stream => ("streams", "Stream Name"),
+        SourceKind::Table => ("tables", "Table Name"),
+    };
+    listing(name, &[title, "Kafka Topic", "Key Format", "Value Format", "Windowed"], rows)
+}
+
+fn topics(inner: &Inner, all: bool) -> Result<Listing> {
+    let mut rows = Vec::new();
+    for name in inner.log.topics() {
+        let hidden = name.starts_with("_confluent");
+        if hidden && !all {
+            continue;
+        }
+        let described = inner.log.describe_topic(&name)?;
+        let records: i64 = described.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
+        rows.push(vec![name, described.partitions.len().to_string(), records.to_string()]);
+    }
+    Ok(listing("topics", &["Kafka Topic", "Partitions", "Records"], rows))
+}
+
+fn queries(inner: &Inner) -> Listing {
+    let catalog = inner.catalog.read();
+    let rows = catalog
+        .queries()
+        .map(|query| {
+            let topic = catalog.source(&query.sink).map_or(String::new(), |sink| sink.topic.clone());
+            let facts = query_facts(inner, &query.id);
+            let fact = |name: &str| {
+                facts.iter().find(|(other, _)| other == name).map_or("-".to_string(), |(_, value)| value.clone())
+            };
+            vec![
+                query.id.clone(),
+                "PERSISTENT".to_string(),
+                fact("State"),
+                query.sink.clone(),
+                topic,
+                fact("Rows in"),
+                fact("Rows out"),
+                fact("Late"),
+                fact("Bad"),
+                fact("Lag"),
+                query.statement.split_whitespace().collect::<Vec<_>>().join(" "),
+            ]
+        })
+        .collect();
+    listing(
+        "queries",
+        &[
+            "Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Rows In", "Rows Out", "Late", "Bad", "Lag",
+            "Query String",
+        ],
+        rows,
+    )
+}
+
+/// State and counts of a query.
+fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
+    let number = |value: u64| value.to_string();
+    let counts = |counters: &Counters| {
+        use std::sync::atomic::Ordering::Relaxed;
+        vec![
+            ("Rows in".to_string(), number(counters.rows_in.load(Relaxed))),
+            ("Rows out".to_string(), number(counters.rows_out.load(Relaxed))),
+            ("Late".to_string(), number(counters.late.load(Relaxed))),
+            ("Bad".to_string(), number(counters.bad.load(Relaxed))),
+            ("Lag".to_string(), counters.lag.load(Relaxed).to_string()),
+            ("State bytes".to_string(), number(counters.state_bytes.load(Relaxed))),
+        ]
+    };
+    match &inner.drive {
+        Drive::Threads(queries) => match queries.lock().get(id) {
+            Some(query) => {
+                let mut facts = vec![("State".to_string(), query.state.lock().to_string())];
+                facts.extend(counts(&query.counters));
+                facts
+            }
+            None => vec![("State".to_string(), "NOT RUNNING".to_string())],
+        },
+        Drive::Stepped(queries) => {
+            let state = queries.lock().state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());
+            vec![("State".to_string(), state)]
+        }
+    }
+}
+
+pub(super) fn describe(inner: &Inner, name: &Ident, extended: bool) -> Result<Listing> {
+    let catalog = inner.catalog.read();
+    let Some(source) = catalog.source(&name.text) else {
+        if let Some(query) = catalog.query(&name.text) {
+            return Ok(Listing {
+                kind: "query".to_string(),
+                facts: [
+                    vec![("ID".to_string(), query.id.clone()), ("SQL".to_string(), query.statement.clone())],
+                    query_facts(inner, &query.id),
+                ]
+                .concat(),
+                columns: Vec::new(),
+                rows: Vec::new(),
+            });
+        }
+        return Err(catalog
+            .expect_source(&name.text)
+            .err()
+            .unwrap_or_else(|| Error::internal("it exists"))
+            .at(name.at));
+    };
+    let mut described = describe_source(source);
+    if extended {
+        let join = |ids: Vec<&str>| if ids.is_empty() { "-".to_string() } else { ids.join(", ") };
+        let facts = &mut described.facts;
+        facts.push(("Statement".to_string(), source.statement.clone()));
+        facts.push((
+            "Read by".to_string(),
+            join(catalog.readers_of(&name.text).map(|query| query.id.as_str()).collect()),
+        ));
+        facts.push((
+            "Written by".to_string(),
+            join(catalog.writers_of(&name.text).map(|query| query.id.as_str()).collect()),
+        ));
+        if let Ok(topic) = inner.log.describe_topic(&source.topic) {
+            let bytes: u64 = topic.partitions.iter().map(|part| part.bytes).sum();
+            facts.push(("Partitions".to_string(), topic.partitions.len().to_string()));
+            facts.push(("Bytes".to_string(), bytes.to_string()));
+            for (index, part) in topic.partitions.iter().enumerate() {
+                facts.push((
+                    format!("Partition {index}"),
+                    format!("offsets {} to {}", part.first_offset, part.next_offset),
+                ));
+            }
+        }
+        for query in catalog.writers_of(&name.text) {
+            for (fact, value) in query_facts(inner, &query.id) {
+                facts.push((format!("{} {}", query.id, fact.to_lowercase()), value));
+            }
+        }
+    }
+    Ok(described)
+}
+
+fn describe_source(source: &Source) -> Listing {
+    let kind = match source.kind {
+        SourceKind::Stream => "STREAM",
+        SourceKind::Table => "TABLE",
+    };
+    let timestamp = match &source.timestamp {
+        Some(timestamp) => timestamp.name.clone(),
+        None => "Not set - using <ROWTIME>".to_string(),
+    };
+    let mut facts = vec![
+        ("Name".to_string(), source.name.clone()),
+        ("Type".to_string(), kind.to_string()),
+        ("Timestamp field".to_string(), timestamp),
+        ("Key format".to_string(), source.key.format.name().to_string()),
+        ("Value format".to_string(), source.value.format.name().to_string()),
+        ("Kafka topic".to_string(), source.topic.clone()),
+    ];
+    match source.window {
+        Some(SourceWindow::Time { size_ms, .. }) => facts.push(("Window".to_string(), format!("{size_ms} ms"))),
+        Some(SourceWindow::Session) => facts.push(("Window".to_string(), "SESSION".to_string())),
+        None => {}
+    }
+    let rows = source
+        .columns
+        .iter()
+        .map(|column| {
+            let role = match (&column.role, source.kind) {
+                (ColumnRole::Key, SourceKind::Stream) => "(key)".to_string(),
+                (ColumnRole::Key, SourceKind::Table) => "(primary key)".to_string(),
+                (ColumnRole::Headers, _) => "(headers)".to_string(),
+                (ColumnRole::Header(name), _) => format!("(header('{name}'))"),
+                (ColumnRole::Value, _) => String::new(),
+            };
+            vec![column.name.clone(), format!("{} {role}", column.ty).trim_end().to_string()]
+        })
+        .collect();
+    Listing {
+        kind: "description".to_string(),
+        facts,
+        columns: vec!["Field".to_string(), "Type".to_string()],
+        rows,
+    }
+}
+
+pub(super) fn describe_all(inner: &Inner, kind: SourceKind, extended: bool) -> Result<String> {
+    let names: Vec<String> = {
+        let catalog = inner.catalog.read();
+        catalog.sources().filter(|source| source.kind == kind).map(|source| source.name.clone()).collect()
+    };
+    let mut text = String::new();
+    for name in names {
+        let described = describe(inner, &Ident::new(name), extended)?;
+        for (fact, value) in &described.facts {
+            text.push_str(&format!("{fact:<20} : {value}\n"));
+        }
+        for row in &described.rows {
+            text.push_str(&format!("  {}\n", row.join(" | ")));
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+pub(super) fn describe_function(name: &Ident) -> Result<String> {
+    let table = functions::table();
+    match table.get(&name.text.to_uppercase()) {
+        Some(function) => Ok(functions::describe(function)),
+        None => {
+            let error = Error::statement(format!("Can't find any functions with the name '{}'", name.text)).at(name.at);
+            Err(match table.similar(&name.text) {
+                Some(other) => error.hint(format!("Did you mean {other}?")),
+                None => error.hint("SHOW FUNCTIONS; lists all"),
+            })
+        }
+    }
+}
+
+pub(super) fn explain(inner: &Inner, what: &Explained) -> Result<String> {
+    let catalog = inner.catalog.read().clone();
+    match what {
+        Explained::QueryId(id) => {
+            let query = catalog
+                .query(&id.text)
+                .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
+            let sink = inner.sinks.read().get(&query.id).cloned();
+            let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
+            let mut text = format!("ID: {}\nSQL: {}\n", query.id, query.statement);
+            for (fact, value) in query_facts(inner, &query.id) {
+                text.push_str(&format!("{fact}: {value}\n"));
+            }
+            text.push_str(&plan_text(&sink.analyzed.plan, Some(&sink.source)));
+            Ok(text)
+        }
+        Explained::Statement(parsed) => {
+            let settings = std::collections::BTreeMap::new();
+            let sink: Sink = match &parsed.statement {
+                Statement::Select(query) => {
+                    let analyzed = analyze(query, &catalog, Target::Transient)?;
+                    return Ok(plan_text(&analyzed.plan, None));
+                }
+                Statement::CreateAs { kind, name, properties, query, .. } => {
+                    create_as(*kind, name, properties, query, &parsed.text, &catalog, &settings)?
+                }
+                Statement::InsertSelect { target, properties, query } => {
+                    insert_select(target, properties, query, &catalog)?
+                }
+                _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
+            };
+            Ok(plan_text(&sink.analyzed.plan, Some(&sink.source)))
+        }
+    }
+}
+
+/// The steps from the sink down to the source, one a line.
+fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
+    let mut lines = Vec::new();
+    for stage in &plan.stages {
+        lines.push(match &stage.input {
+            StageInput::Scan(scan) => {
+                let wanted: Vec<&str> = scan
+                    .source
+                    .columns
+                    .iter()
+                    .zip(&scan.wanted)
+                    .filter(|(_, wanted)| **wanted)
+                    .map(|(column, _)| column.name.as_str())
+                    .collect();
+                format!("[ SOURCE ] {} (topic {}), columns {}", scan.source.name, scan.source.topic, wanted.join(", "))
+            }
+            StageInput::Exchange { key } => {
+                let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
+                format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "))
+            }
+        });
+        lines.extend(stage.steps.iter().map(step_text));
+    }
+    let columns: Vec<String> =
+        plan.schema.columns.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
+    lines.push(match sink {
+        Some(sink) => format!("[ SINK ] {} (topic {}): {}", sink.name, sink.topic, columns.join(", ")),
+        None => format!("[ RESULT ] {}", columns[plan.schema.keys..].join(", ")),
+    });
+    lines.reverse();
+    lines.iter().enumerate().map(|(depth, line)| format!("{}> {line}\n", "  ".repeat(depth))).collect()
+}
+
+fn step_text(step: &Step) -> String {
+    match step {
+        Step::Filter { name, .. } => format!("[ FILTER ] {name}"),
+        Step::Project(project) => format!("[ PROJECT ] {}", project.names.join(", ")),
+        Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
+        Step::Aggregate(aggregate) => {
+            let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
+            let window = match aggregate.window {
+                Some(window) => format!(", {:?}, grace {} ms, retention {} ms", window.kind, window.grace_ms, window.retention_ms),
+                None => String::new(),
+            };
+            let last = if aggregate.emit_final { ", final results only" } else { "" };
+            format!("[ AGGREGATE ] {}{window}{last}", calls.join(", "))
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One statement: who carries it out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::rows::{print, pull_query, push_query};
+use crate::engine::{Inner, Reply, Session, Status, settings, show};
+use crate::error::{Error, Result};
+use crate::sql::ast::{ParsedStatement, Statement};
+use crate::sql;
+
+/// Runs one statement.
+pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> Result<Reply> {
+    let substitute = settings::value(&session.properties, "ksql.variable.substitution.enable") == "true";
+    let text = if substitute { sql::substitute(text, &session.variables)? } else { text.to_string() };
+    let mut parsed = sql::parse(&text)?;
+    match (parsed.pop(), parsed.is_empty()) {
+        (Some(statement), true) => run(inner, session, &statement),
+        (None, _) => Ok(done("")),
+        (Some(_), false) => Err(Error::statement("Only one statement at a time can be run here.")),
+    }
+}
+
+fn done(message: impl Into<String>) -> Reply {
+    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+}
+
+fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> Result<Reply> {
+    let properties = session.properties.clone();
+    match &parsed.statement {
+        Statement::CreateSource { .. }
+        | Statement::CreateAs { .. }
+        | Statement::InsertSelect { .. }
+        | Statement::AlterSource { .. }
+        | Statement::DropSource { .. }
+        | Statement::CreateType { .. }
+        | Statement::DropType { .. }
+        | Statement::Terminate(_)
+        | Statement::Pause(_)
+        | Statement::Resume(_) => inner.change(parsed, &properties).map(Reply::Done),
+        Statement::InsertValues { target, columns, values } => {
+            inner.insert_values(target, columns, values, &properties)?;
+            Ok(done(""))
+        }
+        Statement::Select(query) if query.emit.is_some() => push_query(inner, query, &properties).map(Reply::Rows),
+        Statement::Select(query) => pull_query(inner, query, &properties).map(Reply::Rows),
+        Statement::Print { topic, from_beginning, interval, limit } => {
+            print(inner, &topic.text, *from_beginning, *interval, *limit).map(Reply::Rows)
+        }
+        Statement::Show(what) => show::show(inner, what, session).map(Reply::Listing),
+        Statement::Describe { name, extended } => show::describe(inner, name, *extended).map(Reply::Listing),
+        Statement::DescribeAll { kind, extended } => show::describe_all(inner, *kind, *extended).map(Reply::Text),
+        Statement::DescribeFunction(name) => show::describe_function(name).map(Reply::Text),
+        Statement::Explain(what) => show::explain(inner, what).map(Reply::Text),
+        Statement::Set { name, value } => {
+            let setting = settings::check(name, value)?;
+            session.properties.insert(setting.name.to_string(), value.clone());
+            Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))
+        }
+        Statement::Unset { name } => {
+            let setting = settings::find(name)?;
+            match session.properties.remove(setting.name) {
+                Some(old) => Ok(done(format!("Successfully unset local property '{}' (value was '{old}').", setting.name))),
+                None => Err(Error::statement(format!("Cannot unset local property '{}' which was never set.", setting.name))),
+            }
+        }
+        Statement::Define { name, value } => {
+            session.variables.insert(name.text.clone(), value.clone());
+            Ok(done(""))
+        }
+        Statement::Undefine { name } => match session.variables.remove(&name.text) {
+            Some(_) => Ok(done("")),
+            None => Err(Error::statement(format!("Cannot undefine variable '{}' which was never defined", name.text))),
+        },
+        Statement::AssertTopic { exists, topic, properties, .. } => assert_topic(inner, *exists, &topic.text, properties),
+        Statement::RunScript(_) | Statement::Spool(_) => {
+            Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
+        }
+        Statement::AssertSchema { .. } => {
+            Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry"))
+        }
+        Statement::AssertValues { .. } | Statement::AssertNullValues { .. } | Statement::AssertSource { .. } => {
+            Err(Error::statement("This ASSERT statement belongs into a test file.").hint("run it with `millpond test FILE`"))
+        }
+        Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+    }
+}
+
+fn assert_topic(
+    inner: &Inner,
+    exists: bool,
+    topic: &str,
+    properties: &crate::sql::ast::Properties,
+) -> Result<Reply> {
+    let found = inner.log.partitions(topic);
+    match (exists, found) {
+        (false, None) => Ok(done(format!("Topic {topic} does not exist."))),
+        (false, Some(_)) => Err(Error::statement(format!("Topic {topic} exists."))),
+        (true, None) => Err(Error::statement(format!("Topic {topic} does not exist."))),
+        (true, Some(partitions)) => {
+            let wanted: BTreeMap<String, String> = properties
+                .iter()
+                .map(|(name, value)| {
+                    let text = match value {
+                        crate::sql::ast::Literal::Number(text) | crate::sql::ast::Literal::String(text) => text.clone(),
+                        other => format!("{other:?}"),
+                    };
+                    (name.text.to_uppercase(), text)
+                })
+                .collect();
+            match wanted.get("PARTITIONS") {
+                Some(count) if *count != partitions.to_string() => Err(Error::statement(format!(
+                    "Mismatched configuration for topic {topic}: For config partitions, expected {count} got {partitions}"
+                ))),
+                _ => Ok(done(format!("Topic {topic} exists."))),
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What takes values apart and puts them together: `[]`, `->`, ARRAY, MAP, STRUCT, CASE.
+
+use super::Checker;
+use super::compare::pair;
+use super::text::text;
+use crate::error::{Error, Result};
+use crate::expr::coerce::common_of;
+use crate::expr::typed::{Comparison, Node, Typed};
+use crate::sql::ast::{Expr, Ident};
+use crate::types::SqlType;
+
+impl Checker<'_> {
+    pub(super) fn subscript(&mut self, base: &Expr, index: &Expr) -> Result<Typed> {
+        let (base_typed, index_typed) = (self.boxed(base)?, self.expr(index)?);
+        let ty = base_typed.known_type()?.clone();
+        match ty {
+            SqlType::Array(item) => {
+                let index_ty = index_typed.ty.clone().unwrap_or(SqlType::Int);
+                if !matches!(index_ty, SqlType::Int | SqlType::Bigint) {
+                    return Err(
+                        Error::statement(format!("An ARRAY's index must be INTEGER, not {index_ty}")).at(index.at)
+                    );
+                }
+                let index = Box::new(index_typed.coerce(&SqlType::Bigint)?);
+                Ok(Typed::new(Node::ArrayItem { base: base_typed, index }, *item))
+            }
+            SqlType::Map(value) => {
+                if index_typed.ty.as_ref().is_some_and(|ty| *ty != SqlType::String) {
+                    return Err(Error::statement("A MAP's key must be STRING").at(index.at));
+                }
+                let key = Box::new(index_typed.coerce(&SqlType::String)?);
+                Ok(Typed::new(Node::MapItem { base: base_typed, key }, *value))
+            }
+            other => Err(Error::statement(format!("[] needs an ARRAY or a MAP, but {} is {other}", text(base)))),
+        }
+    }
+
+    pub(super) fn field(&mut self, base: &Expr, field: &Ident) -> Result<Typed> {
+        let typed = self.boxed(base)?;
+        let SqlType::Struct(fields) = typed.known_type()?.clone() else {
+            return Err(Error::statement(format!("-> needs a STRUCT, but {} is {}", text(base), typed.known_type()?)));
+        };
+        match fields.iter().position(|(name, _)| *name == field.text) {
+            Some(index) => Ok(Typed::new(Node::Field { base: typed, index }, fields[index].1.clone())),
+            None => Err(unknown_field(base, field, &fields)),
+        }
+    }
+
+    pub(super) fn array(&mut self, items: &[Expr]) -> Result<Typed> {
+        if items.is_empty() {
+            return Err(Error::statement("Array constructor cannot be empty. Please supply at least one element.")
+                .hint("an empty array can be made by a CAST or a function, e.g. FILTER"));
+        }
+        let typed = items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
+        let Some(ty) = common_of(&typed, &|i| text(&items[i]))? else {
+            return Err(Error::statement("Cannot construct an array with all NULL elements.")
+                .hint("As a workaround, you may cast a NULL value to the desired type."));
+        };
+        let typed = typed.into_iter().map(|item| item.coerce(&ty)).collect::<Result<_>>()?;
+        Ok(Typed::new(Node::Array(typed), SqlType::Array(Box::new(ty))))
+    }
+
+    pub(super) fn map(&mut self, entries: &[(Expr, Expr)]) -> Result<Typed> {
+        if entries.is_empty() {
+            return Err(Error::statement(
+                "Map constructor cannot be empty. Please supply at least one key value pair.",
+            ));
+        }
+        let mut keys = Vec::with_capacity(entries.len());
+        let mut values = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let typed = self.expr(key)?;
+            if typed.ty.is_none() {
+                return Err(Error::statement("The keys of a MAP can't be NULL").at(key.at));
+            }
+            keys.push(typed.coerce(&SqlType::String).map_err(|error| error.at(key.at))?);
+            values.push(self.expr(value)?);
+        }
+        let Some(ty) = common_of(&values, &|i| text(&entries[i].1))? else {
+            return Err(Error::statement("Cannot construct a map with all NULL values.")
+                .hint("As a workaround, you may cast a NULL value to the desired type."));
+        };
+        let values = values.into_iter().map(|value| value.coerce(&ty)).collect::<Result<Vec<_>>>()?;
+        Ok(Typed::new(Node::Map(keys.into_iter().zip(values).collect()), SqlType::Map(Box::new(ty))))
+    }
+
+    pub(super) fn structure(&mut self, fields: &[(Ident, Expr)]) -> Result<Typed> {
+        if fields.is_empty() {
+            return Err(Error::statement("STRUCT() needs at least one field"));
+        }
+        let mut types: Vec<(String, SqlType)> = Vec::with_capacity(fields.len());
+        let mut values = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            if types.iter().any(|(other, _)| *other == name.text) {
+                return Err(Error::statement(format!("Duplicate field name in STRUCT: `{}`", name.text)).at(name.at));
+            }
+            let typed = self.expr(value)?;
+            // A bare NULL needs some type: text is the one that all formats have.
+            let ty = typed.ty.clone().unwrap_or(SqlType::String);
+            values.push(typed.coerce(&ty)?);
+            types.push((name.text.clone(), ty));
+        }
+        Ok(Typed::new(Node::Struct(values), SqlType::Struct(types)))
+    }
+
+    pub(super) fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        branches: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<Typed> {
+        let mut ty: Option<SqlType> = None;
+        let mut checked = Vec::with_capacity(branches.len());
+        for (when, then) in branches {
+            let condition = match operand {
+                Some(operand) => pair(Comparison::Equal, (self.expr(operand)?, operand), (self.expr(when)?, when))?,
+                None => self.truth(when, "WHEN")?,
+            };
+            let result = self.expr(then)?;
+            one_type(&mut ty, &result, "THEN", then)?;
+            checked.push((condition, result));
+        }
+        let otherwise = match otherwise {
+            Some(ast) => {
+                let result = self.expr(ast)?;
+                one_type(&mut ty, &result, "ELSE", ast)?;
+                Some(result)
+            }
+            None => None,
+        };
+        let Some(ty) = ty else {
+            return Err(Error::statement("Invalid Case expression. All case branches have NULL type")
+                .hint("cast one of them, e.g. CAST(null AS VARCHAR)"));
+        };
+        let branches =
+            checked.into_iter().map(|(when, then)| Ok((when, then.coerce(&ty)?))).collect::<Result<Vec<_>>>()?;
+        let otherwise = otherwise.map(|result| result.coerce(&ty)).transpose()?.map(Box::new);
+        Ok(Typed::new(Node::Case { branches, otherwise }, ty))
+    }
+}
+
+/// Branches have identical types: nothing is widened.
+fn one_type(so_far: &mut Option<SqlType>, result: &Typed, clause: &str, ast: &Expr) -> Result<()> {
+    match (&*so_far, &result.ty) {
+        (Some(wanted), Some(ty)) if wanted != ty => Err(Error::statement(format!(
+            "Invalid Case expression. Type for all 'THEN' clauses should be the same. {clause} expression '{}' has type: \
+             {ty}. Previous THEN expression(s) type: {wanted}.",
+            text(ast)
+        ))
+        .hint(format!("CAST(... AS {wanted})"))
+        .at(ast.at)),
+        (None, Some(ty)) => {
+            *so_far = Some(ty.clone());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown_field(base: &Expr, field: &Ident, fields: &[(String, SqlType)]) -> Error {
+    let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    let error = Error::statement(format!("Could not find field '{}' in '{}'.", field.text, text(base)));
+    match names.iter().find(|name| name.eq_ignore_ascii_case(&field.text)) {
+        Some(name) => error.hint(format!("names keep their case in back-ticks: `{name}`")),
+        None => error.hint(format!("it has {}", names.join(", "))),
+    }
+    .at(field.at)
+}

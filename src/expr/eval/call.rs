@@ -1,0 +1,64 @@
+//! Calls of scalar functions, and their lambdas. An argument that failed arrives as NULL.
+
+use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::nullif;
+
+use super::bind::{CallPlan, LambdaPlan};
+use super::{Column, Rows, pick, repeat};
+use crate::expr::EvalErrors;
+use crate::expr::functions::{LambdaBody, ScalarCall};
+use crate::types::SqlType;
+
+pub(super) fn run(plan: &CallPlan, returns: &SqlType, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
+    let args: Vec<ArrayRef> = plan.args.iter().map(|arg| arg.run(rows, errors).into_array(rows.count)).collect();
+    let bound: Vec<BoundLambda<'_>> = plan.lambdas.iter().map(|lambda| BoundLambda { plan: lambda, rows }).collect();
+    let lambdas: Vec<&dyn LambdaBody> = bound.iter().map(|lambda| lambda as &dyn LambdaBody).collect();
+    let mut own = EvalErrors::tracking();
+    let array = (plan.call)(&mut ScalarCall {
+        args: &args,
+        arg_types: &plan.arg_types,
+        constants: &plan.constants,
+        lambdas: &lambdas,
+        rows: rows.count,
+        returns,
+        errors: &mut own,
+    });
+    if own.count == 0 {
+        return Column::rows(array);
+    }
+    let failed = own.failed_rows(rows.count);
+    errors.absorb(own, |row| rows.row(row));
+    Column::rows(without(array, &failed)).with_failed(Some(failed))
+}
+
+/// NULL in the failed rows.
+fn without(array: ArrayRef, failed: &BooleanBuffer) -> ArrayRef {
+    let failed = BooleanArray::new(failed.clone(), None);
+    nullif(array.as_ref(), &failed).unwrap_or(array)
+}
+
+struct BoundLambda<'a> {
+    plan: &'a LambdaPlan,
+    rows: Rows<'a>,
+}
+
+impl LambdaBody for BoundLambda<'_> {
+    fn evaluate(&self, params: &[ArrayRef], outer: &[u32], rows: usize, errors: &mut EvalErrors) -> ArrayRef {
+        let entries = UInt32Array::from(outer.to_vec());
+        let mut columns = self.rows.columns.to_vec();
+        for index in &self.plan.body.columns {
+            columns[*index] = pick(&columns[*index], &entries);
+        }
+        let mut all: Vec<ArrayRef> =
+            self.rows.params[..self.plan.first].iter().map(|param| pick(param, &entries)).collect();
+        all.extend(params.iter().take(self.plan.params).cloned());
+        let inner = Rows { columns: &columns, params: &all, count: rows, origin: Some(outer) };
+        let column = self.plan.body.run(inner, errors);
+        if column.is_scalar { repeat(&column.array, rows) } else { column.array }
+    }
+
+    fn returns(&self) -> &SqlType {
+        &self.plan.body.ty
+    }
+}

@@ -1,0 +1,177 @@
+//! Functions that choose among their arguments: COALESCE, IFNULL, NULLIF, GREATEST, LEAST, AS_VALUE, ELT, FIELD.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::interleave;
+use arrow::datatypes::{
+    Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType,
+};
+
+use super::define::{BIGINT, BYTES, DATE, DOUBLE, INT, STRING, T, TIME, TIMESTAMP};
+use super::kernel::{Get, known};
+use super::{Function, Implementation, ParamType, Returns, ScalarCall, ScalarFn};
+use crate::expr::coerce::common;
+use crate::expr::eval::{compare_bytes, compare_decimals, nulls, rows_equal};
+use crate::types::SqlType;
+
+pub(super) fn entries() -> Vec<Function> {
+    vec![
+        Function::scalar("COALESCE", "CONDITIONAL", "The first of its arguments that is not NULL.")
+            .variadic(
+                &[("first", &T, "a value"), ("others", &T, "values to take when those before are NULL")],
+                T,
+                coalesce,
+            )
+            .examples(&[("COALESCE(NULL, 'a', 'b')", "a")]),
+        Function::scalar("IFNULL", "CONDITIONAL", "The value, or the alternative when the value is NULL.")
+            .over(&[("value", &T, "a value"), ("alternative", &T, "what stands for NULL")], T, coalesce)
+            .examples(&[("IFNULL(CAST(NULL AS INT), 7)", "7")]),
+        Function::scalar("NULLIF", "CONDITIONAL", "NULL when both arguments are equal, else the first.")
+            .over(&[("value", &T, "a value"), ("other", &T, "the value that becomes NULL")], T, nullif)
+            .examples(&[("NULLIF(1, 1)", "null"), ("NULLIF('a', 'b')", "a")]),
+        extreme("GREATEST", "The largest of its arguments; NULLs don't count.", greatest)
+            .examples(&[("GREATEST(3, 9, 4)", "9")]),
+        extreme("LEAST", "The smallest of its arguments; NULLs don't count.", least)
+            .examples(&[("LEAST('b', 'a', 'c')", "a")]),
+        Function::scalar("AS_VALUE", "OTHER", "Its argument: copies a key column into the value of the result.").over(
+            &[("key", &T, "a key column")],
+            T,
+            |call| call.args[0].clone(),
+        ),
+        Function::scalar("ELT", "STRING", "The nth of the texts, counted from 1; NULL when there is none.")
+            .variadic(&[("n", &INT, "which text"), ("texts", &STRING, "the texts")], STRING, elt)
+            .examples(&[("ELT(2, 'a', 'b')", "b"), ("ELT(3, 'a', 'b')", "null")]),
+        Function::scalar(
+            "FIELD",
+            "STRING",
+            "The place of a text among the others, counted from 1; 0 when it isn't there.",
+        )
+        .variadic(&[("text", &STRING, "the text to find"), ("texts", &STRING, "where to look")], INT, field)
+        .examples(&[("FIELD('b', 'a', 'b')", "2"), ("FIELD('x', 'a', 'b')", "0")]),
+    ]
+}
+
+fn extreme(name: &'static str, description: &'static str, call: ScalarFn) -> Function {
+    let mut function = Function::scalar(name, "CONDITIONAL", description);
+    for ty in [INT, BIGINT, DOUBLE, STRING, BYTES, DATE, TIME, TIMESTAMP] {
+        function = function.variadic(&[("first", &ty, "a value"), ("others", &ty, "more values")], ty.clone(), call);
+    }
+    let decimal = ParamType::Decimal;
+    function.overload(
+        &[("first", &decimal, "a value"), ("others", &decimal, "more values")],
+        Some(1),
+        Returns::Computed(|types| {
+            let first = types.first().cloned().ok_or("at least one argument is needed")?;
+            types
+                .iter()
+                .skip(1)
+                .try_fold(first, |so_far, ty| common(&so_far, ty))
+                .ok_or_else(|| "no common type".into())
+        }),
+        Implementation::Scalar(call),
+    )
+}
+
+/// For each row the argument (if any) its result is taken from.
+fn choose(call: &ScalarCall<'_>, mut which: impl FnMut(usize) -> Option<usize>) -> ArrayRef {
+    let absent = nulls(call.returns, 1);
+    let mut arrays: Vec<&dyn Array> = call.args.iter().map(AsRef::as_ref).collect();
+    let nowhere = arrays.len();
+    arrays.push(absent.as_ref());
+    let sources: Vec<(usize, usize)> =
+        (0..call.rows).map(|row| which(row).map_or((nowhere, 0), |arg| (arg, row))).collect();
+    interleave(&arrays, &sources).unwrap_or_else(|_| nulls(call.returns, call.rows))
+}
+
+fn coalesce(call: &mut ScalarCall<'_>) -> ArrayRef {
+    if call.args[0].null_count() == 0 {
+        return call.args[0].clone();
+    }
+    choose(call, |row| call.args.iter().position(|arg| arg.is_valid(row)))
+}
+
+fn nullif(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let (a, b) = (&call.args[0], &call.args[1]);
+    choose(call, |row| (!rows_equal(a.as_ref(), row, b.as_ref(), row)).then_some(0))
+}
+
+fn greatest(call: &mut ScalarCall<'_>) -> ArrayRef {
+    extreme_of(call, Ordering::Greater)
+}
+
+fn least(call: &mut ScalarCall<'_>) -> ArrayRef {
+    extreme_of(call, Ordering::Less)
+}
+
+fn extreme_of(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
+    if let SqlType::Decimal { .. } = call.returns {
+        return extreme_decimal(call, wanted);
+    }
+    choose(call, |row| {
+        let mut best: Option<usize> = None;
+        for (i, arg) in call.args.iter().enumerate() {
+            let is_better = |best: usize| compare(arg, &call.args[best], row, call.returns) == wanted;
+            if arg.is_valid(row) && best.is_none_or(is_better) {
+                best = Some(i);
+            }
+        }
+        best
+    })
+}
+
+/// The order of two entries of the same row, neither of them NULL.
+fn compare(a: &ArrayRef, b: &ArrayRef, row: usize, ty: &SqlType) -> Ordering {
+    macro_rules! by {
+        ($ty:ty) => {
+            a.as_primitive::<$ty>().value(row).cmp(&b.as_primitive::<$ty>().value(row))
+        };
+    }
+    match ty {
+        SqlType::Int => by!(Int32Type),
+        SqlType::Bigint => by!(Int64Type),
+        SqlType::Double => {
+            a.as_primitive::<Float64Type>().value(row).total_cmp(&b.as_primitive::<Float64Type>().value(row))
+        }
+        SqlType::Date => by!(Date32Type),
+        SqlType::Time => by!(Time32MillisecondType),
+        SqlType::Timestamp => by!(TimestampMillisecondType),
+        SqlType::Bytes => compare_bytes(a.as_binary::<i32>().value(row), b.as_binary::<i32>().value(row)),
+        _ => a.as_string::<i32>().value(row).cmp(b.as_string::<i32>().value(row)),
+    }
+}
+
+/// The arguments may differ in scale: the result has the widest.
+fn extreme_decimal(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
+    use crate::expr::decimal::{Rounding, Shape, rescale};
+    let scales: Vec<u32> = call.arg_types.iter().map(|ty| Shape::of(ty).map_or(0, |shape| shape.scale)).collect();
+    let scale = Shape::of(call.returns).map_or(0, |shape| shape.scale);
+    let args = call.args;
+    call.collect::<Decimal256Type>(|row| {
+        let values = args.iter().zip(&scales).filter_map(|(arg, scale)| {
+            let array = arg.as_primitive::<Decimal256Type>();
+            array.get(row).map(|value| (value, *scale))
+        });
+        let best = values.reduce(|best, next| if compare_decimals(next, best) == wanted { next } else { best });
+        let (value, from) = known!(best);
+        rescale(value, from, scale, Rounding::Unnecessary).map(Some).ok_or_else(|| "Numeric field overflow".into())
+    })
+}
+
+fn elt(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let n = call.ints(0);
+    choose(call, |row| {
+        let n = usize::try_from(n.get(row)?).ok()?;
+        (n >= 1 && n < call.args.len()).then_some(n)
+    })
+}
+
+fn field(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let text = call.texts(0);
+    let others: Vec<_> = (1..call.args.len()).map(|arg| call.texts(arg)).collect();
+    call.collect::<Int32Type>(|row| {
+        let Some(text) = text.get(row) else { return Ok(Some(0)) };
+        let place = others.iter().position(|other| other.get(row) == Some(text));
+        Ok(Some(place.map_or(0, |place| place as i32 + 1)))
+    })
+}

@@ -1,0 +1,67 @@
+//! All functions by name. Doesn't know what they do.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::expr::functions::{Function, FunctionKind};
+
+/// The functions of the language, in the order of their names.
+pub struct FunctionTable {
+    by_name: BTreeMap<&'static str, Function>,
+}
+
+/// The one table.
+pub fn table() -> &'static FunctionTable {
+    static TABLE: OnceLock<FunctionTable> = OnceLock::new();
+    TABLE.get_or_init(|| FunctionTable {
+        by_name: super::all_entries().into_iter().map(|function| (function.name, function)).collect(),
+    })
+}
+
+impl FunctionTable {
+    /// By name, in any case.
+    pub fn get(&self, name: &str) -> Option<&Function> {
+        self.by_name.get(name).or_else(|| self.by_name.get(name.to_uppercase().as_str()))
+    }
+
+    /// In alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.by_name.keys().copied()
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Function> {
+        self.by_name.values()
+    }
+
+    pub fn is_aggregate(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|function| function.kind == FunctionKind::Aggregate)
+    }
+
+    pub fn is_table_function(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|function| function.kind == FunctionKind::Table)
+    }
+
+    /// The name most like an unknown one, for hints.
+    pub fn similar(&self, name: &str) -> Option<&'static str> {
+        let name = name.to_uppercase();
+        let near = self.names().map(|known| (distance(&name, known), known)).min()?;
+        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+    }
+}
+
+/// Levenshtein's distance of two short ASCII names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,94 @@
+//! Eight or sixteen bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// The number that the leading digits of eight bytes make, and how many there are.
+#[inline(always)]
+pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, u32) {
+    let digits = u64::from_le_bytes(chunk) ^ ZEROS;
+    // A byte of 0 to 9 stays below 0x80 when 0x76 is added. A carry only reaches bytes behind one that is no digit.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
+    let count = others.trailing_zeros() / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // The first digit has to weigh most of eight: zeros in front, and what follows the digits falls out.
+    let digits = digits << (64 - 8 * count);
+    // Neighbours together, thrice: 8 digits, 4 numbers up to 99, 2 up to 9999, 1.
+    let pairs = digits.wrapping_mul(1 + (10 << 8)) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(1 + (100 << 16)) >> 16;
+    let eight = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(1 + (10_000 << 32)) >> 32;
+    (eight, count)
+}
+
+/// What 16 bytes of a string hold.
+pub(super) struct Stops {
+    /// A bit for each byte that is a quote, a backslash or a control character.
+    pub stops: u32,
+    /// Not zero: some byte is beyond ASCII.
+    pub beyond_ascii: u32,
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn stops(chunk: [u8; 16]) -> Stops {
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    };
+    let number = u128::from_le_bytes(chunk);
+    // SAFETY: these instructions are of SSE2, which every x86_64 has.
+    unsafe {
+        let bytes = _mm_set_epi64x((number >> 64) as i64, number as i64);
+        let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+        let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+        let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        let any = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
+        Stops { stops: _mm_movemask_epi8(any) as u32, beyond_ascii: _mm_movemask_epi8(bytes) as u32 }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(super) fn stops(chunk: [u8; 16]) -> Stops {
+    let mut stops = 0;
+    let mut all = 0;
+    for (i, byte) in chunk.into_iter().enumerate() {
+        stops |= u32::from(is_stop(byte)) << i;
+        all |= byte;
+    }
+    Stops { stops, beyond_ascii: u32::from(all & 0x80) }
+}
+
+/// A quote, a backslash or a control character.
+#[inline(always)]
+pub(super) fn is_stop(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn digits_are_those_in_front(chunk: [u8; 8], digits in "[0-9]{0,8}") {
+            let mut chunk = chunk;
+            chunk[..digits.len()].copy_from_slice(digits.as_bytes());
+            let count = chunk.iter().take_while(|b| b.is_ascii_digit()).count();
+            let text = std::str::from_utf8(&chunk[..count]).unwrap();
+            proptest::prop_assert_eq!(leading_digits(chunk), (text.parse().unwrap_or(0), count as u32));
+        }
+
+        #[test]
+        fn stops_are_found(chunk in proptest::array::uniform16(proptest::prop_oneof![
+            proptest::prelude::any::<u8>(), 0u8..0x24, proptest::prelude::Just(b'\\'),
+        ])) {
+            let found = stops(chunk);
+            for (i, byte) in chunk.into_iter().enumerate() {
+                proptest::prop_assert_eq!(found.stops >> i & 1 == 1, is_stop(byte));
+            }
+            proptest::prop_assert_eq!(found.beyond_ascii != 0, chunk.iter().any(|b| *b >= 0x80));
+        }
+    }
+}

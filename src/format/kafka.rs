@@ -1,0 +1,128 @@
+//! KAFKA: one column in the bytes of Kafka's own serializers. Doesn't convert: 4 bytes are an INT and nothing else.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+
+use super::builder::{Column, Values};
+use super::{BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoder, Layout, Part, TOO_LARGE, null_rows, part_of, span_from};
+use crate::log::{Records, Span};
+
+pub(super) struct KafkaDecoder {
+    /// None: no column, all bytes are ignored.
+    column: Option<(String, Column)>,
+    wanted: bool,
+}
+
+impl KafkaDecoder {
+    pub fn new(layout: &Layout, wanted: &[usize]) -> Self {
+        let column = layout.columns.first().map(|(name, ty)| (format!("`{name}` {ty}"), Column::new(ty)));
+        KafkaDecoder { column, wanted: !wanted.is_empty() }
+    }
+}
+
+impl Decoder for KafkaDecoder {
+    fn decode(&mut self, records: &Records, part: Part) -> Decoded {
+        let mut nulls = Vec::new();
+        let mut bad = Vec::new();
+        let too_large = records.data.len() > BATCH_BYTES_MAX;
+        for row in 0..records.len() {
+            let bytes = part_of(records, part, row);
+            if bytes.is_none() {
+                nulls.push(row);
+            }
+            let Some((name, column)) = &mut self.column else { continue };
+            let read = match bytes {
+                None => {
+                    column.push_null();
+                    Ok(())
+                }
+                Some(_) if too_large => Err("a batch that is too large".to_string()),
+                Some(bytes) => push(column, bytes),
+            };
+            if let Err(found) = read {
+                column.push_null();
+                bad.push(BadRow { row, reason: format!("column {name}: found {found}") });
+            }
+        }
+        let column = self.column.as_mut().map(|(_, column)| column.finish());
+        Decoded {
+            columns: column.filter(|_| self.wanted).into_iter().collect(),
+            nulls: null_rows(&nulls, records.len()),
+            bad,
+        }
+    }
+}
+
+/// Appends a value; the error says what the bytes are instead.
+fn push(column: &mut Column, bytes: &[u8]) -> Result<(), String> {
+    let length = || format!("{} bytes", bytes.len());
+    match &mut column.values {
+        Values::Int(values) => values.push(i32::from_be_bytes(bytes.try_into().map_err(|_| length())?)),
+        Values::Bigint(values) => values.push(i64::from_be_bytes(bytes.try_into().map_err(|_| length())?)),
+        Values::Double(values) => values.push(f64::from_be_bytes(bytes.try_into().map_err(|_| length())?)),
+        // As Java does: what isn't UTF-8 becomes the replacement character, the record is not lost.
+        Values::String(texts) => texts.push(String::from_utf8_lossy(bytes).as_bytes()),
+        Values::Bytes(texts) => texts.push(bytes),
+        _ => return Err("a type that the format doesn't support".to_string()),
+    }
+    column.nulls.append_non_null();
+    Ok(())
+}
+
+pub(super) struct KafkaEncoder {
+    column: Option<String>,
+}
+
+impl KafkaEncoder {
+    pub fn new(layout: &Layout) -> Self {
+        KafkaEncoder { column: layout.columns.first().map(|(name, _)| name.clone()) }
+    }
+}
+
+impl Encoder for KafkaEncoder {
+    fn encode(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        nulls: Option<&BooleanBuffer>,
+        data: &mut Vec<u8>,
+        spans: &mut Vec<Span>,
+    ) -> Vec<BadRow> {
+        let mut bad = Vec::new();
+        for row in 0..rows {
+            let is_null = |column: &&ArrayRef| column.is_null(row) || nulls.is_some_and(|nulls| nulls.value(row));
+            let Some(column) = columns.first().filter(|column| !is_null(column)) else {
+                spans.push(Span::NULL);
+                continue;
+            };
+            let start = data.len();
+            let written = put(column, row, data).then(|| span_from(start, data.len())).flatten();
+            if written.is_none() {
+                data.truncate(start);
+                let name = self.column.as_deref().unwrap_or_default();
+                bad.push(BadRow { row, reason: format!("column `{name}`: {TOO_LARGE}, or not of its type") });
+            }
+            spans.push(written.unwrap_or(Span::NULL));
+        }
+        bad
+    }
+}
+
+/// Appends a value that isn't null. False: the column is of a type the format doesn't have.
+fn put(column: &ArrayRef, row: usize, data: &mut Vec<u8>) -> bool {
+    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
+        data.extend_from_slice(&values.value(row).to_be_bytes());
+    } else if let Some(values) = column.as_primitive_opt::<Int64Type>() {
+        data.extend_from_slice(&values.value(row).to_be_bytes());
+    } else if let Some(values) = column.as_primitive_opt::<Float64Type>() {
+        data.extend_from_slice(&values.value(row).to_be_bytes());
+    } else if let Some(values) = column.as_string_opt::<i32>() {
+        data.extend_from_slice(values.value(row).as_bytes());
+    } else if let Some(values) = column.as_binary_opt::<i32>() {
+        data.extend_from_slice(values.value(row));
+    } else {
+        return false;
+    }
+    true
+}

@@ -1,0 +1,55 @@
+//! How an embedded log is run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When what is committed is forced to disk. It always goes to the operating system before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// Before each commit is acknowledged; commits that wait at the same time share one.
+    Commit,
+    /// This often, in the background.
+    Interval(Duration),
+    /// Only when the journal is rolled, data is deleted, the log is closed, or `sync` asks for it.
+    Never,
+}
+
+/// Tells the time, in ms since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+#[derive(Clone)]
+pub struct EmbeddedOptions {
+    pub fsync: FsyncPolicy,
+    /// Writes are refused while the file system has less room than this.
+    pub disk_free_min_bytes: u64,
+    /// A transaction whose appends, as encoded, need more memory than this is refused.
+    pub transaction_bytes_max: usize,
+    pub open_files_max: usize,
+    /// The journal is written anew, beginning with a checkpoint, when it is larger than this (and than four checkpoints).
+    pub journal_bytes_max: u64,
+    /// How often retention and compaction look for work in the background; `None`: only when `maintain` is called.
+    pub maintain_interval: Option<Duration>,
+    /// Keys that compaction holds in memory at a time; with more it reads more often.
+    pub compaction_keys_max: usize,
+    pub clock: Clock,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        EmbeddedOptions {
+            fsync: FsyncPolicy::Interval(Duration::from_secs(1)),
+            disk_free_min_bytes: 256 << 20,
+            transaction_bytes_max: 256 << 20,
+            open_files_max: 256,
+            journal_bytes_max: 16 << 20,
+            maintain_interval: Some(Duration::from_secs(15)),
+            compaction_keys_max: 1 << 20,
+            clock: Arc::new(wall_clock),
+        }
+    }
+}
+
+fn wall_clock() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,119 @@
+//! Bits that flip and files that are cut: detected, repaired or harmless, never a wrong record.
+
+use super::*;
+
+/// A small log with all kinds of content, closed or not.
+fn small_log(close: bool) -> (Faulty, Vec<Contents>) {
+    let storage = Faulty::new(1);
+    let log = open_on(&storage, quiet()).unwrap();
+    let mut history = Vec::new();
+    log.create_topic(&spec("t", 2, &[("segment.bytes", "150")])).unwrap();
+    log.create_topic(&spec("z", 1, &[("compression.type", "snappy")])).unwrap();
+    let mut repetitive = Records::default();
+    repetitive.push(None, Some(&[b'a'; 100]), 5);
+    for i in 0..3 {
+        let mut transaction = log.begin().unwrap();
+        transaction.append(&at("t", 0), &numbered(i * 2..i * 2 + 2)).unwrap();
+        transaction.append(&at("t", 1), &numbered(i..i + 1)).unwrap();
+        transaction.append(&at("z", 0), &repetitive).unwrap();
+        transaction.set_position("g", &at("t", 0), i).unwrap();
+        transaction.commit().unwrap();
+        history.push(contents(&log).unwrap());
+    }
+    if close {
+        log.inner.close();
+    }
+    (storage, history)
+}
+
+/// Opens a log on changed files and looks at all that is in it.
+fn look(storage: &Faulty) -> Result<Contents, LogError> {
+    contents(&open_on(storage, quiet())?)
+}
+
+fn assert_refused_or(found: Result<Contents, LogError>, allowed: &[Contents], what: &str) {
+    match found {
+        Ok(found) => assert!(allowed.contains(&found), "{what}: {found:#?}"),
+        Err(LogError::Damaged { .. } | LogError::NewerFormat { .. }) => {}
+        Err(other) => panic!("{what}: {other}"),
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_closed_log_is_found_or_harmless() {
+    let (storage, history) = small_log(true);
+    let mut refused = 0;
+    for (path, size) in storage.paths() {
+        let must_refuse = path.ends_with(".log") || path.ends_with(".journal");
+        for bit in 0..size * 8 {
+            let changed = storage.after_kill();
+            changed.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+            let found = look(&changed);
+            assert!(!must_refuse || found.is_err(), "{path} bit {bit}: {found:#?}");
+            refused += usize::from(found.is_err());
+            assert_refused_or(found, &history[2..], &format!("{path} bit {bit}"));
+        }
+    }
+    assert!(refused > 1000);
+}
+
+#[test]
+fn every_truncation_of_a_closed_log_is_found_or_harmless() {
+    let (storage, history) = small_log(true);
+    for (path, size) in storage.paths() {
+        let must_refuse = path.ends_with(".log") || path.ends_with(".journal");
+        for len in 0..size {
+            let changed = storage.after_kill();
+            changed.edit(&path, |bytes| bytes.truncate(len));
+            let found = look(&changed);
+            assert!(!must_refuse || found.is_err(), "{path} cut to {len}: {found:#?}");
+            assert_refused_or(found, &history[2..], &format!("{path} cut to {len}"));
+        }
+        let changed = storage.after_kill();
+        changed.remove(&path).unwrap();
+        assert_refused_or(look(&changed), &history[2..], &format!("{path} removed"));
+    }
+}
+
+/// Without a durable mark a cut journal looks as after loss of power: a prefix of the commits is what there is.
+#[test]
+fn what_no_mark_covers_is_cut_to_whole_commits() {
+    let (storage, mut history) = small_log(false);
+    let log = open_on(&Faulty::new(1), quiet()).unwrap();
+    log.create_topic(&spec("t", 2, &[("segment.bytes", "150")])).unwrap();
+    history.push(contents(&log).unwrap());
+    log.create_topic(&spec("z", 1, &[("compression.type", "snappy")])).unwrap();
+    history.push(contents(&log).unwrap());
+    history.push(Contents::default());
+    for (path, size) in storage.paths() {
+        for len in (0..size).filter(|_| path != "format") {
+            let changed = storage.after_kill();
+            changed.edit("durable", |bytes| bytes.clear());
+            changed.edit(&path, |bytes| bytes.truncate(len));
+            assert_refused_or(look(&changed), &history, &format!("{path} cut to {len}"));
+        }
+        for bit in (0..size * 8).filter(|_| path != "format") {
+            let changed = storage.after_kill();
+            changed.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+            assert_refused_or(look(&changed), &history, &format!("{path} bit {bit}"));
+        }
+    }
+}
+
+#[test]
+fn what_was_cut_is_reported_and_the_log_goes_on() {
+    let (storage, history) = small_log(false);
+    let changed = storage.after_kill();
+    let (path, _) = storage.paths().into_iter().rfind(|(path, _)| path.contains("z~2/0")).unwrap();
+    changed.edit(&path, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let log = open_on(&changed, quiet()).unwrap();
+    assert_eq!(log.recovery().commits_cut, 1);
+    assert!(log.recovery().reason.as_ref().unwrap().contains("wrong checksum of a batch"));
+    assert_eq!(contents(&log).unwrap(), history[1]);
+    log.append(&at("t", 0), &numbered(50..60)).unwrap();
+    log.inner.close();
+    drop(log);
+    let log = open_on(&changed.after_kill(), quiet()).unwrap();
+    assert_eq!(log.recovery(), &RecoveryReport::default());
+    assert_eq!(read_all(&log, &at("t", 0)).unwrap().len(), 14);
+}

@@ -1,0 +1,161 @@
+//! A pull query over a view: which rows to look at, then the query's own steps over them.
+
+use std::collections::BTreeMap;
+
+use arrow::array::ArrayRef;
+
+use crate::analyze::{Target, analyze};
+use crate::catalog::{Catalog, SourceWindow};
+use crate::dataflow::{Batch, Context, Task, ScanReader};
+use crate::error::{Error, Result};
+use crate::expr;
+use crate::format;
+use crate::plan::{Plan, Schema, StageInput, Step};
+use crate::query::View;
+use crate::query::view::ViewRows;
+use crate::sql::ast::{self, BinaryOp, Expr, ExprKind};
+use crate::types::{Value, values_to_array};
+
+/// The rows that a pull query gives.
+pub struct Pulled {
+    pub schema: Schema,
+    pub batches: Vec<Batch>,
+}
+
+/// Answers a pull query over a table's view.
+pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>, view: &View) -> Result<Pulled> {
+    check_clauses(query)?;
+    let analyzed = analyze(query, catalog, Target::Transient)?;
+    let mut plan = analyzed.plan;
+    // The rows of a view are rows, not changes: nothing is retracted.
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if let Step::Filter { table, .. } = step {
+            *table = false;
+        }
+    }
+    let rows = match keys(query, catalog, view)? {
+        Some(keys) if view.source.window.is_none() => view.get(&keys),
+        Some(keys) => {
+            let suffix = if view.source.window == Some(SourceWindow::Session) { 16 } else { 8 };
+            view.scan(&|key| {
+                key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..])
+            })
+        }
+        None => {
+            if settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false") {
+                return Err(Error::statement(
+                    "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
+                )
+                .hint("compare the whole key with = in WHERE"));
+            }
+            view.scan(&|_| true)
+        }
+    };
+    let batches = evaluate(&plan, rows)?;
+    Ok(Pulled { schema: plan.schema, batches })
+}
+
+fn check_clauses(query: &ast::Query) -> Result<()> {
+    let refuse = |clause: &str| {
+        Err(Error::statement(format!("Pull queries don't support {clause} clauses."))
+            .hint("add EMIT CHANGES if you want a push query"))
+    };
+    if query.window.is_some() {
+        return refuse("WINDOW");
+    }
+    if !query.group_by.is_empty() {
+        return refuse("GROUP BY");
+    }
+    if !query.partition_by.is_empty() {
+        return refuse("PARTITION BY");
+    }
+    if query.having.is_some() {
+        return refuse("HAVING");
+    }
+    if !query.from.joins.is_empty() {
+        return refuse("JOIN");
+    }
+    Ok(())
+}
+
+fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Vec<Batch>> {
+    let [stage] = plan.stages.as_slice() else {
+        return Err(Error::statement("Pull queries can't re-key rows."));
+    };
+    let StageInput::Scan(scan) = &stage.input else { return Err(Error::internal("a pull query without a scan")) };
+    let mut batches = Vec::new();
+    let mut context = Context::default();
+    for ViewRows { partition, mut records } in rows {
+        let mut reader = ScanReader::new(scan, partition, false)?;
+        if let Some(batch) = reader.read(&mut records, &mut context)? {
+            Task::new(&stage.steps, false)?.push(batch, &mut batches)?;
+        }
+    }
+    Ok(batches)
+}
+
+/// The key bytes that WHERE asks for, when it asks for whole keys: `k = literal`, `k IN (...)`, and for several key columns
+/// an equality for each, joined by AND with whatever else.
+fn keys(query: &ast::Query, catalog: &Catalog, view: &View) -> Result<Option<Vec<Vec<u8>>>> {
+    let Some(filter) = &query.filter else { return Ok(None) };
+    let mut found: BTreeMap<&str, Vec<&Expr>> = BTreeMap::new();
+    collect_equalities(filter, &mut found);
+    let columns = &view.source.key.columns;
+    let mut choices: Vec<Vec<Value>> = vec![Vec::new()];
+    for (name, ty) in columns {
+        let Some(literals) = found.get(name.as_str()) else { return Ok(None) };
+        let mut values = Vec::new();
+        for literal in literals {
+            match expr::constant(literal, Some(ty), &|name| catalog.custom_type(name).cloned()) {
+                Ok(Value::Null) => {}
+                Ok(value) => values.push(value),
+                // Not a constant of the key's type: the filter itself will judge.
+                Err(_) => return Ok(None),
+            }
+        }
+        choices = choices
+            .into_iter()
+            .flat_map(|prefix| values.iter().map(move |value| [prefix.clone(), vec![value.clone()]].concat()))
+            .collect();
+    }
+    let mut encoder = format::encoder(&view.source.key)?;
+    let arrays: Vec<ArrayRef> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, (_, ty))| {
+            values_to_array(&choices.iter().map(|choice| choice[index].clone()).collect::<Vec<_>>(), ty)
+        })
+        .collect();
+    let (mut data, mut spans) = (Vec::new(), Vec::new());
+    encoder.encode(&arrays, choices.len(), None, &mut data, &mut spans);
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    for span in spans.iter().filter(|span| !span.is_null()) {
+        let key = data[span.start as usize..span.start as usize + span.len as usize].to_vec();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    Ok(Some(keys))
+}
+
+fn collect_equalities<'a>(expr: &'a Expr, found: &mut BTreeMap<&'a str, Vec<&'a Expr>>) {
+    match &expr.kind {
+        ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            collect_equalities(left, found);
+            collect_equalities(right, found);
+        }
+        ExprKind::Binary { op: BinaryOp::Equal, left, right } => {
+            for (side, other) in [(left, right), (right, left)] {
+                if let ExprKind::Column { name, .. } = &side.kind {
+                    found.entry(&name.text).or_insert_with(|| vec![other]);
+                }
+            }
+        }
+        ExprKind::InList { operand, negated: false, list } => {
+            if let ExprKind::Column { name, .. } = &operand.kind {
+                found.entry(&name.text).or_insert_with(|| list.iter().collect());
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,87 @@
+//! SELECT and its clauses.
+
+use super::{expression, identifier, list, span};
+use crate::sql::ast::{Emit, Expr, Join, JoinKind, NamedSource, Query, SelectItem, Window, WindowKind, Within};
+
+pub(super) fn text(query: &Query) -> String {
+    let mut out = format!("SELECT {} FROM {}", list(&query.items, item), source(&query.from.first));
+    for each in &query.from.joins {
+        out.push_str(&join(each));
+    }
+    if let Some(each) = &query.window {
+        out.push_str(&window(each));
+    }
+    if let Some(filter) = &query.filter {
+        out.push_str(&format!(" WHERE {}", expression(filter)));
+    }
+    out.push_str(&grouping("GROUP BY", &query.group_by));
+    out.push_str(&grouping("PARTITION BY", &query.partition_by));
+    if let Some(having) = &query.having {
+        out.push_str(&format!(" HAVING {}", expression(having)));
+    }
+    match query.emit {
+        Some(Emit::Changes) => out.push_str(" EMIT CHANGES"),
+        Some(Emit::Final) => out.push_str(" EMIT FINAL"),
+        None => {}
+    }
+    if let Some(limit) = query.limit {
+        out.push_str(&format!(" LIMIT {limit}"));
+    }
+    out
+}
+
+fn item(item: &SelectItem) -> String {
+    match item {
+        SelectItem::Star { source: None, .. } => "*".to_owned(),
+        SelectItem::Star { source: Some(source), .. } => format!("{}.*", identifier(&source.text)),
+        SelectItem::StructStar(base) => format!("{}->*", expression(base)),
+        SelectItem::Expr { expr, alias } => aliased(expression(expr), alias.as_ref()),
+    }
+}
+
+fn aliased(mut text: String, alias: Option<&crate::sql::ast::Ident>) -> String {
+    if let Some(alias) = alias {
+        text.push_str(&format!(" AS {}", identifier(&alias.text)));
+    }
+    text
+}
+
+fn source(source: &NamedSource) -> String {
+    aliased(identifier(&source.name.text), source.alias.as_ref())
+}
+
+fn join(join: &Join) -> String {
+    let kind = match join.kind {
+        JoinKind::Inner => "INNER",
+        JoinKind::Left => "LEFT OUTER",
+        JoinKind::Right => "RIGHT OUTER",
+        JoinKind::Full => "FULL OUTER",
+    };
+    let within = join.within.as_ref().map(within).unwrap_or_default();
+    format!(" {kind} JOIN {}{within} ON {}", source(&join.source), expression(&join.on))
+}
+
+fn within(within: &Within) -> String {
+    let spans = if within.before == within.after {
+        span(within.before)
+    } else {
+        format!("({}, {})", span(within.before), span(within.after))
+    };
+    let grace = within.grace.map(|grace| format!(" GRACE PERIOD {}", span(grace))).unwrap_or_default();
+    format!(" WITHIN {spans}{grace}")
+}
+
+fn window(window: &Window) -> String {
+    let kind = match window.kind {
+        WindowKind::Tumbling { size } => format!("TUMBLING (SIZE {}", span(size)),
+        WindowKind::Hopping { size, advance } => format!("HOPPING (SIZE {}, ADVANCE BY {}", span(size), span(advance)),
+        WindowKind::Session { gap } => format!("SESSION ({}", span(gap)),
+    };
+    let retention = window.retention.map(|retention| format!(", RETENTION {}", span(retention))).unwrap_or_default();
+    let grace = window.grace.map(|grace| format!(", GRACE PERIOD {}", span(grace))).unwrap_or_default();
+    format!(" WINDOW {kind}{retention}{grace})")
+}
+
+fn grouping(clause: &str, exprs: &[Expr]) -> String {
+    if exprs.is_empty() { String::new() } else { format!(" {clause} {}", list(exprs, expression)) }
+}

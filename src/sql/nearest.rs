@@ -1,0 +1,54 @@
+//! The nearest name to a misspelt one.
+
+/// The candidate nearest to `word`, ignoring case, when it is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Longer words are no slips of the finger, and the work is the product of the lengths.
+    const CHARS_MAX: usize = 64;
+    let word: Vec<char> = word.chars().flat_map(char::to_uppercase).collect();
+    if word.len() < 2 || word.len() > CHARS_MAX {
+        return None;
+    }
+    let allowed = if word.len() < 4 { 1 } else { 2.min(word.len() / 3).max(1) };
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.chars().count() <= CHARS_MAX)
+        .map(|candidate| {
+            (distance(&word, &candidate.chars().flat_map(char::to_uppercase).collect::<Vec<_>>()), candidate)
+        })
+        .filter(|(distance, _)| (1..=allowed).contains(distance))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
+fn distance(left: &[char], right: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (i, l) in left.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, r) in right.iter().enumerate() {
+            let mut best = (above[j + 1] + 1).min(row[j] + 1).min(above[j] + usize::from(l != r));
+            if i > 0 && j > 0 && *l == right[j - 1] && left[i - 1] == *r {
+                best = best.min(before[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found_and_strangers_are_not() {
+        let words = ["SELECT", "FROM", "WHERE", "STREAM"];
+        assert_eq!(nearest("selct", words), Some("SELECT"));
+        assert_eq!(nearest("FORM", words), Some("FROM"));
+        assert_eq!(nearest("STREEM", words), Some("STREAM"));
+        assert_eq!(nearest("banana", words), None);
+        assert_eq!(nearest("WHERE", words), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! SELECT and its clauses.
+
+use std::time::Duration;
+
+use super::Parser;
+use crate::error::{Error, Result};
+use crate::sql::ast::{
+    Emit, Expr, Join, JoinKind, NamedSource, Query, Relation, SelectItem, Window, WindowKind, Within,
+};
+use crate::sql::lexer::Kind;
+
+/// Units of a span of time with their milliseconds; each may have an S at its end.
+pub(crate) const UNITS: &[(&str, u64)] = &[
+    ("DAY", 24 * 60 * 60 * 1000),
+    ("HOUR", 60 * 60 * 1000),
+    ("MINUTE", 60 * 1000),
+    ("SECOND", 1000),
+    ("MILLISECOND", 1),
+];
+
+impl Parser<'_> {
+    pub(super) fn query(&mut self) -> Result<Query> {
+        self.expect_word("SELECT")?;
+        if self.is_word("DISTINCT") && !self.is_symbol_at(1, ",") && self.word_at(1) != Some("FROM") {
+            let hint = "Group by the columns, in a table: every group is there once.";
+            return Err(Error::not_supported("SELECT DISTINCT", hint).at(self.at()));
+        }
+        let items = self.list(Self::select_item)?;
+        if !self.eat_word("FROM") {
+            return Err(self.unexpected("`,` or FROM"));
+        }
+        let query = Query {
+            items,
+            from: self.relation()?,
+            window: if self.is_word("WINDOW") { Some(self.window()?) } else { None },
+            filter: if self.eat_word("WHERE") { Some(self.expression()?) } else { None },
+            group_by: if self.eat_words(&["GROUP", "BY"]) { self.grouping()? } else { Vec::new() },
+            partition_by: if self.eat_words(&["PARTITION", "BY"]) { self.grouping()? } else { Vec::new() },
+            having: if self.eat_word("HAVING") { Some(self.expression()?) } else { None },
+            emit: if self.eat_word("EMIT") { Some(self.emit()?) } else { None },
+            limit: if self.eat_word("LIMIT") { Some(self.whole("a number of rows")?) } else { None },
+        };
+        self.end_of_query()?;
+        Ok(query)
+    }
+
+    fn select_item(&mut self) -> Result<SelectItem> {
+        let at = self.at();
+        if self.eat_symbol("*") {
+            return Ok(SelectItem::Star { source: None, at });
+        }
+        if self.is_symbol_at(1, ".") && self.is_symbol_at(2, "*") {
+            let source = self.identifier("a source's name")?;
+            self.next += 2;
+            return Ok(SelectItem::Star { source: Some(source), at });
+        }
+        let expr = self.expression()?;
+        if self.is_symbol("->") && self.is_symbol_at(1, "*") {
+            self.next += 2;
+            return Ok(SelectItem::StructStar(expr));
+        }
+        Ok(SelectItem::Expr { expr, alias: self.alias()? })
+    }
+
+    fn relation(&mut self) -> Result<Relation> {
+        let first = self.source()?;
+        let mut joins = Vec::new();
+        while let Some(kind) = self.join_kind()? {
+            let source = self.source()?;
+            let within = if self.eat_word("WITHIN") { Some(self.within()?) } else { None };
+            if self.is_word("USING") {
+                return Err(Error::not_supported("USING", "Write ON a.id = b.id.").at(self.at()));
+            }
+            if !self.eat_word("ON") {
+                return Err(self.unexpected(if within.is_some() { "ON" } else { "WITHIN or ON" }));
+            }
+            joins.push(Join { kind, source, within, on: self.expression()? });
+        }
+        if self.is_symbol(",") {
+            let hint = "Write FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
+            return Err(Error::not_supported("a list of sources in FROM", hint).at(self.at()));
+        }
+        Ok(Relation { first, joins })
+    }
+
+    fn source(&mut self) -> Result<NamedSource> {
+        if self.is_symbol("(") {
+            return Err(self.subquery());
+        }
+        let name = self.identifier("the name of a stream or table")?;
+        if self.is_symbol("(") {
+            let hint = "Table functions stand in the SELECT list: SELECT EXPLODE(list) FROM source.";
+            return Err(Error::not_supported("a table function in FROM", hint).at(self.at()));
+        }
+        if self.is_symbol(".") {
+            let hint = "There are no schemas or databases: name the stream or table alone.";
+            return Err(self.unexpected("the end of the source's name").hint(hint));
+        }
+        Ok(NamedSource { name, alias: self.alias()? })
+    }
+
+    fn join_kind(&mut self) -> Result<Option<JoinKind>> {
+        if matches!(self.word_at(0), Some("CROSS" | "NATURAL")) && self.word_at(1) == Some("JOIN") {
+            let what = format!("a {} JOIN", self.word_at(0).unwrap_or_default());
+            return Err(Error::not_supported(what, "Write JOIN ... ON left = right.").at(self.at()));
+        }
+        let kind = match self.word_at(0) {
+            Some("JOIN" | "INNER") => JoinKind::Inner,
+            Some("LEFT") => JoinKind::Left,
+            Some("RIGHT") => JoinKind::Right,
+            Some("FULL") => JoinKind::Full,
+            _ => return Ok(None),
+        };
+        if !self.is_word("JOIN") {
+            self.advance();
+            if kind != JoinKind::Inner {
+                self.eat_word("OUTER");
+            }
+        }
+        self.expect_word("JOIN")?;
+        Ok(Some(kind))
+    }
+
+    /// `1 HOUR` or `(1 HOUR, 2 HOURS)`, perhaps with a grace period
+    fn within(&mut self) -> Result<Within> {
+        let (before, after) = if self.eat_symbol("(") {
+            let before = self.span()?;
+            self.expect_symbol(",")?;
+            let after = self.span()?;
+            self.expect_symbol(")")?;
+            (before, after)
+        } else {
+            let span = self.span()?;
+            (span, span)
+        };
+        let grace = if self.eat_word("GRACE") { Some(self.period()?) } else { None };
+        Ok(Within { before, after, grace })
+    }
+
+    fn period(&mut self) -> Result<Duration> {
+        self.expect_word("PERIOD")?;
+        self.span()
+    }
+
+    /// `10 SECONDS`
+    pub(super) fn span(&mut self) -> Result<Duration> {
+        let at = self.at();
+        let count: u64 = self.whole("a span of time, like 10 seconds")?;
+        let unit = self.word_at(0).unwrap_or_default();
+        let singular = unit.strip_suffix('S').unwrap_or(unit);
+        let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == singular) else {
+            let error = self.unexpected("DAYS, HOURS, MINUTES, SECONDS or MILLISECONDS");
+            return Err(match singular {
+                "WEEK" => error.hint("A week is 7 DAYS."),
+                "MONTH" | "YEAR" => error.hint("Months and years differ in length: say how many DAYS."),
+                _ => error,
+            });
+        };
+        self.advance();
+        let total = count.checked_mul(*millis).filter(|total| i64::try_from(*total).is_ok());
+        total.map(Duration::from_millis).ok_or_else(|| Error::statement("this span of time is too long").at(at))
+    }
+
+    /// `WINDOW [name] TUMBLING (...)`
+    fn window(&mut self) -> Result<Window> {
+        self.expect_word("WINDOW")?;
+        let is_kind = |word: Option<&str>| matches!(word, Some("TUMBLING" | "HOPPING" | "SESSION"));
+        if is_kind(self.word_at(1)) && self.identifier_at(0).is_some() {
+            self.advance();
+        }
+        let kind = self.word_at(0).unwrap_or_default().to_owned();
+        if !is_kind(Some(&kind)) {
+            return Err(self.unexpected("TUMBLING, HOPPING or SESSION"));
+        }
+        self.advance();
+        self.expect_symbol("(")?;
+        let kind = match kind.as_str() {
+            "TUMBLING" => WindowKind::Tumbling { size: self.sized("SIZE")? },
+            "HOPPING" => {
+                let size = self.sized("SIZE")?;
+                self.expect_symbol(",")?;
+                self.expect_words(&["ADVANCE", "BY"])?;
+                WindowKind::Hopping { size, advance: self.span()? }
+            }
+            _ => WindowKind::Session { gap: self.span()? },
+        };
+        let retention = if self.eat_option("RETENTION") { Some(self.span()?) } else { None };
+        let grace = if self.eat_option("GRACE") { Some(self.period()?) } else { None };
+        if self.eat_symbol(")") {
+            return Ok(Window { kind, retention, grace });
+        }
+        Err(self.unexpected(if self.is_symbol(",") { "`)`" } else { "RETENTION, GRACE PERIOD, `,` or `)`" }))
+    }
+
+    fn sized(&mut self, word: &str) -> Result<Duration> {
+        self.expect_word(word)?;
+        self.span()
+    }
+
+    /// `, OPTION`
+    fn eat_option(&mut self, option: &str) -> bool {
+        let found = self.is_symbol(",") && self.word_at(1) == Some(option);
+        if found {
+            self.next += 2;
+        }
+        found
+    }
+
+    /// `a, b` or `(a, b)`
+    fn grouping(&mut self) -> Result<Vec<Expr>> {
+        let start = self.next;
+        if self.is_symbol("(")
+            && let Ok(list) = self.parenthesised(Self::expression)
+            && self.ends_grouping()
+        {
+            return Ok(list);
+        }
+        self.next = start;
+        self.list(Self::expression)
+    }
+
+    fn ends_grouping(&self) -> bool {
+        match &self.peek().kind {
+            Kind::Word(word) => matches!(word.as_str(), "PARTITION" | "HAVING" | "EMIT" | "LIMIT"),
+            kind => *kind == Kind::End,
+        }
+    }
+
+    fn emit(&mut self) -> Result<Emit> {
+        if self.eat_word("CHANGES") {
+            Ok(Emit::Changes)
+        } else if self.eat_word("FINAL") {
+            Ok(Emit::Final)
+        } else {
+            Err(self.unexpected("CHANGES or FINAL"))
+        }
+    }
+
+    /// Clauses of SQL that aren't there, and clauses out of order, each with its own answer.
+    fn end_of_query(&self) -> Result<()> {
+        let word = self.word_at(0).unwrap_or_default();
+        let hint = match word {
+            "ORDER" => "A stream's results come as they happen; sort what you read on your side.",
+            "UNION" | "INTERSECT" | "EXCEPT" => {
+                "To unite streams, write each with INSERT INTO ... SELECT into one stream."
+            }
+            "OFFSET" => "LIMIT alone is there.",
+            _ => return self.misplaced_clause(word),
+        };
+        let what = if word == "ORDER" { "ORDER BY" } else { word };
+        Err(Error::not_supported(what, hint).at(self.at()))
+    }
+
+    fn misplaced_clause(&self, word: &str) -> Result<()> {
+        if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "EMIT" | "LIMIT") {
+            let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT.";
+            return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));
+        }
+        Ok(())
+    }
+}

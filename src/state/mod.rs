@@ -1,0 +1,11 @@
+//! Keyed state: keys interned to small numbers, values as bytes for changelog and snapshot, and the newest row of each key.
+//! Doesn't know what an aggregate or a join means.
+
+pub mod codec;
+mod framing;
+mod keys;
+mod rows;
+
+pub use framing::{FrameReader, FrameWriter};
+pub use keys::Keys;
+pub use rows::RowStore;

@@ -1,0 +1,288 @@
+//! An engine for the tests of the test runner: sources over topics, copies (`CREATE STREAM b AS SELECT * FROM a`),
+//! INSERT VALUES and SELECT *. Keys are KAFKA strings, values JSON; a windowed source is copied as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use parking_lot::Mutex;
+
+use super::json::Json;
+use super::subject::{KeyWindow, SourceSummary, Subject, TopicLayout};
+use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
+use crate::error::{Error, Result};
+use crate::format::{Format, Layout};
+use crate::log::*;
+use crate::sql;
+use crate::sql::ast::{
+    ColumnRole, ExprKind, Ident, Literal, ParsedStatement, Properties, Query, SourceKind, Statement, Type,
+};
+use crate::types::{SqlType, Value};
+
+pub fn new_fake(properties: &BTreeMap<String, String>) -> Result<Box<dyn Subject>> {
+    match properties.get("broken") {
+        Some(_) => Err(Error::statement("broken is no property")),
+        None => Ok(Box::new(Fake::default())),
+    }
+}
+
+#[derive(Default)]
+struct Fake {
+    log: Arc<MemoryLog>,
+    sources: Vec<(SourceSummary, TopicLayout)>,
+    /// (from, to, how many of each partition were copied)
+    copies: Vec<(String, String, BTreeMap<u32, i64>)>,
+}
+
+fn property<'a>(properties: &'a Properties, name: &str) -> Option<&'a str> {
+    properties.iter().find(|(property, _)| property.text == name).map(|(_, value)| match value {
+        Literal::String(text) | Literal::Number(text) => text.as_str(),
+        _ => "",
+    })
+}
+
+fn sql_type(ty: &Type) -> SqlType {
+    match ty {
+        Type::Bigint => SqlType::Bigint,
+        Type::Double => SqlType::Double,
+        Type::Decimal { precision, scale } => SqlType::Decimal { precision: *precision, scale: *scale },
+        _ => SqlType::String,
+    }
+}
+
+impl Fake {
+    fn find(&self, name: &Ident) -> Result<(SourceSummary, TopicLayout)> {
+        let found = self.sources.iter().find(|(source, _)| source.name == name.text).cloned();
+        found.ok_or_else(|| Error::statement(format!("{} does not exist", name.text)))
+    }
+
+    fn create(&mut self, statement: Statement) -> Result<()> {
+        let Statement::CreateSource { kind, name, columns, properties, is_source, .. } = statement else {
+            return Ok(());
+        };
+        if property(&properties, "VALUE_FORMAT") == Some("AVRO") {
+            return Err(Error::not_supported("format AVRO", "use JSON"));
+        }
+        let topic = property(&properties, "KAFKA_TOPIC").unwrap_or(&name.text).to_owned();
+        let part = |format, is_key: bool| Layout {
+            format,
+            delimiter: ',',
+            columns: columns
+                .iter()
+                .filter(|column| (column.role != ColumnRole::Value) == is_key)
+                .map(|column| (column.name.text.clone(), sql_type(&column.ty)))
+                .collect(),
+            wrapped: !is_key,
+        };
+        let (key, value) = (part(Format::Kafka, true), part(Format::Json, false));
+        let text = |columns: &[(String, SqlType)], mark: &'static str| {
+            columns.iter().map(move |(name, ty)| format!("`{name}` {ty}{mark}")).collect::<Vec<_>>()
+        };
+        let schema = [text(&key.columns, " KEY"), text(&value.columns, "")].concat().join(", ");
+        let window_type = property(&properties, "WINDOW_TYPE").map(str::to_owned);
+        let window = match window_type.as_deref() {
+            None => None,
+            Some("SESSION") => Some(KeyWindow::Session),
+            Some(_) => Some(KeyWindow::Time { size_ms: 10 }),
+        };
+        let summary = SourceSummary {
+            name: name.text,
+            kind,
+            topic,
+            key_format: "KAFKA".into(),
+            value_format: "JSON".into(),
+            key_features: vec!["UNWRAP_SINGLES".into()],
+            value_features: vec![],
+            window_type,
+            is_source,
+            schema,
+        };
+        self.sources.push((summary, TopicLayout { key, value, window }));
+        Ok(())
+    }
+
+    fn create_copy(&mut self, kind: SourceKind, name: Ident, query: &Query) -> Result<()> {
+        let (from, layout) = self.find(&query.from.first.name)?;
+        let partitions = self.log.partitions(&from.topic).unwrap_or(1);
+        self.log.create_topic(&TopicSpec { name: name.text.clone(), partitions, configs: BTreeMap::new() })?;
+        self.copies.push((from.topic.clone(), name.text.clone(), BTreeMap::new()));
+        let summary = SourceSummary { kind, topic: name.text.clone(), name: name.text, ..from };
+        self.sources.push((summary, layout));
+        Ok(())
+    }
+
+    fn select(&self, query: &Query) -> Result<RowStream> {
+        let (source, layout) = self.find(&query.from.first.name)?;
+        let mut columns = layout.key.columns.clone();
+        columns.extend(layout.value.columns.clone());
+        let (sender, events) = sync_channel(4);
+        let mut rows = Vec::new();
+        for records in self.log.topics.lock().get(&source.topic).into_iter().flatten() {
+            for row in 0..records.len() {
+                let mut values = vec![Value::String(String::from_utf8_lossy(records.key(row).unwrap_or(b"")).into())];
+                let json = Json::parse(std::str::from_utf8(records.value(row).unwrap_or(b"null")).unwrap()).unwrap();
+                if json == Json::string("poison") {
+                    sender.send(RowEvent::Failed(Error::statement("the query fails"))).unwrap();
+                }
+                values.extend(layout.value.columns.iter().map(|(name, _)| match json.get(name) {
+                    Some(Json::Number(text)) => Value::Bigint(text.parse().unwrap()),
+                    Some(Json::String(text)) => Value::String(text.clone()),
+                    _ => Value::Null,
+                }));
+                rows.push(Row { values, tombstone: json.is_null() });
+            }
+        }
+        sender.send(RowEvent::Rows(rows)).unwrap();
+        sender.send(RowEvent::End("Query Completed".into())).unwrap();
+        Ok(RowStream { columns, query_id: None, events, on_drop: None })
+    }
+}
+
+impl Subject for Fake {
+    fn execute(&mut self, statement: &str) -> Result<Reply> {
+        let ParsedStatement { statement, .. } = sql::parse(statement)?.remove(0);
+        match statement {
+            Statement::CreateSource { .. } => self.create(statement)?,
+            Statement::CreateAs { kind, name, query, .. } => self.create_copy(kind, name, &query)?,
+            Statement::Select(query) => return self.select(&query).map(Reply::Rows),
+            Statement::InsertValues { target, columns, values } => {
+                let (source, layout) = self.find(&target)?;
+                let mut records = Records::default();
+                let text = |i: usize| match &values[i].kind {
+                    ExprKind::String(text) => Json::string(text),
+                    ExprKind::Int(value) => Json::number(value),
+                    _ => Json::Null,
+                };
+                let at = |name: &str| columns.iter().position(|column| column.text == name).map(text);
+                let fields =
+                    layout.value.columns.iter().map(|(name, _)| (name.clone(), at(name).unwrap_or(Json::Null)));
+                let value = Json::Object(fields.collect()).to_string();
+                let key = at(&layout.key.columns[0].0).map(|key| key.plain());
+                let time = at("ROWTIME").and_then(|time| time.as_i64()).unwrap_or(0);
+                records.push(key.as_deref().map(str::as_bytes), Some(value.as_bytes()), time);
+                self.log.append(&TopicPartition { topic: source.topic, partition: 0 }, &records)?;
+            }
+            Statement::Terminate(_) => panic!("the fake panics"),
+            Statement::Pause(_) => return Err(Error::internal("the fake has a defect")),
+            _ => return Err(Error::not_supported("this statement", "it is a fake")),
+        }
+        Ok(Reply::Done(Status { message: String::new(), query_id: None, warnings: vec![] }))
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        self.log.clone()
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        for (from, to, copied) in &mut self.copies {
+            for partition in 0..self.log.partitions(from).unwrap_or(0) {
+                let mut records = Records::default();
+                let position = copied.entry(partition).or_default();
+                self.log.fetch(&TopicPartition { topic: from.clone(), partition }, *position, 0, &mut records)?;
+                *position = records.next_offset;
+                if (0..records.len()).any(|row| records.value(row) == Some(b"\"poison\"")) {
+                    return Err(Error::world("the query stopped"));
+                }
+                self.log.append(&TopicPartition { topic: to.clone(), partition }, &records)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&self, name: &str) -> Option<SourceSummary> {
+        self.find(&Ident::new(name)).ok().map(|(source, _)| source)
+    }
+
+    fn layouts(&self, topic: &str) -> Option<TopicLayout> {
+        self.sources.iter().find(|(source, _)| source.topic == topic).map(|(_, layout)| layout.clone())
+    }
+}
+
+/// Topics in memory: appended records by partition.
+#[derive(Default)]
+struct MemoryLog {
+    topics: Mutex<BTreeMap<String, Vec<Records>>>,
+}
+
+impl Log for MemoryLog {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        let mut topics = self.topics.lock();
+        if topics.contains_key(&spec.name) {
+            return Err(LogError::TopicExists(spec.name.clone()));
+        }
+        topics.insert(spec.name.clone(), vec![Records::default(); spec.partitions as usize]);
+        Ok(())
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.topics.lock().keys().cloned().collect()
+    }
+
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        self.topics.lock().get(topic).map(|partitions| partitions.len() as u32)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        Ok((0, self.topics.lock()[&partition.topic][partition.partition as usize].len() as i64))
+    }
+
+    fn fetch(&self, partition: &TopicPartition, from: i64, _: usize, into: &mut Records) -> Result<(), LogError> {
+        *into = self.topics.lock()[&partition.topic][partition.partition as usize].clone();
+        into.next_offset = into.len() as i64;
+        into.meta.drain(..from as usize);
+        Ok(())
+    }
+
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        let mut topics = self.topics.lock();
+        let unknown = || LogError::UnknownTopic(partition.topic.clone());
+        let stored = &mut topics.get_mut(&partition.topic).ok_or_else(unknown)?[partition.partition as usize];
+        let first = stored.len() as i64;
+        for row in 0..records.len() {
+            let headers = records.headers(row);
+            let timestamp = records.meta[row].timestamp;
+            stored.push_with_headers(records.key(row), records.value(row), timestamp, &headers);
+            let offset = stored.len() as i64 - 1;
+            stored.meta.last_mut().unwrap().offset = offset;
+        }
+        Ok(first)
+    }
+
+    fn alter_topic(&self, _: &str, _: Option<u32>, _: &[(String, Option<String>)]) -> Result<(), LogError> {
+        unreachable!()
+    }
+    fn empty_topic(&self, _: &str) -> Result<(), LogError> {
+        unreachable!()
+    }
+    fn delete_records(&self, _: &TopicPartition, _: i64) -> Result<(), LogError> {
+        unreachable!()
+    }
+    fn delete_topic(&self, _: &str) -> Result<(), LogError> {
+        unreachable!()
+    }
+    fn describe_topic(&self, _: &str) -> Result<TopicDescription, LogError> {
+        unreachable!()
+    }
+    fn offset_for_time(&self, _: &TopicPartition, _: i64) -> Result<i64, LogError> {
+        unreachable!()
+    }
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        unreachable!()
+    }
+    fn positions(&self, _: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        unreachable!()
+    }
+    fn groups(&self) -> Vec<String> {
+        unreachable!()
+    }
+    fn delete_group(&self, _: &str) -> Result<(), LogError> {
+        unreachable!()
+    }
+    fn watch(&self, _: &[String], _: &Arc<Signal>) {}
+    fn durability(&self) -> Durability {
+        Durability::Process
+    }
+    fn sync(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! `millpond test`: tests of SQL, run on an engine without a log on disk and with time from the records.
+//!
+//! Two forms: SQL files in the manner of ksqlDB's test tool (`--@test: name`, INSERT VALUES, ASSERT ...), and JSON cases
+//! (statements, input records, expected outputs or an expected rejection). Doesn't know how the engine works: it sees
+//! it through [`Subject`], and reads and writes records with a small codec of its own.
+
+mod case;
+mod codec;
+mod compare;
+mod drive;
+mod engine_subject;
+mod json;
+mod json_case;
+mod outputs;
+mod post;
+mod record;
+mod responses;
+mod schema;
+mod sql_assert;
+mod sql_test;
+mod subject;
+mod suite;
+mod verdict;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use engine_subject::EngineSubject;
+pub use subject::{KeyWindow, NewSubject, SourceSummary, Subject, TopicLayout};
+pub use suite::{Summary, Tally, run};

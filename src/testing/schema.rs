@@ -1,0 +1,114 @@
+//! A source's schema as text, made comparable: `ID BIGINT KEY, V STRING`.
+
+/// A column: its words and signs, names folded, type names in one spelling.
+type Column = Vec<String>;
+
+/// Whether two schemas state the same key columns in the same order and the same value columns in the same order.
+pub fn same_schema(expected: &str, actual: &str) -> bool {
+    let (expected, actual) = (columns(expected), columns(actual));
+    expected.len() == actual.len() && by_role(&expected) == by_role(&actual)
+}
+
+fn by_role(columns: &[Column]) -> (Vec<&Column>, Vec<&Column>) {
+    columns.iter().partition(|column| column.last().is_some_and(|word| word == "KEY"))
+}
+
+/// The columns of a schema without the marks of keys.
+pub fn columns_without_keys(schema: &str) -> Vec<Vec<String>> {
+    let mut columns = columns(schema);
+    for column in &mut columns {
+        column.pop_if(|word| word == "KEY");
+    }
+    columns
+}
+
+/// Cuts at the commas that are not within a type.
+fn columns(schema: &str) -> Vec<Column> {
+    let mut columns = vec![Column::new()];
+    let mut depth = 0_i32;
+    for token in tokens(schema) {
+        match token.as_str() {
+            "<" | "(" => depth += 1,
+            ">" | ")" => depth -= 1,
+            _ => {}
+        }
+        match columns.last_mut() {
+            Some(column) if token != "," || depth > 0 => column.push(token),
+            _ => columns.push(Column::new()),
+        }
+    }
+    for column in &mut columns {
+        // A table's key is the same column whether it is called so or not.
+        column.retain(|word| word != "PRIMARY");
+    }
+    columns.retain(|column| !column.is_empty());
+    columns
+}
+
+/// Words and signs. A name in back-ticks is a word as written, any other is folded to upper case.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '`' => rest[1..].find('`').map_or(rest.len(), |end| end + 2),
+            '\'' => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
+            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length);
+        tokens.push(match first {
+            '`' => token.trim_matches('`').to_owned(),
+            '\'' => token.to_owned(),
+            _ => one_spelling(token.to_uppercase()),
+        });
+        rest = after.trim_start();
+    }
+    tokens
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn one_spelling(word: String) -> String {
+    match word.as_str() {
+        "VARCHAR" => "STRING".to_owned(),
+        "INT" => "INTEGER".to_owned(),
+        _ => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_schema() {
+        for (expected, actual) in [
+            ("ID BIGINT KEY, V STRING", "`ID` BIGINT KEY, `V` VARCHAR"),
+            ("id INT PRIMARY KEY, v DECIMAL(4,2)", "`ID` INTEGER KEY, `V` DECIMAL(4, 2)"),
+            ("S STRUCT<A INT,`b` ARRAY<STRING>>", "`S` STRUCT<`A` INTEGER, `b` ARRAY<VARCHAR>>"),
+            ("V INT, K INT KEY", "`K` INTEGER KEY, `V` INTEGER"),
+        ] {
+            assert!(same_schema(expected, actual), "{expected} / {actual}");
+        }
+    }
+
+    #[test]
+    fn different_schemas() {
+        let schema = "ID BIGINT KEY, V STRING, W INT";
+        for other in [
+            "ID BIGINT, V STRING, W INT",
+            "ID INT KEY, V STRING, W INT",
+            "ID BIGINT KEY, W INT, V STRING",
+            "ID BIGINT KEY, V STRING",
+            "ID BIGINT KEY, V STRING, W INT, X INT",
+            "ID BIGINT KEY, `v` STRING, W INT",
+            "",
+        ] {
+            assert!(!same_schema(schema, other), "{other}");
+        }
+        assert!(!same_schema("A STRUCT<B INT, C INT>", "A STRUCT<C INT, B INT>"));
+    }
+}
