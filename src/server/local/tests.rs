@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use super::{Attached, LocalServer, attach, serve};
 use crate::engine::{Face, Reply, RowEvent, RowStream, Session};
 use crate::error::{Audience, Error};
-use crate::log::{Durability, Header, LogError, Records, Signal, TopicPartition, TopicSpec};
+use crate::log::embedded::EmbeddedLog;
+use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -173,7 +174,7 @@ fn the_log_works_over_the_socket() {
     assert_eq!(log.partitions("t"), Some(2));
     assert_eq!(log.partitions("u"), None);
     log.alter_topic("t", Some(3), &[("a".into(), Some("b".into())), ("retention.ms".into(), None)]).unwrap();
-    assert_eq!(log.describe_topic("t").unwrap(), crate::log::Log::describe_topic(&*face.log, "t").unwrap());
+    assert_eq!(log.describe_topic("t").unwrap(), face.log.describe_topic("t").unwrap());
     assert_eq!(log.describe_topic("t").unwrap().partitions.len(), 3);
 
     assert_eq!(log.append(&at(1), &record(Some(b"k"), b"v0", 10)).unwrap(), 0);
@@ -426,4 +427,60 @@ fn it_works_inside_another_runtime() {
         drop(attached);
         drop(server);
     });
+}
+
+/// No statements, but the log of the product.
+struct LogFace(Arc<EmbeddedLog>);
+
+impl Face for LogFace {
+    fn execute(&self, _: &mut Session, _: &str) -> Result<Reply, Error> {
+        Err(Error::not_supported("a statement", "use the log"))
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::clone(&self.0) as Arc<dyn Log>
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn the_embedded_log_is_the_same_from_afar() {
+    let folder = tempfile::tempdir().unwrap();
+    let near = Arc::new(EmbeddedLog::in_memory());
+    let _server = serve(Arc::new(LogFace(Arc::clone(&near))), folder.path()).unwrap();
+    let attached = attach(folder.path()).unwrap().unwrap();
+    let far = attached.log();
+    create(&attached, 2);
+    let signal = Arc::new(Signal::default());
+    far.watch(&["t".into()], &signal);
+    assert!(signal.wait(LONG));
+    while signal.wait(Duration::from_millis(50)) {}
+
+    let mut transaction = far.begin().unwrap();
+    for i in 0..100 {
+        transaction.append(&at(i % 2), &record(Some(b"k"), &i.to_le_bytes(), i64::from(i))).unwrap();
+    }
+    transaction.set_position("g", &at(1), 50).unwrap();
+    transaction.commit().unwrap();
+    assert!(signal.wait(LONG));
+    for partition in [at(0), at(1)] {
+        let (mut here, mut there) = (Records::default(), Records::default());
+        near.fetch(&partition, 0, 1 << 20, &mut here).unwrap();
+        far.fetch(&partition, 0, 1 << 20, &mut there).unwrap();
+        assert_eq!((here.len(), here.next_offset), (50, 50));
+        assert_eq!((there.len(), there.next_offset), (50, 50));
+        for row in 0..50 {
+            assert_eq!(here.meta[row].offset, there.meta[row].offset);
+            assert_eq!((here.key(row), here.value(row)), (there.key(row), there.value(row)));
+            assert_eq!(here.headers(row), there.headers(row));
+        }
+    }
+    assert_eq!(far.describe_topic("t").unwrap(), near.describe_topic("t").unwrap());
+    assert_eq!(far.positions("g").unwrap(), BTreeMap::from([(at(1), 50)]));
+    let spec = TopicSpec { name: "u".into(), partitions: 1, configs: BTreeMap::from([("no.such".into(), "1".into())]) };
+    let (here, there) = (near.create_topic(&spec).unwrap_err(), far.create_topic(&spec).unwrap_err());
+    assert_eq!(here.to_string(), there.to_string());
 }
