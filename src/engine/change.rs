@@ -248,7 +248,7 @@ impl Engine {
     }
 
     /// Starts all queries of the catalog.
-    pub(super) fn start_all(&self) -> Result<()> {
+    pub(super) fn start_all(&self) {
         let entries: Vec<QueryEntry> = self.inner.catalog.read().queries().cloned().collect();
         for entry in entries {
             let sink = self.inner.sinks.read().get(&entry.id).cloned();
@@ -257,7 +257,6 @@ impl Engine {
                 self.inner.quarantined.write().push((-1, format!("query {}: {error}", entry.id)));
             }
         }
-        Ok(())
     }
 }
 

@@ -441,6 +441,10 @@ impl Face for LogFace {
         Arc::clone(&self.0) as Arc<dyn Log>
     }
 
+    fn layouts(&self) -> std::collections::BTreeMap<String, crate::engine::TopicLayout> {
+        std::collections::BTreeMap::new()
+    }
+
     fn names(&self) -> Vec<String> {
         Vec::new()
     }
