@@ -2,15 +2,18 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 mod aggregates;
+mod bytes;
 mod collections;
 mod conditional;
 pub mod dates;
 mod define;
 mod describe;
+mod geo;
 mod kernel;
 mod lambdas;
 mod lists;
 mod maps;
+mod mask;
 mod math;
 mod order;
 mod pattern;
@@ -152,11 +155,14 @@ pub struct AggregateCall {
 fn all_entries() -> Vec<Function> {
     [
         aggregates::entries(),
+        bytes::entries(),
         collections::entries(),
         conditional::entries(),
         dates::entries(),
+        geo::entries(),
         lambdas::entries(),
         maps::entries(),
+        mask::entries(),
         math::entries(),
         regex::entries(),
         strings::entries(),
