@@ -9,6 +9,9 @@ pub mod dates;
 mod define;
 mod describe;
 mod geo;
+mod json;
+mod json_path;
+mod json_text;
 mod kernel;
 mod lambdas;
 mod lists;
@@ -25,6 +28,8 @@ mod resolve;
 mod strings;
 mod table;
 mod units;
+mod uri;
+mod url;
 mod zone;
 
 use arrow::array::ArrayRef;
@@ -160,6 +165,7 @@ fn all_entries() -> Vec<Function> {
         conditional::entries(),
         dates::entries(),
         geo::entries(),
+        json::entries(),
         lambdas::entries(),
         maps::entries(),
         mask::entries(),
@@ -167,6 +173,7 @@ fn all_entries() -> Vec<Function> {
         regex::entries(),
         strings::entries(),
         table::entries(),
+        url::entries(),
     ]
     .into_iter()
     .flatten()
