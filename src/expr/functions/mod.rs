@@ -25,7 +25,9 @@ mod pattern_parse;
 mod regex;
 mod registry;
 mod resolve;
+mod shifts;
 mod strings;
+mod substrings;
 mod table;
 mod units;
 mod uri;
@@ -171,7 +173,9 @@ fn all_entries() -> Vec<Function> {
         mask::entries(),
         math::entries(),
         regex::entries(),
+        shifts::entries(),
         strings::entries(),
+        substrings::entries(),
         table::entries(),
         url::entries(),
     ]
