@@ -17,7 +17,7 @@ mod typed;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
-pub use self::check::{check, to_sql_type};
+pub use self::check::{check, text_of, to_sql_type};
 use self::eval::{Plan, Rows};
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
