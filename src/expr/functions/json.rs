@@ -4,8 +4,9 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int32Type;
 
 use super::define::{INT, STRING, array, map};
+use super::json_compact::compact;
 use super::json_path::JsonPath;
-use super::json_text::{Kind, compact, distinct_members, first_value, items, unquote};
+use super::json_text::{Kind, distinct_members, first_value, items, unquote};
 use super::kernel::{Get, Out, known};
 use super::{Function, ParamType, ScalarCall};
 use crate::expr::decimal;
@@ -283,7 +284,8 @@ mod tests {
 
     #[test]
     fn puts_together() {
-        let table: &[(&[&str], Result<Option<&str>, ()>)] = &[
+        type Case = (&'static [&'static str], Result<Option<&'static str>, ()>);
+        let table: &[Case] = &[
             (&["[1]", "[2, 3]"], Ok(Some("[1,2,3]"))),
             (&["[]", "[ ]", "[1]"], Ok(Some("[1]"))),
             (&["[]", "[]"], Ok(Some("[]"))),

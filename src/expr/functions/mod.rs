@@ -10,6 +10,7 @@ mod define;
 mod describe;
 mod geo;
 mod json;
+mod json_compact;
 mod json_path;
 mod json_text;
 mod kernel;

@@ -147,8 +147,7 @@ fn is_host_name(host: &str) -> bool {
 
 /// Only letters, digits, unreserved characters, those in `extra`, escapes, and what is printable beyond ASCII.
 fn check(text: &str, extra: &str, part: &str) -> Result<(), String> {
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in text.char_indices() {
         let is_legal = match c {
             '%' => {
                 let digits = text.as_bytes().get(at + 1..at + 3);
