@@ -1,5 +1,7 @@
 //! GROUP BY: the projection to groups, the exchange, the aggregation, HAVING, and the projection above it.
 
+use std::collections::BTreeMap;
+
 use crate::analyze::items::Item;
 use crate::analyze::query::{Builder, KeyColumn, has_aggregate, is_aggregate_call, substitute_keys};
 use crate::analyze::rewrite;
@@ -21,7 +23,8 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>) -> Result<()> {
         return Err(Error::statement("Use of aggregate functions requires a GROUP BY clause.")
             .hint("add GROUP BY with the expressions that make a group"));
     }
-    let window = query.window.as_ref().map(window).transpose()?;
+    let emit_final = query.emit == Some(Emit::Final);
+    let window = query.window.as_ref().map(|written| window(written, emit_final)).transpose()?;
     if window.is_some() && builder.is_table() {
         return Err(Error::statement("WINDOW clause is only supported for streams.").hint("tables have no windows"));
     }
@@ -116,7 +119,9 @@ impl Calls {
             if let ExprKind::Call { args, name } = &node.kind
                 && args.iter().any(has_aggregate)
             {
-                return Err(Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at));
+                return Err(
+                    Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at)
+                );
             }
             let index = self.list.iter().position(|call| call == node).unwrap_or_else(|| {
                 self.list.push(node.clone());
@@ -193,7 +198,7 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
                 name: resolved.name,
                 init: constants(&args[column_args..], builder)?,
                 args: resolved.columns,
-                collect_limit: None,
+                collect_limit: collect_limit(resolved.name, builder.settings),
             },
             build: resolved.build,
             args: Vec::new(),
@@ -222,11 +227,17 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
 fn constants(args: &[Expr], builder: &Builder) -> Result<Vec<Value>> {
     args.iter()
         .map(|arg| {
-            expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned()).map_err(|error| {
-                Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at)
-            })
+            expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned())
+                .map_err(|error| Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at))
         })
         .collect()
+}
+
+/// The most elements that COLLECT_LIST and COLLECT_SET keep.
+fn collect_limit(name: &str, settings: &BTreeMap<String, String>) -> Option<usize> {
+    let setting = format!("ksql.functions.{}.limit", name.to_lowercase());
+    let limit = settings.get(&setting)?.parse::<i64>().ok()?;
+    usize::try_from(limit).ok()
 }
 
 fn add_aggregation(
@@ -236,8 +247,7 @@ fn add_aggregation(
     calls: Vec<AggregateStep>,
     window: Option<Window>,
 ) -> Result<()> {
-    let key_types: Vec<SqlType> =
-        builder.schema.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
+    let key_types: Vec<SqlType> = builder.schema.columns[..keys.len()].iter().map(|column| column.ty.clone()).collect();
     let mut columns: Vec<SchemaColumn> = groups
         .iter()
         .zip(&key_types)
@@ -254,13 +264,14 @@ fn add_aggregation(
     let emit_final = builder.query.emit == Some(Emit::Final);
     let table_input = builder.is_table();
     builder.step(Step::Aggregate(Aggregate { key_types, calls, window, emit_final, table_input }));
-    builder.result = ResultKind::Table { windowed: window.map(|window| window.bounds()) };
+    builder.result = ResultKind::Table { windowed: window.map(|window| window.in_keys()) };
     builder.schema = Schema { columns, keys: keys.len() };
     Ok(())
 }
 
-/// A window as written, with the defaults of ksqlDB: grace fills up to a day, retention holds at least a day.
-fn window(window: &ast::Window) -> Result<Window> {
+/// A window as written, with the defaults of ksqlDB: grace fills up to a day (none with EMIT FINAL), retention is size and
+/// grace.
+fn window(window: &ast::Window, emit_final: bool) -> Result<Window> {
     let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let (kind, span) = match window.kind {
         ast::WindowKind::Tumbling { size } => (WindowKind::Tumbling { size_ms: ms(size) }, ms(size)),
@@ -279,10 +290,12 @@ fn window(window: &ast::Window) -> Result<Window> {
     if span == 0 {
         return Err(Error::statement("A window must be longer than zero."));
     }
-    let grace_ms = window.grace.map_or((DAY_MS - span).max(0), ms);
+    // Final results would wait for a day otherwise.
+    let default_grace = if emit_final { 0 } else { (DAY_MS - span).max(0) };
+    let grace_ms = window.grace.map_or(default_grace, ms);
     let least = span.saturating_add(grace_ms);
     let retention_ms = match window.retention {
-        None => least.max(DAY_MS),
+        None => least,
         Some(retention) if ms(retention) < least => {
             return Err(Error::statement(format!(
                 "The window's RETENTION of {} ms is shorter than its size and grace period together, {least} ms.",

@@ -26,8 +26,11 @@ pub fn expand(items: &[SelectItem], star: &[String], scope: &Columns) -> Result<
                 if let Some(source) = source
                     && !scope.qualifiers.contains(&source.text)
                 {
-                    return Err(Error::statement(format!("'{}' is not a valid stream/table name or alias.", source.text))
-                        .at(source.at));
+                    return Err(Error::statement(format!(
+                        "'{}' is not a valid stream/table name or alias.",
+                        source.text
+                    ))
+                    .at(source.at));
                 }
                 let place = Expr::new(ExprKind::Null, *at);
                 expanded.extend(star.iter().map(|name| (rewrite::column(name, &place), None)));
@@ -43,7 +46,8 @@ pub fn expand(items: &[SelectItem], star: &[String], scope: &Columns) -> Result<
             SelectItem::Expr { expr, alias } => expanded.push((expr.clone(), alias.clone())),
         }
     }
-    name_items(expanded)
+    let known: Vec<String> = scope.schema.columns.iter().map(|column| column.name.clone()).collect();
+    name_items(expanded, known)
 }
 
 fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
@@ -58,8 +62,9 @@ fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
     }
 }
 
-fn name_items(expanded: Vec<(Expr, Option<Ident>)>) -> Result<Vec<Item>> {
-    let mut taken: Vec<String> = expanded.iter().filter_map(|(expr, alias)| own_name(expr, alias)).collect();
+/// `taken`: names that made ones must not meet, those of the source.
+fn name_items(expanded: Vec<(Expr, Option<Ident>)>, mut taken: Vec<String>) -> Result<Vec<Item>> {
+    taken.extend(expanded.iter().filter_map(|(expr, alias)| own_name(expr, alias)));
     let mut unnamed = 0;
     let mut items: Vec<Item> = Vec::with_capacity(expanded.len());
     for (expr, alias) in expanded {

@@ -101,8 +101,12 @@ impl With {
                         .hint("it follows from the kind: streams delete, tables compact")
                         .at(name.at));
                 }
-                "KEY_SCHEMA_ID" | "VALUE_SCHEMA_ID" | "KEY_SCHEMA_FULL_NAME" | "VALUE_SCHEMA_FULL_NAME"
-                | "VALUE_AVRO_SCHEMA_FULL_NAME" | "KEY_PROTOBUF_NULLABLE_REPRESENTATION"
+                "KEY_SCHEMA_ID"
+                | "VALUE_SCHEMA_ID"
+                | "KEY_SCHEMA_FULL_NAME"
+                | "VALUE_SCHEMA_FULL_NAME"
+                | "VALUE_AVRO_SCHEMA_FULL_NAME"
+                | "KEY_PROTOBUF_NULLABLE_REPRESENTATION"
                 | "VALUE_PROTOBUF_NULLABLE_REPRESENTATION" => {
                     return Err(Error::not_supported(&upper, "it needs the formats of a schema registry").at(name.at));
                 }

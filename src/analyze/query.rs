@@ -1,5 +1,6 @@
 //! A SELECT: from what was written to the stages of a plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::aggregate;
@@ -7,13 +8,11 @@ use crate::analyze::items::{self, Item};
 use crate::analyze::rewrite::{self, Descend};
 use crate::analyze::scope::Columns;
 use crate::analyze::source::is_pseudo_column;
-use crate::catalog::{Catalog, ColumnRole, Source, SourceKind, SourceWindow};
+use crate::catalog::{Catalog, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
-use crate::plan::{
-    Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step, WindowBoundsKind,
-};
+use crate::plan::{Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::SqlType;
 
@@ -36,25 +35,25 @@ pub struct Analyzed {
 }
 
 /// Analyzes a query over one source.
-pub fn analyze(query: &ast::Query, catalog: &Catalog, target: Target) -> Result<Analyzed> {
+pub fn analyze(
+    query: &ast::Query,
+    catalog: &Catalog,
+    target: Target,
+    settings: &BTreeMap<String, String>,
+) -> Result<Analyzed> {
     if let Some(join) = query.from.joins.first() {
         return Err(Error::not_supported("JOIN", "joins come with a later version").at(join.source.name.at));
     }
-    let source = catalog
-        .expect_source(&query.from.first.name.text)
-        .map_err(|error| error.at(query.from.first.name.at))?
-        .clone();
-    let builder = Builder::new(query, catalog, source, target)?;
+    let source =
+        catalog.expect_source(&query.from.first.name.text).map_err(|error| error.at(query.from.first.name.at))?.clone();
+    let builder = Builder::new(query, catalog, source, target, settings)?;
     builder.build()
 }
 
 /// All columns that expressions over a source can name: its own, then the pseudo columns.
 pub fn scan_schema(source: &Source) -> Schema {
-    let mut columns: Vec<SchemaColumn> = source
-        .columns
-        .iter()
-        .map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() })
-        .collect();
+    let mut columns: Vec<SchemaColumn> =
+        source.columns.iter().map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
     let mut pseudo = |name: &str, ty| columns.push(SchemaColumn { name: name.to_string(), ty });
     pseudo("ROWTIME", SqlType::Bigint);
     pseudo("ROWPARTITION", SqlType::Int);
@@ -72,6 +71,7 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) source: Arc<Source>,
     pub(super) target: Target,
+    pub(super) settings: &'a BTreeMap<String, String>,
     pub(super) qualifiers: Vec<String>,
     pub(super) schema: Schema,
     pub(super) stages: Vec<Stage>,
@@ -79,22 +79,24 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(query: &'a ast::Query, catalog: &'a Catalog, source: Arc<Source>, target: Target) -> Result<Self> {
+    fn new(
+        query: &'a ast::Query,
+        catalog: &'a Catalog,
+        source: Arc<Source>,
+        target: Target,
+        settings: &'a BTreeMap<String, String>,
+    ) -> Result<Self> {
         let first = &query.from.first;
         let mut qualifiers = vec![first.name.text.clone()];
         qualifiers.extend(first.alias.iter().map(|alias| alias.text.clone()));
         let schema = scan_schema(&source);
         let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
-        let window = source.window.map(|window| match window {
-            SourceWindow::Time { size_ms, .. } => WindowBoundsKind::Time { size_ms },
-            SourceWindow::Session => WindowBoundsKind::Session,
-        });
         let result = match source.kind {
             SourceKind::Stream => ResultKind::Stream,
-            SourceKind::Table => ResultKind::Table { windowed: window },
+            SourceKind::Table => ResultKind::Table { windowed: source.window },
         };
         let stages = vec![Stage { input: StageInput::Scan(scan), steps: Vec::new() }];
-        Ok(Builder { query, catalog, source, target, qualifiers, schema, stages, result })
+        Ok(Builder { query, catalog, source, target, settings, qualifiers, schema, stages, result })
     }
 
     fn build(mut self) -> Result<Analyzed> {
@@ -107,6 +109,12 @@ impl<'a> Builder<'a> {
             self.step(Step::Filter { predicate, table, name: "WHERE" });
         }
         let items = self.items(&star)?;
+        if !self.query.group_by.is_empty() && self.source.value.format == Format::Kafka {
+            return Err(Error::statement(format!(
+                "Source(s) {} are using the 'KAFKA' value format. This format does not yet support GROUP BY.",
+                self.source.name
+            )));
+        }
         let aggregated = !self.query.group_by.is_empty()
             || items.iter().any(|item| has_aggregate(&item.expr))
             || self.query.having.as_ref().is_some_and(has_aggregate);
@@ -147,10 +155,8 @@ impl<'a> Builder<'a> {
         }
         let windowed_table = self.is_table() && self.source.window.is_some();
         if windowed_table && self.target == Target::Persistent {
-            return Err(Error::statement(
-                "KSQL does not support persistent queries on windowed tables.",
-            )
-            .hint("declare a windowed STREAM over its topic and query that"));
+            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
+                .hint("declare a windowed STREAM over its topic and query that"));
         }
         Ok(())
     }
@@ -215,13 +221,6 @@ impl<'a> Builder<'a> {
         let mut items = items::expand(&self.query.items, star, &self.columns())?;
         for item in &mut items {
             item.expr = self.unqualified(&item.expr)?;
-            if self.persistent() && is_pseudo_column(&item.name) {
-                return Err(Error::statement(format!(
-                    "Reserved column name in select: `{}`. Please remove or alias the column.",
-                    item.name
-                ))
-                .at(item.at));
-            }
         }
         Ok(items)
     }
@@ -250,8 +249,7 @@ impl<'a> Builder<'a> {
         if self.query.partition_by.is_empty() {
             return Ok(current);
         }
-        let exprs =
-            self.query.partition_by.iter().map(|expr| self.unqualified(expr)).collect::<Result<Vec<_>>>()?;
+        let exprs = self.query.partition_by.iter().map(|expr| self.unqualified(expr)).collect::<Result<Vec<_>>>()?;
         if exprs.iter().any(|expr| expr.kind == ExprKind::Null) {
             if exprs.len() > 1 {
                 return Err(Error::statement("Cannot PARTITION BY multiple columns including NULL").at(exprs[0].at));
@@ -370,19 +368,28 @@ impl<'a> Builder<'a> {
             items.into_iter().map(|item| Item { expr: substitute_keys(&item.expr, keys), ..item }).collect();
         let (key_items, value_items) =
             if self.persistent() { self.split_keys(items, keys)? } else { (self.hidden_keys(keys), items) };
-        if self.persistent() && !self.query.group_by.is_empty() && value_items.is_empty() {
+        if self.persistent() && value_items.is_empty() {
             return Err(Error::statement("The projection contains no value columns."));
         }
-        let mut project =
-            Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
+        if let Some(item) = value_items.iter().find(|item| self.persistent() && is_pseudo_column(&item.name)) {
+            return Err(Error::statement(format!(
+                "Reserved column name in select: `{}`. Please remove or alias the column.",
+                item.name
+            ))
+            .at(item.at));
+        }
+        let mut project = Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
         let mut columns = Vec::new();
         for (list, items) in [(&mut project.keys, &key_items), (&mut project.values, &value_items)] {
             for item in items {
                 let typed = self.check(&item.expr)?;
                 let Some(ty) = typed.ty().cloned() else {
-                    return Err(Error::statement(format!("The type of column `{}` is unknown: it is NULL.", item.name))
-                        .hint("CAST(NULL AS type) gives it one")
-                        .at(item.at));
+                    return Err(Error::statement(format!(
+                        "The type of column `{}` is unknown: it is NULL.",
+                        item.name
+                    ))
+                    .hint("CAST(NULL AS type) gives it one")
+                    .at(item.at));
                 };
                 columns.push(SchemaColumn { name: item.name.clone(), ty });
                 project.names.push(item.name.clone());
@@ -411,6 +418,9 @@ impl<'a> Builder<'a> {
 
     fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
         let mut found: Vec<Option<Item>> = vec![None; keys.len()];
+        // New keys keep the order of GROUP BY and PARTITION BY; those of the source stand as the SELECT list has them.
+        let rekeyed = !self.query.group_by.is_empty() || !self.query.partition_by.is_empty();
+        let mut order: Vec<usize> = (0..keys.len()).filter(|_| rekeyed).collect();
         let mut values = Vec::new();
         for item in items {
             let key = match &item.expr.kind {
@@ -434,15 +444,22 @@ impl<'a> Builder<'a> {
                         .at(item.at));
                     }
                     found[index] = Some(item);
+                    if !rekeyed {
+                        order.push(index);
+                    }
                 }
             }
         }
-        let missing: Vec<&str> =
-            keys.iter().zip(&found).filter(|(_, item)| item.is_none()).map(|(key, _)| key.default_name.as_str()).collect();
+        let missing: Vec<&str> = keys
+            .iter()
+            .zip(&found)
+            .filter(|(_, item)| item.is_none())
+            .map(|(key, _)| key.default_name.as_str())
+            .collect();
         if !missing.is_empty() {
             return Err(self.missing_keys(&missing, keys));
         }
-        Ok((found.into_iter().flatten().collect(), values))
+        Ok((order.into_iter().filter_map(|index| found[index].take()).collect(), values))
     }
 
     fn missing_keys(&self, missing: &[&str], keys: &[KeyColumn]) -> Error {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::analyze::properties::{Place, With};
 use crate::analyze::query::{Analyzed, Target, analyze};
-use crate::analyze::source::{key_layout, timestamp_column, value_layout};
+use crate::analyze::source::{key_layout, timestamp_column, value_layout, wrapping};
 use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Format;
-use crate::plan::{Plan, Project, Rekey, ResultKind, Step, WindowBoundsKind};
+use crate::plan::{Plan, Project, Rekey, ResultKind, Step};
 use crate::sql::ast;
 
 /// A persistent query and where its rows go.
@@ -34,7 +34,7 @@ pub fn create_as(
     if query.limit.is_some() {
         return Err(Error::statement("CREATE ... AS SELECT statements don't support LIMIT clause."));
     }
-    let analyzed = analyze(query, catalog, Target::Persistent)?;
+    let analyzed = analyze(query, catalog, Target::Persistent, settings)?;
     let produces = match analyzed.plan.result {
         ResultKind::Stream => SourceKind::Stream,
         ResultKind::Table { .. } => SourceKind::Table,
@@ -58,14 +58,8 @@ pub fn create_as(
     };
     let key = key_layout(key_format, inherited(with.key_delimiter, key_format, &from.key), &columns)?;
     let delimiter = inherited(with.value_delimiter, value_format, &from.value);
-    let value = value_layout(value_format, delimiter, with.wrap_single_value, &columns)?;
-    let wrap_default = settings.get("ksql.persistence.wrap.single.values").map(|text| text == "true");
-    let value = match (with.wrap_single_value, wrap_default, value_format) {
-        (None, Some(wrap), Format::Json) if value.columns.len() == 1 => {
-            crate::format::Layout { wrapped: wrap, ..value }
-        }
-        _ => value,
-    };
+    let wrap = wrapping(&with, value_format, &columns, settings);
+    let value = value_layout(value_format, delimiter, wrap, &columns)?;
     let prefix = settings.get("ksql.output.topic.name.prefix").map_or("", String::as_str);
     let source = Source {
         name: name.text.clone(),
@@ -76,7 +70,7 @@ pub fn create_as(
         columns,
         key,
         value,
-        wrap_single_value: with.wrap_single_value,
+        wrap_single_value: wrap,
         is_source: false,
         statement: statement.to_string(),
         query_id: None,
@@ -90,6 +84,7 @@ pub fn insert_select(
     properties: &ast::Properties,
     query: &ast::Query,
     catalog: &Catalog,
+    settings: &BTreeMap<String, String>,
 ) -> Result<Sink> {
     let with = With::read(properties, Place::Insert)?;
     if query.limit.is_some() {
@@ -104,7 +99,7 @@ pub fn insert_select(
     if sink.is_source {
         return Err(Error::statement(format!("Cannot insert into read-only STREAM: {}", sink.name)).at(target.at));
     }
-    let mut analyzed = analyze(query, catalog, Target::Persistent)?;
+    let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
     if analyzed.plan.result != ResultKind::Stream {
         return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
             .hint(format!("{} is a stream, the query gives a table.", sink.name)));
@@ -116,13 +111,11 @@ pub fn insert_select(
 /// Casts the query's columns to the target's where that is an implicit widening; else says how they differ.
 fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
     let given = &analyzed.plan.schema;
-    let wanted: Vec<&Column> = sink
-        .columns
-        .iter()
-        .filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value))
-        .collect();
+    let wanted: Vec<&Column> =
+        sink.columns.iter().filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value)).collect();
     let mismatch = || {
-        let given: Vec<String> = given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
+        let given: Vec<String> =
+            given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
         Error::statement("Incompatible schema between results and sink.").hint(format!(
             "Result schema is {}; sink schema is {}",
             given.join(", "),
@@ -179,10 +172,9 @@ fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<Str
     if keyless {
         return match with.key_format {
             None | Some(Format::None) => Ok(Format::None),
-            Some(format) => Err(Error::statement(format!(
-                "Key format specified for stream without key columns: {}",
-                format.name()
-            ))),
+            Some(format) => {
+                Err(Error::statement(format!("Key format specified for stream without key columns: {}", format.name())))
+            }
         };
     }
     if let Some(format) = with.key_format {
@@ -199,11 +191,7 @@ fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<Str
 
 fn sink_window(analyzed: &Analyzed) -> Option<SourceWindow> {
     match analyzed.plan.result {
-        ResultKind::Table { windowed: Some(WindowBoundsKind::Time { size_ms }) } => {
-            Some(SourceWindow::Time { size_ms, hopping: false })
-        }
-        ResultKind::Table { windowed: Some(WindowBoundsKind::Session) } => Some(SourceWindow::Session),
-        ResultKind::Table { windowed: None } => None,
+        ResultKind::Table { windowed } => windowed,
         // A windowed stream stays one as long as its key is not made anew.
         ResultKind::Stream => (analyzed.plan.stages.len() == 1).then_some(analyzed.source.window).flatten(),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analyze::properties::{Place, With, WindowType};
+use crate::analyze::properties::{Place, WindowType, With};
 use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 use crate::error::{Error, Result};
 use crate::expr;
@@ -35,22 +35,27 @@ impl CreateSource<'_> {
         })?;
         let columns = self.columns(catalog)?;
         let (key_format, value_format) = formats(&with, settings, &columns)?;
-        if !columns.iter().any(|column| column.role == ColumnRole::Value) && value_format != Format::None {
+        if columns.is_empty() {
             return Err(Error::statement("The statement does not define any columns.")
                 .hint("list the columns of the topic's values: CREATE ... (ID INT KEY, NAME STRING) WITH (...)"));
         }
         let key = key_layout(key_format, with.key_delimiter, &columns)?;
-        let value = value_layout(value_format, with.value_delimiter, with.wrap_single_value, &columns)?;
+        let wrap = wrapping(&with, value_format, &columns, settings);
+        let value = value_layout(value_format, with.value_delimiter, wrap, &columns)?;
+        let window = window(&with)?;
+        if window.is_some() && key.columns.is_empty() {
+            return Err(Error::statement("Windowed sources require a key column."));
+        }
         let source = Source {
             name: self.name.text.clone(),
             kind: self.kind,
             topic,
             timestamp: timestamp_column(&with, &columns)?,
-            window: window(&with)?,
+            window,
             columns,
             key,
             value,
-            wrap_single_value: with.wrap_single_value,
+            wrap_single_value: wrap,
             is_source: self.is_source,
             statement: self.statement.to_string(),
             query_id: None,
@@ -77,14 +82,11 @@ impl CreateSource<'_> {
             columns.push(Column { name: name.text.clone(), role: self.role(definition, &ty)?, ty });
         }
         if self.kind == SourceKind::Table && !columns.iter().any(|column| column.role == ColumnRole::Key) {
-            return Err(Error::statement(
-                "Tables require a PRIMARY KEY. Please define the PRIMARY KEY.",
-            )
-            .hint("as in CREATE TABLE T (ID INT PRIMARY KEY, ...)"));
+            return Err(Error::statement("Tables require a PRIMARY KEY. Please define the PRIMARY KEY.")
+                .hint("as in CREATE TABLE T (ID INT PRIMARY KEY, ...)"));
         }
         // Keys first, whatever the order they were written in; headers stay among the values.
-        let (keys, mut rest): (Vec<_>, Vec<_>) =
-            columns.into_iter().partition(|column| column.role == ColumnRole::Key);
+        let (keys, mut rest): (Vec<_>, Vec<_>) = columns.into_iter().partition(|column| column.role == ColumnRole::Key);
         let mut columns = keys;
         columns.append(&mut rest);
         Ok(columns)
@@ -156,13 +158,19 @@ fn formats(with: &With, settings: &BTreeMap<String, String>, columns: &[Column])
         (Some(format), _) => format,
         (None, Some(name)) => Format::from_name(name)?,
         (None, None) => {
-            return Err(Error::statement(
-                "Statement is missing the 'VALUE_FORMAT' property from the WITH clause.",
-            )
-            .hint("Either provide one or set a default via the 'ksql.persistence.default.format.value' config."));
+            return Err(Error::statement("Statement is missing the 'VALUE_FORMAT' property from the WITH clause.")
+                .hint("Either provide one or set a default via the 'ksql.persistence.default.format.value' config."));
         }
     };
-    Ok((if has_key { key } else { Format::None }, value))
+    Ok((key, value))
+}
+
+/// Whether a single value column is wrapped: by WITH, else by the setting where the format leaves a choice.
+pub fn wrapping(with: &With, format: Format, columns: &[Column], settings: &BTreeMap<String, String>) -> Option<bool> {
+    let single = columns.iter().filter(|column| column.role == ColumnRole::Value).count() == 1;
+    let default = settings.get("ksql.persistence.wrap.single.values").filter(|text| !text.is_empty());
+    let default = default.filter(|_| single && format == Format::Json).map(|text| text == "true");
+    with.wrap_single_value.or(default)
 }
 
 /// The layout of keys: one column bare, several wrapped.
@@ -178,20 +186,16 @@ pub fn key_layout(format: Format, delimiter: Option<char>, columns: &[Column]) -
         ))
         .hint("See https://github.com/confluentinc/ksql/issues/6621 for more."));
     }
-    let layout =
-        Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
+    let layout = Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
     check_delimiter(format, delimiter, "KEY")?;
-    format::check(&layout, Part::Key)?;
+    if !layout.columns.is_empty() {
+        format::check(&layout, Part::Key)?;
+    }
     Ok(layout)
 }
 
 /// The layout of values. `wrap` is what WITH or a setting says of a single column.
-pub fn value_layout(
-    format: Format,
-    delimiter: Option<char>,
-    wrap: Option<bool>,
-    columns: &[Column],
-) -> Result<Layout> {
+pub fn value_layout(format: Format, delimiter: Option<char>, wrap: Option<bool>, columns: &[Column]) -> Result<Layout> {
     let columns: Vec<(String, SqlType)> = columns
         .iter()
         .filter(|column| column.role == ColumnRole::Value)
@@ -199,9 +203,7 @@ pub fn value_layout(
         .collect();
     if let Some(wrap) = wrap {
         if columns.len() != 1 {
-            return Err(Error::statement(
-                "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas",
-            ));
+            return Err(Error::statement("'WRAP_SINGLE_VALUE' is only valid for single-field value schemas"));
         }
         if matches!(format, Format::Kafka | Format::Delimited | Format::None) && wrap {
             return Err(Error::statement(format!(
@@ -250,7 +252,9 @@ pub fn timestamp_column(with: &With, columns: &[Column]) -> Result<Option<Timest
         .iter()
         .find(|column| column.name == *name && matches!(column.role, ColumnRole::Key | ColumnRole::Value))
         .ok_or_else(|| {
-            Error::statement(format!("The TIMESTAMP column set in the WITH clause does not exist in the schema: '{name}'"))
+            Error::statement(format!(
+                "The TIMESTAMP column set in the WITH clause does not exist in the schema: '{name}'"
+            ))
         })?;
     match (&column.ty, &with.timestamp_format) {
         (SqlType::String, Some(pattern)) => {
@@ -284,8 +288,6 @@ fn window(with: &With) -> Result<Option<SourceWindow>> {
             "Tumbling and hopping window types require 'WINDOW_SIZE' to be provided in the WITH clause.",
         )
         .hint("For example: 'WINDOW_SIZE'='10 SECONDS'")),
-        (Some(kind), Some(size_ms)) => {
-            Ok(Some(SourceWindow::Time { size_ms, hopping: kind == WindowType::Hopping }))
-        }
+        (Some(kind), Some(size_ms)) => Ok(Some(SourceWindow::Time { size_ms, hopping: kind == WindowType::Hopping })),
     }
 }

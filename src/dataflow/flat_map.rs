@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, UInt32Array};
 
 use crate::dataflow::Batch;
+use crate::dataflow::batch::arrow_error;
 use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Operator};
-use crate::dataflow::batch::arrow_error;
 use crate::error::Result;
 use crate::expr::{EvalErrors, Input, TableCall, TableEvaluator, compile_table};
 

@@ -11,6 +11,7 @@ mod flat_map;
 mod operator;
 pub mod processing_log;
 mod project;
+mod regroup;
 mod row_time;
 mod run;
 mod scan;

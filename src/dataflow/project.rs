@@ -5,23 +5,46 @@ use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Operator};
+use crate::dataflow::regroup::regroup;
 use crate::dataflow::{Batch, OldRows};
 use crate::error::Result;
-use crate::expr::{EvalErrors, Evaluator, Input, compile};
+use crate::expr::{EvalErrors, Evaluator, Input, Typed, compile};
 use crate::plan::{self, Rekey};
 
 /// Evaluates key and value expressions.
 pub struct Project {
-    keys: Vec<Evaluator>,
-    values: Vec<Evaluator>,
+    keys: Vec<Made>,
+    values: Vec<Made>,
     rekey: Rekey,
+}
+
+/// Where a column comes from. A plain column goes on as it is, also when nobody reads it and it holds no values.
+enum Made {
+    Column(usize),
+    Evaluated(Evaluator),
+}
+
+impl Made {
+    fn new(typed: &Typed) -> Result<Made> {
+        Ok(match typed.as_column() {
+            Some(index) => Made::Column(index),
+            None => Made::Evaluated(compile(typed)?),
+        })
+    }
+
+    fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> ArrayRef {
+        match self {
+            Made::Column(index) => input.columns[*index].clone(),
+            Made::Evaluated(evaluator) => evaluator.evaluate(input, errors),
+        }
+    }
 }
 
 impl Project {
     pub fn new(spec: &plan::Project) -> Result<Self> {
         Ok(Project {
-            keys: spec.keys.iter().map(compile).collect::<Result<_>>()?,
-            values: spec.values.iter().map(compile).collect::<Result<_>>()?,
+            keys: spec.keys.iter().map(Made::new).collect::<Result<_>>()?,
+            values: spec.values.iter().map(Made::new).collect::<Result<_>>()?,
             rekey: spec.rekey,
         })
     }
@@ -36,10 +59,14 @@ impl Operator for Project {
             columns.push(evaluator.evaluate(input, &mut errors));
         }
         report(errors, &batch, Over::Values, context);
+        let mut old_keys = Vec::new();
         let old = batch.old.take().map(|old| {
             let columns: Vec<ArrayRef> = batch.columns[..batch.keys].iter().chain(&old.columns).cloned().collect();
             let input = Input { columns: &columns, rows: batch.rows };
             let mut ignored = EvalErrors::default();
+            if self.rekey == Rekey::GroupBy {
+                old_keys = self.keys.iter_mut().map(|key| key.evaluate(input, &mut ignored)).collect();
+            }
             let columns = self.values.iter_mut().map(|value| value.evaluate(input, &mut ignored)).collect();
             OldRows { columns, present: old.present }
         });
@@ -49,6 +76,9 @@ impl Operator for Project {
         if self.rekey != Rekey::Keep {
             batch.null_key = null_keys(&batch);
             batch.window = None;
+        }
+        if !old_keys.is_empty() {
+            batch = regroup(&batch, &old_keys)?;
         }
         out.push(batch);
         Ok(())

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, Int64Array, StringArray, TimestampMillisecon
 
 use crate::catalog::Source;
 use crate::error::{Error, Result};
-use crate::expr::functions::dates::Pattern;
+use crate::expr::functions::dates::{Pattern, Zone};
 
 /// The column that supplies the row time.
 pub struct RowTime {
@@ -37,7 +37,7 @@ impl RowTime {
         } else {
             match (any.downcast_ref::<StringArray>(), &self.pattern) {
                 (Some(column), Some(pattern)) => pattern
-                    .parse_millis(column.value(row), None)
+                    .parse_millis(column.value(row), &Zone::utc())
                     .map_err(|error| format!("the timestamp column has no time: {error}"))?,
                 _ => return Err(format!("the timestamp column has the type {}", column.data_type())),
             }

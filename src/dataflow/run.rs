@@ -115,9 +115,9 @@ impl Run {
         let StageInput::Scan(scan) = &spec.plan.stages[0].input else {
             return Err(Error::internal("the first stage reads no source"));
         };
-        let partitions = log.partitions(&scan.source.topic).ok_or_else(|| {
-            Error::from(LogError::UnknownTopic(scan.source.topic.clone()))
-        })?;
+        let partitions = log
+            .partitions(&scan.source.topic)
+            .ok_or_else(|| Error::from(LogError::UnknownTopic(scan.source.topic.clone())))?;
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
         let mut stages = Vec::new();
         let last = spec.plan.stages.len() - 1;
@@ -183,7 +183,8 @@ impl Run {
             Some(reader) => reader.fetch(&*log),
             None => Ok(()),
         })?;
-        let rows = self.stages[0].iter().filter_map(|task| task.reader.as_ref()).map(|reader| reader.records.len()).sum();
+        let rows =
+            self.stages[0].iter().filter_map(|task| task.reader.as_ref()).map(|reader| reader.records.len()).sum();
         if rows > 0 {
             self.dirty = true;
             self.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);

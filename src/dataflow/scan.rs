@@ -331,14 +331,9 @@ fn headers(records: &Records) -> Option<ArrayRef> {
 
 /// ARRAY<STRUCT<KEY STRING, VALUE BYTES>>, never null.
 fn all_headers(records: &Records) -> ArrayRef {
-    let fields = Fields::from(vec![
-        Field::new("KEY", DataType::Utf8, true),
-        Field::new("VALUE", DataType::Binary, true),
-    ]);
-    let item = StructBuilder::new(
-        fields,
-        vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())],
-    );
+    let fields =
+        Fields::from(vec![Field::new("KEY", DataType::Utf8, true), Field::new("VALUE", DataType::Binary, true)]);
+    let item = StructBuilder::new(fields, vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())]);
     let mut builder = ListBuilder::new(item);
     for row in 0..records.len() {
         for header in records.headers(row) {

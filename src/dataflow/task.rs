@@ -3,12 +3,12 @@
 use arrow::array::{ArrayRef, Int64Array};
 use std::sync::Arc;
 
+use crate::dataflow::Batch;
 use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec, WindowKind, WindowSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
 use crate::dataflow::operator::{Context, Operator};
 use crate::dataflow::project::Project;
-use crate::dataflow::Batch;
 use crate::error::Result;
 use crate::log::Records;
 use crate::plan::{self, Step};

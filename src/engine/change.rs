@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::expr;
 use crate::log::{LogError, TopicSpec};
 use crate::query::View;
-use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 use crate::sql;
+use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 use crate::time::wall_time_ms;
 
 /// What a statement does beside changing the catalog.
@@ -276,7 +276,7 @@ impl Change<'_> {
                 self.create_as(sink, &parsed.text)
             }
             Statement::InsertSelect { target, properties, query } => {
-                let sink = insert_select(target, properties, query, self.catalog)?;
+                let sink = insert_select(target, properties, query, self.catalog, self.properties)?;
                 self.insert_into(sink, &parsed.text)
             }
             Statement::DropSource { kind, if_exists, name, delete_topic } => {
@@ -287,8 +287,11 @@ impl Change<'_> {
                     if *if_exists == IfExists::Skip {
                         return Ok(Effect::nothing(format!("{} is already registered", name.text)));
                     }
-                    return Err(Error::statement(format!("Cannot register custom type '{}' since it is already registered", name.text))
-                        .at(name.at));
+                    return Err(Error::statement(format!(
+                        "Cannot register custom type '{}' since it is already registered",
+                        name.text
+                    ))
+                    .at(name.at));
                 }
                 let catalog = &*self.catalog;
                 let ty = expr::to_sql_type(ty, &|name| catalog.custom_type(name).cloned())?;
@@ -327,24 +330,25 @@ impl Change<'_> {
                 kind_word(kind)
             ))
             .hint("DROP it first, or write CREATE OR REPLACE")),
-            IfExists::Replace if source.kind != kind => Err(Error::statement(format!(
-                "Cannot replace {word} '{name}' by a {}.",
-                kind_word(kind)
-            ))),
+            IfExists::Replace if source.kind != kind => {
+                Err(Error::statement(format!("Cannot replace {word} '{name}' by a {}.", kind_word(kind))))
+            }
             IfExists::Replace => Ok(None),
         }
     }
 
     fn create_source(&mut self, source: Source, with: &With, if_exists: IfExists) -> Result<Effect> {
         let topic = self.topic_for(&source, with, None)?;
-        if let Some(old) = self.catalog.source(&source.name) {
+        let old = self.catalog.source(&source.name);
+        if if_exists == IfExists::Replace && (source.is_source || old.is_some_and(|old| old.is_source)) {
+            let word = kind_word(source.kind);
+            return Err(Error::statement(format!(
+                "Cannot add {word} '{}': CREATE OR REPLACE is not supported on source {word}s.",
+                source.name
+            )));
+        }
+        if let Some(old) = old {
             check_replacement(old, &source)?;
-            if source.is_source {
-                return Err(Error::statement(format!(
-                    "Cannot add {} '{}': CREATE OR REPLACE is not supported on source streams and tables.",
-                    kind_word(source.kind), source.name
-                )));
-            }
         }
         let verb = if if_exists == IfExists::Replace && self.catalog.source(&source.name).is_some() {
             "replaced"
@@ -415,9 +419,8 @@ impl Change<'_> {
         }
         let default = partitions.or(self.inner.create_missing_topics.then_some(1));
         let Some(partitions) = asked.or(default) else {
-            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic)).hint(
-                "add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`",
-            ));
+            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic))
+                .hint("add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`"));
         };
         let mut configs = BTreeMap::new();
         let policy = if source.kind == SourceKind::Table { "compact" } else { "delete" };
@@ -434,13 +437,7 @@ impl Change<'_> {
         Ok(Some(TopicSpec { name: source.topic.clone(), partitions, configs }))
     }
 
-    fn drop_source(
-        &mut self,
-        kind: SourceKind,
-        name: &str,
-        if_exists: IfExists,
-        delete_topic: bool,
-    ) -> Result<Effect> {
+    fn drop_source(&mut self, kind: SourceKind, name: &str, if_exists: IfExists, delete_topic: bool) -> Result<Effect> {
         let Some(source) = self.catalog.source(name).cloned() else {
             if if_exists == IfExists::Skip {
                 return Ok(Effect::nothing(format!("{} `{name}` does not exist.", kind_title(kind))));
@@ -529,11 +526,17 @@ impl Change<'_> {
     ) -> Result<Effect> {
         let mut source = Source::clone(self.catalog.expect_source(name)?);
         if source.kind != kind {
-            return Err(Error::statement(format!("{name} is a {}, not a {}.", kind_word(source.kind), kind_word(kind))));
+            return Err(Error::statement(format!(
+                "{name} is a {}, not a {}.",
+                kind_word(source.kind),
+                kind_word(kind)
+            )));
         }
         if source.query_id.is_some() {
-            return Err(Error::statement(format!("ALTER command is not supported for CREATE ... AS statements: {name}"))
-                .hint("CREATE OR REPLACE changes what a query makes"));
+            return Err(Error::statement(format!(
+                "ALTER command is not supported for CREATE ... AS statements: {name}"
+            ))
+            .hint("CREATE OR REPLACE changes what a query makes"));
         }
         if source.is_source {
             return Err(Error::statement(format!("Cannot alter {} '{name}': it is read-only.", kind_word(kind))));

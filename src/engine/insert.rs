@@ -88,9 +88,8 @@ impl Inner {
 }
 
 fn check_target(source: &Source, target: &Ident) -> Result<()> {
-    let refuse = |why: &str| {
-        Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at))
-    };
+    let refuse =
+        |why: &str| Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at));
     if source.is_source {
         return refuse("it is read-only (CREATE SOURCE ...)");
     }

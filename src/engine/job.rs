@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::engine::{Drive, Engine, Face, QueryState, Session, settings};
 use crate::error::{Error, Result};
-use crate::sql::ast::Statement;
 use crate::sql;
+use crate::sql::ast::Statement;
 use crate::time::now;
 
 /// A running job.
@@ -171,7 +171,9 @@ fn check_allowed(statement: &Statement) -> Result<()> {
         | Statement::Unset { .. }
         | Statement::Define { .. }
         | Statement::Undefine { .. } => Ok(()),
-        Statement::InsertValues { .. } => Err(Error::statement("INSERT INTO ... VALUES has no place in a job.").hint(hint)),
+        Statement::InsertValues { .. } => {
+            Err(Error::statement("INSERT INTO ... VALUES has no place in a job.").hint(hint))
+        }
         Statement::Select(_) => Err(Error::statement("A SELECT of its own has no place in a job.").hint(hint)),
         _ => Err(Error::statement("This statement has no place in a job.").hint(hint)),
     }
@@ -190,7 +192,8 @@ fn standing(
     inserts: &mut BTreeMap<String, usize>,
 ) -> Result<Standing> {
     let catalog = engine.catalog();
-    let canonical = |text: &str| sql::parse(text).ok().and_then(|mut parsed| parsed.pop()).map(|parsed| parsed.statement);
+    let canonical =
+        |text: &str| sql::parse(text).ok().and_then(|mut parsed| parsed.pop()).map(|parsed| parsed.statement);
     let (name, replace) = match &parsed.statement {
         Statement::CreateSource { name, if_exists, .. } | Statement::CreateAs { name, if_exists, .. } => {
             (name, *if_exists != sql::ast::IfExists::Fail)

@@ -83,7 +83,7 @@ fn transient(
     until: Until,
 ) -> Result<RowStream> {
     let catalog = inner.catalog.read().clone();
-    let analyzed = analyze(query, &catalog, Target::Transient)?;
+    let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.source.name);
     let schema = analyzed.plan.schema.clone();
@@ -105,14 +105,8 @@ fn transient(
     let gone = Arc::new(AtomicBool::new(false));
     let signal = Arc::new(Signal::default());
     inner.log.watch(&run.topics(), &signal);
-    let mut pump = Pump {
-        run,
-        schema: schema.clone(),
-        sender,
-        gone: gone.clone(),
-        signal: signal.clone(),
-        left: query.limit,
-    };
+    let mut pump =
+        Pump { run, schema: schema.clone(), sender, gone: gone.clone(), signal: signal.clone(), left: query.limit };
     std::thread::Builder::new()
         .name(id.clone())
         .spawn(move || pump.pump())
@@ -364,4 +358,3 @@ pub fn collect(events: &Receiver<RowEvent>) -> Result<Vec<Row>> {
     }
     Ok(all)
 }
-

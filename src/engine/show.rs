@@ -49,9 +49,10 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<List
             &["Type Name", "Schema"],
             inner.catalog.read().types().iter().map(|(name, ty)| vec![name.clone(), ty.to_string()]).collect(),
         )),
-        Show::Connectors => {
-            Err(Error::not_supported("SHOW CONNECTORS", "Millpond reads and writes topics itself: see `millpond topic --help`"))
-        }
+        Show::Connectors => Err(Error::not_supported(
+            "SHOW CONNECTORS",
+            "Millpond reads and writes topics itself: see `millpond topic --help`",
+        )),
     }
 }
 
@@ -129,7 +130,16 @@ fn queries(inner: &Inner) -> Listing {
     listing(
         "queries",
         &[
-            "Query ID", "Query Type", "Status", "Sink Name", "Sink Kafka Topic", "Rows In", "Rows Out", "Late", "Bad", "Lag",
+            "Query ID",
+            "Query Type",
+            "Status",
+            "Sink Name",
+            "Sink Kafka Topic",
+            "Rows In",
+            "Rows Out",
+            "Late",
+            "Bad",
+            "Lag",
             "Query String",
         ],
         rows,
@@ -256,12 +266,7 @@ fn describe_source(source: &Source) -> Listing {
             vec![column.name.clone(), format!("{} {role}", column.ty).trim_end().to_string()]
         })
         .collect();
-    Listing {
-        kind: "description".to_string(),
-        facts,
-        columns: vec!["Field".to_string(), "Type".to_string()],
-        rows,
-    }
+    Listing { kind: "description".to_string(), facts, columns: vec!["Field".to_string(), "Type".to_string()], rows }
 }
 
 pub(super) fn describe_all(inner: &Inner, kind: SourceKind, extended: bool) -> Result<String> {
@@ -317,14 +322,14 @@ pub(super) fn explain(inner: &Inner, what: &Explained) -> Result<String> {
             let settings = std::collections::BTreeMap::new();
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
-                    let analyzed = analyze(query, &catalog, Target::Transient)?;
+                    let analyzed = analyze(query, &catalog, Target::Transient, &settings)?;
                     return Ok(plan_text(&analyzed.plan, None));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
                     create_as(*kind, name, properties, query, &parsed.text, &catalog, &settings)?
                 }
                 Statement::InsertSelect { target, properties, query } => {
-                    insert_select(target, properties, query, &catalog)?
+                    insert_select(target, properties, query, &catalog, &settings)?
                 }
                 _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
             };
@@ -374,7 +379,9 @@ fn step_text(step: &Step) -> String {
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
             let window = match aggregate.window {
-                Some(window) => format!(", {:?}, grace {} ms, retention {} ms", window.kind, window.grace_ms, window.retention_ms),
+                Some(window) => {
+                    format!(", {:?}, grace {} ms, retention {} ms", window.kind, window.grace_ms, window.retention_ms)
+                }
                 None => String::new(),
             };
             let last = if aggregate.emit_final { ", final results only" } else { "" };

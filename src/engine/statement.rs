@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::engine::rows::{print, pull_query, push_query};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
-use crate::sql::ast::{ParsedStatement, Statement};
 use crate::sql;
+use crate::sql::ast::{ParsedStatement, Statement};
 
 /// Runs one statement.
 pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> Result<Reply> {
@@ -60,8 +60,13 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
         Statement::Unset { name } => {
             let setting = settings::find(name)?;
             match session.properties.remove(setting.name) {
-                Some(old) => Ok(done(format!("Successfully unset local property '{}' (value was '{old}').", setting.name))),
-                None => Err(Error::statement(format!("Cannot unset local property '{}' which was never set.", setting.name))),
+                Some(old) => {
+                    Ok(done(format!("Successfully unset local property '{}' (value was '{old}').", setting.name)))
+                }
+                None => Err(Error::statement(format!(
+                    "Cannot unset local property '{}' which was never set.",
+                    setting.name
+                ))),
             }
         }
         Statement::Define { name, value } => {
@@ -72,26 +77,22 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
             Some(_) => Ok(done("")),
             None => Err(Error::statement(format!("Cannot undefine variable '{}' which was never defined", name.text))),
         },
-        Statement::AssertTopic { exists, topic, properties, .. } => assert_topic(inner, *exists, &topic.text, properties),
+        Statement::AssertTopic { exists, topic, properties, .. } => {
+            assert_topic(inner, *exists, &topic.text, properties)
+        }
         Statement::RunScript(_) | Statement::Spool(_) => {
             Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
         }
-        Statement::AssertSchema { .. } => {
-            Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry"))
-        }
+        Statement::AssertSchema { .. } => Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry")),
         Statement::AssertValues { .. } | Statement::AssertNullValues { .. } | Statement::AssertSource { .. } => {
-            Err(Error::statement("This ASSERT statement belongs into a test file.").hint("run it with `millpond test FILE`"))
+            Err(Error::statement("This ASSERT statement belongs into a test file.")
+                .hint("run it with `millpond test FILE`"))
         }
         Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
     }
 }
 
-fn assert_topic(
-    inner: &Inner,
-    exists: bool,
-    topic: &str,
-    properties: &crate::sql::ast::Properties,
-) -> Result<Reply> {
+fn assert_topic(inner: &Inner, exists: bool, topic: &str, properties: &crate::sql::ast::Properties) -> Result<Reply> {
     let found = inner.log.partitions(topic);
     match (exists, found) {
         (false, None) => Ok(done(format!("Topic {topic} does not exist."))),

@@ -4,9 +4,7 @@ use arrow::array::ArrayRef;
 
 use crate::dataflow::accumulator::Accumulator;
 use crate::error::{Error, Result};
-use crate::expr::functions::{
-    self, AggregateCall, ArgType, Implementation, ScalarCall, TableFn, TableResult,
-};
+use crate::expr::functions::{self, AggregateCall, ArgType, Implementation, ScalarCall, TableFn, TableResult};
 use crate::expr::{EvalErrors, Evaluator, Input, Typed, compile};
 use crate::types::{SqlType, Value};
 
@@ -36,10 +34,8 @@ pub fn resolve_aggregate(name: &str, args: &[Typed]) -> Result<ResolvedAggregate
         return Err(Error::internal(format!("{name} is listed as an aggregate but isn't")));
     };
     let constants = functions::aggregates::constant_arguments(function.name, args.len());
-    let columns = args[..args.len() - constants]
-        .iter()
-        .map(|arg| arg.known_type().cloned())
-        .collect::<Result<Vec<_>>>()?;
+    let columns =
+        args[..args.len() - constants].iter().map(|arg| arg.known_type().cloned()).collect::<Result<Vec<_>>>()?;
     Ok(ResolvedAggregate { name: function.name, columns, build, returns: resolved.returns })
 }
 

@@ -5,11 +5,11 @@
 //! the language's. DataFusion's own physical expressions and functions aren't used: a bad row fails their whole batch,
 //! their logic has three values, and they don't say which row failed.
 
+mod calls;
 mod check;
 mod coerce;
 mod decimal;
 mod eval;
-mod calls;
 pub mod functions;
 pub(crate) mod iso;
 mod typed;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, ListArray, MapArray, PrimitiveArray, StringArray, StructArray, new_null_array,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::array::{BooleanBufferBuilder, NullBufferBuilder};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
     TimestampMillisecondType, i256,
@@ -29,15 +29,26 @@ pub(super) enum Values {
     Int(Vec<i32>),
     Bigint(Vec<i64>),
     Double(Vec<f64>),
-    Decimal { unscaled: Vec<i256>, precision: u32, scale: u32 },
+    Decimal {
+        unscaled: Vec<i256>,
+        precision: u32,
+        scale: u32,
+    },
     /// Valid UTF-8 between every two neighbouring offsets: who appends upholds it.
     String(Texts),
     Bytes(Texts),
     Time(Vec<i32>),
     Date(Vec<i32>),
     Timestamp(Vec<i64>),
-    Array { offsets: Vec<i32>, items: Box<Column> },
-    Map { offsets: Vec<i32>, keys: Texts, values: Box<Column> },
+    Array {
+        offsets: Vec<i32>,
+        items: Box<Column>,
+    },
+    Map {
+        offsets: Vec<i32>,
+        keys: Texts,
+        values: Box<Column>,
+    },
     Struct(Vec<Column>),
 }
 
@@ -105,11 +116,9 @@ impl Column {
             SqlType::Date => Values::Date(Vec::new()),
             SqlType::Timestamp => Values::Timestamp(Vec::new()),
             SqlType::Array(item) => Values::Array { offsets: vec![0], items: Box::new(Column::new(item)) },
-            SqlType::Map(value) => Values::Map {
-                offsets: vec![0],
-                keys: Texts::with_capacity(0),
-                values: Box::new(Column::new(value)),
-            },
+            SqlType::Map(value) => {
+                Values::Map { offsets: vec![0], keys: Texts::with_capacity(0), values: Box::new(Column::new(value)) }
+            }
             SqlType::Struct(fields) => Values::Struct(fields.iter().map(|(_, ty)| Column::new(ty)).collect()),
         };
         Column { nulls: NullBufferBuilder::new(0), values, ty: ty.to_arrow() }

@@ -36,8 +36,7 @@ pub(super) fn check_columns(layout: &Layout) -> Result<()> {
             None => Ok(()),
             Some((name, ty)) => {
                 let column = if names_column { format!(", column: `{name}`") } else { String::new() };
-                let what =
-                    format!("The '{}' format does not support type '{}'{column}", layout.format, base_type(ty));
+                let what = format!("The '{}' format does not support type '{}'{column}", layout.format, base_type(ty));
                 Err(Error::statement(what).hint("JSON supports every type"))
             }
         }
@@ -72,9 +71,8 @@ pub fn check_wrapping(format: Format, wrapped: bool) -> Result<()> {
 
 /// The separator that KEY_DELIMITER or VALUE_DELIMITER names: one character, or the words TAB or SPACE.
 pub fn delimiter_from_name(property: &str, name: &str) -> Result<char> {
-    let invalid = |why: &str| {
-        Error::statement(format!("Configuration {property} is invalid: {why}\nExample valid value: ';'"))
-    };
+    let invalid =
+        |why: &str| Error::statement(format!("Configuration {property} is invalid: {why}\nExample valid value: ';'"));
     if name.trim().is_empty() {
         return Err(invalid(
             "Delimiter cannot be empty, if you meant to have a tab or space for delimiter, please use the special \

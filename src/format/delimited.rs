@@ -82,7 +82,8 @@ impl Decoder for DelimitedDecoder {
                 });
             }
         }
-        let mut finish = |i: &usize| self.columns.get_mut(*i).and_then(|(_, column)| column.as_mut()).map(Column::finish);
+        let mut finish =
+            |i: &usize| self.columns.get_mut(*i).and_then(|(_, column)| column.as_mut()).map(Column::finish);
         let columns = self.wanted.iter().filter_map(&mut finish).collect();
         Decoded { columns, nulls: null_rows(&nulls, records.len()), bad }
     }
@@ -252,7 +253,8 @@ mod tests {
 
     #[test]
     fn lines_become_fields() {
-        let table: [(&str, &str, Result<&[&str], ()>); 16] = [
+        type Row<'a> = (&'a str, &'a str, Result<&'a [&'a str], ()>);
+        let table: [Row; 16] = [
             ("a,b", ",", Ok(&["a", "b"])),
             ("a,", ",", Ok(&["a", ""])),
             (",", ",", Ok(&["", ""])),

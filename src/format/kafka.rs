@@ -5,11 +5,13 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
 use super::builder::{Column, Values};
-use super::{BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoder, Layout, Part, TOO_LARGE, null_rows, part_of, span_from};
+use super::{
+    BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoder, Layout, Part, TOO_LARGE, null_rows, part_of, span_from,
+};
 use crate::log::{Records, Span};
 
 pub(super) struct KafkaDecoder {
-    /// None: no column, all bytes are ignored.
+    /// Name and type for messages, and the column; there is one.
     column: Option<(String, Column)>,
     wanted: bool,
 }

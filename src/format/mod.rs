@@ -131,15 +131,20 @@ pub fn decoder(layout: &Layout, wanted: &[usize]) -> Result<Box<dyn Decoder>> {
     if let Some(beyond) = wanted.iter().find(|i| **i >= layout.columns.len()) {
         return Err(Error::internal(format!("column {beyond} is wanted of {}", layout.columns.len())));
     }
+    if layout.columns.is_empty() {
+        let json = (layout.format == Format::Json).then(|| json::JsonDecoder::new(layout, wanted));
+        return Ok(Box::new(none::NoColumns { format: layout.format, json }));
+    }
     Ok(match layout.format {
         Format::Json => Box::new(json::JsonDecoder::new(layout, wanted)),
         Format::Delimited => Box::new(delimited::DelimitedDecoder::new(layout, wanted)),
         Format::Kafka => Box::new(kafka::KafkaDecoder::new(layout, wanted)),
-        Format::None => Box::new(none::NoneDecoder),
+        Format::None => return Err(Error::internal("NONE with columns")),
     })
 }
 
-/// An encoder of all the layout's columns.
+/// An encoder of all the layout's columns. The rows of a key without columns are null in every format: the caller says
+/// so (`nulls`), or uses NONE.
 pub fn encoder(layout: &Layout) -> Result<Box<dyn Encoder>> {
     check::check_columns(layout)?;
     Ok(match layout.format {

@@ -12,10 +12,11 @@ pub(crate) fn layout(format: Format, columns: &[(&str, SqlType)], wrapped: bool)
     Layout { format, delimiter: ',', columns, wrapped }
 }
 
-pub(crate) fn records(values: &[Option<&[u8]>]) -> Records {
+/// Records of these values: with a key the values are apart, without one they touch.
+pub(crate) fn records(key: Option<&[u8]>, values: &[Option<&[u8]>]) -> Records {
     let mut records = Records::default();
     for value in values {
-        records.push(Some(&[0xff, 0x00]), *value, 0);
+        records.push(key, *value, 0);
     }
     records
 }
@@ -27,8 +28,11 @@ pub(crate) type Row = Result<Option<Vec<Value>>, String>;
 pub(crate) fn decode(layout: &Layout, values: &[Option<&[u8]>]) -> Vec<Row> {
     let all: Vec<usize> = (0..layout.columns.len()).collect();
     let mut decoder = decoder(layout, &all).unwrap();
-    let decoded = decoder.decode(&records(values), Part::Value);
-    rows(layout, &all, values.len(), &decoded)
+    let decoded = decoder.decode(&records(Some(&[0xff, 0x00]), values), Part::Value);
+    let apart = rows(layout, &all, values.len(), &decoded);
+    let decoded = decoder.decode(&records(None, values), Part::Value);
+    assert_eq!(rows(layout, &all, values.len(), &decoded), apart, "what stands beside a record doesn't matter");
+    apart
 }
 
 pub(crate) fn rows(layout: &Layout, wanted: &[usize], count: usize, decoded: &Decoded) -> Vec<Row> {
@@ -105,6 +109,20 @@ fn none_has_no_columns_and_ignores_bytes() {
     let layout = layout(Format::None, &[], false);
     assert_eq!(decode(&layout, &[Some(b"whatever"), None]), [Ok(None), Ok(None)]);
     assert_eq!(encode(&layout, &[], 2, &[]), [None, None]);
+}
+
+#[test]
+fn without_columns_keys_are_null_and_values_are_rows() {
+    let values: [Option<&[u8]>; 3] = [Some(b"{}"), None, Some(b"x")];
+    for format in [Format::Json, Format::Kafka, Format::Delimited] {
+        let layout = layout(format, &[], true);
+        let rows = decode(&layout, &values);
+        assert_eq!((&rows[0], &rows[1]), (&Ok(Some(vec![])), &Ok(None)));
+        assert_eq!(rows[2].is_err(), format == Format::Json);
+        let keys = decoder(&layout, &[]).unwrap().decode(&records(Some(b"k"), &values), Part::Key);
+        assert_eq!(keys.nulls.map(|nulls| nulls.count_set_bits()), Some(3));
+        assert_eq!(keys.bad, vec![]);
+    }
 }
 
 #[test]

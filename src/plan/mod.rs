@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Source;
-use crate::expr::{TableCall, Typed};
+use crate::catalog::{Source, SourceWindow};
 use crate::expr::functions::AggregateCall;
+use crate::expr::{TableCall, Typed};
 use crate::format::Layout;
 use crate::types::SqlType;
 
@@ -34,14 +34,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultKind {
     Stream,
-    Table { windowed: Option<WindowBoundsKind> },
-}
-
-/// How the window of a result's keys is bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowBoundsKind {
-    Time { size_ms: i64 },
-    Session,
+    Table { windowed: Option<SourceWindow> },
 }
 
 /// What one task per partition does between two exchanges.
@@ -55,7 +48,9 @@ pub struct Stage {
 pub enum StageInput {
     Scan(Scan),
     /// Rows of the stage before, brought to the partition of their key in this layout.
-    Exchange { key: Layout },
+    Exchange {
+        key: Layout,
+    },
 }
 
 /// Reads a source's topic. Its columns are all of the source's, then ROWTIME, ROWPARTITION, ROWOFFSET, and of a windowed
@@ -69,11 +64,17 @@ pub struct Scan {
 #[derive(Debug, Clone)]
 pub enum Step {
     /// WHERE and HAVING: of a stream, rows pass or don't; of a table, a row that no longer passes becomes a tombstone.
-    Filter { predicate: Typed, table: bool, name: &'static str },
+    Filter {
+        predicate: Typed,
+        table: bool,
+        name: &'static str,
+    },
     /// New key and value columns.
     Project(Project),
     /// Table functions: a row for each of their values.
-    FlatMap { calls: Vec<TableCall> },
+    FlatMap {
+        calls: Vec<TableCall>,
+    },
     Aggregate(Aggregate),
 }
 
@@ -134,12 +135,12 @@ pub enum WindowKind {
 }
 
 impl Window {
-    pub fn bounds(&self) -> WindowBoundsKind {
+    /// How it stands in keys.
+    pub fn in_keys(&self) -> SourceWindow {
         match self.kind {
-            WindowKind::Tumbling { size_ms } | WindowKind::Hopping { size_ms, .. } => {
-                WindowBoundsKind::Time { size_ms }
-            }
-            WindowKind::Session { .. } => WindowBoundsKind::Session,
+            WindowKind::Tumbling { size_ms } => SourceWindow::Time { size_ms, hopping: false },
+            WindowKind::Hopping { size_ms, .. } => SourceWindow::Time { size_ms, hopping: true },
+            WindowKind::Session { .. } => SourceWindow::Session,
         }
     }
 }

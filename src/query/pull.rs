@@ -6,7 +6,7 @@ use arrow::array::ArrayRef;
 
 use crate::analyze::{Target, analyze};
 use crate::catalog::{Catalog, SourceWindow};
-use crate::dataflow::{Batch, Context, Task, ScanReader};
+use crate::dataflow::{Batch, Context, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
@@ -25,7 +25,7 @@ pub struct Pulled {
 /// Answers a pull query over a table's view.
 pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>, view: &View) -> Result<Pulled> {
     check_clauses(query)?;
-    let analyzed = analyze(query, catalog, Target::Transient)?;
+    let analyzed = analyze(query, catalog, Target::Transient, settings)?;
     let mut plan = analyzed.plan;
     // The rows of a view are rows, not changes: nothing is retracted.
     for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
@@ -37,9 +37,7 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
         Some(keys) if view.source.window.is_none() => view.get(&keys),
         Some(keys) => {
             let suffix = if view.source.window == Some(SourceWindow::Session) { 16 } else { 8 };
-            view.scan(&|key| {
-                key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..])
-            })
+            view.scan(&|key| key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..]))
         }
         None => {
             if settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false") {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -115,6 +115,29 @@ impl Keys {
             }
             // As many columns as types is the callers' contract; one integer column is always one column.
             (Store::Ints(_), _) => ids.extend(rows.iter().map(|_| 0)),
+        }
+    }
+
+    /// The number of one row's key, if it is known. A key with a NULL never is.
+    pub fn find(&self, columns: &[ArrayRef], row: usize) -> Option<u32> {
+        if columns.len() != self.types.len() || columns.iter().any(|column| column.is_null(row)) {
+            return None;
+        }
+        let mut scratch = Vec::new();
+        match (&self.store, columns) {
+            (Store::Ints(ints), [column]) => {
+                let wide = column.as_primitive_opt::<Int64Type>().map(|column| column.value(row));
+                let narrow = || column.as_primitive_opt::<Int32Type>().map(|column| i64::from(column.value(row)));
+                ints.find(wide.or_else(narrow)?)
+            }
+            (Store::Bytes(bytes), [column]) if column.as_string_opt::<i32>().is_some() => {
+                bytes.find(column.as_string::<i32>().value(row).as_bytes())
+            }
+            (Store::Bytes(bytes), columns) => {
+                columns.iter().for_each(|column| write_cell(column, row, &mut scratch));
+                bytes.find(&scratch)
+            }
+            (Store::Ints(_), _) => None,
         }
     }
 
@@ -259,11 +282,17 @@ impl Names<'_> {
 
 impl Ints {
     #[inline]
-    fn intern(&mut self, value: i64, names: &mut Names) -> u32 {
+    fn find(&self, value: i64) -> Option<u32> {
         let hash = mix(value as u64, self.seed);
-        if let Some(&(_, id)) = self.table.find(hash, |&(known, _)| known == value) {
+        self.table.find(hash, |&(known, _)| known == value).map(|&(_, id)| id)
+    }
+
+    #[inline]
+    fn intern(&mut self, value: i64, names: &mut Names) -> u32 {
+        if let Some(id) = self.find(value) {
             return id;
         }
+        let hash = mix(value as u64, self.seed);
         let (id, fresh) = names.take();
         if fresh {
             self.values.push(value);
@@ -292,6 +321,18 @@ impl Bytes {
     #[inline]
     fn intern(&mut self, key: &[u8], names: &mut Names) -> u32 {
         let hash = self.hasher.hash_one(key);
+        match self.find_hashed(hash, key) {
+            Some(id) => id,
+            None => self.insert(hash, key, names),
+        }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hasher.hash_one(key), key)
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<u32> {
         // Half of the hash lies in the table: another key is nearly never compared byte by byte.
         let tag = hash as u32;
         let (spans, data) = (&self.spans, &self.data);
@@ -301,10 +342,7 @@ impl Bytes {
                 len as usize == key.len() && &data[start as usize..start as usize + len as usize] == key
             }
         });
-        match found {
-            Some(&(_, id)) => id,
-            None => self.insert(hash, key, names),
-        }
+        found.map(|&(_, id)| id)
     }
 
     #[cold]

@@ -5,8 +5,6 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-
-
 /// Key bytes to value bytes and row time. Keys and values lie in one arena; it is rewritten when more than half of it is
 /// garbage.
 pub struct RowStore {
@@ -155,7 +153,6 @@ impl RowStore {
 fn slice(arena: &[u8], place: Place) -> &[u8] {
     &arena[place.start..place.start + place.len as usize]
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -147,9 +147,10 @@ fn build_map(values: &[&Value], value: &SqlType, ty: &SqlType) -> ArrayRef {
             _ => None,
         })
         .collect();
-    let entries = || maps.iter().flatten().flat_map(|entries| entries.iter());
-    let keys: ArrayRef = Arc::new(StringArray::from_iter_values(entries().map(|(key, _)| key)));
-    let items = build(&entries().map(|(_, value)| value).collect::<Vec<_>>(), value);
+    let (keys, items): (Vec<&str>, Vec<&Value>) =
+        maps.iter().flatten().flat_map(|entries| entries.iter()).map(|(key, value)| (key.as_str(), value)).unzip();
+    let keys: ArrayRef = Arc::new(StringArray::from(keys));
+    let items = build(&items, value);
     let offsets = OffsetBuffer::from_lengths(maps.iter().map(|map| map.map_or(0, Vec::len)));
     let nulls = NullBuffer::from_iter(maps.iter().map(Option::is_some));
     match ty.to_arrow() {

@@ -47,23 +47,23 @@ where
 
 /// A number as a double, the nearest one.
 pub(super) trait AsDouble {
-    fn as_double(self) -> f64;
+    fn to_double(self) -> f64;
 }
 
 impl AsDouble for i32 {
-    fn as_double(self) -> f64 {
+    fn to_double(self) -> f64 {
         f64::from(self)
     }
 }
 
 impl AsDouble for i64 {
-    fn as_double(self) -> f64 {
+    fn to_double(self) -> f64 {
         self as f64
     }
 }
 
 impl AsDouble for f64 {
-    fn as_double(self) -> f64 {
+    fn to_double(self) -> f64 {
         self
     }
 }
@@ -98,7 +98,7 @@ where
 
     #[inline]
     fn add(&self, state: &mut Moments, value: T::Native) -> bool {
-        let value = value.as_double();
+        let value = value.to_double();
         state.count += 1;
         state.sum += value;
         if state.count > 1 {
@@ -110,7 +110,7 @@ where
     }
 
     fn remove(&self, state: &mut Moments, value: T::Native) -> bool {
-        let value = value.as_double();
+        let value = value.to_double();
         if state.count > 1 {
             let n = state.count as f64;
             let distance = n * value - state.sum;

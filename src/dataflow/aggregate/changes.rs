@@ -14,6 +14,7 @@ pub(super) struct Values {
     /// Per chunk a column a call.
     chunks: Vec<Vec<ArrayRef>>,
     len: u32,
+    bytes: usize,
 }
 
 impl Values {
@@ -21,11 +22,17 @@ impl Values {
         self.len
     }
 
+    /// Bytes held, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds a chunk of `rows` rows; gives the number of its first row.
     pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> u32 {
         let start = self.len;
         self.len += rows as u32;
         if rows > 0 {
+            self.bytes += columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>();
             self.chunks.push(columns);
         }
         start

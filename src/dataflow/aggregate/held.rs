@@ -107,6 +107,6 @@ impl Held {
 
     /// Bytes held, about.
     pub(super) fn bytes(&self) -> usize {
-        self.order.capacity() * size_of::<Entry>() + self.old.len() as usize * 16 + self.captured.capacity() * 8
+        self.order.capacity() * size_of::<Entry>() + self.old.bytes() + self.captured.capacity() * 8
     }
 }

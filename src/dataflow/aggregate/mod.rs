@@ -280,7 +280,7 @@ impl Aggregate {
     /// The slot that a restored group gets.
     fn restored_slot(&mut self, key: u32, start: i64, end: i64, time: i64) -> u32 {
         let slot = match &mut self.windows {
-            Windows::Time(windows) => windows.restore_slot(&mut self.groups, key, start),
+            Windows::Time(windows) => windows.ensure_slot(&mut self.groups, key, start),
             Windows::Session(sessions) => match sessions.find_slot(&self.groups, key, start, end) {
                 Some(slot) => slot,
                 None => sessions.create(&mut self.groups, key, start, end),
@@ -306,6 +306,9 @@ impl Aggregate {
     }
 }
 
+/// Windows that one row may be in.
+const WINDOWS_PER_ROW_MAX: i64 = 100_000;
+
 fn check(spec: &AggregateSpec) -> Result<()> {
     if !spec.required.is_empty() {
         return Err(Error::not_supported("carrying a column through an aggregate", "use LATEST_BY_OFFSET(column)"));
@@ -329,6 +332,13 @@ fn check(spec: &AggregateSpec) -> Result<()> {
         WindowKind::Hopping { size_ms, advance_ms } => advance_ms > 0 && advance_ms <= size_ms,
         WindowKind::Session { gap_ms } => gap_ms > 0,
     };
+    if let WindowKind::Hopping { size_ms, advance_ms } = window.kind
+        && good
+        && size_ms / advance_ms > WINDOWS_PER_ROW_MAX
+    {
+        let what = format!("a hopping window whose rows are in more than {WINDOWS_PER_ROW_MAX} windows");
+        return Err(Error::not_supported(what, "use a greater ADVANCE BY"));
+    }
     if !good || window.grace_ms < 0 {
         return Err(Error::statement(
             "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",

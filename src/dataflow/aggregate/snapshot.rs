@@ -21,8 +21,7 @@ const GROUPS_PER_FRAME: usize = 1 << 15;
 
 impl Aggregate {
     /// Writes the state as of now. Nothing may be held back: `flush` comes before.
-    pub fn snapshot(&mut self, out: &mut dyn Write) -> Result<()> {
-        self.groups.fit();
+    pub fn snapshot(&self, out: &mut dyn Write) -> Result<()> {
         let mut writer = FrameWriter::new(out);
         let mut frame = MAGIC.to_vec();
         frame.push(VERSION);

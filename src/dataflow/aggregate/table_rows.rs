@@ -49,7 +49,7 @@ impl Aggregate {
             }
             let time = batch.row_time[row as usize];
             windows.stream_time = windows.stream_time.max(time);
-            let slot = windows.restore_slot(&mut self.groups, key, 0);
+            let slot = windows.ensure_slot(&mut self.groups, key, 0);
             scratch.last.resize(self.groups.slots.len().max(scratch.last.len()), NONE);
             if scratch.last[slot as usize] != NONE {
                 self.work_off(std::mem::take(&mut run), (&new, &old), &mut changes, &mut scratch.last, context);

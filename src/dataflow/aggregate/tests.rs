@@ -181,7 +181,7 @@ impl Case {
     }
 
     /// A new operator from the changelog (compacted or not) or a snapshot.
-    fn restart(&self, mut old: Aggregate, changelog: &Records, random: &mut fastrand::Rng) -> Aggregate {
+    fn restart(&self, old: Aggregate, changelog: &Records, random: &mut fastrand::Rng) -> Aggregate {
         let mut operator = self.aggregate();
         if random.bool() {
             let mut file = Vec::new();
@@ -434,6 +434,9 @@ fn session() {
     (0..200).for_each(|seed| check_against_oracle(Some(WindowKind::Session { gap_ms: 1 + seed as i64 % 9 }), seed));
 }
 
+/// Group, old value, new value; an outer None: there is none.
+type Change = (i64, Option<Option<i64>>, Option<Option<i64>>);
+
 /// A table whose rows move between groups: counted from scratch after each change.
 #[test]
 fn table_input() {
@@ -441,8 +444,7 @@ fn table_input() {
         let mut random = fastrand::Rng::with_seed(seed);
         let keys = [KeyShape::Text, KeyShape::Number, KeyShape::Both][random.usize(0..3)];
         let mut table: BTreeMap<i64, (i64, Option<i64>)> = BTreeMap::new();
-        // (group, old value, new value), an outer None: none.
-        let mut changes: Vec<(i64, Option<Option<i64>>, Option<Option<i64>>)> = Vec::new();
+        let mut changes: Vec<Change> = Vec::new();
         let mut expected = Vec::new();
         let mut counts: BTreeMap<i64, Vec<Option<i64>>> = BTreeMap::new();
         for _ in 0..random.usize(1..80) {
@@ -500,13 +502,9 @@ fn table_input() {
     }
 }
 
-fn table_batch(keys: KeyShape, changes: &[(i64, Option<Option<i64>>, Option<Option<i64>>)]) -> Batch {
-    let row = |(group, _, new): &(i64, Option<Option<i64>>, Option<Option<i64>>)| Row {
-        key: Some(*group),
-        value: new.flatten(),
-        time: 5,
-        tombstone: new.is_none(),
-    };
+fn table_batch(keys: KeyShape, changes: &[Change]) -> Batch {
+    let row =
+        |(group, _, new): &Change| Row { key: Some(*group), value: new.flatten(), time: 5, tombstone: new.is_none() };
     let mut batch = batch(keys, &changes.iter().map(row).collect::<Vec<_>>());
     let old: Int64Array = changes.iter().map(|change| change.1.flatten()).collect();
     batch.old = Some(OldRows {
@@ -514,6 +512,35 @@ fn table_batch(keys: KeyShape, changes: &[(i64, Option<Option<i64>>, Option<Opti
         present: BooleanBuffer::collect_bool(changes.len(), |row| changes[row].1.is_some()),
     });
     batch
+}
+
+/// What a pull query sees is what was emitted last.
+#[test]
+fn rows_can_be_read() {
+    for (seed, kind) in [None, Some(WindowKind::Tumbling { size_ms: 10 }), Some(WindowKind::Session { gap_ms: 3 })]
+        .into_iter()
+        .cycle()
+        .take(60)
+        .enumerate()
+    {
+        let mut random = fastrand::Rng::with_seed(seed as u64);
+        let window = kind.map(|kind| WindowSpec { kind, grace_ms: 5, retention_ms: 1_000_000 });
+        for keys in [KeyShape::Text, KeyShape::Number, KeyShape::Both] {
+            let mut operator = Aggregate::new(spec(keys, window, false, false)).unwrap();
+            let (mut context, mut out, mut downstream) = (Context::default(), Vec::new(), BTreeMap::new());
+            operator.push(batch(keys, &random_rows(&mut random, 8)), &mut out, &mut context).unwrap();
+            read(&mut out, &mut downstream);
+            let mut all = BTreeMap::new();
+            read(&mut operator.rows().unwrap(), &mut all);
+            assert_eq!(all, downstream);
+            let mut some = BTreeMap::new();
+            let wanted = key_columns(keys, &[Some(2), None, Some(99)]);
+            read(&mut operator.rows_of_keys(&wanted).unwrap(), &mut some);
+            let of_key = |group: &String| group.split('@').next() == Some(key_text(keys, 2).as_str());
+            downstream.retain(|group, _| of_key(group));
+            assert_eq!(some, downstream);
+        }
+    }
 }
 
 /// The order of a session's tombstones and rows, written out.
@@ -561,6 +588,45 @@ fn expired_windows_leave_nothing() {
         }
         assert_eq!(live.values().filter(|&&there| there).count(), 11, "10 groups and the operator's own record");
         assert!(operator.groups.keys.capacity() <= 20, "key numbers are used again");
+    }
+}
+
+/// The records' bytes, put together by hand from the description in `changelog`: they must never change.
+#[test]
+fn the_changelog_format_is_for_ever() {
+    let key_types = || vec![SqlType::String];
+    let aggregate = |window| {
+        let make = [accumulators::count(&call("COUNT")).unwrap(), accumulators::min(&call("MIN")).unwrap()];
+        let calls = make.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![1] }).collect();
+        let spec = AggregateSpec {
+            key_types: key_types(),
+            required: vec![],
+            calls,
+            window,
+            emit_final: false,
+            table_input: false,
+        };
+        Aggregate::new(spec).unwrap()
+    };
+    let window = |kind| Some(WindowSpec { kind, grace_ms: 0, retention_ms: 1000 });
+    let row = Row { key: Some(7), value: None, time: 0x1234, tombstone: false };
+    let time = |time: i64| (time as u64 ^ (1 << 63)).to_be_bytes().to_vec();
+    for (window, key) in [
+        (None, vec![vec![1], b"k7".to_vec()]),
+        (window(WindowKind::Tumbling { size_ms: 0x1000 }), vec![vec![2], time(0x1000), b"k7".to_vec()]),
+        (window(WindowKind::Session { gap_ms: 9 }), vec![vec![3], time(0x1234), time(0x1234), b"k7".to_vec()]),
+    ] {
+        let mut operator = aggregate(window);
+        let (mut context, mut out, mut log) = (Context::default(), Vec::new(), Records::default());
+        operator.push(batch(KeyShape::Text, std::slice::from_ref(&row)), &mut out, &mut context).unwrap();
+        operator.changes(&mut log).unwrap();
+        assert_eq!(log.len(), 2);
+        assert_eq!(log.key(0).unwrap(), key.concat());
+        // Version, time, COUNT 0, MIN NULL.
+        let value = [1, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(log.value(0).unwrap(), value);
+        assert_eq!((log.key(1).unwrap(), log.value(1).unwrap()), (&[0][..], &value[..9]));
+        assert_eq!((log.meta[0].timestamp, log.meta[1].timestamp), (0x1234, 0x1234));
     }
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use hashbrown::HashTable;
 
 use crate::dataflow::Context;
-use crate::dataflow::aggregate::groups::{Groups, NONE, PERSISTED, late};
+use crate::dataflow::aggregate::groups::{Groups, NONE, PERSISTED, failed, late};
 use crate::dataflow::aggregate::{ExpiredFinals, WindowKind, WindowSpec};
+use crate::dataflow::operator::ErrorKind;
 
 /// Rows times windows that are worked off at a time.
 const ASSIGNED_MAX: usize = 1 << 16;
@@ -134,11 +135,14 @@ impl TimeWindows {
                 return i;
             }
             let time = row_time[rows[i] as usize];
+            if time < 0 {
+                let reason = "the row time is negative: no window has it".to_owned();
+                context.error(failed(ErrorKind::Processing, reason, Some(time)));
+                continue;
+            }
             let advanced = time > self.stream_time;
             self.stream_time = self.stream_time.max(time);
-            if time >= 0 {
-                self.assign_row(groups, shape, (rows[i], ids[i], time), into, context);
-            }
+            self.assign_row(groups, shape, (rows[i], ids[i], time), into, context);
             if advanced && self.finals.is_some() {
                 self.close(shape);
             }
@@ -157,11 +161,14 @@ impl TimeWindows {
     ) {
         let recent = self.recent[key as usize];
         // The usual row of a tumbling window costs no division.
-        if shape.size == shape.advance && recent.1 != NONE && time >= recent.0 && time - recent.0 < shape.size {
-            if recent.0.saturating_add(shape.open) > self.stream_time {
-                into.push(row, recent.1, groups.touch(recent.1, time));
-                return;
-            }
+        let tumbling = shape.size == shape.advance && recent.1 != NONE;
+        if tumbling
+            && time >= recent.0
+            && time - recent.0 < shape.size
+            && recent.0.saturating_add(shape.open) > self.stream_time
+        {
+            into.push(row, recent.1, groups.touch(recent.1, time));
+            return;
         }
         let mut start = (time - shape.size).saturating_add(shape.advance).max(0) / shape.advance * shape.advance;
         while start <= time {
@@ -173,7 +180,8 @@ impl TimeWindows {
                 let end = start.saturating_add(shape.size);
                 late(context, time, || format!("the window [{start}, {end}) was closed at stream time {stream_time}"));
             }
-            start += shape.advance;
+            let Some(next) = start.checked_add(shape.advance) else { break };
+            start = next;
         }
     }
 
@@ -275,8 +283,8 @@ impl TimeWindows {
         }
     }
 
-    /// The slot of a group, made if need be: for recovery.
-    pub(super) fn restore_slot(&mut self, groups: &mut Groups, key: u32, start: i64) -> u32 {
+    /// The slot of a group, made if need be.
+    pub(super) fn ensure_slot(&mut self, groups: &mut Groups, key: u32, start: i64) -> u32 {
         if self.recent.len() < groups.keys.capacity() {
             self.recent.resize(groups.keys.capacity(), (0, NONE));
         }
@@ -290,6 +298,14 @@ impl TimeWindows {
         let slot = groups.create(key, 0, 0);
         self.recent[key as usize] = (0, slot);
         slot
+    }
+
+    /// The slots of a key in all windows, by window start.
+    pub(super) fn of_key(&self, key: u32) -> Vec<u32> {
+        if self.shape.is_none() {
+            return self.find_slot(key, 0).into_iter().collect();
+        }
+        self.windows.keys().filter_map(|&start| self.find_slot(key, start)).collect()
     }
 
     /// The slot of a group, if it is there.

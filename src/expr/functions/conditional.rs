@@ -4,15 +4,14 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::interleave;
-use arrow::datatypes::{
-    Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType,
-};
+use arrow::datatypes::{Decimal256Type, Int32Type};
 
 use super::define::{BIGINT, BYTES, DATE, DOUBLE, INT, STRING, T, TIME, TIMESTAMP};
 use super::kernel::{Get, known};
+use super::order::compare;
 use super::{Function, Implementation, ParamType, Returns, ScalarCall, ScalarFn};
 use crate::expr::coerce::common;
-use crate::expr::eval::{compare_bytes, compare_decimals, nulls, rows_equal};
+use crate::expr::eval::{compare_decimals, nulls, rows_equal};
 use crate::types::SqlType;
 
 pub(super) fn entries() -> Vec<Function> {
@@ -74,9 +73,9 @@ fn extreme(name: &'static str, description: &'static str, call: ScalarFn) -> Fun
 }
 
 /// For each row the argument (if any) its result is taken from.
-fn choose(call: &ScalarCall<'_>, mut which: impl FnMut(usize) -> Option<usize>) -> ArrayRef {
+fn choose(call: &ScalarCall<'_>, args: &[ArrayRef], which: impl Fn(usize) -> Option<usize>) -> ArrayRef {
     let absent = nulls(call.returns, 1);
-    let mut arrays: Vec<&dyn Array> = call.args.iter().map(AsRef::as_ref).collect();
+    let mut arrays: Vec<&dyn Array> = args.iter().map(AsRef::as_ref).collect();
     let nowhere = arrays.len();
     arrays.push(absent.as_ref());
     let sources: Vec<(usize, usize)> =
@@ -88,12 +87,12 @@ fn coalesce(call: &mut ScalarCall<'_>) -> ArrayRef {
     if call.args[0].null_count() == 0 {
         return call.args[0].clone();
     }
-    choose(call, |row| call.args.iter().position(|arg| arg.is_valid(row)))
+    choose(call, call.args, |row| call.args.iter().position(|arg| arg.is_valid(row)))
 }
 
 fn nullif(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (a, b) = (&call.args[0], &call.args[1]);
-    choose(call, |row| (!rows_equal(a.as_ref(), row, b.as_ref(), row)).then_some(0))
+    choose(call, call.args, |row| (!rows_equal(a.as_ref(), row, b.as_ref(), row)).then_some(0))
 }
 
 fn greatest(call: &mut ScalarCall<'_>) -> ArrayRef {
@@ -108,37 +107,16 @@ fn extreme_of(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
     if let SqlType::Decimal { .. } = call.returns {
         return extreme_decimal(call, wanted);
     }
-    choose(call, |row| {
+    choose(call, call.args, |row| {
         let mut best: Option<usize> = None;
         for (i, arg) in call.args.iter().enumerate() {
-            let is_better = |best: usize| compare(arg, &call.args[best], row, call.returns) == wanted;
+            let is_better = |best: usize| compare(arg.as_ref(), row, call.args[best].as_ref(), row) == wanted;
             if arg.is_valid(row) && best.is_none_or(is_better) {
                 best = Some(i);
             }
         }
         best
     })
-}
-
-/// The order of two entries of the same row, neither of them NULL.
-fn compare(a: &ArrayRef, b: &ArrayRef, row: usize, ty: &SqlType) -> Ordering {
-    macro_rules! by {
-        ($ty:ty) => {
-            a.as_primitive::<$ty>().value(row).cmp(&b.as_primitive::<$ty>().value(row))
-        };
-    }
-    match ty {
-        SqlType::Int => by!(Int32Type),
-        SqlType::Bigint => by!(Int64Type),
-        SqlType::Double => {
-            a.as_primitive::<Float64Type>().value(row).total_cmp(&b.as_primitive::<Float64Type>().value(row))
-        }
-        SqlType::Date => by!(Date32Type),
-        SqlType::Time => by!(Time32MillisecondType),
-        SqlType::Timestamp => by!(TimestampMillisecondType),
-        SqlType::Bytes => compare_bytes(a.as_binary::<i32>().value(row), b.as_binary::<i32>().value(row)),
-        _ => a.as_string::<i32>().value(row).cmp(b.as_string::<i32>().value(row)),
-    }
 }
 
 /// The arguments may differ in scale: the result has the widest.
@@ -160,9 +138,10 @@ fn extreme_decimal(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
 
 fn elt(call: &mut ScalarCall<'_>) -> ArrayRef {
     let n = call.ints(0);
-    choose(call, |row| {
+    let texts = &call.args[1..];
+    choose(call, texts, |row| {
         let n = usize::try_from(n.get(row)?).ok()?;
-        (n >= 1 && n < call.args.len()).then_some(n)
+        (n >= 1 && n <= texts.len()).then(|| n - 1)
     })
 }
 

@@ -2,14 +2,33 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 pub(in crate::expr) mod aggregates;
+mod bytes;
+mod collections;
 mod conditional;
 pub mod dates;
 mod define;
 mod describe;
+mod geo;
+mod json;
+mod json_text;
 mod kernel;
+mod lambdas;
+mod lists;
+mod maps;
+mod mask;
 mod math;
+mod order;
+mod pattern;
+mod pattern_format;
+mod pattern_parse;
+mod regex;
 mod registry;
 mod resolve;
+mod strings;
+mod table;
+mod units;
+mod url;
+mod zone;
 
 use arrow::array::ArrayRef;
 
@@ -137,5 +156,27 @@ pub struct AggregateCall {
 
 /// The entries of all families.
 fn all_entries() -> Vec<Function> {
-    [aggregates::entries(), conditional::entries(), math::entries()].into_iter().flatten().collect()
+    [
+        aggregates::entries(),
+        bytes::entries(),
+        collections::entries(),
+        conditional::entries(),
+        dates::entries(),
+        geo::entries(),
+        json::entries(),
+        lambdas::entries(),
+        maps::entries(),
+        mask::entries(),
+        math::entries(),
+        regex::entries(),
+        strings::entries(),
+        table::entries(),
+        url::entries(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,9 @@ pub(super) fn push(value: &Tree, ty: &SqlType, column: &mut Column, path: &str) 
             texts.close();
         }
         (Values::Boolean(_), Tree::String(_)) => return Err(wrong("")),
-        (Values::Array { .. } | Values::Map { .. } | Values::Struct(_), _) => return push_nested(value, ty, column, path),
+        (Values::Array { .. } | Values::Map { .. } | Values::Struct(_), _) => {
+            return push_nested(value, ty, column, path);
+        }
         (_, Tree::String(text)) => {
             return push_text(column, text).map_err(|found| format!("column {path} {ty}: found {found}"));
         }

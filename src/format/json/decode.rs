@@ -18,6 +18,10 @@ pub(in crate::format) struct JsonDecoder {
     given: bool,
 }
 
+/// Bytes behind a record that are looked at with it: as many as are looked at at once, and no more, so that a text that
+/// is cut off isn't taken for one with the records behind it.
+const LOOK_AHEAD: usize = 32;
+
 /// What a record's text is.
 enum Document {
     /// An object with a property a column.
@@ -48,9 +52,11 @@ impl JsonDecoder {
 
     #[inline]
     fn read(&mut self, wide: &[u8], len: usize, row: usize) -> Read {
-        let mut scan = Scan::new(wide, len);
+        // Bare numbers of records that follow each other would run together.
+        let ahead = if matches!(self.document, Document::Bare(_)) { 0 } else { LOOK_AHEAD };
+        let mut scan = Scan::new(&wide[..wide.len().min(len + ahead)], len);
         match self.read_fast(&mut scan) {
-            Ok(true) if scan.beyond_ascii == 0 || simdutf8::basic::from_utf8(&wide[..len]).is_ok() => Read::Row,
+            Ok(true) if !scan.beyond_ascii || simdutf8::basic::from_utf8(&wide[..len]).is_ok() => Read::Row,
             _ => self.read_slowly(&wide[..len], row),
         }
     }
@@ -144,10 +150,6 @@ impl Decoder for JsonDecoder {
             }
         }
         let columns: Vec<_> = self.columns.iter_mut().map(Column::finish).collect();
-        Decoded {
-            columns: if self.given { columns } else { Vec::new() },
-            nulls: null_rows(&nulls, records.len()),
-            bad,
-        }
+        Decoded { columns: if self.given { columns } else { Vec::new() }, nulls: null_rows(&nulls, records.len()), bad }
     }
 }

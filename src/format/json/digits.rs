@@ -1,4 +1,4 @@
-//! Eight or sixteen bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
+//! Eight or more bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -22,42 +22,74 @@ pub(super) fn leading_digits(chunk: [u8; 8]) -> (u64, u32) {
     (eight, count)
 }
 
-/// What 16 bytes of a string hold.
-pub(super) struct Stops {
-    /// A bit for each byte that is a quote, a backslash or a control character.
-    pub stops: u32,
-    /// Not zero: some byte is beyond ASCII.
-    pub beyond_ascii: u32,
+/// How many digits eight bytes begin with.
+#[inline(always)]
+pub(super) fn count_digits(chunk: [u8; 8]) -> u32 {
+    let digits = u64::from_le_bytes(chunk) ^ ZEROS;
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
+    others.trailing_zeros() / 8
+}
+
+/// Of 32 bytes of a string a bit for each that is not plain: a quote, a backslash, a control character or a byte beyond
+/// ASCII.
+#[inline(always)]
+pub(super) fn special(chunk: &[u8; 32]) -> u32 {
+    let (low, high) = halves(chunk);
+    special_in(low) | special_in(high) << 16
+}
+
+/// Of 32 bytes of a string a bit for each that is a quote, a backslash or a control character, and whether there is a
+/// byte beyond ASCII.
+#[inline(always)]
+pub(super) fn stops(chunk: &[u8; 32]) -> (u32, bool) {
+    let (low, high) = halves(chunk);
+    let beyond_ascii = beyond_ascii_in(low) | beyond_ascii_in(high) << 16;
+    (special(chunk) & !beyond_ascii, beyond_ascii != 0)
+}
+
+#[inline(always)]
+fn halves(chunk: &[u8; 32]) -> (u128, u128) {
+    let half = |at: usize| chunk[at..].first_chunk().map_or(0, |half| u128::from_le_bytes(*half));
+    (half(0), half(16))
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) fn stops(chunk: [u8; 16]) -> Stops {
+fn special_in(half: u128) -> u32 {
     use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
     };
-    let number = u128::from_le_bytes(chunk);
     // SAFETY: these instructions are of SSE2, which every x86_64 has.
     unsafe {
-        let bytes = _mm_set_epi64x((number >> 64) as i64, number as i64);
+        let bytes = _mm_set_epi64x((half >> 64) as i64, half as i64);
         let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
         let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-        let controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-        let any = _mm_or_si128(_mm_or_si128(quotes, backslashes), controls);
-        Stops { stops: _mm_movemask_epi8(any) as u32, beyond_ascii: _mm_movemask_epi8(bytes) as u32 }
+        // As signed numbers, bytes beyond ASCII are below the control characters.
+        let others = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), others)) as u32
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn beyond_ascii_in(half: u128) -> u32 {
+    use std::arch::x86_64::{_mm_movemask_epi8, _mm_set_epi64x};
+    // SAFETY: as above.
+    unsafe { _mm_movemask_epi8(_mm_set_epi64x((half >> 64) as i64, half as i64)) as u32 }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn stops(chunk: [u8; 16]) -> Stops {
-    let mut stops = 0;
-    let mut all = 0;
-    for (i, byte) in chunk.into_iter().enumerate() {
-        stops |= u32::from(is_stop(byte)) << i;
-        all |= byte;
-    }
-    Stops { stops, beyond_ascii: u32::from(all & 0x80) }
+fn beyond_ascii_in(half: u128) -> u32 {
+    let bytes = half.to_le_bytes();
+    (0..16).fold(0, |bits, i| bits | u32::from(bytes[i] >= 0x80) << i)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn special_in(half: u128) -> u32 {
+    let bytes = half.to_le_bytes();
+    (0..16).fold(0, |bits, i| bits | u32::from(is_stop(bytes[i]) || bytes[i] >= 0x80) << i)
 }
 
 /// A quote, a backslash or a control character.
@@ -78,17 +110,20 @@ mod tests {
             let count = chunk.iter().take_while(|b| b.is_ascii_digit()).count();
             let text = std::str::from_utf8(&chunk[..count]).unwrap();
             proptest::prop_assert_eq!(leading_digits(chunk), (text.parse().unwrap_or(0), count as u32));
+            proptest::prop_assert_eq!(count_digits(chunk), count as u32);
         }
 
         #[test]
-        fn stops_are_found(chunk in proptest::array::uniform16(proptest::prop_oneof![
+        fn stops_are_found(chunk in proptest::array::uniform32(proptest::prop_oneof![
             proptest::prelude::any::<u8>(), 0u8..0x24, proptest::prelude::Just(b'\\'),
         ])) {
-            let found = stops(chunk);
+            let (stop_bits, beyond_ascii) = stops(&chunk);
+            let special_bits = special(&chunk);
             for (i, byte) in chunk.into_iter().enumerate() {
-                proptest::prop_assert_eq!(found.stops >> i & 1 == 1, is_stop(byte));
+                proptest::prop_assert_eq!(stop_bits >> i & 1 == 1, is_stop(byte));
+                proptest::prop_assert_eq!(special_bits >> i & 1 == 1, is_stop(byte) || byte >= 0x80);
             }
-            proptest::prop_assert_eq!(found.beyond_ascii != 0, chunk.iter().any(|b| *b >= 0x80));
+            proptest::prop_assert_eq!(beyond_ascii, chunk.iter().any(|byte| *byte >= 0x80));
         }
     }
 }

@@ -189,16 +189,16 @@ fn write_double(number: f64, out: &mut Vec<u8>, scratch: &mut String) {
     out.push(b'"');
 }
 
-/// A string in quotes. Sixteen bytes at a time are looked at for what has to be escaped.
+/// A string in quotes. Many bytes at a time are looked at for what has to be escaped.
 #[inline]
 fn write_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut at = 0;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        if stops(*chunk).stops != 0 {
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
+        if stops(chunk).0 != 0 {
             break;
         }
-        at += 16;
+        at += 32;
     }
     match text[at..].iter().position(|byte| is_stop(*byte)) {
         None => out.extend_from_slice(text),

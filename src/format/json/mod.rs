@@ -9,6 +9,8 @@ mod decode;
 mod digits;
 mod encode;
 mod number;
+#[cfg(test)]
+mod oracle;
 mod properties;
 mod read;
 mod scan;
@@ -20,4 +22,4 @@ pub(super) use decode::JsonDecoder;
 pub(super) use encode::JsonEncoder;
 
 /// Arrays and objects within each other: beyond that a record is bad, so that none can exhaust the stack.
-const NESTING_MAX: usize = 500;
+const NESTING_MAX: usize = 256;

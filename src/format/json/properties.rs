@@ -19,38 +19,59 @@ const AHEAD: usize = 4;
 
 #[derive(Debug)]
 struct Property {
-    /// Its text up to the colon, as it stood in a document.
+    /// A comma, and its text up to the colon as it stood in a document.
     text: Box<[u8]>,
-    /// The first 16 bytes of the text, and which of them count.
-    head: u128,
-    mask: u128,
     target: Target,
+    /// The beginning with the comma, and without it.
+    behind_comma: Head,
+    first: Head,
+}
+
+/// The first 16 bytes of a text, and which of them count.
+#[derive(Debug)]
+struct Head {
+    bytes: [u64; 2],
+    mask: [u64; 2],
+}
+
+impl Head {
+    fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        let count = text.len().min(16);
+        bytes[..count].copy_from_slice(&text[..count]);
+        let mask = std::array::from_fn(|i| if i < count { 0xff } else { 0 });
+        Head { bytes: words(bytes), mask: words(mask) }
+    }
+
+    /// Takes `text`, of which this is the head, when it stands at the place.
+    #[inline(always)]
+    fn take(&self, text: &[u8], scan: &mut Scan) -> bool {
+        let same = match scan.chunk::<16>() {
+            Some(chunk) => {
+                let [low, high] = words(chunk);
+                let [low, high] = [(low & self.mask[0]) ^ self.bytes[0], (high & self.mask[1]) ^ self.bytes[1]];
+                low | high == 0 && (text.len() <= 16 || scan.rest().get(16..text.len()) == Some(&text[16..]))
+            }
+            None => scan.rest().starts_with(text),
+        };
+        if same {
+            scan.pos += text.len();
+        }
+        same
+    }
+}
+
+#[inline(always)]
+fn words(bytes: [u8; 16]) -> [u64; 2] {
+    let number = u128::from_le_bytes(bytes);
+    [number as u64, (number >> 64) as u64]
 }
 
 impl Property {
     fn new(text: &[u8], target: Target) -> Self {
-        let mut head = [0; 16];
-        let count = text.len().min(16);
-        head[..count].copy_from_slice(&text[..count]);
-        let mask = if count == 16 { u128::MAX } else { (1 << (8 * count)) - 1 };
-        Property { text: text.into(), head: u128::from_le_bytes(head), mask, target }
-    }
-
-    /// Takes the text when it stands at the place.
-    #[inline(always)]
-    fn take(&self, scan: &mut Scan) -> bool {
-        let len = self.text.len();
-        let same = match scan.chunk16() {
-            Some(chunk) => {
-                u128::from_le_bytes(chunk) & self.mask == self.head
-                    && (len <= 16 || scan.rest().get(16..len) == Some(&self.text[16..]))
-            }
-            None => scan.rest().starts_with(&self.text),
-        };
-        // A text that ends beyond the record's end is not in it: a value at least has to follow.
-        let same = same && scan.has_beyond(len);
-        scan.pos += if same { len } else { 0 };
-        same
+        let text: Box<[u8]> = [b",", text].concat().into();
+        let (behind_comma, first) = (Head::new(&text), Head::new(&text[1..]));
+        Property { text, target, behind_comma, first }
     }
 }
 
@@ -75,25 +96,36 @@ impl Properties {
         self.next = 0;
     }
 
+    /// Behind a value: takes a comma, the name that is expected next, and its colon, if just these follow.
+    #[inline(always)]
+    pub fn take_next(&mut self, scan: &mut Scan) -> Option<Target> {
+        let property = &self.known[*self.order.get(self.next)? as usize];
+        if !property.behind_comma.take(&property.text, scan) {
+            return None;
+        }
+        self.next += 1;
+        Some(property.target)
+    }
+
     /// Takes a property's name and colon; the place is then right behind the colon. `None`: a name with escapes, which
     /// is for the slow reader.
     #[inline(always)]
     pub fn take(&mut self, scan: &mut Scan) -> Step<Option<Target>> {
         if let Some(guess) = self.order.get(self.next) {
             let property = &self.known[*guess as usize];
-            if property.take(scan) {
+            if property.first.take(&property.text[1..], scan) {
                 self.next += 1;
                 return Ok(Some(property.target));
             }
         }
-        self.look_up(scan)
+        scan.away(|scan| self.look_up(scan))
     }
 
     #[inline(never)]
     fn look_up(&mut self, scan: &mut Scan) -> Step<Option<Target>> {
         for ahead in self.next + 1..(self.next + 1 + AHEAD).min(self.order.len()) {
             let property = &self.known[self.order[ahead] as usize];
-            if property.take(scan) {
+            if property.first.take(&property.text[1..], scan) {
                 self.next = ahead + 1;
                 return Ok(Some(property.target));
             }

@@ -52,16 +52,22 @@ impl Object {
 
     /// Reads an object, the place being at its brace: one value for each column.
     #[inline]
-    pub fn read(&mut self, scan: &mut Scan, columns: &mut [Column], depth: usize) -> Step {
+    pub fn read(&mut self, at: &mut Scan, columns: &mut [Column], depth: usize) -> Step {
         if depth >= NESTING_MAX {
             return Err(ODD);
         }
+        // A copy of our own can stay in registers. After an error the place doesn't matter.
+        let mut scan = *at;
         self.properties.start();
         self.number += 1;
         let mut left = columns.len();
+        let mut next = None;
         let mut more = scan.open(b'}');
         while more {
-            let Some(target) = self.properties.take(scan)? else { return Err(ODD) };
+            let target = match next {
+                Some(target) => target,
+                None => self.properties.take(&mut scan)?.ok_or(ODD)?,
+            };
             if scan.peek() <= b' ' {
                 scan.blanks();
             }
@@ -72,14 +78,16 @@ impl Object {
                         return Err(ODD);
                     }
                     left -= 1;
-                    read_value(scan, &mut self.shapes[index], &mut columns[index], depth + 1)?;
+                    read_value(&mut scan, &mut self.shapes[index], &mut columns[index], depth + 1)?;
                 }
             }
-            more = scan.another(b'}')?;
+            next = self.properties.take_next(&mut scan);
+            more = next.is_some() || scan.another(b'}')?;
         }
         if left > 0 {
             self.fill(columns);
         }
+        *at = scan;
         Ok(())
     }
 
@@ -106,9 +114,9 @@ pub(super) fn read_value(scan: &mut Scan, shape: &mut Shape, column: &mut Column
         (Values::Bigint(values) | Values::Timestamp(values), b'-' | b'0'..=b'9') => values.push(read_long(scan)?),
         (Values::Int(values), b'-' | b'0'..=b'9') => values.push(read_long(scan)? as i32),
         (Values::Double(values), b'-' | b'0'..=b'9') => {
-            values.push(number::to_double(scan.number()?).ok_or(ODD)?);
+            values.push(number::to_double(scan.away(Scan::number)?).ok_or(ODD)?);
         }
-        _ => return read_other(scan, shape, column, depth),
+        _ => return scan.away(|scan| read_other(scan, shape, column, depth)),
     }
     column.nulls.append_non_null();
     Ok(())
@@ -118,7 +126,7 @@ pub(super) fn read_value(scan: &mut Scan, shape: &mut Shape, column: &mut Column
 fn read_long(scan: &mut Scan) -> Step<i64> {
     match scan.integer() {
         Some(value) => Ok(value),
-        None => number::to_long(scan.number()?).ok_or(ODD),
+        None => number::to_long(scan.away(Scan::number)?).ok_or(ODD),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every step leaves the place behind what it took, or says what was expected; then the place is near the trouble.
 
 use super::NESTING_MAX;
-use super::digits::{leading_digits, stops};
+use super::digits::{count_digits, leading_digits, special, stops};
 
 /// What was expected where the text went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,13 +11,16 @@ pub(super) struct Expected(pub &'static str);
 
 pub(super) type Step<T = ()> = Result<T, Expected>;
 
+/// Small enough to be copied: [`Scan::away`] keeps it in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Scan<'a> {
-    /// The text and what follows it in its buffer, which may be looked at sixteen bytes at a time.
+    /// The text and some bytes that follow it in its buffer. Steps may look at them, even take them (the text was cut off
+    /// then): only [`Scan::end`] knows where the text ends, so what was taken counts from there on.
     wide: &'a [u8],
     len: usize,
     pub pos: usize,
-    /// Not zero: there was (or may have been) a byte beyond ASCII in a string. Everywhere else there can't be one.
-    pub beyond_ascii: u32,
+    /// There was a byte beyond ASCII in a string, or soon behind it. Everywhere else there can't be one.
+    pub beyond_ascii: bool,
 }
 
 /// The content of a string, between its quotes.
@@ -28,41 +31,55 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// A text of `len` bytes at the start of `wide`.
+    /// A text of `len` bytes at the start of `wide`. What follows it is for looking at many bytes at once.
+    #[inline(always)]
     pub fn new(wide: &'a [u8], len: usize) -> Self {
-        Scan { wide, len: len.min(wide.len()), pos: 0, beyond_ascii: 0 }
+        Scan { wide, len, pos: 0, beyond_ascii: false }
+    }
+
+    /// Takes a step that isn't inlined on a copy. Else the place had to be in memory all the time.
+    #[inline(always)]
+    pub fn away<T>(&mut self, step: impl FnOnce(&mut Self) -> T) -> T {
+        let mut copy = *self;
+        let result = step(&mut copy);
+        *self = copy;
+        result
     }
 
     /// The byte at the place; 0, which no token has, at the end.
     #[inline(always)]
     pub fn peek(&self) -> u8 {
-        if self.pos < self.len { self.wide[self.pos] } else { 0 }
+        self.wide.get(self.pos).copied().unwrap_or(0)
     }
 
-    /// The next `N` bytes, those behind the text's end included; `None` at the end of the buffer.
+    /// The next `N` bytes; `None` near the end.
     #[inline(always)]
-    fn chunk<const N: usize>(&self) -> Option<[u8; N]> {
+    pub fn chunk<const N: usize>(&self) -> Option<[u8; N]> {
         self.wide.get(self.pos..)?.first_chunk::<N>().copied()
     }
 
+    /// The next 8 bytes, zeros at the end.
     #[inline(always)]
-    pub fn chunk16(&self) -> Option<[u8; 16]> {
-        self.chunk()
+    fn chunk_or_zeros(&self) -> [u8; 8] {
+        match self.chunk() {
+            Some(chunk) => chunk,
+            None => {
+                let mut chunk = [0; 8];
+                self.rest().iter().zip(&mut chunk).for_each(|(from, to)| *to = *from);
+                chunk
+            }
+        }
     }
 
-    /// What is left of the text.
+    /// What is left.
     pub fn rest(&self) -> &'a [u8] {
-        self.wide.get(self.pos..self.len).unwrap_or_default()
+        self.wide.get(self.pos..).unwrap_or_default()
     }
 
-    /// Whether the place is still in the text after `count` more bytes, with at least one left.
+    /// What was taken from `start` on.
     #[inline(always)]
-    pub fn has_beyond(&self, count: usize) -> bool {
-        self.pos + count < self.len
-    }
-
     pub fn slice(&self, start: usize) -> &'a [u8] {
-        self.wide.get(start..self.pos.min(self.len)).unwrap_or_default()
+        self.wide.get(start..self.pos).unwrap_or_default()
     }
 
     #[inline(always)]
@@ -110,6 +127,7 @@ impl<'a> Scan<'a> {
         true
     }
 
+    #[inline(always)]
     pub fn literal(&mut self, word: &'static str) -> Step {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(Expected("a value"));
@@ -118,9 +136,12 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Blanks up to the end.
+    /// Blanks up to the end of the text, which nothing before must have passed.
+    #[inline(always)]
     pub fn end(&mut self) -> Step {
-        self.blanks();
+        while self.pos < self.len && matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.pos += 1;
+        }
         if self.pos == self.len { Ok(()) } else { Err(Expected("the end of the record")) }
     }
 
@@ -129,10 +150,40 @@ impl<'a> Scan<'a> {
     pub fn string(&mut self) -> Step<Text<'a>> {
         self.expect(b'"', "a string")?;
         let start = self.pos;
+        let mut pos = start;
+        while let Some(chunk) = self.wide.get(pos..).and_then(|rest| rest.first_chunk::<32>()) {
+            let found = special(chunk);
+            if found == 0 {
+                pos += 32;
+                continue;
+            }
+            pos += found.trailing_zeros() as usize;
+            if self.wide.get(pos) != Some(&b'"') {
+                break;
+            }
+            let raw = self.wide.get(start..pos).unwrap_or_default();
+            self.pos = pos + 1;
+            return Ok(Text { raw, escaped: false });
+        }
+        self.pos = pos;
+        self.away(|scan| scan.string_from(start))
+    }
+
+    /// The rest of a string that began at `start`: with escapes, bytes beyond ASCII, or near the end.
+    #[inline(never)]
+    fn string_from(&mut self, start: usize) -> Step<Text<'a>> {
         let mut escaped = false;
         loop {
-            self.plain();
-            match self.peek() {
+            while let Some(chunk) = self.chunk::<32>() {
+                let (found, beyond_ascii) = stops(&chunk);
+                self.beyond_ascii |= beyond_ascii;
+                self.pos += found.trailing_zeros() as usize;
+                if found != 0 {
+                    break;
+                }
+            }
+            let Some(byte) = self.wide.get(self.pos) else { return Err(Expected("the end of a string")) };
+            match byte {
                 b'"' => {
                     let raw = self.slice(start);
                     self.pos += 1;
@@ -142,37 +193,12 @@ impl<'a> Scan<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                _ if self.pos >= self.len => return Err(Expected("the end of a string")),
-                _ => return Err(Expected("no bare control character in a string")),
+                0..0x20 => return Err(Expected("no bare control character in a string")),
+                _ => {
+                    self.beyond_ascii |= !byte.is_ascii();
+                    self.pos += 1;
+                }
             }
-        }
-    }
-
-    /// Goes on to the next quote, backslash or control character, or to the end.
-    #[inline(always)]
-    fn plain(&mut self) {
-        while let Some(chunk) = self.chunk::<16>() {
-            let found = stops(chunk);
-            self.beyond_ascii |= found.beyond_ascii;
-            if found.stops != 0 {
-                self.pos += found.stops.trailing_zeros() as usize;
-                return;
-            }
-            self.pos += 16;
-        }
-        self.plain_at_the_end();
-    }
-
-    /// The last bytes of the buffer, one by one.
-    #[cold]
-    fn plain_at_the_end(&mut self) {
-        while self.pos < self.len {
-            let byte = self.wide[self.pos];
-            if super::digits::is_stop(byte) {
-                return;
-            }
-            self.beyond_ascii |= u32::from(byte & 0x80);
-            self.pos += 1;
         }
     }
 
@@ -186,45 +212,50 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// A whole number of at most 18 digits without fraction or exponent. Else `None`, and the place stays.
+    /// A whole number of at most 16 digits without fraction or exponent. Else `None`, and the place stays.
     #[inline(always)]
     pub fn integer(&mut self) -> Option<i64> {
+        const TENS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
         let start = self.pos;
         let negative = self.peek() == b'-';
         self.pos += usize::from(negative);
-        let size = self.digits();
-        match size {
-            Some(size) if !matches!(self.peek(), b'.' | b'e' | b'E' | b'0'..=b'9') => {
-                Some(if negative { -size } else { size })
-            }
-            _ => {
-                self.pos = start;
-                None
-            }
-        }
-    }
-
-    /// Up to 16 digits, no zero in front of others.
-    #[inline(always)]
-    fn digits(&mut self) -> Option<i64> {
-        const TENS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-        let first = self.chunk::<8>()?;
-        let (size, count) = leading_digits(first);
-        if count == 0 || (first[0] == b'0' && count > 1) {
-            return None;
-        }
+        let first = self.chunk_or_zeros();
+        let (mut size, count) = leading_digits(first);
         self.pos += count as usize;
-        let mut size = size;
         if count == 8 {
-            let (more, count) = leading_digits(self.chunk::<8>()?);
+            let (more, count) = leading_digits(self.chunk_or_zeros());
             size = size * TENS[count as usize] + more;
             self.pos += count as usize;
         }
-        (self.pos <= self.len).then_some(size as i64)
+        let odd = count == 0 || (first[0] == b'0' && count > 1);
+        if odd || matches!(self.peek(), b'.' | b'e' | b'E' | b'0'..=b'9') {
+            self.pos = start;
+            return None;
+        }
+        Some(if negative { -(size as i64) } else { size as i64 })
+    }
+
+    /// Goes over a whole number as [`Scan::integer`] does.
+    #[inline(always)]
+    fn skip_integer(&mut self) -> bool {
+        let start = self.pos;
+        self.pos += usize::from(self.peek() == b'-');
+        let first = self.chunk_or_zeros();
+        let count = count_digits(first);
+        self.pos += count as usize;
+        if count == 8 {
+            self.pos += count_digits(self.chunk_or_zeros()) as usize;
+        }
+        let odd = count == 0 || (first[0] == b'0' && count > 1);
+        if odd || matches!(self.peek(), b'.' | b'e' | b'E' | b'0'..=b'9') {
+            self.pos = start;
+            return false;
+        }
+        true
     }
 
     /// Any number, as its text.
-    #[inline]
+    #[inline(never)]
     pub fn number(&mut self) -> Step<&'a [u8]> {
         let start = self.pos;
         if self.peek() == b'-' {
@@ -273,41 +304,70 @@ impl<'a> Scan<'a> {
         match self.peek() {
             b'"' => self.string().map(drop),
             b'-' | b'0'..=b'9' => {
-                if self.integer().is_none() {
-                    self.number()?;
+                if !self.skip_integer() {
+                    self.away(|scan| scan.number().map(drop))?;
                 }
                 Ok(())
             }
-            _ => self.skip_other(depth),
+            b'[' | b'{' => self.away(|scan| scan.skip_nested(depth)),
+            _ => self.away(Scan::word),
         }
     }
 
-    fn skip_other(&mut self, depth: usize) -> Step {
+    /// `true`, `false` or `null`.
+    #[inline(never)]
+    fn word(&mut self) -> Step {
         match self.peek() {
             b't' => self.literal("true"),
             b'f' => self.literal("false"),
             b'n' => self.literal("null"),
-            b'[' | b'{' if depth >= NESTING_MAX => Err(Expected("fewer arrays and objects within each other")),
-            b'[' => {
-                let mut more = self.open(b']');
-                while more {
-                    self.skip(depth + 1)?;
-                    more = self.another(b']')?;
-                }
-                Ok(())
-            }
-            b'{' => {
-                let mut more = self.open(b'}');
-                while more {
-                    self.string()?;
-                    self.colon()?;
-                    self.skip(depth + 1)?;
-                    more = self.another(b'}')?;
-                }
-                Ok(())
-            }
             _ => Err(Expected("a value")),
         }
+    }
+
+    /// Goes over an array or object. What is open is kept as bits, not on the stack of calls.
+    #[inline(never)]
+    fn skip_nested(&mut self, depth: usize) -> Step {
+        let mut open = Open::default();
+        loop {
+            let byte = self.peek();
+            if byte == b'[' || byte == b'{' {
+                if depth + open.count >= NESTING_MAX {
+                    return Err(Expected("fewer arrays and objects within each other"));
+                }
+                if self.open(byte + 2) {
+                    open.push(byte == b'{');
+                    self.name_in(&open)?;
+                    continue;
+                }
+            } else {
+                self.skip_scalar()?;
+            }
+            while open.count > 0 && !self.another(open.close())? {
+                open.count -= 1;
+            }
+            if open.count == 0 {
+                return Ok(());
+            }
+            self.name_in(&open)?;
+        }
+    }
+
+    fn skip_scalar(&mut self) -> Step {
+        match self.peek() {
+            b'"' => self.string().map(drop),
+            b'-' | b'0'..=b'9' => self.number().map(drop),
+            _ => self.word(),
+        }
+    }
+
+    /// In an object, the name in front of a value.
+    fn name_in(&mut self, open: &Open) -> Step {
+        if open.close() == b'}' {
+            self.string()?;
+            self.colon()?;
+        }
+        Ok(())
     }
 
     /// The colon behind a property's name; the place is then at the value.
@@ -317,6 +377,28 @@ impl<'a> Scan<'a> {
         self.expect(b':', "`:`")?;
         self.blanks();
         Ok(())
+    }
+}
+
+/// Which of the open brackets are those of objects.
+#[derive(Default)]
+struct Open {
+    objects: [u64; NESTING_MAX / 64],
+    count: usize,
+}
+
+impl Open {
+    fn push(&mut self, object: bool) {
+        let bit = 1 << (self.count % 64);
+        let word = &mut self.objects[self.count / 64];
+        *word = if object { *word | bit } else { *word & !bit };
+        self.count += 1;
+    }
+
+    /// What closes the innermost one.
+    fn close(&self) -> u8 {
+        let innermost = self.count.wrapping_sub(1) % NESTING_MAX;
+        if self.objects[innermost / 64] >> (innermost % 64) & 1 == 1 { b'}' } else { b']' }
     }
 }
 

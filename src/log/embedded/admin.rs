@@ -1,4 +1,5 @@
-//! Changes of topics and groups: each is checked, becomes one journal record, and is on disk when it is acknowledged.
+//! Changes of topics and groups: each is checked and becomes a journal record, as durable as a commit is; what removes
+//! files is on disk before they go.
 
 use super::commit::Writer;
 use super::config::{self, TopicConfigs};
@@ -105,7 +106,7 @@ impl Inner {
         self.journal(&mut writer, &Entry::Release { owner: owner.to_owned() })
     }
 
-    /// Writes what `entries` decides under the lock, and makes it durable.
+    /// Writes what `entries` decides under the lock.
     fn change(
         &self,
         topic: &str,
@@ -118,8 +119,9 @@ impl Inner {
         }
         let removes = !writer.garbage.is_empty();
         drop(writer);
+        self.find_flush_ms_min();
         self.ring(&[topic]);
-        match removes || self.options.fsync != FsyncPolicy::Never {
+        match removes || self.options.fsync == FsyncPolicy::Commit {
             true => self.sync(),
             false => Ok(()),
         }

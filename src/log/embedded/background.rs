@@ -1,5 +1,6 @@
 //! The thread that syncs, rolls the journal and looks after old data, while others work.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ fn run(inner: &Weak<Inner>, stop: &Signal) {
         }
         let Some(inner) = inner.upgrade() else { return };
         // What fails poisons the log or is tried again: there is nobody here to tell.
-        if inner.pause() < IDLE || matches!(inner.options.fsync, FsyncPolicy::Interval(_)) {
+        if inner.syncs_by_time() {
             let _ = inner.sync_if_needed();
         }
         let _ = inner.roll_journal_if_large();
@@ -58,7 +59,19 @@ impl Inner {
             FsyncPolicy::Interval(interval) => interval,
             FsyncPolicy::Commit | FsyncPolicy::Never => IDLE,
         };
-        interval.clamp(Duration::from_millis(1), IDLE)
+        let flush = Duration::from_millis(self.flush_ms_min.load(Ordering::Relaxed) as u64);
+        interval.min(flush).clamp(Duration::from_millis(1), IDLE.max(interval))
+    }
+
+    fn syncs_by_time(&self) -> bool {
+        matches!(self.options.fsync, FsyncPolicy::Interval(_)) || self.flush_ms_min.load(Ordering::Relaxed) != i64::MAX
+    }
+
+    /// Takes up a change of some topic's `flush.ms`.
+    pub(super) fn find_flush_ms_min(&self) {
+        let all = self.catalog.all_topics();
+        let least = all.iter().map(|topic| topic.configs().flush_ms).min().unwrap_or(i64::MAX);
+        self.flush_ms_min.store(least, Ordering::Relaxed);
     }
 
     fn sync_if_needed(&self) -> Result<(), LogError> {

@@ -64,6 +64,14 @@ pub(super) enum Dropped {
     Folder(String),
 }
 
+impl Dropped {
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Dropped::Segment(path) | Dropped::Folder(path) => path,
+        }
+    }
+}
+
 type Positions = BTreeMap<String, BTreeMap<(u64, u32), i64>>;
 
 #[derive(Debug, Default)]
@@ -331,8 +339,13 @@ impl Catalog {
         if !same {
             return Err("a compaction of segments that aren't there");
         }
-        let new = new.cloned().map(|info| Segment { sealed: true, ..Segment::new(info) });
-        Ok(state.segments.splice(range, new).map(|gone| dropped_segment(&topic, partition, &gone.info)).collect())
+        let segment = new.cloned().map(|info| Segment { sealed: true, ..Segment::new(info) });
+        let gone: Vec<Segment> = state.segments.splice(range, segment).collect();
+        // A segment of which nothing had to go keeps its file.
+        let is_kept =
+            |old: &SegmentInfo| new.is_some_and(|new| (new.base, new.generation) == (old.base, old.generation));
+        let gone = gone.iter().map(|segment| &segment.info).filter(|old| !is_kept(old));
+        Ok(gone.map(|old| dropped_segment(&topic, partition, old)).collect())
     }
 
     /// The records that make this catalog out of an empty one.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::catalog::{Dropped, Partition, Topic};
 use super::journal::{Append, Entry, JournalWriter, Position};
+use super::retention::is_closed;
 use super::space::Space;
 use super::{Inner, io_error};
 use crate::log::kafka_batch::{BatchInfo, EncodeOptions, HEADER_LEN, encode, seal};
@@ -18,6 +19,9 @@ use crate::log::{LogError, Records, TopicPartition, Transaction};
 
 /// A batch is closed before it grows beyond this.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// About what a part of a commit takes in the journal.
+const JOURNAL_BYTES: u64 = 64;
 
 /// What only the holder of the commit lock may touch.
 pub(super) struct Writer {
@@ -177,8 +181,9 @@ impl Inner {
     fn commit(&self, mut pending: Vec<Pending>, positions: Vec<(Arc<Topic>, Position)>) -> Result<i64, LogError> {
         let mut writer = self.writer.lock();
         writer.check_poison()?;
-        let bytes = pending.iter().map(|pending| pending.bytes.len() as u64).sum();
-        writer.space.take(&*self.storage, bytes)?;
+        let bytes: u64 = pending.iter().map(|pending| pending.bytes.len() as u64).sum();
+        let parts = pending.len() + positions.len() + 1;
+        writer.space.take(&*self.storage, bytes + JOURNAL_BYTES * parts as u64)?;
         let topics = pending.iter().map(|pending| &pending.topic).chain(positions.iter().map(|(topic, _)| topic));
         if let Some(gone) = topics.into_iter().find(|topic| topic.is_deleted()) {
             return Err(LogError::UnknownTopic(gone.name.clone()));
@@ -201,6 +206,10 @@ impl Inner {
         if must_sync {
             self.sync()?;
         }
+        if self.in_memory {
+            // There is no background thread to do it.
+            self.roll_journal_if_large()?;
+        }
         Ok(first)
     }
 
@@ -210,7 +219,7 @@ impl Inner {
         let now = (self.options.clock)();
         let state = pending.partition.state.read();
         let mut next = state.next;
-        let open = state.segments.last().filter(|last| !last.sealed && now - last.info.created < configs.segment_ms);
+        let open = state.segments.last().filter(|last| !is_closed(last, &configs, now));
         let mut segment = open.map(|last| (last.info.base, last.info.generation, last.info.size));
         let mut pieces: Vec<Piece> = Vec::new();
         let mut at = 0;
@@ -327,6 +336,7 @@ impl Inner {
                 });
                 segment.index.extend(piece.start, configs.index_interval_bytes, batches);
             }
+            must_sync |= configs.flush_ms == 0;
             if configs.flush_messages != i64::MAX {
                 let unsynced = writer.unsynced.entry(pending.topic.id).or_default();
                 *unsynced += pending.batches.iter().map(|batch| batch.offsets).sum::<i64>();

@@ -101,7 +101,7 @@ impl Inner {
             let found = reader.walk(position, READ_BYTES_MIN, &mut records, &mut |header, _| {
                 header.max_timestamp >= timestamp && header.next_offset() > state.first
             })?;
-            let mut at = found.next.max(state.first);
+            let mut at = found.max(state.first);
             while at < segment.info.next {
                 records.meta.clear();
                 at = reader.read(at, READ_BYTES_MIN, &mut records)?;
@@ -146,14 +146,6 @@ pub(super) struct SegmentReader<'a> {
     interval: u64,
 }
 
-/// Where a walk over batches ended.
-pub(super) struct Walked {
-    /// The byte where the batch lies that ended it, or where the segment ends.
-    pub position: u64,
-    /// The offset at which to go on.
-    pub next: i64,
-}
-
 impl<'a> SegmentReader<'a> {
     pub(super) fn new(inner: &'a Inner, topic: &Topic, partition: u32, segment: &'a Segment) -> SegmentReader<'a> {
         let path = topic.segment_path(partition, segment.info.base, segment.info.generation);
@@ -172,7 +164,7 @@ impl<'a> SegmentReader<'a> {
 
     /// Puts the records of whole batches from `from` on into `into`, about `bytes_max` bytes and at least one record if
     /// there is one. Gives the offset to go on from.
-    fn read(&self, from: i64, bytes_max: usize, into: &mut Records) -> Result<i64, ReadError> {
+    pub(super) fn read(&self, from: i64, bytes_max: usize, into: &mut Records) -> Result<i64, ReadError> {
         let position = match from <= self.segment.info.base {
             true => 0,
             false => {
@@ -199,18 +191,19 @@ impl<'a> SegmentReader<'a> {
                 false
             })
         })?;
-        Ok(read.next.max(from))
+        Ok(read.max(from))
     }
 
     /// Reads the segment from `position` on, where a batch begins, and calls `visit` with each whole batch until it
-    /// says true or, once there are records in `into`, until a piece of about `bytes_max` bytes is through.
-    pub(super) fn walk(
+    /// says true or, once there are records in `into`, until a piece of about `bytes_max` bytes is through. Gives the
+    /// offset to go on from.
+    fn walk(
         &self,
         mut position: u64,
         bytes_max: usize,
         into: &mut Records,
         visit: &mut dyn FnMut(&BatchHeader, &mut Batch<'_>) -> bool,
-    ) -> Result<Walked, ReadError> {
+    ) -> Result<i64, ReadError> {
         let info = &self.segment.info;
         let mut wanted = bytes_max.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         let mut expected = if position == 0 { info.base } else { -1 };
@@ -227,7 +220,7 @@ impl<'a> SegmentReader<'a> {
                     break;
                 }
                 if visit(&header, &mut batch) {
-                    return Ok(Walked { position: place, next: header.base_offset });
+                    return Ok(header.base_offset);
                 }
                 if let Some(reason) = batch.damage {
                     return Err(self.damaged(place, reason).into());
@@ -241,11 +234,11 @@ impl<'a> SegmentReader<'a> {
                 return Err(self.damaged(position, "a batch that reaches beyond the end").into());
             }
             if !into.meta.is_empty() && position < info.size {
-                return Ok(Walked { position, next: expected });
+                return Ok(expected);
             }
             wanted = wanted.max(needed);
         }
-        Ok(Walked { position, next: info.next })
+        Ok(info.next)
     }
 
     /// The header at `place`, checked against its seal and against what the segment may hold there.

@@ -15,6 +15,9 @@ const MAGIC: &[u8; 8] = b"MPINDEX1";
 /// Headers are looked for in pieces of this size.
 const SCAN_BYTES: usize = 64 * 1024;
 
+/// So many bytes are scanned faster than a file is made.
+const SAVE_BYTES_MIN: u64 = if cfg!(test) { 200 } else { 1 << 20 };
+
 /// One batch that can be begun at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
@@ -32,6 +35,8 @@ struct Places {
     max_timestamp: Option<i64>,
     /// The `.index` file was tried.
     loaded: bool,
+    /// Bytes that the `.index` file covers.
+    saved: u64,
 }
 
 /// The index of one segment, built when it is first asked.
@@ -84,16 +89,32 @@ impl Index {
         Ok(after.checked_sub(1).map_or(0, |i| inner.places[i].position))
     }
 
-    /// Writes the `.index` file, if there is something in it that would have to be scanned for.
+    /// Writes the `.index` file, if without it much would have to be scanned.
     pub(super) fn save(&self, storage: &dyn Storage, segment: &str) -> io::Result<()> {
-        let inner = self.inner.lock();
-        let Some(last) = inner.places.last() else { return Ok(()) };
+        self.inner.lock().save(storage, segment)
+    }
+
+    /// Writes the `.index` file and frees the memory: for a segment that takes no more batches. A reader loads it again.
+    pub(super) fn put_away(&self, storage: &dyn Storage, segment: &str) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        inner.save(storage, segment)?;
+        *inner = Places { saved: inner.saved, ..Places::default() };
+        Ok(())
+    }
+}
+
+impl Places {
+    fn save(&mut self, storage: &dyn Storage, segment: &str) -> io::Result<()> {
+        if self.covered.saturating_sub(self.saved) < SAVE_BYTES_MIN {
+            return Ok(());
+        }
+        let Some(last) = self.places.last() else { return Ok(()) };
         let Some(header) = header_at(storage, segment, last.position) else { return Ok(()) };
         let mut bytes = MAGIC.to_vec();
         put_varint(&mut bytes, i64::from(header.epoch));
-        put_varint(&mut bytes, inner.max_timestamp.unwrap_or(i64::MIN));
-        put_varint(&mut bytes, inner.places.len() as i64);
-        for place in &inner.places {
+        put_varint(&mut bytes, self.max_timestamp.unwrap_or(i64::MIN));
+        put_varint(&mut bytes, self.places.len() as i64);
+        for place in &self.places {
             put_varint(&mut bytes, place.offset);
             put_varint(&mut bytes, place.position as i64);
             put_varint(&mut bytes, place.max_before);
@@ -101,11 +122,11 @@ impl Index {
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
         let path = path_of(segment);
         storage.create(&path)?;
-        storage.write_at(&path, 0, &bytes)
+        storage.write_at(&path, 0, &bytes)?;
+        self.saved = self.covered;
+        Ok(())
     }
-}
 
-impl Places {
     fn add(&mut self, offset: i64, position: u64, size: u64, max_timestamp: i64, interval: u64) {
         let far = self.places.last().is_none_or(|last| position - last.position >= interval.max(1));
         if far {
@@ -118,10 +139,11 @@ impl Places {
 
     /// Looks at what wasn't looked at yet. What can't be read ends it: reading the place itself says what is wrong.
     fn cover(&mut self, storage: &dyn Storage, segment: Indexed<'_>) -> io::Result<()> {
-        if !self.loaded && self.covered == 0 {
-            if let Some(saved) = load(storage, segment) {
-                *self = saved;
-            }
+        if !self.loaded
+            && self.covered == 0
+            && let Some(saved) = load(storage, segment)
+        {
+            *self = saved;
         }
         self.loaded = true;
         let mut chunk = Vec::new();
@@ -175,7 +197,7 @@ fn load(storage: &dyn Storage, segment: Indexed<'_>) -> Option<Places> {
     let header = header_at(storage, segment.path, last.position)?;
     let covered = last.position.checked_add(header.size as u64)?;
     let same = header.base_offset == last.offset && i64::from(header.epoch) == seal && covered <= segment.size;
-    same.then_some(Places { places, covered, max_timestamp, loaded: true })
+    same.then_some(Places { places, covered, max_timestamp, loaded: true, saved: covered })
 }
 
 fn header_at(storage: &dyn Storage, segment: &str, position: u64) -> Option<BatchHeader> {

@@ -1,11 +1,102 @@
-//! Old data: what retention removes.
+//! The care for old data: retention, compaction, and files that a crash left behind.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use super::Inner;
+use super::catalog::{Partition, Topic};
+use super::index::path_of;
+use super::journal::Entry;
+use super::retention::{cleaning, is_closed, retained_from};
 use crate::log::LogError;
 
 impl Inner {
-    /// One round over all topics.
+    /// One round over all partitions. An error of one doesn't keep the others from theirs; the first is given.
     pub(super) fn maintain(&self) -> Result<(), LogError> {
+        let _one_at_a_time = self.maintaining.lock();
+        let sweep = !self.swept.swap(true, Ordering::Relaxed);
+        let mut result = Ok(());
+        for topic in self.catalog.all_topics() {
+            for partition in topic.partitions().iter() {
+                if topic.is_deleted() {
+                    break;
+                }
+                let outcome = self.maintain_partition(&topic, partition, sweep);
+                result = result.and(outcome);
+            }
+            // Files go topic by topic, so that a large round doesn't need much room.
+            let removes = !self.writer.lock().garbage.is_empty();
+            if removes {
+                result = result.and(self.sync());
+            }
+        }
+        result
+    }
+
+    fn maintain_partition(&self, topic: &Topic, partition: &Partition, sweep: bool) -> Result<(), LogError> {
+        if sweep {
+            self.sweep(topic, partition)?;
+        }
+        self.put_indexes_away(topic, partition);
+        let configs = topic.configs();
+        if configs.retention_ms < 0 && configs.retention_bytes < 0 && !configs.compact {
+            return Ok(());
+        }
+        let now = (self.options.clock)();
+        let plan = {
+            let mut writer = self.writer.lock();
+            writer.check_poison()?;
+            let held = self.catalog.held_from(topic.id, partition.number);
+            let trimmed = retained_from(&partition.state.read(), &configs, now, held);
+            if let Some(first) = trimmed.filter(|_| !topic.is_deleted()) {
+                let first = first.max(partition.state.read().first);
+                self.journal(&mut writer, &Entry::Trim { topic: topic.id, partition: partition.number, first })?;
+            }
+            let plan = cleaning(&partition.state.read(), &configs, now, held);
+            if let (Some(plan), Some(last)) = (&plan, partition.state.write().segments.last_mut()) {
+                // What is going to be cleaned takes no more records.
+                last.sealed |= is_closed(last, &configs, now) && plan.segments > 0;
+            }
+            plan
+        };
+        match plan {
+            Some(plan) => self.compact(topic, partition, &plan, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Memory doesn't grow with the log: only the last segment's index is kept without being asked for.
+    fn put_indexes_away(&self, topic: &Topic, partition: &Partition) {
+        let state = partition.state.read().clone();
+        for segment in state.segments.iter().rev().skip(1) {
+            let path = topic.segment_path(partition.number, segment.info.base, segment.info.generation);
+            // A disk without room for it: then it stays in memory.
+            let _ = segment.index.put_away(&*self.storage, &path);
+        }
+    }
+
+    /// Removes files that are no part of the log: of commits and compactions that a crash cut off.
+    fn sweep(&self, topic: &Topic, partition: &Partition) -> Result<(), LogError> {
+        let folder = topic.partition_folder(partition.number);
+        // A commit that makes a new segment holds the lock until the segment is known.
+        let writer = self.writer.lock();
+        writer.check_poison()?;
+        let garbage: HashSet<&str> = writer.garbage.iter().map(super::catalog::Dropped::path).collect();
+        let state = partition.state.read().clone();
+        let mut known = HashSet::new();
+        for segment in &state.segments {
+            let path = topic.segment_path(partition.number, segment.info.base, segment.info.generation);
+            known.insert(path_of(&path));
+            known.insert(path);
+        }
+        let names = self.storage.list(&folder);
+        let names = names.map_err(|error| super::io_error(format!("can't list {folder}"), error))?;
+        for path in names.iter().map(|name| format!("{folder}/{name}")) {
+            if !known.contains(&path) && !garbage.contains(path.as_str()) {
+                // Next time, then.
+                let _ = self.storage.remove(&path);
+            }
+        }
         Ok(())
     }
 }

@@ -43,6 +43,7 @@ mod admin;
 mod background;
 mod catalog;
 mod commit;
+mod compaction;
 mod config;
 mod fetch;
 mod index;
@@ -50,6 +51,7 @@ mod journal;
 mod maintain;
 mod options;
 mod recovery;
+mod retention;
 mod space;
 mod storage;
 mod sync;
@@ -58,7 +60,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
@@ -88,7 +90,14 @@ struct Inner {
     marks: Mutex<Marks>,
     /// Bytes of the journal at which it is rolled.
     roll_at: AtomicU64,
+    /// The least `flush.ms` of all topics.
+    flush_ms_min: AtomicI64,
     watchers: Watchers,
+    maintaining: Mutex<()>,
+    /// Long work ends early.
+    closing: AtomicBool,
+    /// Left-over files were looked for.
+    swept: AtomicBool,
     buffers: Mutex<Vec<Vec<u8>>>,
     report: RecoveryReport,
     in_memory: bool,
@@ -106,7 +115,7 @@ impl EmbeddedLog {
         Ok(EmbeddedLog { inner, background, _lock: Some(lock) })
     }
 
-    /// A log that lives as long as this value.
+    /// A log that lives as long as this value. Retention and compaction happen when `maintain` is called.
     pub fn in_memory() -> EmbeddedLog {
         let options = EmbeddedOptions { fsync: FsyncPolicy::Never, ..EmbeddedOptions::default() };
         let inner = Inner::open(Box::new(storage::Memory::default()), options, true);
@@ -125,6 +134,11 @@ impl EmbeddedLog {
         self.inner.release(owner)
     }
 
+    /// Does what retention and compaction ask for now. The background thread does it from time to time.
+    pub fn maintain(&self) -> Result<(), LogError> {
+        self.inner.maintain()
+    }
+
     /// What opening had to repair.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.report
@@ -134,6 +148,7 @@ impl EmbeddedLog {
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
         if let Some(background) = self.background.take() {
+            self.inner.closing.store(true, std::sync::atomic::Ordering::Relaxed);
             background.stop();
             self.inner.close();
         }

@@ -1,7 +1,7 @@
 //! Opening: what the journal and the durable marks say about what is there, and what has to be cut.
 
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
@@ -54,18 +54,24 @@ impl Inner {
             unsynced: Default::default(),
             space: Space::new(options.disk_free_min_bytes),
         };
-        Ok(Inner {
+        let inner = Inner {
             storage,
             options,
             catalog: opened.catalog,
             writer: Mutex::new(writer),
             marks: Mutex::new(marks),
             roll_at: AtomicU64::new(roll_at),
+            flush_ms_min: AtomicI64::new(i64::MAX),
             watchers: Default::default(),
+            maintaining: Mutex::default(),
+            closing: Default::default(),
+            swept: Default::default(),
             buffers: Mutex::default(),
             report: opened.report,
             in_memory,
-        })
+        };
+        inner.find_flush_ms_min();
+        Ok(inner)
     }
 }
 

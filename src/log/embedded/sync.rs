@@ -9,6 +9,9 @@ use super::journal::{self, Mark};
 use super::{Inner, io_error};
 use crate::log::LogError;
 
+/// With more files than this, all of the file system is synced instead of each.
+const SYNC_EVERYTHING_ABOVE: usize = 64;
+
 /// What one fsync has to cover.
 struct Batch {
     files: Vec<String>,
@@ -77,11 +80,14 @@ impl Inner {
 
     /// Data first, then the journal that speaks of it.
     fn sync_batch(&self, batch: &Batch) -> io::Result<()> {
-        for path in &batch.files {
-            ignore_missing(self.storage.sync(path))?;
-        }
-        for folder in &batch.folders {
-            ignore_missing(self.storage.sync_folder(folder))?;
+        let many = batch.files.len() + batch.folders.len() > SYNC_EVERYTHING_ABOVE;
+        if !(many && self.storage.sync_everything()?) {
+            for path in &batch.files {
+                ignore_missing(self.storage.sync(path))?;
+            }
+            for folder in &batch.folders {
+                ignore_missing(self.storage.sync_folder(folder))?;
+            }
         }
         self.storage.sync(&journal::path(batch.mark.number))
     }
@@ -105,10 +111,12 @@ impl Inner {
             let writer = self.writer.lock();
             writer.journal.position
         };
-        match size > self.roll_at.load(std::sync::atomic::Ordering::Relaxed) {
-            true => self.roll_journal(),
-            false => Ok(()),
+        if size <= self.roll_at.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
         }
+        // Most of it now, while commits go on.
+        self.sync()?;
+        self.roll_journal()
     }
 
     /// Begins a new journal with a checkpoint. Commits wait meanwhile. After an error the old journal goes on.

@@ -151,6 +151,13 @@ impl Storage for Disk {
         self.handle(path)?.sync_data()
     }
 
+    /// One call for the file system instead of one for each of thousands of files.
+    #[cfg(target_os = "linux")]
+    fn sync_everything(&self) -> io::Result<bool> {
+        rustix::fs::syncfs(File::open(&self.root)?)?;
+        Ok(true)
+    }
+
     #[cfg(unix)]
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
         File::open(self.path(folder))?.sync_all()

@@ -32,6 +32,10 @@ pub(super) trait Storage: Send + Sync {
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
     /// Makes the content of a file survive loss of power.
     fn sync(&self, path: &str) -> io::Result<()>;
+    /// Makes everything survive loss of power at once; false where there is no such call.
+    fn sync_everything(&self) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Makes the names in a folder survive loss of power.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
     /// Bytes that can still be written; `None` where that has no meaning.

@@ -124,7 +124,8 @@ fn run(storage: &Faulty, fsync: FsyncPolicy) -> (Vec<Contents>, usize) {
         if result.is_err() {
             break;
         }
-        if fsync == FsyncPolicy::Commit || !matches!(step, Step::Commit { .. }) {
+        let syncs = matches!(step, Step::Sync | Step::Roll | Step::Delete(_) | Step::Empty(_));
+        if fsync == FsyncPolicy::Commit || syncs {
             durable = states.len() - 1;
         }
     }

@@ -100,6 +100,39 @@ fn what_no_mark_covers_is_cut_to_whole_commits() {
     }
 }
 
+/// Whole batches with good checksums and the right offsets, but not those that were committed.
+#[test]
+fn a_commit_vouches_for_its_own_bytes_only() {
+    let one = |value: &[u8]| {
+        let storage = Faulty::new(1);
+        let log = open_on(&storage, quiet()).unwrap();
+        log.create_topic(&spec("t", 1, &[])).unwrap();
+        let mut records = Records::default();
+        records.push(None, Some(value), 1);
+        log.append(&at("t", 0), &records).unwrap();
+        storage
+    };
+    let (ours, other) = (one(b"ours"), one(b"othr"));
+    let path = "topics/t~1/0/00000000000000000000.log";
+    let foreign = storage::read_all(&other, path).unwrap();
+    ours.edit(path, |bytes| *bytes = foreign);
+    let log = open_on(&ours, quiet()).unwrap();
+    assert_eq!(log.recovery().commits_cut, 1);
+    assert!(read_all(&log, &at("t", 0)).unwrap().is_empty());
+}
+
+#[test]
+fn what_lies_behind_the_committed_end_is_cut_off_by_the_next_append() {
+    let (storage, history) = small_log(true);
+    let path = storage.paths().into_iter().rfind(|(path, _)| path.contains("z~2/0")).unwrap().0;
+    storage.edit(&path, |bytes| bytes.extend([1; 1000]));
+    let log = open_on(&storage, quiet()).unwrap();
+    assert_eq!(contents(&log).unwrap(), history[2]);
+    log.append(&at("z", 0), &numbered(0..1)).unwrap();
+    let size = log.describe_topic("z").unwrap().partitions[0].bytes;
+    assert_eq!(storage.len(&path).unwrap(), size);
+}
+
 #[test]
 fn what_was_cut_is_reported_and_the_log_goes_on() {
     let (storage, history) = small_log(false);

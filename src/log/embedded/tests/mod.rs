@@ -1,6 +1,8 @@
+mod aging;
 mod basic;
 mod crash;
 mod damage;
+mod random;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,309 @@
+//! Functions on arrays.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, ArrayRef, AsArray, ListArray};
+use arrow::datatypes::{Int32Type, Int64Type};
+
+use super::define::{BIGINT, BOOLEAN, INT, STRING, T, array};
+use super::kernel::{Get, Out, known};
+use super::lists::{Lists, range};
+use super::order::compare;
+use super::{Function, ScalarCall};
+use crate::expr::eval::{pick, rows_equal, write_text};
+use crate::types::SqlType;
+
+const CATEGORY: &str = "COLLECTION";
+
+pub(super) fn entries() -> Vec<Function> {
+    let mut all = questions();
+    all.extend(sets());
+    all.extend(changes());
+    all.push(generate_series());
+    all
+}
+
+fn questions() -> Vec<Function> {
+    let list = array(T);
+    let arg = ("array", &list, "an array");
+    vec![
+        Function::scalar("ARRAY_LENGTH", CATEGORY, "The number of elements.")
+            .over(&[arg], INT, |call| {
+                let list = call.list(0);
+                call.collect::<Int32Type>(|row| Ok(range(list, row).map(|entries| entries.len() as i32)))
+            })
+            .examples(&[("ARRAY_LENGTH(ARRAY[1, 2, 3])", "3")]),
+        Function::scalar("ARRAY_CONTAINS", CATEGORY, "Whether a value is among the elements.")
+            .over(&[arg, ("value", &T, "what to look for")], BOOLEAN, |call| {
+                let (list, value) = (call.list(0), &call.args[1]);
+                call.collect_booleans(|row| Ok(Some(find(list, row, value, row))))
+            })
+            .examples(&[("ARRAY_CONTAINS(ARRAY[1, 2], 2)", "true"), ("ARRAY_CONTAINS(ARRAY['a'], 'b')", "false")]),
+        Function::scalar("ARRAY_MAX", CATEGORY, "The largest element; NULLs don't count.")
+            .over(&[arg], T, |call| extreme(call, Ordering::Greater))
+            .examples(&[("ARRAY_MAX(ARRAY[1, NULL, 3, 2])", "3")]),
+        Function::scalar("ARRAY_MIN", CATEGORY, "The smallest element; NULLs don't count.")
+            .over(&[arg], T, |call| extreme(call, Ordering::Less))
+            .examples(&[("ARRAY_MIN(ARRAY['b', 'a'])", "a")]),
+        Function::scalar(
+            "ARRAY_JOIN",
+            CATEGORY,
+            "The elements as one text, with a delimiter (a comma unless given) between them.",
+        )
+        .over(&[arg], STRING, join)
+        .over(&[arg, ("delimiter", &STRING, "what stands between the elements")], STRING, join)
+        .examples(&[("ARRAY_JOIN(ARRAY[1, NULL, 3])", "1,null,3"), ("ARRAY_JOIN(ARRAY['a', 'b'], '-')", "a-b")]),
+    ]
+}
+
+fn find(list: &ListArray, row: usize, value: &ArrayRef, at: usize) -> bool {
+    let Some(entries) = range(list, row) else { return false };
+    entries.into_iter().any(|entry| rows_equal(list.values().as_ref(), entry, value.as_ref(), at))
+}
+
+fn extreme(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
+    let list = call.list(0);
+    let values = list.values();
+    let best = (0..call.rows).map(|row| {
+        range(list, row)?.filter(|entry| values.is_valid(*entry)).reduce(|best, entry| {
+            if compare(values.as_ref(), entry, values.as_ref(), best) == wanted { entry } else { best }
+        })
+    });
+    pick(values, &best.map(|entry| entry.map(|entry| entry as u32)).collect())
+}
+
+fn join(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let list = call.list(0);
+    let delimiters = (call.args.len() > 1).then(|| call.texts(1));
+    let item = match &call.arg_types[0] {
+        SqlType::Array(item) => (**item).clone(),
+        other => other.clone(),
+    };
+    call.collect_text(|row| {
+        let entries = known!(range(list, row));
+        if !(item.is_numeric() || matches!(item, SqlType::Boolean | SqlType::String)) {
+            return Err(format!("ARRAY_JOIN takes no elements of type {item}"));
+        }
+        let delimiter = delimiters.map_or(",", |array| array.get(row).unwrap_or(""));
+        let mut out = String::new();
+        for (i, entry) in entries.enumerate() {
+            out.push_str(if i > 0 { delimiter } else { "" });
+            write_text(list.values(), &item, entry, &mut out);
+        }
+        Ok(Some(out))
+    })
+}
+
+/// Elements of both arrays for a row: (which array, which entry).
+type Elements = Vec<(usize, usize)>;
+
+fn sets() -> Vec<Function> {
+    let list = array(T);
+    let pair = [("left", &list, "an array"), ("right", &list, "an array")];
+    vec![
+        Function::scalar("ARRAY_DISTINCT", CATEGORY, "The array without repeated elements.")
+            .over(&[("array", &list, "an array")], list.clone(), |call| {
+                combine(call, |lists, row| distinct(lists, lists.of(0, row)?))
+            })
+            .examples(&[("ARRAY_DISTINCT(ARRAY[1, 1, 2, 1])", "[1, 2]")]),
+        Function::scalar("ARRAY_UNION", CATEGORY, "The distinct elements of both arrays.")
+            .over(&pair, list.clone(), |call| {
+                combine(call, |lists, row| distinct(lists, [lists.of(0, row)?, lists.of(1, row)?].concat()))
+            })
+            .examples(&[("ARRAY_UNION(ARRAY[1, 2], ARRAY[2, 3])", "[1, 2, 3]")]),
+        Function::scalar("ARRAY_INTERSECT", CATEGORY, "The distinct elements that both arrays have.")
+            .over(&pair, list.clone(), |call| combine(call, |lists, row| filtered(lists, row, true)))
+            .examples(&[("ARRAY_INTERSECT(ARRAY[1, 2, 3], ARRAY[3, 1])", "[1, 3]")]),
+        Function::scalar("ARRAY_EXCEPT", CATEGORY, "The distinct elements of the first array that the second hasn't.")
+            .over(&pair, list.clone(), |call| combine(call, |lists, row| filtered(lists, row, false)))
+            .examples(&[("ARRAY_EXCEPT(ARRAY[1, 2, 3, 2], ARRAY[3])", "[1, 2]")]),
+        Function::scalar("ARRAY_CONCAT", CATEGORY, "The elements of the first array, then those of the second.")
+            .over(&pair, list.clone(), |call| {
+                combine(call, |lists, row| match (lists.of(0, row), lists.of(1, row)) {
+                    (None, None) => None,
+                    (a, b) => Some([a.unwrap_or_default(), b.unwrap_or_default()].concat()),
+                })
+            })
+            .examples(&[("ARRAY_CONCAT(ARRAY[1], ARRAY[1, 2])", "[1, 1, 2]")]),
+    ]
+}
+
+/// The array arguments of a call.
+struct Arrays<'a>(Vec<&'a ListArray>);
+
+impl Arrays<'_> {
+    fn of(&self, arg: usize, row: usize) -> Option<Elements> {
+        Some(range(self.0[arg], row)?.map(|entry| (arg, entry)).collect())
+    }
+
+    fn same(&self, a: (usize, usize), b: (usize, usize)) -> bool {
+        rows_equal(self.0[a.0].values().as_ref(), a.1, self.0[b.0].values().as_ref(), b.1)
+    }
+}
+
+fn combine(call: &mut ScalarCall<'_>, f: impl Fn(&Arrays<'_>, usize) -> Option<Elements>) -> ArrayRef {
+    let arrays = Arrays((0..call.args.len()).map(|arg| call.list(arg)).collect());
+    let mut out = Lists::default();
+    for row in 0..call.rows {
+        out.push(f(&arrays, row));
+    }
+    let columns: Vec<&dyn Array> = arrays.0.iter().map(|list| list.values().as_ref()).collect();
+    out.finish(&columns, call.returns)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `combine` takes")]
+fn distinct(arrays: &Arrays<'_>, elements: Elements) -> Option<Elements> {
+    let mut out: Elements = Vec::with_capacity(elements.len());
+    for element in elements {
+        if !out.iter().any(|known| arrays.same(*known, element)) {
+            out.push(element);
+        }
+    }
+    Some(out)
+}
+
+fn filtered(arrays: &Arrays<'_>, row: usize, in_both: bool) -> Option<Elements> {
+    let (left, right) = (arrays.of(0, row)?, arrays.of(1, row)?);
+    let is_in = |element: &(usize, usize)| right.iter().any(|other| arrays.same(*element, *other));
+    distinct(arrays, left.into_iter().filter(|element| is_in(element) == in_both).collect())
+}
+
+fn changes() -> Vec<Function> {
+    let list = array(T);
+    let arg = ("array", &list, "an array");
+    vec![
+        Function::scalar("ARRAY_REMOVE", CATEGORY, "The array without the elements that equal a value.")
+            .over(&[arg, ("value", &T, "what to leave out")], list.clone(), |call| {
+                let (list, value) = (call.list(0), &call.args[1]);
+                rebuild(call, |row| {
+                    let kept = range(list, row)?
+                        .filter(|entry| !rows_equal(list.values().as_ref(), *entry, value.as_ref(), row));
+                    Some(kept.collect())
+                })
+            })
+            .examples(&[("ARRAY_REMOVE(ARRAY[1, 2, 1], 1)", "[2]")]),
+        Function::scalar(
+            "ARRAY_SORT",
+            CATEGORY,
+            "The array in ascending ('ASC') or descending ('DESC') order, NULLs last.",
+        )
+        .over(&[arg], list.clone(), sort)
+        .over(&[arg, ("direction", &STRING, "ASC or DESC")], list.clone(), sort)
+        .examples(&[
+            ("ARRAY_SORT(ARRAY[2, NULL, 1])", "[1, 2, null]"),
+            ("ARRAY_SORT(ARRAY['a', 'b'], 'DESC')", "[b, a]"),
+        ]),
+        Function::scalar(
+            "SLICE",
+            CATEGORY,
+            "The elements from one place to another, both counted from 1 and included.",
+        )
+        .over(
+            &[arg, ("from", &INT, "the first place; NULL: 1"), ("to", &INT, "the last place; NULL: the end")],
+            list.clone(),
+            |call| {
+                let (list, from, to) = (call.list(0), call.ints(1), call.ints(2));
+                rebuild(call, |row| slice(range(list, row)?, from.get(row), to.get(row)))
+            },
+        )
+        .examples(&[("SLICE(ARRAY['a', 'b', 'c', 'd'], 2, 3)", "[b, c]")]),
+    ]
+}
+
+/// Arrays of entries of the first argument's elements.
+fn rebuild(call: &mut ScalarCall<'_>, f: impl Fn(usize) -> Option<Vec<usize>>) -> ArrayRef {
+    let list = call.list(0);
+    let mut out = Lists::default();
+    for row in 0..call.rows {
+        out.push(f(row).map(|entries| entries.into_iter().map(|entry| (0, entry))));
+    }
+    out.finish(&[list.values().as_ref()], call.returns)
+}
+
+fn sort(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let list = call.list(0);
+    let values = list.values();
+    let directions = (call.args.len() > 1).then(|| call.texts(1));
+    rebuild(call, |row| {
+        let direction = directions.map_or(Some("ASC"), |array| array.get(row))?.to_ascii_uppercase();
+        let descending = match direction.as_str() {
+            "ASC" | "ASCENDING" => false,
+            "DESC" | "DESCENDING" => true,
+            _ => return None,
+        };
+        let (mut known, absent): (Vec<usize>, Vec<usize>) =
+            range(list, row)?.partition(|entry| values.is_valid(*entry));
+        known.sort_by(|a, b| {
+            let order = compare(values.as_ref(), *a, values.as_ref(), *b);
+            if descending { order.reverse() } else { order }
+        });
+        known.extend(absent);
+        Some(known)
+    })
+}
+
+/// NULL when it begins or ends outside of the array.
+fn slice(entries: std::ops::Range<usize>, from: Option<i32>, to: Option<i32>) -> Option<Vec<usize>> {
+    let len = i64::try_from(entries.len()).ok()?;
+    let from = i64::from(from.unwrap_or(1)) - 1;
+    let to = to.map_or(len, i64::from);
+    if from < 0 || to > len || from > to {
+        return None;
+    }
+    Some((entries.start + from as usize..entries.start + to as usize).collect())
+}
+
+/// The most elements of GENERATE_SERIES: more would take the process's memory.
+const SERIES_MAX: u64 = 10_000_000;
+
+fn generate_series() -> Function {
+    let step = ("step", &INT, "the difference of neighbours");
+    let (first, last) = ("the first number", "the last number");
+    Function::scalar("GENERATE_SERIES", CATEGORY, "The whole numbers from one to another, both included.")
+        .over(&[("start", &INT, first), ("end", &INT, last)], array(INT), series)
+        .over(&[("start", &INT, first), ("end", &INT, last), step], array(INT), series)
+        .over(&[("start", &BIGINT, first), ("end", &BIGINT, last)], array(BIGINT), series)
+        .over(&[("start", &BIGINT, first), ("end", &BIGINT, last), step], array(BIGINT), series)
+        .examples(&[("GENERATE_SERIES(1, 4)", "[1, 2, 3, 4]"), ("GENERATE_SERIES(5, 1, -2)", "[5, 3, 1]")])
+}
+
+fn series(call: &mut ScalarCall<'_>) -> ArrayRef {
+    use crate::types::{Value, values_to_array};
+    let is_int = call.arg_types[0] == SqlType::Int;
+    let args = call.args;
+    let bound = |arg: usize, row: usize| match args[arg].as_primitive_opt::<Int32Type>() {
+        Some(ints) => ints.get(row).map(i64::from),
+        None => args[arg].as_primitive::<Int64Type>().get(row),
+    };
+    let mut rows = Vec::with_capacity(call.rows);
+    for row in 0..call.rows {
+        let step = if call.args.len() > 2 { call.ints(2).get(row).map(Some) } else { Some(None) };
+        let numbers = match (bound(0, row), bound(1, row), step) {
+            (Some(start), Some(end), Some(step)) => steps(start, end, step.map(i64::from)),
+            _ => Ok(None),
+        };
+        rows.push(match numbers {
+            Ok(Some(numbers)) => Value::Array(
+                numbers.into_iter().map(|n| if is_int { Value::Int(n as i32) } else { Value::Bigint(n) }).collect(),
+            ),
+            Ok(None) => Value::Null,
+            Err(reason) => {
+                call.errors.push(row, reason);
+                Value::Null
+            }
+        });
+    }
+    values_to_array(&rows, call.returns)
+}
+
+fn steps(start: i64, end: i64, step: Option<i64>) -> Out<Vec<i64>> {
+    let step = step.unwrap_or(if end > start { 1 } else { -1 });
+    if step == 0 || (end > start && step < 0) || (end < start && step > 0) {
+        return Err("GENERATE_SERIES step has the wrong sign or is 0".into());
+    }
+    let count = start.abs_diff(end) / step.unsigned_abs() + 1;
+    if count > SERIES_MAX {
+        return Err(format!("GENERATE_SERIES gives at most {SERIES_MAX} elements"));
+    }
+    Ok(Some((0..count as i64).map(|i| start + i * step).collect()))
+}

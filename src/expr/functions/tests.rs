@@ -1,0 +1,67 @@
+//! Runs the examples of all functions, and checks the table itself.
+
+use super::{FunctionKind, describe, table};
+use crate::expr::{EvalErrors, Input, Scope, check, compile};
+use crate::sql::ast::Ident;
+use crate::types::{SqlType, Value};
+
+struct Nothing;
+
+impl Scope for Nothing {
+    fn column(&self, _: Option<&Ident>, name: &Ident) -> crate::error::Result<(usize, SqlType)> {
+        Err(crate::error::Error::statement(format!("no column {}", name.text)))
+    }
+
+    fn custom_type(&self, _: &str) -> Option<SqlType> {
+        None
+    }
+}
+
+/// An expression's value as text, or the error.
+fn run(text: &str) -> String {
+    let ast = match crate::sql::parse_expression(text) {
+        Ok(ast) => ast,
+        Err(error) => return format!("parse error: {error}"),
+    };
+    let typed = match check(&ast, &Nothing) {
+        Ok(typed) => typed,
+        Err(error) => return format!("error: {error}"),
+    };
+    let ty = typed.ty().cloned().unwrap_or(SqlType::String);
+    let mut errors = EvalErrors::default();
+    let array = compile(&typed).unwrap().evaluate(Input { columns: &[], rows: 2 }, &mut errors);
+    assert_eq!(array.data_type(), &ty.to_arrow(), "{text}");
+    assert_eq!(array.len(), 2, "{text}");
+    match errors.errors.first() {
+        Some(error) => format!("failed: {}", error.reason),
+        None => Value::from_array(array.as_ref(), 0, &ty).to_string(),
+    }
+}
+
+#[test]
+fn examples_give_what_they_say() {
+    let mut wrong = Vec::new();
+    for function in table().iter() {
+        for (text, expected) in function.examples {
+            let got = run(text);
+            if got != *expected {
+                wrong.push(format!("{text}: {got}, not {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_function_is_described() {
+    for function in table().iter() {
+        assert_eq!(function.name, function.name.to_uppercase());
+        assert!(!function.overloads.is_empty(), "{}", function.name);
+        assert!(function.description.ends_with('.'), "{}: {}", function.name, function.description);
+        assert!(describe(function).contains("Variation"));
+        if function.kind == FunctionKind::Scalar {
+            let has_chance = matches!(function.name, "RANDOM" | "UUID" | "AS_VALUE" | "UNIX_TIMESTAMP" | "UNIX_DATE");
+            assert!(has_chance || !function.examples.is_empty(), "{} has no example", function.name);
+        }
+    }
+}
