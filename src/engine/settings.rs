@@ -16,6 +16,7 @@ pub enum Kind {
     Choice(&'static [&'static str]),
 }
 
+#[derive(Debug)]
 pub struct Setting {
     /// ksqlDB's name, without `ksql.streams.`.
     pub name: &'static str,

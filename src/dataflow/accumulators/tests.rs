@@ -98,6 +98,9 @@ struct Check {
 
 const GROUPS: usize = 5;
 
+/// Runs of each check.
+const SEEDS: u64 = 15;
+
 impl Check {
     fn accumulator(&self) -> Box<dyn Accumulator> {
         let call = AggregateCall {
@@ -233,7 +236,7 @@ fn check(
 ) {
     let (types, init) = (types.to_vec(), init.to_vec());
     let check = Check { name, types, init, limit: None, make, expected: Box::new(expected) };
-    (0..40).for_each(|seed| check.run(seed));
+    (0..SEEDS).for_each(|seed| check.run(seed));
 }
 
 fn present(rows: &Rows) -> Vec<i64> {
@@ -311,7 +314,7 @@ fn collections() {
         };
         let check =
             Check { name, types: vec![SqlType::Int], init: vec![], limit: Some(4), make, expected: Box::new(expected) };
-        (0..40).for_each(|seed| check.run(seed));
+        (0..SEEDS).for_each(|seed| check.run(seed));
     };
     limited("COLLECT_SET", collect_set, distinct);
 }

@@ -45,6 +45,24 @@ pub(super) struct Call {
     pub args: Vec<usize>,
 }
 
+/// Keys of changelog records in one buffer: a closed window's groups go all at once.
+#[derive(Debug, Default)]
+pub(super) struct Removed {
+    data: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Removed {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.data[start..end])
+    }
+}
+
 pub(super) struct Groups {
     pub keys: Keys,
     pub slots: Vec<Slot>,
@@ -52,7 +70,7 @@ pub(super) struct Groups {
     /// Slots with `CHANGED`; may name a slot twice, or one that is no longer live.
     pub changed: Vec<u32>,
     /// Changelog keys of groups that are gone.
-    pub removed: Vec<Vec<u8>>,
+    pub removed: Removed,
     pub live: usize,
     free: Vec<u32>,
     record_key: RecordKey,
@@ -60,7 +78,7 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn new(keys: Keys, calls: Vec<Call>, record_key: RecordKey) -> Self {
-        let (slots, changed, removed, free) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (slots, changed, removed, free) = (Vec::new(), Vec::new(), Removed::default(), Vec::new());
         Groups { keys, slots, calls, changed, removed, live: 0, free, record_key }
     }
 
@@ -107,9 +125,8 @@ impl Groups {
         let slot = &mut self.slots[index as usize];
         if slot.flags & PERSISTED != 0 {
             slot.flags &= !PERSISTED;
-            let mut key = Vec::new();
-            self.record_key.write(&self.keys, &self.slots[index as usize], &mut key);
-            self.removed.push(key);
+            self.record_key.write(&self.keys, &self.slots[index as usize], &mut self.removed.data);
+            self.removed.ends.push(self.removed.data.len());
         }
     }
 
@@ -137,7 +154,8 @@ impl Groups {
             + self.keys.bytes()
             + self.slots.capacity() * size_of::<Slot>()
             + (self.changed.capacity() + self.free.capacity()) * 4
-            + self.removed.iter().map(|key| key.capacity() + 24).sum::<usize>()
+            + self.removed.data.capacity()
+            + self.removed.ends.capacity() * size_of::<usize>()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::dataflow::aggregate::changes::{Changes, Shape, Values};
 use crate::dataflow::aggregate::groups::{DIRTY, EMITTED, Groups, LIVE, NONE, Slot};
 use crate::error::Result;
 
-/// Held-back groups beyond it are flushed at once.
+/// Default of the most groups held back.
 pub(super) const HELD_MAX: usize = 500_000;
 
 #[derive(Default)]

@@ -105,6 +105,8 @@ pub struct Aggregate {
     emission: Emission,
     table_input: bool,
     held: Held,
+    /// Held-back groups beyond it are flushed at once.
+    held_max: usize,
     recovery: Recovery,
     scratch: Scratch,
 }
@@ -161,6 +163,7 @@ impl Aggregate {
             emission: if spec.emit_final { Emission::Final } else { Emission::Changes },
             table_input: spec.table_input,
             held: Held::default(),
+            held_max: HELD_MAX,
             recovery: Recovery::Done,
             scratch: Scratch::default(),
         })
@@ -350,7 +353,7 @@ fn check(spec: &AggregateSpec) -> Result<()> {
 impl Operator for Aggregate {
     fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         self.recover();
-        if !context.caching || self.held.len() >= HELD_MAX {
+        if !context.caching || self.held.len() >= self.held_max {
             self.held.flush(&mut self.groups, self.shape, out)?;
         }
         let mut scratch = std::mem::take(&mut self.scratch);

@@ -143,11 +143,13 @@ struct Case {
     window: Option<WindowSpec>,
     emit_final: bool,
     expired: ExpiredFinals,
+    held_max: usize,
 }
 
 impl Case {
     fn aggregate(&self) -> Aggregate {
-        let aggregate = Aggregate::new(spec(self.keys, self.window, self.emit_final, false)).unwrap();
+        let mut aggregate = Aggregate::new(spec(self.keys, self.window, self.emit_final, false)).unwrap();
+        aggregate.held_max = self.held_max;
         aggregate.expired_finals(self.expired)
     }
 
@@ -378,6 +380,7 @@ fn random_case(random: &mut fastrand::Rng, kind: Option<WindowKind>) -> Case {
         emit_final: kind.is_some() && random.u8(0..3) == 0,
         window,
         expired: if random.bool() { ExpiredFinals::Drop } else { ExpiredFinals::Emit },
+        held_max: [3, 1000][random.usize(0..2)],
     }
 }
 
@@ -424,7 +427,7 @@ fn tumbling() {
 #[test]
 fn hopping() {
     for seed in 0..100 {
-        let advance_ms = [1, 4, 5, 10][seed as usize % 4];
+        let advance_ms = [1, 2, 4, 5, 10][seed as usize % 5];
         check_against_oracle(Some(WindowKind::Hopping { size_ms: 10, advance_ms }), seed);
     }
 }
@@ -547,7 +550,13 @@ fn rows_can_be_read() {
 #[test]
 fn two_sessions_are_joined() {
     let window = WindowSpec { kind: WindowKind::Session { gap_ms: 10 }, grace_ms: 100, retention_ms: 110 };
-    let case = Case { keys: KeyShape::Text, window: Some(window), emit_final: false, expired: ExpiredFinals::Emit };
+    let case = Case {
+        keys: KeyShape::Text,
+        window: Some(window),
+        emit_final: false,
+        expired: ExpiredFinals::Emit,
+        held_max: 9,
+    };
     let row = |value, time| Row { key: Some(1), value: Some(value), time, tombstone: false };
     let rows = [row(1, 0), row(2, 15), row(3, 8), row(4, 9)];
     let drive = Drive { caching: false, restarts: false, rows_max: 4 };
