@@ -7,6 +7,9 @@
 -- 11, 12, 2, 3, ...: most rows come long after newer ones, so the grace must cover a year. no_grace.sql shows what
 -- happens otherwise.
 --
+-- An hour whose flights were all cancelled has no delay at all: MAX of no value is NULL, AVG of no value is 0.0, as in
+-- ksqlDB.
+--
 -- Input: flights
 -- Output: CARRIER_HOURS, the last record of each key
 

@@ -5,7 +5,7 @@
 -- place. Flights of different planes to the same place may change places. The old key becomes a column of the value.
 --
 -- Input: flights
--- Output: LONG_HAULS, every record, in order of each TAILNUM
+-- Output: LONG_HAULS, every record, in order of each key and TAILNUM
 
 CREATE STREAM flights (
   tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,

@@ -27,8 +27,7 @@ pub struct ViewRows {
 impl View {
     /// The rows that the table's topic holds now.
     pub fn open(log: &dyn Log, source: Arc<Source>, partitions: u32) -> Result<View> {
-        let view =
-            View { partitions: (0..partitions).map(|_| RwLock::default()).collect(), source, followed: None };
+        let view = View { partitions: (0..partitions).map(|_| RwLock::default()).collect(), source, followed: None };
         for partition in 0..partitions {
             let place = TopicPartition { topic: view.source.topic.clone(), partition };
             for_each_fetch(log, &place, None, None, &mut |records| {
