@@ -134,8 +134,18 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Takes the folder. Between fork and exec, a child process of another test holds our files, too, the lock among
+    /// them: hence the patience.
     pub fn open(&self) -> Engine {
-        Engine::open(&self.path(), Options::default()).unwrap()
+        let mut patience = 500;
+        loop {
+            match Engine::open(&self.path(), Options::default()) {
+                Ok(engine) => return engine,
+                Err(error) if error.what.contains("held by another process") && patience > 0 => patience -= 1,
+                Err(error) => panic!("{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs a script through all that is there and gives the engine, its queries done.
