@@ -42,7 +42,7 @@ impl Golden {
             input: Input::named(&stated("Input")),
             output: output.to_owned(),
             determined,
-            expected: read(".expected.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            expected: read(".expected.jsonl").lines().map(records::json).collect(),
             script,
         }
     }

@@ -6,6 +6,7 @@ use millpond::catalog::{Source, SourceWindow};
 use millpond::log::{Records, TopicPartition};
 use millpond::{Engine, Face};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// A record of the topic behind a stream or a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,12 +46,28 @@ fn decode(source: &Source, partition: u32, records: &Records, row: usize) -> Rec
         Some(bytes) => {
             let (key, window) = split_window(source.window, bytes);
             let text = std::str::from_utf8(key).unwrap();
-            let is_json = text.starts_with('{');
-            (if is_json { serde_json::from_str(text).unwrap() } else { Value::from(text) }, window)
+            (if text.starts_with('{') { json(text) } else { Value::from(text) }, window)
         }
     };
-    let value = records.value(row).map_or(Value::Null, |bytes| serde_json::from_slice(bytes).unwrap());
+    let value = records.value(row).map_or(Value::Null, |bytes| json(std::str::from_utf8(bytes).unwrap()));
     Record { partition, key, window, timestamp: records.meta[row].timestamp, value }
+}
+
+/// A JSON value with its doubles to the last bit: serde_json's own reading of them may be off by one.
+pub fn json(text: &str) -> Value {
+    let text = text.trim();
+    match text.as_bytes()[0] {
+        b'{' => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap();
+            Value::Object(members.into_iter().map(|(name, value)| (name, json(value.get()))).collect())
+        }
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap();
+            items.into_iter().map(|item| json(item.get())).collect()
+        }
+        b'-' | b'0'..=b'9' if text.contains(['.', 'e', 'E']) => Value::from(text.parse::<f64>().unwrap()),
+        _ => serde_json::from_str(text).unwrap(),
+    }
 }
 
 fn split_window(window: Option<SourceWindow>, bytes: &[u8]) -> (&[u8], Value) {
