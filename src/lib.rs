@@ -11,6 +11,7 @@ pub mod format;
 pub mod log;
 pub mod plan;
 pub mod query;
+pub mod server;
 pub mod sql;
 pub mod state;
 pub mod testing;

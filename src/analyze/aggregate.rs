@@ -70,6 +70,11 @@ struct Group {
 
 fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
+    if builder.query.group_by.is_empty() {
+        // All rows are one group: a constant stands for its key.
+        let written = Expr::new(ExprKind::Int(0), ast::Location::default());
+        return Ok(vec![Group { written, column: "KSQL_INTERNAL_GROUP_0".to_string() }]);
+    }
     for expr in &builder.query.group_by {
         if has_aggregate(expr) {
             return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));

@@ -9,6 +9,7 @@ mod scope;
 mod sink;
 mod source;
 
+pub use rewrite::mentions;
 pub use query::{Analyzed, Target, analyze, scan_schema};
 pub use scope::Columns;
 pub use sink::{Sink, create_as, insert_select};

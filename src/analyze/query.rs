@@ -352,7 +352,7 @@ impl<'a> Builder<'a> {
         for call in &calls {
             let ExprKind::Call { name, args } = &call.kind else { continue };
             let args = args.iter().map(|arg| self.check(&substitute_keys(arg, keys))).collect::<Result<Vec<_>>>()?;
-            typed.push(expr::resolve_table_function(&name.text, args).map_err(|error| error.at(call.at))?);
+            typed.push(expr::TableCall::new(&name.text, args).map_err(|error| error.at(call.at))?);
         }
         for (index, call) in typed.iter().enumerate() {
             let name = format!("KSQL_INTERNAL_ROWS_{index}");

@@ -19,7 +19,6 @@ pub fn rewrite<E>(expr: &Expr, replace: &mut dyn FnMut(&Expr) -> Result<Option<E
 /// Calls `visit` on every node, outer ones first; stops going deeper where it says so.
 pub fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr) -> Descend) {
     if visit(expr) == Descend::Yes {
-        // Children are reached through a clone-free match in `for_each_child`.
         for_each_child(expr, &mut |child| walk(child, visit));
     }
 }
@@ -28,6 +27,16 @@ pub fn walk(expr: &Expr, visit: &mut dyn FnMut(&Expr) -> Descend) {
 pub enum Descend {
     Yes,
     No,
+}
+
+/// Whether a column of that name occurs.
+pub fn mentions(expr: &Expr, column: &str) -> bool {
+    let mut found = false;
+    walk(expr, &mut |node| {
+        found |= matches!(&node.kind, ExprKind::Column { name, .. } if name.text == column);
+        if found { Descend::No } else { Descend::Yes }
+    });
+    found
 }
 
 /// A column by its name.

@@ -96,6 +96,7 @@ impl From<Error> for Stop {
 impl From<LogError> for Stop {
     fn from(error: LogError) -> Self {
         let hint = match &error {
+            LogError::Invalid(what) => return Stop::Usage(what.clone()),
             LogError::UnknownTopic(topic) => Some(format!("`millpond topic create {topic}` makes it")),
             LogError::TopicExists(_) => Some("--if-not-exists lets it be".to_owned()),
             LogError::Poisoned(_) => Some("start the process that holds the folder anew".to_owned()),

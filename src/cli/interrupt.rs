@@ -1,6 +1,7 @@
-//! Ctrl-C and SIGTERM: while somebody watches, they end what runs; else they end the process.
+//! Ctrl-C and SIGTERM: while somebody watches, they end what runs; else they end the process, as the third of them does
+//! when what runs doesn't end.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak};
 
 use parking_lot::Mutex;
@@ -8,10 +9,12 @@ use parking_lot::Mutex;
 use crate::log::Signal;
 
 static LISTENER: Once = Once::new();
-static CAUGHT: AtomicBool = AtomicBool::new(false);
+static CAUGHT: AtomicUsize = AtomicUsize::new(0);
 static WATCHES: AtomicUsize = AtomicUsize::new(0);
 static SIGNALS: Mutex<Vec<Weak<Signal>>> = Mutex::new(Vec::new());
 
+/// So many of them end the process, whoever watches: what is not committed then never was.
+const SIGNALS_MAX: usize = 3;
 /// As a shell reports SIGTERM.
 #[cfg(unix)]
 const EXIT_TERMINATED: i32 = 143;
@@ -23,7 +26,7 @@ impl Watch {
     pub fn new() -> Self {
         LISTENER.call_once(listen);
         if WATCHES.fetch_add(1, Ordering::SeqCst) == 0 {
-            CAUGHT.store(false, Ordering::SeqCst);
+            CAUGHT.store(0, Ordering::SeqCst);
         }
         Watch(())
     }
@@ -36,7 +39,7 @@ impl Watch {
 
     /// Whether one of them came since the first of the present watches was made.
     pub fn caught(&self) -> bool {
-        CAUGHT.load(Ordering::SeqCst)
+        CAUGHT.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -79,10 +82,10 @@ async fn handle() {
 }
 
 fn catch(exit: i32) {
-    if WATCHES.load(Ordering::SeqCst) == 0 {
+    let caught = CAUGHT.fetch_add(1, Ordering::SeqCst) + 1;
+    if WATCHES.load(Ordering::SeqCst) == 0 || caught >= SIGNALS_MAX {
         std::process::exit(exit);
     }
-    CAUGHT.store(true, Ordering::SeqCst);
     SIGNALS.lock().retain(|signal| match signal.upgrade() {
         Some(signal) => {
             signal.ring();

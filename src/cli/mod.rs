@@ -52,6 +52,9 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
     let connection = |purpose| cli.common.connection(purpose);
+    if cli.command.is_some() && !(cli.execute.is_empty() && cli.file.is_empty()) {
+        return Err(Stop::Usage("-e and -f go without a command".to_owned()));
+    }
     match &cli.command {
         None if !cli.execute.is_empty() || !cli.file.is_empty() => {
             connected(&connection(Purpose::Engine)?, |engine| script::command(&cli, engine, out))

@@ -34,6 +34,7 @@ pub struct Output {
     pub column_width: usize,
     /// Width of the terminal; `None`: not a terminal, lines may be of any length.
     width: Option<usize>,
+    abandoned: bool,
 }
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -52,6 +53,7 @@ impl Output {
             wrap: Wrap::On,
             column_width: 0,
             width: terminal.then_some(super::table::WIDTH_DEFAULT),
+            abandoned: false,
         }
     }
 
@@ -62,6 +64,21 @@ impl Output {
         let mut out = Output::new(Box::new(memory.clone()), format, false);
         out.width = width;
         (out, memory)
+    }
+
+    /// Whether the reader of the output has gone away.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned
+    }
+
+    fn note(&mut self, result: io::Result<()>) -> io::Result<()> {
+        self.abandoned |= matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        result
+    }
+
+    /// Whether what is written is seen at once.
+    pub fn is_terminal(&self) -> bool {
+        self.width.is_some()
     }
 
     /// The width that tables must fit; asked anew, since windows change their size.
@@ -109,14 +126,16 @@ impl Write for Output {
         if let Some(spool) = &mut self.spool {
             spool.write_all(bytes)?;
         }
-        self.writer.write_all(bytes)
+        let result = self.writer.write_all(bytes);
+        self.note(result)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(spool) = &mut self.spool {
             spool.flush()?;
         }
-        self.writer.flush()
+        let result = self.writer.flush();
+        self.note(result)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::{Listing, Reply, Row, RowEvent, RowStream, Status};
 use crate::error::Error;
-use crate::types::Value;
+use crate::types::{SqlType, Value};
 
 use super::exit::{Stop, complain};
 use super::interrupt::Watch;
@@ -132,6 +132,10 @@ fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
         }
     };
     let text = matches!(outcome, Outcome::Interrupted).then_some("Query terminated");
+    if text.is_some() && out.is_terminal() {
+        // The terminal has written `^C` where the next row would begin.
+        out.line("")?;
+    }
     view.end(text, out)?;
     out.flush()?;
     Ok(outcome)
@@ -141,6 +145,8 @@ fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
 struct View {
     format: OutputFormat,
     columns: Vec<String>,
+    /// What the types tell about the columns' widths.
+    widths: Vec<Option<usize>>,
     state: ViewState,
 }
 
@@ -157,7 +163,8 @@ impl View {
         let columns = stream.columns.iter().map(|(name, _)| name.clone()).collect();
         let tabular = out.format == OutputFormat::Tabular && !stream.columns.is_empty();
         let state = if tabular { ViewState::Held(Vec::new()) } else { ViewState::Plain };
-        let mut view = View { format: out.format, columns, state };
+        let widths = stream.columns.iter().map(|(_, ty)| width_of(ty)).collect();
+        let mut view = View { format: out.format, columns, widths, state };
         if stream.query_id.is_some() {
             // Nobody knows when a push query's first row comes: its header shows at once.
             view.release(out)?;
@@ -187,7 +194,7 @@ impl View {
     /// Shows the rows that were held back; from now on they are shown as they come.
     fn release(&mut self, out: &mut Output) -> Result<(), Stop> {
         if let ViewState::Held(held) = &self.state {
-            let streamed = Streamed::new(&self.columns, held, out.width(), look(out));
+            let streamed = Streamed::new(&self.columns, &self.widths, held, out.width(), look(out));
             out.line(&streamed.header(&self.columns))?;
             for row in held {
                 out.line(&streamed.row(row))?;
@@ -233,6 +240,21 @@ impl View {
             out.line(text)?;
         }
         Ok(())
+    }
+}
+
+/// The width that all common values of a type fit in; `None`: there is none.
+fn width_of(ty: &SqlType) -> Option<usize> {
+    match ty {
+        SqlType::Boolean => Some(5),
+        SqlType::Int => Some(11),
+        // Of times in milliseconds; a longer one wraps.
+        SqlType::Bigint => Some(13),
+        SqlType::Double => Some(18),
+        SqlType::Date => Some(10),
+        SqlType::Time => Some(12),
+        SqlType::Timestamp => Some(23),
+        _ => None,
     }
 }
 

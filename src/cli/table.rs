@@ -11,6 +11,8 @@ use super::output::Wrap;
 pub const WIDTH_DEFAULT: usize = 80;
 /// Columns are not made narrower than this, even if lines become too long for the terminal.
 const COLUMN_WIDTH_MIN: usize = 6;
+/// A column of narrow values is made wider for its name, up to this.
+const NAME_WIDTH_MAX: usize = 20;
 /// Of a stream that doesn't go to a terminal.
 const COLUMN_WIDTH_DEFAULT: usize = 20;
 /// A space on either side and a border.
@@ -97,24 +99,27 @@ pub struct Streamed {
 }
 
 impl Streamed {
-    /// `sample`: rows to take the widths from; without any, columns share the terminal evenly.
-    pub fn new(columns: &[String], sample: &[Vec<String>], width: Option<usize>, look: Look) -> Self {
-        let count = columns.len().max(1);
-        let share = match width {
-            Some(width) => (width.saturating_sub(1) / count).saturating_sub(COLUMN_EXTRA).max(COLUMN_WIDTH_MIN),
-            None => COLUMN_WIDTH_DEFAULT,
+    /// `natural`: widths that the columns' types tell. `sample`: rows to take the widths from; without any, columns
+    /// have their natural widths and share what the terminal has left.
+    pub fn new(
+        columns: &[String],
+        natural: &[Option<usize>],
+        sample: &[Vec<String>],
+        width: Option<usize>,
+        look: Look,
+    ) -> Self {
+        let names: Vec<usize> = columns.iter().map(|name| name.width()).collect();
+        let widths = match (look.column_width, sample) {
+            (0, []) => shared(&names, natural, width),
+            (0, sample) => {
+                let cells = |i: usize| sample.iter().filter_map(move |row| row.get(i)).map(|cell| cell.width()).max();
+                let wanted = names.iter().enumerate().map(|(i, &name)| Some(cells(i).unwrap_or(0).max(name)));
+                let wanted: Vec<_> = wanted.collect();
+                shared(&names, &wanted, width)
+            }
+            (fixed, _) => vec![fixed; columns.len()],
         };
-        let wanted = |i: usize, name: &String| {
-            let cells = sample.iter().filter_map(|row| row.get(i)).map(|cell| cell.width()).max();
-            cells.map(|cells| cells.max(name.width()))
-        };
-        let widths = columns.iter().enumerate().map(|(i, name)| match (look.column_width, wanted(i, name)) {
-            (0, None) => share.max(if width.is_none() { name.width() } else { 0 }),
-            (0, Some(wanted)) if width.is_none() => wanted,
-            (0, Some(wanted)) => wanted.min(share),
-            (fixed, _) => fixed,
-        });
-        Streamed { widths: widths.map(|width| width.max(1)).collect(), wrap: look.wrap }
+        Streamed { widths: widths.into_iter().map(|width| width.max(1)).collect(), wrap: look.wrap }
     }
 
     /// The lines above the first row.
@@ -158,6 +163,28 @@ impl Streamed {
             lines.push(line);
         }
         lines.join("\n")
+    }
+}
+
+/// Widths of columns: those that are wanted if there is room for them, the others share what is left.
+fn shared(names: &[usize], wanted: &[Option<usize>], width: Option<usize>) -> Vec<usize> {
+    let count = names.len().max(1);
+    let wanted = |i: usize| wanted.get(i).copied().flatten().map(|wanted| wanted.max(names[i].min(NAME_WIDTH_MAX)));
+    let Some(width) = width else {
+        return (0..names.len()).map(|i| wanted(i).unwrap_or(COLUMN_WIDTH_DEFAULT).max(names[i])).collect();
+    };
+    let room = width.saturating_sub(1 + COLUMN_EXTRA * count);
+    let mut rest = room / count;
+    loop {
+        // Who wants no more than an even share gets it; what they leave is shared by the others.
+        let modest = |i: usize| wanted(i).filter(|&wanted| wanted <= rest);
+        let taken: usize = (0..names.len()).filter_map(modest).sum();
+        let others = (0..names.len()).filter(|&i| modest(i).is_none()).count();
+        let share = room.saturating_sub(taken) / others.max(1);
+        if others == 0 || share <= rest {
+            return (0..names.len()).map(|i| modest(i).unwrap_or(rest.max(COLUMN_WIDTH_MIN))).collect();
+        }
+        rest = share;
     }
 }
 
@@ -215,7 +242,7 @@ mod tests {
     #[test]
     fn streamed_rows_have_the_width_of_the_header() {
         let columns = texts(&["ID", "이름"]);
-        let table = Streamed::new(&columns, &[], Some(31), LOOK);
+        let table = Streamed::new(&columns, &[None, None], &[], Some(31), LOOK);
         let header = table.header(&columns);
         let row = table.row(&texts(&["1", "아주 긴 이름이 여기에 있다"]));
         assert!(row.lines().count() > 1);
@@ -228,8 +255,20 @@ mod tests {
     fn widths_come_from_the_sample() {
         let columns = texts(&["A", "B"]);
         let sample = [texts(&["123", "x"])];
-        let table = Streamed::new(&columns, &sample, None, LOOK);
+        let table = Streamed::new(&columns, &[], &sample, None, LOOK);
         assert_eq!(table.row(&sample[0]), "| 123 | x |");
+    }
+
+    #[test]
+    fn narrow_columns_leave_room_to_the_others() {
+        // 100 wide: 1 + 3 * 4 for borders, 87 left; 23 is more than a quarter of it, but not more than
+        // what is left when the narrow ones have theirs.
+        assert_eq!(shared(&[2, 8, 4, 2], &[Some(10), Some(5), None, Some(23)], Some(100)), [10, 8, 46, 23]);
+        assert_eq!(shared(&[1, 1], &[None, None], Some(47)), [20, 20]);
+        assert_eq!(shared(&[1, 1], &[Some(50), Some(2)], Some(47)), [38, 2]);
+        assert_eq!(shared(&[1; 20], &[None; 20], Some(47)), [COLUMN_WIDTH_MIN; 20]);
+        assert_eq!(shared(&[3], &[None], None), [COLUMN_WIDTH_DEFAULT]);
+        assert_eq!(shared(&[], &[], Some(80)), Vec::<usize>::new());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::dataflow::batch::arrow_error;
 use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Operator};
 use crate::error::Result;
-use crate::expr::{EvalErrors, Input, TableCall, TableEvaluator, compile_table};
+use crate::expr::{EvalErrors, Input, TableCall, TableEvaluator};
 
 /// Rows a batch is cut into before it is multiplied: a bound on what one push makes.
 const ROWS_MAX: usize = 4096;
@@ -21,7 +21,7 @@ pub struct FlatMap {
 
 impl FlatMap {
     pub fn new(calls: &[TableCall]) -> Result<Self> {
-        Ok(FlatMap { calls: calls.iter().map(compile_table).collect::<Result<_>>()? })
+        Ok(FlatMap { calls: calls.iter().map(TableCall::compile).collect::<Result<_>>()? })
     }
 
     fn push_part(&mut self, batch: &Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {

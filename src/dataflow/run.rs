@@ -362,7 +362,7 @@ impl Run {
             }
             stage.par_iter_mut().try_for_each(|task| {
                 let place = TopicPartition { topic: topic.clone(), partition: task.partition };
-                for_each_fetch(&*log, &place, None, &mut |records| task.task.restore(records))
+                for_each_fetch(&*log, &place, None, None, &mut |records| task.task.restore(records)).map(|_| ())
             })?;
         }
         Ok(())
@@ -455,21 +455,25 @@ impl Reader {
         if !scan.keeps_rows() {
             return Ok(());
         }
-        for_each_fetch(log, &self.place, Some(self.position), &mut |records| {
+        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| {
             scan.restore(records);
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 }
 
-/// Calls `take` with all records of a partition, up to the offset `end` if there is one.
+/// Calls `take` with all records of a partition from the offset `start` (or its first), up to `end` (or what is there).
+/// Gives the offset to go on from.
 pub(crate) fn for_each_fetch(
     log: &dyn Log,
     place: &TopicPartition,
+    start: Option<i64>,
     end: Option<i64>,
     take: &mut dyn FnMut(&Records) -> Result<()>,
-) -> Result<()> {
-    let (mut position, next) = log.offsets(place)?;
+) -> Result<i64> {
+    let (first, next) = log.offsets(place)?;
+    let mut position = start.unwrap_or(first).max(first);
     let end = end.unwrap_or(next);
     let mut records = Records::default();
     while position < end {
@@ -481,7 +485,7 @@ pub(crate) fn for_each_fetch(
         }
         position = records.next_offset;
     }
-    Ok(())
+    Ok(position)
 }
 
 /// The topic that holds the changes of a query's state.

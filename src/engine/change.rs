@@ -143,6 +143,23 @@ impl Inner {
         }
     }
 
+    /// The rows of a table for pull queries: those that its query keeps, or those of a SOURCE TABLE's topic. None: the
+    /// table has none.
+    pub(super) fn view_of(&self, source: &Arc<Source>) -> Result<Option<Arc<View>>> {
+        if let Some(view) = self.views.read().get(&source.name) {
+            return Ok(Some(view.clone()));
+        }
+        if !source.is_source {
+            return Ok(None);
+        }
+        let partitions = self
+            .log
+            .partitions(&source.topic)
+            .ok_or_else(|| Error::from(LogError::UnknownTopic(source.topic.clone())))?;
+        let view = Arc::new(View::follow(source.clone(), partitions));
+        Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
+    }
+
     /// Starts a persistent query where it stopped, or at its beginning.
     pub(super) fn start_query(&self, entry: &QueryEntry, sink: Arc<Sink>) -> Result<()> {
         let group = group(&entry.id);
@@ -231,7 +248,7 @@ impl Engine {
     }
 
     /// Starts all queries of the catalog.
-    pub(super) fn start_all(&self) -> Result<()> {
+    pub(super) fn start_all(&self) {
         let entries: Vec<QueryEntry> = self.inner.catalog.read().queries().cloned().collect();
         for entry in entries {
             let sink = self.inner.sinks.read().get(&entry.id).cloned();
@@ -240,7 +257,6 @@ impl Engine {
                 self.inner.quarantined.write().push((-1, format!("query {}: {error}", entry.id)));
             }
         }
-        Ok(())
     }
 }
 

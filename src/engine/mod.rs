@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
+pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
 use crate::analyze::Sink;
-use crate::catalog::{Catalog, CommandLog};
+use crate::catalog::{Catalog, CommandLog, Source};
 use crate::dataflow::processing_log;
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
@@ -41,6 +41,9 @@ pub struct Options {
     /// How the log keeps its data.
     pub log: EmbeddedOptions,
 }
+
+/// Where the log lies in a data folder.
+const LOG_FOLDER: &str = "log";
 
 /// Bytes that the state of queries may take, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
@@ -82,26 +85,31 @@ struct Inner {
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
+    /// The catalog's queries were started.
+    started: std::sync::Once,
 }
 
 impl Engine {
-    /// Opens a data folder: makes it when it isn't there, replays its commands, starts its queries where they stopped.
+    /// Opens a data folder: makes it when it isn't there, replays its commands.
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
-        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder, options.log.clone())?);
+        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
         let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
         engine.replay()?;
-        engine.start_all()?;
         Ok(engine)
+    }
+
+    /// Starts the folder's persistent queries where they stopped. Happens by itself at the first statement; a process that
+    /// only works with topics does without.
+    pub fn start(&self) {
+        self.inner.started.call_once(|| self.start_all());
     }
 
     /// An engine without a disk whose queries run when `settle` is called.
     pub fn stepped(options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::in_memory());
-        let engine = Engine::over(log, options, Drive::Stepped(Mutex::default()), true)?;
-        engine.replay()?;
-        Ok(engine)
+        Engine::over(log, options, Drive::Stepped(Mutex::default()), true)
     }
 
     fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
@@ -119,6 +127,7 @@ impl Engine {
             quarantined: RwLock::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
+            started: std::sync::Once::new(),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -159,11 +168,22 @@ impl Drop for Inner {
 
 impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
+        self.start();
         statement::execute(&self.inner, session, statement)
     }
 
     fn log(&self) -> Arc<dyn Log> {
         self.inner.log.clone()
+    }
+
+    fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        let catalog = self.inner.catalog.read();
+        let layout = |source: &Source| TopicLayout {
+            key: source.key.clone(),
+            value: source.value.clone(),
+            window: source.window,
+        };
+        catalog.sources().map(|source| (source.topic.clone(), layout(source))).collect()
     }
 
     fn names(&self) -> Vec<String> {

@@ -38,8 +38,7 @@ pub(super) fn pull_query(
     if source.kind == Kind::Stream {
         return transient(inner, query, properties, Until::End);
     }
-    let view = inner.views.read().get(&source.name).cloned();
-    let Some(view) = view else {
+    let Some(view) = inner.view_of(&source)? else {
         return Err(Error::statement(format!(
             "The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.",
             source.name, source.name, source.name
@@ -47,6 +46,7 @@ pub(super) fn pull_query(
         .hint("add EMIT CHANGES if you want a push query")
         .at(name.at));
     };
+    view.catch_up(&*inner.log)?;
     let pulled = query::pull(query, &catalog, properties, &view)?;
     let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -12,17 +12,16 @@ mod decimal;
 mod eval;
 pub mod functions;
 pub(crate) mod iso;
+mod table_call;
 mod typed;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
-pub use self::calls::{
-    ResolvedAggregate, TableCall, TableEvaluator, compile_table, is_aggregate, is_table_function, resolve_aggregate,
-    resolve_table_function,
-};
+pub use self::calls::{ResolvedAggregate, TableCall, is_aggregate, is_table_function, resolve_aggregate};
 pub use self::check::{check, to_sql_type};
 use self::eval::{Plan, Rows};
+pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
 use crate::error::{Error, Result};
 use crate::sql::ast;
@@ -179,3 +178,6 @@ pub fn constant(
         None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
     }
 }
+
+#[cfg(test)]
+mod tests;

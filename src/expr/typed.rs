@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::expr::functions::{Function, Overload};
+use crate::expr::functions::{ArgType, Function, Overload};
 use crate::types::{SqlType, Value};
 
 /// An expression with its type. Made by `check`, run by `compile`.
@@ -192,6 +192,29 @@ impl Typed {
     /// It reads no column. Its value may still change from row to row: RANDOM().
     pub fn is_constant(&self) -> bool {
         self.columns().is_empty()
+    }
+
+    /// As the resolver of overloads sees it.
+    pub fn arg_type(&self) -> ArgType {
+        self.ty.clone().map_or(ArgType::Null, ArgType::Typed)
+    }
+
+    /// The value of a literal.
+    pub fn as_literal(&self) -> Option<&Value> {
+        match &self.node {
+            Node::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// As an argument with the cast that the overload's resolution found.
+    pub fn cast_argument(self, cast: Option<SqlType>) -> Result<Typed> {
+        match cast {
+            None => Ok(self),
+            // Text of a time or of bytes is no widening, but arguments take it.
+            Some(ty) if self.ty.as_ref() == Some(&SqlType::String) => Ok(Typed::new(Node::Cast(Box::new(self)), ty)),
+            Some(ty) => self.coerce(&ty),
+        }
     }
 
     pub(super) fn is_literal(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Doesn't know what a record means.
 
 pub mod embedded;
+mod io_cause;
 pub mod kafka_batch;
 pub mod partitioner;
 pub(crate) mod records;
@@ -13,14 +14,14 @@ use std::sync::Arc;
 pub use records::{Header, RecordMeta, Records, Span};
 
 /// Partition `partition` of topic `topic`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct TopicPartition {
     pub topic: String,
     pub partition: u32,
 }
 
 /// What can go wrong with a log. `Display` gives what, and a hint where there is one.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LogError {
     #[error("topic '{0}' does not exist")]
     UnknownTopic(String),
@@ -49,11 +50,15 @@ pub enum LogError {
     #[error("the log is read-only since a failed write: {0}")]
     Poisoned(String),
     #[error("{what}: {cause}")]
-    Io { what: String, cause: Arc<std::io::Error> },
+    Io {
+        what: String,
+        #[serde(with = "io_cause")]
+        cause: Arc<std::io::Error>,
+    },
 }
 
 /// What a topic is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicSpec {
     pub name: String,
     pub partitions: u32,
@@ -61,7 +66,7 @@ pub struct TopicSpec {
     pub configs: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicDescription {
     pub name: String,
     pub partitions: Vec<PartitionDescription>,
@@ -71,14 +76,14 @@ pub struct TopicDescription {
     pub internal: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicConfig {
     pub name: String,
     pub value: String,
     pub is_default: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartitionDescription {
     /// The first offset that can be read.
     pub first_offset: i64,
@@ -89,7 +94,7 @@ pub struct PartitionDescription {
 }
 
 /// What an acknowledged write survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Durability {
     /// The end of the process, however it comes (the operating system has the bytes).
     Process,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
 
-use crate::analyze::{Target, analyze};
+use crate::analyze::{Target, analyze, mentions};
 use crate::catalog::{Catalog, SourceWindow};
 use crate::dataflow::{Batch, Context, ScanReader, Task};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
 use crate::query::view::ViewRows;
 use crate::sql::ast::{self, BinaryOp, Expr, ExprKind};
-use crate::types::{Value, values_to_array};
+use crate::types::{SqlType, Value, values_to_array};
 
 /// The rows that a pull query gives.
 pub struct Pulled {
@@ -40,7 +40,8 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
             view.scan(&|key| key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..]))
         }
         None => {
-            if settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false") {
+            let forbidden = settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false");
+            if forbidden && !is_key_range(query, view) {
                 return Err(Error::statement(
                     "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
                 )
@@ -51,6 +52,26 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
     };
     let batches = evaluate(&plan, rows)?;
     Ok(Pulled { schema: plan.schema, batches })
+}
+
+/// Whether WHERE bounds the only key column, a STRING or BYTES: such a range is no scan in ksqlDB.
+fn is_key_range(query: &ast::Query, view: &View) -> bool {
+    let [(key, SqlType::String | SqlType::Bytes)] = view.source.key.columns.as_slice() else { return false };
+    let is_key = |expr: &Expr| matches!(&expr.kind, ExprKind::Column { name, .. } if name.text == *key);
+    let mut parts: Vec<&Expr> = query.filter.iter().collect();
+    while let Some(part) = parts.pop() {
+        match &part.kind {
+            ExprKind::Binary { op: BinaryOp::And, left, right } => parts.extend([&**left, &**right]),
+            ExprKind::Binary {
+                op: BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual,
+                left,
+                right,
+            } if is_key(left) || is_key(right) => return true,
+            ExprKind::Between { operand, negated: false, .. } if is_key(operand) => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn check_clauses(query: &ast::Query) -> Result<()> {
@@ -72,6 +93,20 @@ fn check_clauses(query: &ast::Query) -> Result<()> {
     }
     if !query.from.joins.is_empty() {
         return refuse("JOIN");
+    }
+    let selected = query.items.iter().filter_map(|item| match item {
+        ast::SelectItem::Expr { expr, .. } => Some((expr, "SELECT")),
+        _ => None,
+    });
+    for (expr, clause) in selected.chain(query.filter.iter().map(|filter| (filter, "WHERE"))) {
+        for name in ["ROWPARTITION", "ROWOFFSET"] {
+            if mentions(expr, name) {
+                return Err(Error::statement(format!(
+                    "Pull queries don't support the following columns in {clause} clauses: `{name}`"
+                ))
+                .at(expr.at));
+            }
+        }
     }
     Ok(())
 }
@@ -105,7 +140,10 @@ fn keys(query: &ast::Query, catalog: &Catalog, view: &View) -> Result<Option<Vec
         let mut values = Vec::new();
         for literal in literals {
             match expr::constant(literal, Some(ty), &|name| catalog.custom_type(name).cloned()) {
-                Ok(Value::Null) => {}
+                Ok(Value::Null) => {
+                    return Err(Error::statement(format!("Primary key columns can not be NULL: ({name} = null)"))
+                        .at(literal.at));
+                }
                 Ok(value) => values.push(value),
                 // Not a constant of the key's type: the filter itself will judge.
                 Err(_) => return Ok(None),

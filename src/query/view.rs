@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Source;
 use crate::dataflow::for_each_fetch;
@@ -14,6 +14,8 @@ use crate::state::RowStore;
 pub struct View {
     pub source: Arc<Source>,
     partitions: Vec<RwLock<RowStore>>,
+    /// Of a table that no query makes (SOURCE TABLE): how far its topic was read. Readers bring it up to date.
+    followed: Option<Mutex<Vec<i64>>>,
 }
 
 /// Rows copied out of a view.
@@ -25,15 +27,39 @@ pub struct ViewRows {
 impl View {
     /// The rows that the table's topic holds now.
     pub fn open(log: &dyn Log, source: Arc<Source>, partitions: u32) -> Result<View> {
-        let view = View { partitions: (0..partitions).map(|_| RwLock::default()).collect(), source };
+        let view =
+            View { partitions: (0..partitions).map(|_| RwLock::default()).collect(), source, followed: None };
         for partition in 0..partitions {
             let place = TopicPartition { topic: view.source.topic.clone(), partition };
-            for_each_fetch(log, &place, None, &mut |records| {
+            for_each_fetch(log, &place, None, None, &mut |records| {
                 view.apply(partition, records);
                 Ok(())
             })?;
         }
         Ok(view)
+    }
+
+    /// A view of a topic that others write: `catch_up` reads what is new.
+    pub fn follow(source: Arc<Source>, partitions: u32) -> View {
+        View {
+            partitions: (0..partitions).map(|_| RwLock::default()).collect(),
+            source,
+            followed: Some(Mutex::new(vec![0; partitions as usize])),
+        }
+    }
+
+    /// Takes in what a followed topic has now. Nothing to do where a query's commits keep the view.
+    pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
+        let Some(followed) = &self.followed else { return Ok(()) };
+        let mut positions = followed.lock();
+        for (partition, position) in positions.iter_mut().enumerate() {
+            let place = TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
+            *position = for_each_fetch(log, &place, Some(*position), None, &mut |records| {
+                self.apply(partition as u32, records);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Takes in the records of a commit.

@@ -32,12 +32,12 @@ fn a_pull_query_is_a_table_or_json_lines() {
 fn a_push_query_has_its_header_first_and_fits_the_terminal() {
     let (text, _) = shown("PUSH", OutputFormat::Tabular, Some(33));
     let expected = "\
-+---------------+---------------+
-| ID            | NAME          |
-+---------------+---------------+
-| 1             | 한            |
-| 2             | <TOMBSTONE>   |
-+---------------+---------------+
++-------------+-----------------+
+| ID          | NAME            |
++-------------+-----------------+
+| 1           | 한              |
+| 2           | <TOMBSTONE>     |
++-------------+-----------------+
 Limit Reached
 ";
     assert_eq!(text, expected);

@@ -247,6 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn goes_on_when_more_comes() {
+        let (sender, chunks) = std::sync::mpsc::sync_channel(10);
+        let send = |text: &str| sender.send(Ok(text.as_bytes().to_vec())).unwrap();
+        let mut reader = LineReader::new(chunks, 6);
+        assert_eq!(reader.advance().unwrap(), Next::Idle);
+        send("a");
+        assert_eq!(reader.resume().unwrap(), Next::Idle);
+        send("b\n\"c");
+        reader.wait();
+        assert_eq!((reader.resume().unwrap(), reader.record()), (Next::Record, b"ab".as_slice()));
+        assert_eq!(reader.advance().unwrap(), Next::Idle);
+        send("\nd");
+        assert_eq!((reader.resume().unwrap(), reader.record()), (Next::Record, b"\"c".as_slice()));
+        assert_eq!(reader.extend().unwrap(), Next::Idle);
+        send("\"\n1234567");
+        assert_eq!((reader.resume().unwrap(), reader.record()), (Next::Record, b"\"c\nd\"".as_slice()));
+        assert_eq!(reader.line(), 2);
+        assert_eq!(reader.advance().unwrap(), Next::Idle);
+        send("too long");
+        assert_eq!(reader.resume().unwrap(), Next::Idle);
+        send("\nz\n");
+        assert_eq!((reader.resume().unwrap(), reader.line()), (Next::TooLong, 4));
+        assert_eq!((reader.advance().unwrap(), reader.record()), (Next::Record, b"z".as_slice()));
+        drop(sender);
+        assert_eq!(reader.advance().unwrap(), Next::End);
+    }
+
+    #[test]
     fn a_rejected_record_gives_its_lines_back() {
         let (sender, chunks) = std::sync::mpsc::sync_channel(10);
         sender.send(Ok(b"a\nb\nc".to_vec())).unwrap();

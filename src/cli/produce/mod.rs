@@ -23,6 +23,7 @@ use super::connect::Connected;
 use super::exit::{Exit, Stop};
 use super::interrupt::Watch;
 use super::output::Output;
+use crate::error::Error;
 use csv::Csv;
 use input::Input;
 use jsonl::Jsonl;
@@ -43,7 +44,10 @@ pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -
     });
     // What came before a failure is written and counted, too.
     let flushed = writer.flush();
-    let done = report.finish(writer.written(), engine.log.durability(), out);
+    let done = match ending {
+        Err(_) if writer.pushed() == 0 => Ok(()),
+        _ => report.finish(writer.written(), engine.log.durability(), out),
+    };
     let ending = ending?;
     flushed?;
     done?;
@@ -98,27 +102,31 @@ fn shape_of(
         LineFormat::Raw => Box::new(Raw::new(options.key_separator.clone(), key, null)),
         LineFormat::Jsonl => Box::new(Jsonl::new(options.key.clone(), options.timestamp.clone(), key)),
         LineFormat::Csv | LineFormat::Tsv => {
-            loop {
-                match lines.advance()? {
-                    Next::Record => break,
-                    Next::Idle if watch.caught() => return Ok(None),
-                    Next::Idle => lines.wait(),
-                    Next::End => return Ok(None),
-                    Next::TooLong => {
-                        return Err(Stop::Error(crate::error::Error::world("the header line is too long")));
-                    }
-                }
+            if !header(lines, watch)? {
+                return Ok(None);
             }
-            Box::new(Csv::new(
-                lines.record(),
-                delimiter,
-                null,
-                options.key.as_deref(),
-                options.timestamp.as_deref(),
-                key,
-            )?)
+            let (key_field, time_field) = (options.key.as_deref(), options.timestamp.as_deref());
+            Box::new(Csv::new(lines.record(), delimiter, null, key_field, time_field, key)?)
         }
     }))
+}
+
+/// Reads the first line that is not blank. Tells whether there is one.
+fn header(lines: &mut LineReader, watch: &Watch) -> Result<bool, Stop> {
+    let mut next = lines.advance()?;
+    loop {
+        next = match next {
+            Next::Record if lines.record().trim_ascii().is_empty() => lines.advance()?,
+            Next::Record => return Ok(true),
+            Next::End => return Ok(false),
+            Next::Idle if watch.caught() => return Ok(false),
+            Next::Idle => {
+                lines.wait();
+                lines.resume()?
+            }
+            Next::TooLong => return Err(Error::world("the header line is too long").into()),
+        };
+    }
 }
 
 /// Moves records from the lines to the topic.

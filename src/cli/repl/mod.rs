@@ -16,6 +16,7 @@ use crate::sql::ast::Location;
 use super::args::Cli;
 use super::connect::{Connected, Connection, Purpose};
 use super::exit::{Exit, Stop, complain};
+use super::interrupt::Watch;
 use super::output::Output;
 use super::shell::{Flow, Piece, Shell, pieces};
 use commands::Command;
@@ -90,9 +91,11 @@ fn banner(connection: &Connection, owner: bool) -> String {
 Millpond {version}: continuous SQL over durable topics
 Data folder: {folder}{attached}
 
-To start with (`millpond datagen people` in another terminal fills the topic):
-  CREATE STREAM people (id STRING KEY, name STRING, title STRING, age INT) WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=4);
-  CREATE TABLE titles AS SELECT title, COUNT(*) AS n FROM people GROUP BY title EMIT CHANGES;
+To start with, while `millpond datagen people` runs in another terminal:
+  CREATE STREAM people (id STRING KEY, name STRING, title STRING, age INT)
+    WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=4);
+  CREATE TABLE titles AS
+    SELECT title, COUNT(*) AS n FROM people GROUP BY title EMIT CHANGES;
   SELECT * FROM titles EMIT CHANGES;
 
 `help` tells the rest, `exit` ends.
@@ -104,6 +107,16 @@ To start with (`millpond datagen people` in another terminal fills the topic):
 
 /// Runs what was typed: a command, or one or more statements (a paste can bring several).
 fn typed(shell: &mut Shell<'_>, input: &str, out: &mut Output) -> Result<Flow, Stop> {
+    // Ctrl-C ends what runs, not the session.
+    let _watch = Watch::new();
+    if let Some((first, rest)) = input.trim().split_once('\n')
+        && let Some(Ok(_)) = Command::parse(first)
+    {
+        return match typed(shell, first, out)? {
+            Flow::Done => typed(shell, rest, out),
+            other => Ok(other),
+        };
+    }
     if Command::parse(input).is_some() {
         return shell.run(
             "",

@@ -31,6 +31,18 @@ fn a_failure_in_a_pipe_stops_nothing_but_is_told() {
 }
 
 #[test]
+fn a_paste_brings_commands_and_statements() {
+    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut out, _) = Output::into_memory(OutputFormat::Tabular, None);
+    let common = Cli::try_parse_from(["millpond"]).unwrap().common;
+    let mut shell = Shell::new(&engine, &common);
+    let flow = typed(&mut shell, "output json\nA\n1; B;\n", &mut out).unwrap();
+    assert!(matches!(flow, Flow::Done));
+    assert_eq!(out.format, OutputFormat::Json);
+    assert_eq!(*face.asked.lock(), ["A\n1;", "B;"]);
+}
+
+#[test]
 fn the_banner_names_the_folder() {
     let connection = Connection { data_dir: "/some/where".into(), memory_bytes_max: None, purpose: Purpose::Engine };
     let banner = banner(&connection, false);

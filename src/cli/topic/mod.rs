@@ -1,6 +1,7 @@
 //! `millpond topic ...`: topics without SQL.
 
 mod consume;
+mod layout_shower;
 mod show;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::produce;
 use super::table::{self, Look};
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
 
+pub use layout_shower::LayoutShower;
 pub use show::TextShower;
 
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
@@ -172,3 +174,6 @@ fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Resul
     let table = table::whole(&columns, rows, out.width(), look);
     Ok(out.line(&table)?)
 }
+
+#[cfg(test)]
+mod tests;

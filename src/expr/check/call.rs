@@ -34,7 +34,7 @@ impl Checker<'_> {
         let mut lambdas = Vec::new();
         for (i, (typed, cast)) in checked.into_iter().zip(found.casts).enumerate() {
             match typed {
-                Some(typed) => values.push(apply_cast(typed, cast)?),
+                Some(typed) => values.push(typed.cast_argument(cast)?),
                 None => {
                     let param = found.overload.param_of(i, args.len()).map(|at| &found.overload.params[at].ty);
                     lambdas.push(self.lambda(&args[i], param, &mut bindings)?);
@@ -60,7 +60,7 @@ impl Checker<'_> {
             }
             _ => {
                 let typed = self.expr(arg)?;
-                let ty = typed.ty.clone().map_or(ArgType::Null, ArgType::Typed);
+                let ty = typed.arg_type();
                 Ok((Some(typed), ty))
             }
         }
@@ -88,15 +88,6 @@ impl Checker<'_> {
             _ => {}
         }
         Ok(Lambda { first, params: params.len(), body: body_typed })
-    }
-}
-
-fn apply_cast(typed: Typed, cast: Option<SqlType>) -> Result<Typed> {
-    match cast {
-        None => Ok(typed),
-        // Text of a time or of bytes is no widening, but arguments take it.
-        Some(ty) if typed.ty.as_ref() == Some(&SqlType::String) => Ok(Typed::new(Node::Cast(Box::new(typed)), ty)),
-        Some(ty) => typed.coerce(&ty),
     }
 }
 

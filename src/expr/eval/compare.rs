@@ -159,6 +159,15 @@ pub(in crate::expr) fn compare_decimals(left: (i256, u32), right: (i256, u32)) -
 }
 
 fn strings(op: Comparison, left: &Column, right: &Column, count: usize) -> BooleanBuffer {
+    let (texts_a, texts_b) = (left.array.as_string::<i32>(), right.array.as_string::<i32>());
+    let is_equality =
+        matches!(op, Comparison::Equal | Comparison::NotEqual | Comparison::Distinct | Comparison::NotDistinct);
+    // Bytes have the order of UTF-16 units as long as one side is ASCII.
+    if !is_equality && !texts_a.value_data().is_ascii() && !texts_b.value_data().is_ascii() {
+        return BooleanBuffer::collect_bool(count, |row| {
+            holds(op, compare_texts(texts_a.value(left.at(row)), texts_b.value(right.at(row))))
+        });
+    }
     let (a, b) = (left.datum(), right.datum());
     let result = match op {
         Comparison::Equal | Comparison::Distinct | Comparison::NotDistinct => cmp::eq(a.as_ref(), b.as_ref()),
@@ -187,4 +196,9 @@ fn bytes(op: Comparison, left: &Column, right: &Column, count: usize) -> Boolean
 
 pub(in crate::expr) fn compare_bytes(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
     left.iter().map(|byte| *byte as i8).cmp(right.iter().map(|byte| *byte as i8))
+}
+
+/// By UTF-16 units, as Java has it: unlike bytes where surrogates meet the last part of the basic plane.
+pub(in crate::expr) fn compare_texts(a: &str, b: &str) -> std::cmp::Ordering {
+    if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }

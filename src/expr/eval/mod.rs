@@ -26,7 +26,7 @@ use arrow::compute::take;
 pub(in crate::expr) use self::bind::Plan;
 pub(super) use self::cast::can_cast;
 pub(in crate::expr) use self::cast_text::write_text;
-pub(in crate::expr) use self::compare::{compare_bytes, compare_decimals};
+pub(in crate::expr) use self::compare::{compare_bytes, compare_decimals, compare_texts};
 pub(in crate::expr) use self::equal::rows_equal;
 use crate::expr::EvalErrors;
 use crate::types::SqlType;

@@ -301,9 +301,9 @@ fn steps(start: i64, end: i64, step: Option<i64>) -> Out<Vec<i64>> {
     if step == 0 || (end > start && step < 0) || (end < start && step > 0) {
         return Err("GENERATE_SERIES step has the wrong sign or is 0".into());
     }
-    let count = start.abs_diff(end) / step.unsigned_abs() + 1;
-    if count > SERIES_MAX {
+    let count = start.abs_diff(end) / step.unsigned_abs();
+    if count >= SERIES_MAX {
         return Err(format!("GENERATE_SERIES gives at most {SERIES_MAX} elements"));
     }
-    Ok(Some((0..count as i64).map(|i| start + i * step).collect()))
+    Ok(Some((0..=count as i64).map(|i| start + i * step).collect()))
 }

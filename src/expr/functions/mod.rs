@@ -24,7 +24,9 @@ mod pattern_parse;
 mod regex;
 mod registry;
 mod resolve;
+mod shifts;
 mod strings;
+mod substrings;
 mod table;
 mod units;
 mod url;
@@ -169,7 +171,9 @@ fn all_entries() -> Vec<Function> {
         mask::entries(),
         math::entries(),
         regex::entries(),
+        shifts::entries(),
         strings::entries(),
+        substrings::entries(),
         table::entries(),
         url::entries(),
     ]

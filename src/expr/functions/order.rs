@@ -8,7 +8,7 @@ use arrow::datatypes::{
     TimestampMillisecondType,
 };
 
-use crate::expr::eval::compare_bytes;
+use crate::expr::eval::{compare_bytes, compare_texts};
 
 /// Entry `i` of `a` against entry `j` of `b`: columns of one type, neither entry NULL.
 pub(super) fn compare(a: &dyn Array, i: usize, b: &dyn Array, j: usize) -> Ordering {
@@ -32,9 +32,4 @@ pub(super) fn compare(a: &dyn Array, i: usize, b: &dyn Array, j: usize) -> Order
         DataType::Binary => compare_bytes(a.as_binary::<i32>().value(i), b.as_binary::<i32>().value(j)),
         _ => Ordering::Equal,
     }
-}
-
-/// By UTF-16 units, as Java has it: unlike bytes where surrogates meet the last part of the basic plane.
-fn compare_texts(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }

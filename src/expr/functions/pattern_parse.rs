@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
             Field::Month => self.parsed.month = Some(self.number(min, max, reserved)?),
             Field::Day => self.parsed.day = Some(self.number(min, max, reserved)?),
             Field::DayOfYear => self.parsed.day_of_year = Some(self.number(min, max, reserved)?),
-            Field::Quarter => self.parsed.month = Some(self.number(min, max, reserved)? * 3 - 2),
+            Field::Quarter => self.parsed.month = Some(self.number(count.min(2), count.min(2), reserved)? * 3 - 2),
             Field::Hour => self.parsed.hour = Some(self.number(min, max, reserved)?),
             Field::ClockHour => self.parsed.hour = Some(self.number(min, max, reserved)? % 24),
             Field::ClockHourOfAmPm => {
@@ -234,9 +234,12 @@ fn closing(items: &[Item]) -> usize {
 }
 
 fn is_number(item: Option<&Item>) -> bool {
-    matches!(item, Some(Item::Field(field, count)) if !field.is_of_zone()
-        && !matches!(field, Field::Era | Field::AmPm | Field::DayOfWeek)
-        && !(*field == Field::Month && *count > 2))
+    match item {
+        Some(Item::Field(Field::Era | Field::AmPm | Field::DayOfWeek, _)) => false,
+        Some(Item::Field(Field::Month, count)) => *count <= 2,
+        Some(Item::Field(field, _)) => !field.is_of_zone(),
+        _ => false,
+    }
 }
 
 /// The digits of the fixed-width numbers that follow without a gap.
@@ -286,7 +289,7 @@ fn resolve_date(parsed: &Parsed, style: Style) -> Option<NaiveDate> {
         // The 31st of a shorter month is its last day.
         return (0..4).find_map(|less| NaiveDate::from_ymd_opt(year, month, (day - less) as u32));
     }
-    let months = i64::from(year) * 12 + month - 1;
+    let months = (i64::from(year) * 12 - 1).checked_add(month)?;
     let first =
         NaiveDate::from_ymd_opt(i32::try_from(months.div_euclid(12)).ok()?, months.rem_euclid(12) as u32 + 1, 1)?;
     first.checked_add_signed(Duration::try_days(day - 1)?)

@@ -62,7 +62,7 @@ impl Inner {
     pub(super) fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
         self.change(topic, |_| {
             let topic = self.catalog.topic(topic)?;
-            let trim = |partition: &std::sync::Arc<super::catalog::Partition>| {
+            let trim = |partition: &std::sync::Arc<super::topic::Partition>| {
                 let first = partition.state.read().next;
                 Entry::Trim { topic: topic.id, partition: partition.number, first }
             };

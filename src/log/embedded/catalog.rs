@@ -10,67 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::config::TopicConfigs;
-use super::index::Index;
 use super::journal::{Append, Entry, Position, SegmentInfo};
+use super::topic::{Contradiction, Dropped, Partition, PartitionState, Segment, Shape, Topic};
 use crate::log::{LogError, TopicPartition};
-
-pub(super) const TOPICS_FOLDER: &str = "topics";
-
-/// A topic. What can be changed lies behind locks; identity is by `id`, a topic created anew under the name is another.
-#[derive(Debug)]
-pub(super) struct Topic {
-    pub id: u64,
-    pub name: String,
-    pub shape: RwLock<Shape>,
-    pub deleted: AtomicBool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Shape {
-    /// Configs that were set, as they were given.
-    pub set: BTreeMap<String, String>,
-    pub configs: Arc<TopicConfigs>,
-    pub partitions: Arc<[Arc<Partition>]>,
-}
-
-#[derive(Debug)]
-pub(super) struct Partition {
-    pub number: u32,
-    pub state: RwLock<PartitionState>,
-    /// Whether the last segment's file is known to end where it is committed to.
-    pub tail_checked: AtomicBool,
-}
-
-#[derive(Debug, Default, Clone)]
-pub(super) struct PartitionState {
-    pub first: i64,
-    pub next: i64,
-    /// In order of their offsets; only the last is appended to.
-    pub segments: Vec<Segment>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Segment {
-    pub info: SegmentInfo,
-    pub index: Arc<Index>,
-    /// Takes no more appends, even if it is the last.
-    pub sealed: bool,
-}
-
-/// A segment file that is no longer part of the log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Dropped {
-    Segment(String),
-    Folder(String),
-}
-
-impl Dropped {
-    pub(super) fn path(&self) -> &str {
-        match self {
-            Dropped::Segment(path) | Dropped::Folder(path) => path,
-        }
-    }
-}
 
 type Positions = BTreeMap<String, BTreeMap<(u64, u32), i64>>;
 
@@ -88,58 +30,6 @@ struct Topics {
     by_id: HashMap<u64, Arc<Topic>>,
     next_id: u64,
 }
-
-impl Topic {
-    /// The name of its folder: the id makes it its own, the name is for people. `~` is in no topic's name, so that no
-    /// two ids with names can look the same, and upper and lower case don't matter.
-    pub(super) fn folder(&self) -> String {
-        format!("{TOPICS_FOLDER}/{}", folder_name(&self.name, self.id))
-    }
-
-    pub(super) fn partition_folder(&self, partition: u32) -> String {
-        format!("{}/{partition}", self.folder())
-    }
-
-    pub(super) fn segment_path(&self, partition: u32, base: i64, generation: u32) -> String {
-        let folder = self.partition_folder(partition);
-        match generation {
-            0 => format!("{folder}/{base:020}.log"),
-            _ => format!("{folder}/{base:020}-{generation}.log"),
-        }
-    }
-
-    pub(super) fn configs(&self) -> Arc<TopicConfigs> {
-        Arc::clone(&self.shape.read().configs)
-    }
-
-    pub(super) fn partitions(&self) -> Arc<[Arc<Partition>]> {
-        Arc::clone(&self.shape.read().partitions)
-    }
-
-    pub(super) fn is_deleted(&self) -> bool {
-        self.deleted.load(Ordering::Acquire)
-    }
-}
-
-pub(super) fn folder_name(name: &str, id: u64) -> String {
-    // File names end at 255 bytes; topic names have only ASCII.
-    format!("{}~{id}", name.get(..200).unwrap_or(name))
-}
-
-impl Partition {
-    fn new(number: u32) -> Arc<Partition> {
-        Arc::new(Partition { number, state: RwLock::default(), tail_checked: AtomicBool::new(false) })
-    }
-}
-
-impl Segment {
-    pub(super) fn new(info: SegmentInfo) -> Segment {
-        Segment { info, index: Arc::default(), sealed: false }
-    }
-}
-
-/// Why a record can't be applied: the journal contradicts itself.
-type Contradiction = &'static str;
 
 impl Catalog {
     pub(super) fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
@@ -319,7 +209,7 @@ impl Catalog {
         }
         state.first = first;
         let gone = state.segments.partition_point(|segment| segment.info.next <= first);
-        Ok(state.segments.drain(..gone).map(|segment| dropped_segment(&topic, partition, &segment.info)).collect())
+        Ok(state.segments.drain(..gone).map(|segment| topic.dropped_segment(partition, &segment.info)).collect())
     }
 
     fn replace(
@@ -345,7 +235,7 @@ impl Catalog {
         let is_kept =
             |old: &SegmentInfo| new.is_some_and(|new| (new.base, new.generation) == (old.base, old.generation));
         let gone = gone.iter().map(|segment| &segment.info).filter(|old| !is_kept(old));
-        Ok(gone.map(|old| dropped_segment(&topic, partition, old)).collect())
+        Ok(gone.map(|old| topic.dropped_segment(partition, old)).collect())
     }
 
     /// The records that make this catalog out of an empty one.
@@ -389,47 +279,4 @@ impl Catalog {
 /// default, rather than keep the log from opening.
 fn stored_configs(configs: &BTreeMap<String, String>) -> TopicConfigs {
     TopicConfigs::parse(configs).unwrap_or_default()
-}
-
-fn dropped_segment(topic: &Topic, partition: u32, info: &SegmentInfo) -> Dropped {
-    Dropped::Segment(topic.segment_path(partition, info.base, info.generation))
-}
-
-impl PartitionState {
-    fn append(&mut self, append: &Append) -> Result<(), Contradiction> {
-        if append.next < self.next {
-            return Err("a commit below the end of its partition");
-        }
-        if let Some(created) = append.created {
-            if append.segment != self.next {
-                return Err("a segment that doesn't begin at the end of its partition");
-            }
-            self.segments.push(Segment::new(SegmentInfo {
-                base: append.segment,
-                generation: 0,
-                size: 0,
-                next: append.segment,
-                max_timestamp: i64::MIN,
-                created,
-                cleaned: -1,
-                tombstones: 0,
-            }));
-        }
-        let Some(last) = self.segments.last_mut().filter(|last| last.info.base == append.segment) else {
-            return Err("a commit to a segment that isn't the last");
-        };
-        if append.size < last.info.size {
-            return Err("a commit that makes a segment smaller");
-        }
-        last.info.size = append.size;
-        last.info.next = append.next;
-        last.info.max_timestamp = last.info.max_timestamp.max(append.max_timestamp);
-        self.next = append.next;
-        Ok(())
-    }
-
-    /// Bytes on disk.
-    pub(super) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.info.size).sum()
-    }
 }

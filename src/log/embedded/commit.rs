@@ -9,10 +9,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::catalog::{Dropped, Partition, Topic};
 use super::journal::{Append, Entry, JournalWriter, Position};
 use super::retention::is_closed;
 use super::space::Space;
+use super::topic::{Dropped, Partition, Topic};
 use super::{Inner, io_error};
 use crate::log::kafka_batch::{BatchInfo, EncodeOptions, HEADER_LEN, encode, seal};
 use crate::log::{LogError, Records, TopicPartition, Transaction};

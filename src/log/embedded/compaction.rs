@@ -11,7 +11,6 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::Inner;
-use super::catalog::{Partition, Segment, Topic};
 use super::commit::write_error;
 use super::config::TopicConfigs;
 use super::fetch::{ReadError, SegmentReader};
@@ -19,6 +18,7 @@ use super::io_error;
 use super::journal::{Entry, SegmentInfo};
 use super::retention::{Cleaning, drops_tombstones};
 use super::storage::folder_of;
+use super::topic::{Partition, Segment, Topic};
 use crate::log::kafka_batch::{BatchWriter, EncodeOptions, seal};
 use crate::log::{LogError, Records};
 

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::Inner;
-use super::catalog::{Partition, Segment, Topic};
 use super::index::Indexed;
+use super::topic::{Partition, Segment, Topic};
 use crate::log::kafka_batch::{BatchHeader, Decoder, HEADER_LEN, decode_batch};
 use crate::log::{LogError, Records, TopicPartition};
 

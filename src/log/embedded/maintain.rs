@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use super::Inner;
-use super::catalog::{Partition, Topic};
 use super::index::path_of;
 use super::journal::Entry;
 use super::retention::{cleaning, is_closed, retained_from};
+use super::topic::{Partition, Topic};
 use crate::log::LogError;
 
 impl Inner {
@@ -81,7 +81,7 @@ impl Inner {
         // A commit that makes a new segment holds the lock until the segment is known.
         let writer = self.writer.lock();
         writer.check_poison()?;
-        let garbage: HashSet<&str> = writer.garbage.iter().map(super::catalog::Dropped::path).collect();
+        let garbage: HashSet<&str> = writer.garbage.iter().map(super::topic::Dropped::path).collect();
         let state = partition.state.read().clone();
         let mut known = HashSet::new();
         for segment in &state.segments {

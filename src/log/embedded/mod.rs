@@ -55,6 +55,7 @@ mod retention;
 mod space;
 mod storage;
 mod sync;
+mod topic;
 mod watch;
 
 use std::collections::BTreeMap;

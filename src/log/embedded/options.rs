@@ -41,7 +41,7 @@ impl Default for EmbeddedOptions {
             disk_free_min_bytes: 256 << 20,
             transaction_bytes_max: 256 << 20,
             open_files_max: 256,
-            journal_bytes_max: 16 << 20,
+            journal_bytes_max: 4 << 20,
             maintain_interval: Some(Duration::from_secs(15)),
             compaction_keys_max: 1 << 20,
             clock: Arc::new(wall_clock),

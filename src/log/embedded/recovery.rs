@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
-use super::catalog::{Catalog, TOPICS_FOLDER, folder_name};
+use super::catalog::Catalog;
 use super::commit::Writer;
 use super::journal::{self, Append, Entry, Found, JournalContent, JournalWriter, Mark, Marks};
 use super::space::Space;
 use super::storage::{Storage, read_all, write_whole};
+use super::topic::{TOPICS_FOLDER, folder_name};
 use super::{EmbeddedOptions, Inner, io_error};
 use crate::log::LogError;
 use crate::log::kafka_batch::{BatchHeader, HEADER_LEN};

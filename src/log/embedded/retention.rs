@@ -1,7 +1,7 @@
 //! What of a partition is due to go: pure decisions from what is there to what to do.
 
-use super::catalog::{PartitionState, Segment};
 use super::config::TopicConfigs;
+use super::topic::{PartitionState, Segment};
 
 /// The offset below which retention removes everything, if there is something to remove: whole segments from the front,
 /// by the time of their records and by the partition's size, and nothing from `held` on.

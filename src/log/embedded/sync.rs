@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::catalog::{Dropped, TOPICS_FOLDER};
 use super::commit::Writer;
 use super::journal::{self, Mark};
+use super::topic::{Dropped, TOPICS_FOLDER};
 use super::{Inner, io_error};
 use crate::log::LogError;
 

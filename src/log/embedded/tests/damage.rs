@@ -121,6 +121,34 @@ fn a_commit_vouches_for_its_own_bytes_only() {
     assert!(read_all(&log, &at("t", 0)).unwrap().is_empty());
 }
 
+/// An index that was saved before the segment was cut and written on says where other batches were.
+#[test]
+fn an_index_of_another_history_is_not_believed() {
+    let write = |len: usize| {
+        let storage = Faulty::new(1);
+        let log = open_on(&storage, quiet()).unwrap();
+        log.create_topic(&spec("t", 1, &[("index.interval.bytes", "100")])).unwrap();
+        for i in 0..20 {
+            let mut records = Records::default();
+            records.push(None, Some(&vec![b'x'; len]), i);
+            log.append(&at("t", 0), &records).unwrap();
+        }
+        log.inner.close();
+        storage
+    };
+    let path = "topics/t~1/0/00000000000000000000.index";
+    for (ours, other) in [(5, 40), (40, 5)] {
+        let storage = write(ours);
+        let index = storage::read_all(&write(other), path).unwrap();
+        storage.edit(path, |bytes| *bytes = index);
+        let log = open_on(&storage, quiet()).unwrap();
+        for from in 0..20 {
+            assert_eq!(read_from(&log, &at("t", 0), from, 1).unwrap().len() as i64, 20 - from);
+            assert_eq!(log.offset_for_time(&at("t", 0), from).unwrap(), from);
+        }
+    }
+}
+
 #[test]
 fn what_lies_behind_the_committed_end_is_cut_off_by_the_next_append() {
     let (storage, history) = small_log(true);

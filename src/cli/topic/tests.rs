@@ -1,0 +1,48 @@
+use clap::Parser;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::exit::Exit;
+use crate::cli::fake::{FakeLog, connected};
+
+use super::*;
+
+/// Runs `millpond <line>` on a log that has topic `t` with two partitions and `_own`. Gives its output.
+fn topic(line: &str) -> (String, Result<(), Stop>) {
+    let log = FakeLog::with_topic("t", 2);
+    let own = TopicSpec { name: "_own".into(), partitions: 1, configs: BTreeMap::new() };
+    log.create_topic(&own).unwrap();
+    let cli = Cli::try_parse_from(format!("millpond {line}").split_whitespace()).unwrap();
+    let Some(Command::Topic(options)) = cli.command else { panic!("{line}") };
+    let (engine, _) = connected(&log);
+    let (mut out, memory) = Output::into_memory(cli.common.output, None);
+    let result = command(&options, &engine, &mut out);
+    (memory.text(), result)
+}
+
+#[test]
+fn topics_are_told() {
+    let (text, _) = topic("topic list");
+    assert!(text.contains("| t     | 2          | 0       | 0     |") && !text.contains("_own"), "{text}");
+    assert_eq!(topic("topic list --all --output json").0.lines().count(), 2);
+    let line = topic("topic describe t --output json").0;
+    let described: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(described["partitions"][1]["next_offset"], 0);
+    assert_eq!(described["configs"]["max.message.bytes"], "1000");
+}
+
+#[test]
+fn commands_tell_what_they_did_and_what_went_wrong() {
+    assert_eq!(topic("topic create x --output json").0, "{\"topic\":\"x\",\"status\":\"created\"}\n");
+    assert_eq!(topic("topic create t --if-not-exists").0, "Topic t already there\n");
+    assert_eq!(topic("topic delete t").0, "Topic t deleted\n");
+    assert_eq!(topic("topic delete x --if-exists").0, "Topic x not there\n");
+    for (line, exit) in [
+        ("topic create t", Exit::World),
+        ("topic delete x", Exit::World),
+        ("topic describe x", Exit::World),
+        ("topic alter t", Exit::Usage),
+        ("topic alter t --config nonsense=1", Exit::Usage),
+    ] {
+        assert_eq!(topic(line).1.unwrap_err().report(), exit, "{line}");
+    }
+}

@@ -1,0 +1,193 @@
+//! A terminal's side: the engine of another process, as a [`Face`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{self, CallError, Client, Streaming};
+use super::remote_log::RemoteLog;
+use super::routes::VERSION;
+use super::rows::{LineReader, Progress};
+use super::wire::{self, Info, OwnerInfo, ReplyHead, StatementAnswer, StatementCall};
+use crate::engine::{Face, Reply, RowStream, Session, TopicLayout};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::types::SqlType;
+
+/// How long the owner may take to say who it is.
+const ATTACH_TIME_MAX: Duration = Duration::from_secs(5);
+/// Attempts to hear who the owner is: one that stops at this moment closes connections.
+const ATTACH_ATTEMPTS: usize = 3;
+/// How long the owner may take to give names for completion.
+const NAMES_TIME_MAX: Duration = Duration::from_secs(1);
+/// Events read ahead of the reader.
+const EVENTS_MAX: usize = 4;
+
+/// The engine of the process that holds a data folder.
+pub struct Attached {
+    client: Arc<Client>,
+    log: Arc<RemoteLog>,
+    owner: OwnerInfo,
+}
+
+/// Attaches to the process that serves the folder. `None`: nobody listens (no socket, or one that a killed process left).
+/// An owner that just starts or stops doesn't listen (yet): who then can't get the folder's lock either tries again.
+///
+/// # Errors
+/// The owner has another version, doesn't answer, or is another user's.
+pub fn attach(folder: &Path) -> Result<Option<Attached>> {
+    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let client = Client::new(&folder).map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
+    let mut attempt = 1;
+    let info: serde_json::Value = loop {
+        match client.get_json(wire::INFO, ATTACH_TIME_MAX) {
+            Ok(info) => break info,
+            Err(CallError::Nobody) => return Ok(None),
+            Err(CallError::Broken(_)) if attempt < ATTACH_ATTEMPTS => attempt += 1,
+            Err(error) => return Err(face_error(&error)),
+        }
+    };
+    let owner = known_owner(&folder, info)?;
+    let client = Arc::new(client);
+    let log = Arc::new(RemoteLog::new(Arc::clone(&client), owner.durability));
+    Ok(Some(Attached { client, log, owner }))
+}
+
+/// The owner, when it has this version. Of another one only version and process id are read.
+fn known_owner(folder: &Path, info: serde_json::Value) -> Result<OwnerInfo> {
+    let version = info.pointer("/MillpondInfo/version").and_then(|version| version.as_str()).unwrap_or("(unknown)");
+    if version == VERSION {
+        return serde_json::from_value::<Info>(info)
+            .map(|info| info.owner)
+            .map_err(|error| Error::internal(format!("cannot read who holds the data folder: {error}")));
+    }
+    let pid = info.pointer("/MillpondInfo/pid").map_or("(unknown)".into(), ToString::to_string);
+    Err(Error::world(format!(
+        "the data folder {} is held by process {pid} of millpond {version}, and this is millpond {VERSION}",
+        folder.display(),
+    ))
+    .hint("use the same version, or stop that process first"))
+}
+
+fn face_error(error: &CallError) -> Error {
+    match error {
+        CallError::TooLarge(text) => Error::statement(text.clone()),
+        CallError::Conflict(_) | CallError::Unexpected(_) => Error::internal(error.to_string()),
+        CallError::Connect(_) => Error::world(error.to_string()),
+        CallError::Silent(_) => Error::world(error.to_string()).hint("it may be stopped, or serve too many terminals"),
+        CallError::Nobody | CallError::Broken(_) => {
+            Error::world(error.to_string()).hint("run the command again: the process may have ended or been restarted")
+        }
+    }
+}
+
+impl Attached {
+    /// The process that holds the folder.
+    pub fn owner_pid(&self) -> u32 {
+        self.owner.pid
+    }
+
+    /// Sends a statement; its answer's head, and the rest of the answer with the bytes of it that have come.
+    fn ask(&self, session: &Session, statement: &str) -> Result<(StatementAnswer, Streaming, Vec<u8>), CallError> {
+        let call = StatementCall { session: session.clone(), statement: statement.to_owned() };
+        let call = client::write(&call)?;
+        let connector = Arc::clone(&self.client.connector);
+        self.client.wait(async move {
+            let mut answer = connector.stream(wire::STATEMENT, call.into()).await?;
+            let mut bytes = Vec::new();
+            loop {
+                let searched = bytes.len();
+                match answer.next().await {
+                    Some(chunk) => bytes.extend_from_slice(&chunk?),
+                    None => return Err(CallError::Broken("the answer is cut off".into())),
+                }
+                if let Some(end) = memchr::memchr(b'\n', &bytes[searched..]) {
+                    let head = client::parse(&bytes[..searched + end])?;
+                    bytes.drain(..=searched + end);
+                    return Ok((head, answer, bytes));
+                }
+            }
+        })
+    }
+
+    /// Rows as they come. A thread reads them ahead of the reader by a few events.
+    fn rows(
+        &self,
+        columns: Vec<(String, SqlType)>,
+        query_id: Option<String>,
+        answer: Streaming,
+        first: Vec<u8>,
+    ) -> Result<RowStream> {
+        let (sender, events) = std::sync::mpsc::sync_channel(EVENTS_MAX);
+        let (chunks, mut arrived) = tokio::sync::mpsc::channel(EVENTS_MAX);
+        let (drop_signal, dropped) = tokio::sync::oneshot::channel::<()>();
+        self.client.spawn(async move {
+            tokio::select! {
+                () = pump(answer, first, chunks) => {}
+                // The connection closes with the answer, which ends the query in the owner.
+                _ = dropped => {}
+            }
+        });
+        let client = Arc::clone(&self.client);
+        std::thread::Builder::new()
+            .name("local-rows".into())
+            .spawn(move || {
+                let _alive = client;
+                let mut reader = LineReader::new(sender);
+                while let Some(chunk) = arrived.blocking_recv() {
+                    match chunk {
+                        Ok(bytes) if reader.take(&bytes) == Progress::More => {}
+                        Ok(_) => return,
+                        Err(error) => return reader.broken(face_error(&error)),
+                    }
+                }
+                reader.broken(face_error(&CallError::Broken("before the end of the rows".into())));
+            })
+            .map_err(|cause| Error::world(format!("cannot start a thread: {cause}")))?;
+        Ok(RowStream { columns, query_id, events, on_drop: Some(Box::new(move || drop(drop_signal))) })
+    }
+}
+
+/// Gives the bytes of an answer to the thread that reads them, until one side ends.
+async fn pump(
+    mut answer: Streaming,
+    first: Vec<u8>,
+    chunks: tokio::sync::mpsc::Sender<Result<bytes::Bytes, CallError>>,
+) {
+    let mut next = Some(Ok(first.into()));
+    while let Some(chunk) = next {
+        if chunks.send(chunk).await.is_err() {
+            return;
+        }
+        next = answer.next().await;
+    }
+}
+
+impl Face for Attached {
+    fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
+        let (head, answer, first) = self.ask(session, statement).map_err(|error| face_error(&error))?;
+        *session = head.session;
+        match head.reply {
+            ReplyHead::Done(status) => Ok(Reply::Done(status)),
+            ReplyHead::Listing(listing) => Ok(Reply::Listing(listing)),
+            ReplyHead::Text(text) => Ok(Reply::Text(text)),
+            ReplyHead::Rows { columns, query_id } => Ok(Reply::Rows(self.rows(columns, query_id, answer, first)?)),
+            ReplyHead::Failed(error) => Err(error),
+        }
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::clone(&self.log) as Arc<dyn Log>
+    }
+
+    fn names(&self) -> Vec<String> {
+        // Completion does without.
+        self.client.get_json(wire::NAMES, NAMES_TIME_MAX).unwrap_or_default()
+    }
+
+    fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        // Records are shown as they are then.
+        self.client.get_json(wire::LAYOUTS, NAMES_TIME_MAX).unwrap_or_default()
+    }
+}

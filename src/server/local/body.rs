@@ -1,0 +1,32 @@
+//! A response body that is written while it is sent.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+
+/// Chunks that may wait to be sent: a slow reader slows the writer down.
+const CHUNKS_MAX: usize = 4;
+
+/// Sends what comes through the channel. The sender finds the channel closed when the client is gone.
+pub struct ChannelBody(mpsc::Receiver<Bytes>);
+
+pub fn channel() -> (mpsc::Sender<Bytes>, ChannelBody) {
+    let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+    (sender, ChannelBody(receiver))
+}
+
+impl Body for ChannelBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}

@@ -1,0 +1,272 @@
+//! HTTP to the owner, for code that blocks: a small runtime of its own, and a few connections kept open.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
+
+use super::{socket, wire};
+
+/// Connections kept open for the next call.
+const IDLE_MAX: usize = 4;
+/// Attempts when connections that were kept turn out to be closed: then a fresh one.
+const ATTEMPTS_MAX: usize = IDLE_MAX + 1;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Nobody listens; nothing was sent.
+    #[error("no process serves the data folder any more")]
+    Nobody,
+    /// Nothing was sent.
+    #[error("cannot connect to the process that holds the data folder: {0}")]
+    Connect(std::io::Error),
+    /// The connection broke: whether the call was carried out is unknown.
+    #[error("the process that holds the data folder closed the connection: {0}")]
+    Broken(String),
+    /// No answer in time: it is stopped, or has no connection free.
+    #[error("the process that holds the data folder does not answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    /// A request over a limit; nothing was sent.
+    #[error("{0}")]
+    TooLarge(String),
+    /// An answer of the log that says no.
+    #[error("refused")]
+    Conflict(Bytes),
+    /// Any other status, or an answer that can't be read: a defect, or not the same version.
+    #[error("the process that holds the data folder answered: {0}")]
+    Unexpected(String),
+}
+
+/// A connection, and the end of its task.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A way to connect to the owner, for tasks of the client's runtime.
+pub struct Connector {
+    folder: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// An answer that comes bit by bit. Dropping it closes the connection.
+pub struct Streaming {
+    body: Incoming,
+    _connection: Connection,
+}
+
+impl Streaming {
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
+        loop {
+            match self.body.frame().await? {
+                Err(error) => return Some(Err(CallError::Broken(error.to_string()))),
+                // Trailers aren't data.
+                Ok(frame) => match frame.into_data() {
+                    Ok(bytes) => return Some(Ok(bytes)),
+                    Err(_) => continue,
+                },
+            }
+        }
+    }
+}
+
+impl Connector {
+    async fn connect(&self) -> Result<Connection, CallError> {
+        let socket = socket::find(&self.folder).ok_or(CallError::Nobody)?;
+        let stream = UnixStream::connect(socket).await.map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => CallError::Nobody,
+            _ => CallError::Connect(cause),
+        })?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| CallError::Broken(error.to_string()))?;
+        // An error of the connection is seen by the call that uses it.
+        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        Ok(Connection { sender, task })
+    }
+
+    /// Sends a request: over a connection that was kept, else over a new one. Gives an answer that isn't read yet.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, Connection), CallError> {
+        if body.len() > wire::REQUEST_BYTES_MAX {
+            return Err(CallError::TooLarge(format!(
+                "a request of {} bytes is larger than what an attached terminal can send ({} bytes)",
+                body.len(),
+                wire::REQUEST_BYTES_MAX
+            )));
+        }
+        let mut broken = String::new();
+        for attempt in 1..=ATTEMPTS_MAX {
+            let kept = if attempt < ATTEMPTS_MAX { self.idle.lock().pop() } else { None };
+            let mut connection = match kept {
+                Some(connection) if connection.sender.is_closed() => continue,
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            if let Err(error) = connection.sender.ready().await {
+                broken = error.to_string();
+                continue;
+            }
+            let request = Request::builder()
+                .method(&method)
+                .uri(path)
+                .header(hyper::header::HOST, "localhost")
+                .body(Full::new(body.clone()))
+                .map_err(|error| CallError::Unexpected(error.to_string()))?;
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, connection)),
+                // It comes back when nothing of it was sent: another connection may do.
+                Err(error) if error.message().is_some() => broken = error.into_error().to_string(),
+                Err(error) => return Err(CallError::Broken(error.into_error().to_string())),
+            }
+        }
+        Err(CallError::Broken(broken))
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallError> {
+        let (response, connection) = self.send(method, path, body).await?;
+        let status = response.status();
+        let bytes = match response.into_body().collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return Err(CallError::Broken(error.to_string())),
+        };
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+        drop(idle);
+        answer_of(status, bytes)
+    }
+
+    /// Sends a request and gives its answer as it comes.
+    pub async fn stream(&self, path: &str, body: Bytes) -> Result<Streaming, CallError> {
+        let (response, connection) = self.send(Method::POST, path, body).await?;
+        let status = response.status();
+        let body = response.into_body();
+        if status == StatusCode::OK {
+            return Ok(Streaming { body, _connection: connection });
+        }
+        let bytes = body.collect().await.map_err(|error| CallError::Broken(error.to_string()))?.to_bytes();
+        answer_of(status, bytes).and(Err(CallError::Unexpected(status.to_string())))
+    }
+}
+
+fn answer_of(status: StatusCode, bytes: Bytes) -> Result<Bytes, CallError> {
+    match status {
+        StatusCode::OK => Ok(bytes),
+        StatusCode::CONFLICT => Err(CallError::Conflict(bytes)),
+        _ => Err(CallError::Unexpected(format!("{status}: {}", String::from_utf8_lossy(&bytes)))),
+    }
+}
+
+/// Calls to the owner of a folder from threads that block.
+pub struct Client {
+    pub connector: Arc<Connector>,
+    /// Taken when dropped.
+    runtime: Option<Runtime>,
+    handle: tokio::runtime::Handle,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Waiting for it is not possible everywhere (not in another runtime), and there is nothing to wait for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Client {
+    pub fn new(folder: &Path) -> std::io::Result<Client> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("local-client")
+            .enable_all()
+            .build()?;
+        let connector = Arc::new(Connector { folder: folder.to_owned(), idle: Mutex::default() });
+        Ok(Client { connector, handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    /// Starts a task that ends with the client.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle.spawn(task));
+    }
+
+    /// Waits for a future that runs on the client's runtime.
+    pub fn wait<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, CallError>> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.spawn(async move {
+            // The receiver waits below.
+            let _ = sender.send(future.await);
+        });
+        receiver.recv().unwrap_or_else(|_| Err(CallError::Broken("the client stopped".into())))
+    }
+
+    /// As [`Client::wait`], but not for ever.
+    pub fn wait_at_most<T: Send + 'static>(
+        &self,
+        time: Duration,
+        future: impl Future<Output = Result<T, CallError>> + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.wait(async move {
+            let late = |_| Err(CallError::Silent(time));
+            tokio::time::timeout(time, future).await.unwrap_or_else(late)
+        })
+    }
+
+    /// Posts bytes and reads bytes.
+    pub fn post(&self, path: &'static str, body: impl Into<Bytes>) -> Result<Bytes, CallError> {
+        let (connector, body) = (Arc::clone(&self.connector), body.into());
+        self.wait(async move { connector.call(Method::POST, path, body).await })
+    }
+
+    /// Posts JSON and reads JSON.
+    pub fn post_json<T: DeserializeOwned>(&self, path: &'static str, call: &impl Serialize) -> Result<T, CallError> {
+        parse(&self.post(path, write(call)?)?)
+    }
+
+    /// Reads JSON.
+    pub fn get_json<T: DeserializeOwned>(&self, path: &'static str, time: Duration) -> Result<T, CallError> {
+        let connector = Arc::clone(&self.connector);
+        parse(&self.wait_at_most(time, async move { connector.call(Method::GET, path, Bytes::new()).await })?)
+    }
+}
+
+/// A call as JSON.
+pub fn write(call: &impl Serialize) -> Result<Vec<u8>, CallError> {
+    serde_json::to_vec(call).map_err(|error| CallError::Unexpected(format!("a call can't be written: {error}")))
+}
+
+/// An answer's JSON.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| CallError::Unexpected(format!("an answer that can't be read: {error}")))
+}

@@ -1,0 +1,228 @@
+//! The owner's log, over the socket.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::client::{self, CallError, Client};
+use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
+use super::{binary, watch};
+use crate::log::{
+    Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction,
+};
+
+/// A [`Log`] whose calls go to the process that holds the data folder. When that process is gone, calls that can fail do
+/// so with [`LogError::Io`]; lists are empty.
+pub struct RemoteLog {
+    client: Arc<Client>,
+    durability: Durability,
+}
+
+impl RemoteLog {
+    pub(super) fn new(client: Arc<Client>, durability: Durability) -> Self {
+        RemoteLog { client, durability }
+    }
+
+    fn call(&self, call: &LogCall) -> Result<LogAnswer, LogError> {
+        self.client.post_json(wire::LOG, call).map_err(log_error)
+    }
+
+    fn call_done(&self, call: &LogCall) -> Result<(), LogError> {
+        self.call(call).and_then(expect_done)
+    }
+}
+
+/// What a failed call means for the caller of a log.
+fn log_error(error: CallError) -> LogError {
+    match error {
+        CallError::Conflict(bytes) => match client::parse(&bytes) {
+            Ok(error) => error,
+            Err(error) => other(&error),
+        },
+        CallError::TooLarge(text) => LogError::Invalid(text),
+        error => other(&error),
+    }
+}
+
+fn other(error: &CallError) -> LogError {
+    let cause = Arc::new(std::io::Error::other(error.to_string()));
+    LogError::Io { what: "the log of another process".into(), cause }
+}
+
+fn unexpected(answer: &LogAnswer) -> LogError {
+    other(&CallError::Unexpected(format!("{answer:?}")))
+}
+
+fn expect_done(answer: LogAnswer) -> Result<(), LogError> {
+    match answer {
+        LogAnswer::Done => Ok(()),
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+impl Log for RemoteLog {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        self.call_done(&LogCall::CreateTopic(spec.clone()))
+    }
+
+    fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        self.call_done(&LogCall::AlterTopic { topic: topic.into(), partitions, configs: configs.to_vec() })
+    }
+
+    fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.call_done(&LogCall::EmptyTopic(topic.into()))
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError> {
+        self.call_done(&LogCall::DeleteRecords { partition: partition.clone(), below })
+    }
+
+    fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.call_done(&LogCall::DeleteTopic(topic.into()))
+    }
+
+    fn topics(&self) -> Vec<String> {
+        match self.call(&LogCall::Topics) {
+            Ok(LogAnswer::Names(names)) => names,
+            _ => Vec::new(),
+        }
+    }
+
+    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        match self.call(&LogCall::DescribeTopic(topic.into()))? {
+            LogAnswer::Description(description) => Ok(description),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        match self.call(&LogCall::Partitions(topic.into())) {
+            Ok(LogAnswer::Partitions(partitions)) => partitions,
+            _ => None,
+        }
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        match self.call(&LogCall::Offsets(partition.clone()))? {
+            LogAnswer::Offsets(first, next) => Ok((first, next)),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
+        match self.call(&LogCall::OffsetForTime { partition: partition.clone(), timestamp })? {
+            LogAnswer::Offset(offset) => Ok(offset),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    fn fetch(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        bytes_max: usize,
+        into: &mut Records,
+    ) -> Result<(), LogError> {
+        into.clear();
+        let call = FetchCall { partition: partition.clone(), from, bytes_max };
+        let bytes = client::write(&call).and_then(|call| self.client.post(wire::FETCH, call)).map_err(log_error)?;
+        binary::take_records(&mut bytes.as_ref(), into)
+            .ok_or_else(|| other(&CallError::Unexpected("records that are cut off".into())))
+    }
+
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        let mut body = head(&AppendHead { partition: partition.clone() })?;
+        binary::write_records(records, &mut body);
+        let answer = self.client.post(wire::APPEND, body).and_then(|bytes| client::parse(&bytes)).map_err(log_error)?;
+        match answer {
+            LogAnswer::Offset(offset) => Ok(offset),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        Ok(Box::new(RemoteTransaction { log: self, head: CommitHead::default(), records: Vec::new() }))
+    }
+
+    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        match self.call(&LogCall::Positions(group.into()))? {
+            LogAnswer::Positions(positions) => Ok(positions.into_iter().collect()),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    fn groups(&self) -> Vec<String> {
+        match self.call(&LogCall::Groups) {
+            Ok(LogAnswer::Names(names)) => names,
+            _ => Vec::new(),
+        }
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        self.call_done(&LogCall::DeleteGroup(group.into()))
+    }
+
+    fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
+        let Ok(topics) = client::write(&topics) else { return };
+        let connector = Arc::clone(&self.client.connector);
+        self.client.spawn(watch::watch(connector, topics.into(), Arc::downgrade(signal)));
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        self.call_done(&LogCall::Sync)
+    }
+}
+
+fn head(head: &impl serde::Serialize) -> Result<Vec<u8>, LogError> {
+    binary::with_head(head).map_err(|error| other(&CallError::Unexpected(error.to_string())))
+}
+
+/// Kept here until the commit, which sends it in one request: dropped, it never was. A topic that isn't there is
+/// found at the commit, too.
+struct RemoteTransaction<'a> {
+    log: &'a RemoteLog,
+    head: CommitHead,
+    /// In the order of `head.appends`.
+    records: Vec<u8>,
+}
+
+impl Transaction for RemoteTransaction<'_> {
+    fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError> {
+        if self.records.len() + binary::records_bytes(records) > wire::REQUEST_BYTES_MAX {
+            return Err(LogError::Invalid(format!(
+                "a transaction from an attached terminal can hold {} bytes: commit more often",
+                wire::REQUEST_BYTES_MAX
+            )));
+        }
+        binary::write_records(records, &mut self.records);
+        self.head.appends.push(partition.clone());
+        Ok(())
+    }
+
+    fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        self.head.positions.entry(group.to_owned()).or_default().push((partition.clone(), offset));
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), LogError> {
+        let mut body = head(&self.head)?;
+        body.extend_from_slice(&self.records);
+        drop(self.records);
+        match self.log.client.post(wire::COMMIT, body).and_then(|bytes| client::parse(&bytes)) {
+            Ok(answer) => expect_done(answer),
+            // Only this error may mean that it was committed all the same.
+            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => {
+                Err(LogError::Poisoned(format!("{error}; whether the transaction was committed is not known")))
+            }
+            Err(error) => Err(log_error(error)),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The requests about statements: their shapes, and the blocking calls behind them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+
+use super::owner::Owner;
+use super::wire::{self, Info, OwnerInfo, ReplyHead, ServerInfo, StatementAnswer, StatementCall};
+use super::{body, log_routes, rows};
+use crate::engine::Reply;
+use crate::error::Error;
+
+/// The version that both sides must have.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub fn router(owner: Arc<Owner>) -> Router {
+    Router::new()
+        .route(wire::INFO, get(info))
+        .route(wire::NAMES, get(names))
+        .route(wire::LAYOUTS, get(layouts))
+        .route(wire::STATEMENT, post(statement))
+        .route(wire::LOG, post(log_routes::call))
+        .route(wire::FETCH, post(log_routes::fetch))
+        .route(wire::APPEND, post(log_routes::append))
+        .route(wire::COMMIT, post(log_routes::commit))
+        .route(wire::WATCH, post(log_routes::watch))
+        .layer(DefaultBodyLimit::max(wire::REQUEST_BYTES_MAX))
+        .with_state(owner)
+}
+
+/// A request that this server can't answer; a client of the same version makes none.
+pub fn refused(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, text.into()).into_response()
+}
+
+/// A request whose JSON isn't what it must be.
+pub fn malformed(error: &serde_json::Error) -> Response {
+    refused(StatusCode::BAD_REQUEST, error.to_string())
+}
+
+/// Runs a blocking call on a thread that may block. `Err`: it panicked.
+pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(call).await.map_err(|error| Error::internal(format!("a call failed: {error}")))
+}
+
+async fn info(State(owner): State<Arc<Owner>>) -> Response {
+    match blocking(move || owner.face.log().durability()).await {
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+        Ok(durability) => Json(Info {
+            server: ServerInfo {
+                version: VERSION.into(),
+                kafka_cluster_id: String::new(),
+                ksql_service_id: "default_".into(),
+                server_status: "RUNNING".into(),
+            },
+            owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability },
+        })
+        .into_response(),
+    }
+}
+
+async fn names(State(owner): State<Arc<Owner>>) -> Response {
+    match blocking(move || owner.face.names()).await {
+        Ok(names) => Json(names).into_response(),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+    }
+}
+
+async fn layouts(State(owner): State<Arc<Owner>>) -> Response {
+    match blocking(move || owner.face.layouts()).await {
+        Ok(layouts) => Json(layouts).into_response(),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+    }
+}
+
+async fn statement(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    let StatementCall { session, statement } = match serde_json::from_slice(&bytes) {
+        Ok(call) => call,
+        Err(error) => return malformed(&error),
+    };
+    let face = Arc::clone(&owner);
+    // A statement that panics leaves the session as it was.
+    let before = session.clone();
+    let outcome = blocking(move || {
+        let mut session = session;
+        let reply = face.face.execute(&mut session, &statement);
+        (session, reply)
+    })
+    .await;
+    let (session, reply) = outcome.unwrap_or_else(|error| (before, Err(error)));
+    let mut stream = None;
+    let reply = match reply {
+        Ok(Reply::Done(status)) => ReplyHead::Done(status),
+        Ok(Reply::Listing(listing)) => ReplyHead::Listing(listing),
+        Ok(Reply::Text(text)) => ReplyHead::Text(text),
+        Ok(Reply::Rows(mut rows)) => {
+            let head = ReplyHead::Rows { columns: std::mem::take(&mut rows.columns), query_id: rows.query_id.clone() };
+            stream = Some(rows);
+            head
+        }
+        Err(error) => ReplyHead::Failed(error),
+    };
+    let mut line = match serde_json::to_vec(&StatementAnswer { session, reply }) {
+        Ok(line) => line,
+        Err(error) => return refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    };
+    line.push(b'\n');
+    let body = match stream {
+        None => Body::from(line),
+        Some(stream) => {
+            let (sender, body) = body::channel();
+            tokio::task::spawn_blocking(move || rows::send(owner, stream, line.into(), sender));
+            Body::new(body)
+        }
+    };
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}

@@ -1,0 +1,158 @@
+//! What goes over the folder's socket: paths, requests and answers. Both sides are of the same version (the first request
+//! makes sure), so nothing here needs to stay compatible.
+//!
+//! | path | request | answer |
+//! | --- | --- | --- |
+//! | GET /info | | [`Info`] (ksqlDB's, and ours beside it) |
+//! | GET /local/names | | array of names |
+//! | GET /local/layouts | | object of topics and their layouts |
+//! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
+//! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
+//! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
+//! | POST /local/append | head [`AppendHead`], records | [`LogAnswer::Offset`] |
+//! | POST /local/commit | head [`CommitHead`], records per append | [`LogAnswer::Done`] |
+//! | POST /local/watch | array of topics | a byte per ring, until one side closes |
+//!
+//! An error of the log is a 409 with a [`LogError`](crate::log::LogError); an error of a statement is part of its
+//! answer. Any other status is a defect or a limit, with a text.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Listing, Session, Status};
+use crate::error::Error;
+use crate::log::{Durability, TopicDescription, TopicPartition, TopicSpec};
+use crate::types::SqlType;
+
+pub const INFO: &str = "/info";
+pub const NAMES: &str = "/local/names";
+pub const LAYOUTS: &str = "/local/layouts";
+pub const STATEMENT: &str = "/local/statement";
+pub const LOG: &str = "/local/log";
+pub const FETCH: &str = "/local/fetch";
+pub const APPEND: &str = "/local/append";
+pub const COMMIT: &str = "/local/commit";
+pub const WATCH: &str = "/local/watch";
+
+/// The largest request; bounds an append and a transaction, too.
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// The most that one fetch asks for; a larger record comes all the same.
+pub const FETCH_BYTES_MAX: usize = 16 << 20;
+/// The most connections at once; more wait. A push query and a watched set of topics keep one each.
+pub const CONNECTIONS_MAX: usize = 256;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Info {
+    #[serde(rename = "KsqlServerInfo")]
+    pub server: ServerInfo,
+    #[serde(rename = "MillpondInfo")]
+    pub owner: OwnerInfo,
+}
+
+/// As ksqlDB's `/info` has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerInfo {
+    pub version: String,
+    pub kafka_cluster_id: String,
+    pub ksql_service_id: String,
+    pub server_status: String,
+}
+
+/// The process that holds the folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OwnerInfo {
+    pub version: String,
+    pub pid: u32,
+    pub durability: Durability,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StatementCall {
+    pub session: Session,
+    pub statement: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StatementAnswer {
+    /// As the statement left it.
+    pub session: Session,
+    pub reply: ReplyHead,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyHead {
+    Done(Status),
+    Listing(Listing),
+    Text(String),
+    Rows { columns: Vec<(String, SqlType)>, query_id: Option<String> },
+    Failed(Error),
+}
+
+/// A line of an answer with rows. Values are as [`super::value`] writes them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowLine {
+    Rows {
+        rows: Vec<Vec<serde_json::Value>>,
+        /// Which of the rows are tombstones.
+        tombstones: Vec<usize>,
+    },
+    Line(String),
+    End(String),
+    Failed(Error),
+    /// The query is over and said nothing more. Without one of the last three, the connection broke.
+    Closed,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum LogCall {
+    CreateTopic(TopicSpec),
+    AlterTopic { topic: String, partitions: Option<u32>, configs: Vec<(String, Option<String>)> },
+    EmptyTopic(String),
+    DeleteRecords { partition: TopicPartition, below: i64 },
+    DeleteTopic(String),
+    Topics,
+    DescribeTopic(String),
+    Partitions(String),
+    Offsets(TopicPartition),
+    OffsetForTime { partition: TopicPartition, timestamp: i64 },
+    Positions(String),
+    Groups,
+    DeleteGroup(String),
+    Sync,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum LogAnswer {
+    Done,
+    Names(Vec<String>),
+    Description(TopicDescription),
+    Partitions(Option<u32>),
+    Offsets(i64, i64),
+    Offset(i64),
+    Positions(Vec<(TopicPartition, i64)>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FetchCall {
+    pub partition: TopicPartition,
+    pub from: i64,
+    pub bytes_max: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AppendHead {
+    pub partition: TopicPartition,
+}
+
+/// A whole transaction.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct CommitHead {
+    /// Where each of the records that follow goes.
+    pub appends: Vec<TopicPartition>,
+    /// By group.
+    pub positions: BTreeMap<String, Vec<(TopicPartition, i64)>>,
+}
