@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::analyze::{CreateSource, Sink, create_as, insert_select, properties::With};
 use crate::catalog::{Catalog, Command, QueryEntry, Source, SourceKind};
-use crate::dataflow::{RunSpec, SinkSpec, Start, changelog_topic, stateful};
+use crate::dataflow::{RunSpec, SinkSpec, Start, changelog_topic, processing_log, stateful};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Engine, Inner, Status, commit_interval, settings};
 use crate::error::{Error, Result};
@@ -211,6 +211,23 @@ impl Inner {
 }
 
 impl Engine {
+    /// The stream over the processing log is in every folder, without a command of its own.
+    pub(super) fn declare_processing_log(&self) -> Result<()> {
+        let mut catalog = self.inner.catalog.write();
+        for parsed in &sql::parse(processing_log::STATEMENT)? {
+            let change = Change {
+                inner: &self.inner,
+                catalog: &mut catalog,
+                properties: &BTreeMap::new(),
+                query_number: 0,
+                replayed_id: None,
+                replaying: true,
+            };
+            change.apply(parsed)?;
+        }
+        Ok(())
+    }
+
     /// Brings the catalog to what the command log says. A command that can't be carried out is set aside.
     pub(super) fn replay(&self) -> Result<()> {
         let inner = &*self.inner;

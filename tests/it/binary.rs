@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use millpond::log::embedded::{EmbeddedLog, EmbeddedOptions, FsyncPolicy};
+use millpond::Engine;
 use millpond::log::{Log, Records, TopicPartition};
 
 /// The binary under test: `MILLPOND_BIN`, else a copy of the built one, so that a build beside the test doesn't change it
@@ -100,10 +100,9 @@ impl std::fmt::Display for Stored {
     }
 }
 
-/// The log of a folder that no process holds.
-pub fn open_log(folder: &Path) -> EmbeddedLog {
-    let options = EmbeddedOptions { fsync: FsyncPolicy::Never, ..EmbeddedOptions::default() };
-    EmbeddedLog::open(folder, options).expect("the log opens")
+/// A folder that no process holds; no query runs.
+pub fn open(folder: &Path) -> Engine {
+    Engine::open(folder, millpond::Options::default()).expect("the folder opens")
 }
 
 /// All records of a topic, by partition.
