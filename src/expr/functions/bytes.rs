@@ -1,5 +1,7 @@
 //! Functions between bytes, texts and numbers: ENCODE, TO_BYTES, FROM_BYTES, UUID and their kin.
 
+use std::borrow::Cow;
+
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use base64::Engine;
@@ -95,13 +97,13 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
-/// Hexadecimal digits as ENCODE takes them: also `0x12` and `X'12'`.
-fn hex_digits(text: &str) -> &str {
+/// Hexadecimal digits as ENCODE takes them: also `0x12`, where a first 0 may be missing, and `X'12'`.
+fn hex_digits(text: &str) -> Cow<'_, str> {
     if let Some(digits) = text.strip_prefix("0x") {
-        return digits;
+        return if digits.len().is_multiple_of(2) { digits.into() } else { format!("0{digits}").into() };
     }
     let quoted = text.strip_prefix(['X', 'x']).and_then(|rest| rest.strip_prefix('\'')?.strip_suffix('\''));
-    quoted.unwrap_or(text)
+    quoted.unwrap_or(text).into()
 }
 
 fn encode() -> Function {
@@ -114,8 +116,8 @@ fn encode() -> Function {
                 if from == to {
                     return Err("ENCODE needs two different encodings".into());
                 }
-                let text = if from == Encoding::Hex { hex_digits(text) } else { text };
-                Ok(Some(to.encode(&from.decode(text)?)))
+                let text = if from == Encoding::Hex { hex_digits(text) } else { text.into() };
+                Ok(Some(to.encode(&from.decode(&text)?)))
             })
         })
         .examples(&[("ENCODE('Example!', 'utf8', 'hex')", "4578616d706c6521"), ("ENCODE('0x41', 'hex', 'ascii')", "A")])
