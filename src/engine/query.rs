@@ -245,10 +245,6 @@ impl Queries {
         self.handles.remove(id)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &QueryHandle> {
-        self.handles.values()
-    }
-
     /// Stops all; tells all first, so that they stop side by side.
     pub fn stop_all(&mut self) {
         for handle in self.handles.values() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::analyze::{Target, analyze};
@@ -344,18 +344,4 @@ fn shown(bytes: Option<&[u8]>) -> String {
         Some((Ok(text), _)) if !text.contains(|c: char| c.is_control() && c != '\t') => text.to_string(),
         Some((_, bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes),
     }
-}
-
-/// Rows of a stream that has ended, for tests and embedding programs.
-pub fn collect(events: &Receiver<RowEvent>) -> Result<Vec<Row>> {
-    let mut all = Vec::new();
-    while let Ok(event) = events.recv() {
-        match event {
-            RowEvent::Rows(rows) => all.extend(rows),
-            RowEvent::Line(_) => {}
-            RowEvent::End(_) => break,
-            RowEvent::Failed(error) => return Err(error),
-        }
-    }
-    Ok(all)
 }
