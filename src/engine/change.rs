@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use crate::analyze::{CreateSource, Sink, create_as, insert_select, properties::With};
 use crate::catalog::{Catalog, Command, QueryEntry, Source, SourceKind};
-use crate::dataflow::{RunSpec, SinkSpec, Start, changelog_topic, stateful};
+use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic, stateful};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Engine, Inner, Status, commit_interval, settings};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::log::{LogError, TopicSpec};
+use crate::plan::Step;
 use crate::query::View;
 use crate::sql;
 use crate::sql::ast::{IfExists, ParsedStatement, Statement};
@@ -179,7 +180,8 @@ impl Inner {
             }
         }
         let view = if sink.source.kind == SourceKind::Table {
-            let view = Arc::new(View::open(&*self.log, Arc::new(sink.source.clone()), sink_partitions)?);
+            let view =
+                Arc::new(View::open(&*self.log, Arc::new(sink.source.clone()), sink_partitions, retention_ms(&sink))?);
             self.views.write().insert(sink.source.name.clone(), view.clone());
             Some(view)
         } else {
@@ -193,6 +195,7 @@ impl Inner {
             start: start(&entry.properties),
             durable: true,
             group,
+            guarantee: guarantee(&entry.properties),
         };
         self.sinks.write().insert(entry.id.clone(), sink);
         match &self.drive {
@@ -611,6 +614,17 @@ fn create_topic(inner: &Inner, spec: &TopicSpec) -> Result<()> {
     }
 }
 
+/// How long the windows of a query's table are kept.
+fn retention_ms(sink: &Sink) -> Option<i64> {
+    let steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
+    steps
+        .filter_map(|step| match step {
+            Step::Aggregate(aggregate) => aggregate.window.map(|window| window.retention_ms),
+            _ => None,
+        })
+        .next()
+}
+
 /// The group of a query's positions, and the prefix of its internal topics.
 pub(super) fn group(query_id: &str) -> String {
     format!("_confluent-ksql-default_query_{query_id}")
@@ -618,6 +632,13 @@ pub(super) fn group(query_id: &str) -> String {
 
 pub(super) fn start(properties: &BTreeMap<String, String>) -> Start {
     if settings::value(properties, "auto.offset.reset") == "latest" { Start::Latest } else { Start::Earliest }
+}
+
+fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
+    match settings::value(properties, "processing.guarantee") {
+        "at_least_once" => Guarantee::AtLeastOnce,
+        _ => Guarantee::ExactlyOnce,
+    }
 }
 
 pub(super) fn kind_word(kind: SourceKind) -> &'static str {
