@@ -214,6 +214,23 @@ impl Inner {
 }
 
 impl Engine {
+    /// The stream over the processing log is in every folder, without a command of its own.
+    pub(super) fn declare_processing_log(&self) -> Result<()> {
+        let mut catalog = self.inner.catalog.write();
+        for parsed in &sql::parse(processing_log::STATEMENT)? {
+            let change = Change {
+                inner: &self.inner,
+                catalog: &mut catalog,
+                properties: &BTreeMap::new(),
+                query_number: 0,
+                replayed_id: None,
+                replaying: true,
+            };
+            change.apply(parsed)?;
+        }
+        Ok(())
+    }
+
     /// Brings the catalog to what the command log says. A command that can't be carried out is set aside.
     pub(super) fn replay(&self) -> Result<()> {
         let inner = &*self.inner;
