@@ -1,8 +1,12 @@
-//! What the binary and the library promise, tried from outside. One binary: each links DataFusion again.
+//! The integration tests: one binary, a module a topic.
 
-#[path = "it/bad_input.rs"]
-mod bad_input;
-#[path = "it/binary.rs"]
-mod binary;
-#[path = "it/kill.rs"]
-mod kill;
+#[path = "it/batch.rs"]
+mod batch;
+#[path = "it/flights.rs"]
+mod flights;
+#[path = "it/folder.rs"]
+mod folder;
+#[path = "it/golden.rs"]
+mod golden;
+#[path = "it/records.rs"]
+mod records;

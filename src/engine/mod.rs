@@ -11,8 +11,10 @@ pub mod settings;
 mod show;
 mod statement;
 mod stepped;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +84,10 @@ struct Inner {
     options: Options,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
+    /// Queries whose run could not be started, and why.
+    not_started: RwLock<BTreeMap<String, String>>,
+    /// Queries that the replay saw end: what they left is cleared away at the start.
+    ended: Mutex<BTreeSet<String>>,
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
@@ -126,6 +132,8 @@ impl Engine {
             drive,
             options,
             quarantined: RwLock::default(),
+            not_started: RwLock::default(),
+            ended: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
             started: std::sync::Once::new(),
@@ -145,16 +153,25 @@ impl Engine {
 
     /// State of a persistent query.
     pub fn query_state(&self, id: &str) -> Option<QueryState> {
-        match &self.inner.drive {
-            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
-            Drive::Stepped(queries) => queries.lock().state(id),
-        }
+        self.inner.query_state(id)
     }
 
     /// Commits all queries and stops them.
     pub fn shutdown(&self) {
         if let Drive::Threads(queries) = &self.inner.drive {
             queries.lock().stop_all();
+        }
+    }
+}
+
+impl Inner {
+    fn query_state(&self, id: &str) -> Option<QueryState> {
+        if let Some(reason) = self.not_started.read().get(id) {
+            return Some(QueryState::Failed(reason.clone()));
+        }
+        match &self.drive {
+            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
+            Drive::Stepped(queries) => queries.lock().state(id),
         }
     }
 }
