@@ -26,6 +26,8 @@ use crate::query::View;
 const ROUND_BYTES_MAX: usize = 1 << 20;
 /// Encoded bytes that may wait for a commit; beyond it the query commits at once.
 pub const STAGED_BYTES_MAX: usize = 32 << 20;
+/// What an entry of the processing log takes, about.
+const ERROR_BYTES: usize = 512;
 /// Bytes fetched at a time when state is restored.
 const RESTORE_BYTES_MAX: usize = 4 << 20;
 
@@ -115,6 +117,8 @@ pub struct Run {
     stages: Vec<Vec<StageTask>>,
     counters: Arc<Counters>,
     errors: Vec<ProcessingError>,
+    /// What was counted since the last commit: if that comes to nothing, it will be counted again.
+    uncommitted: Uncommitted,
     /// Something happened since the last commit.
     dirty: bool,
 }
@@ -157,7 +161,8 @@ impl Run {
             }
             stages.push(tasks);
         }
-        let mut run = Run { log, spec, stages, counters, errors: Vec::new(), dirty: false };
+        let mut run =
+            Run { log, spec, stages, counters, errors: Vec::new(), uncommitted: Uncommitted::default(), dirty: false };
         run.restore()?;
         Ok(run)
     }
@@ -197,6 +202,7 @@ impl Run {
             self.stages[0].iter().filter_map(|task| task.reader.as_ref()).map(|reader| reader.records.len()).sum();
         if rows > 0 {
             self.dirty = true;
+            self.uncommitted.rows_in += rows as u64;
             self.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
             self.round(Phase::Rows)?;
         }
@@ -244,7 +250,7 @@ impl Run {
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum()
+        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors.len() * ERROR_BYTES
     }
 
     /// Bytes of its state, the rows for pull queries among them.
@@ -274,6 +280,8 @@ impl Run {
         self.flush()?;
         if !self.spec.durable {
             self.dirty = false;
+            // A reader's query has no place to keep them.
+            self.errors.clear();
             return Ok(());
         }
         let log = self.log.clone();
@@ -303,6 +311,7 @@ impl Run {
         }
         transaction.commit()?;
         self.errors.clear();
+        self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
@@ -363,11 +372,13 @@ impl Run {
         }
         for task in self.stages.iter_mut().flatten() {
             let context = &mut task.task.context;
-            self.counters.late.fetch_add(std::mem::take(&mut context.late), Ordering::Relaxed);
-            self.counters.bad.fetch_add(std::mem::take(&mut context.bad), Ordering::Relaxed);
+            let (late, bad) = (std::mem::take(&mut context.late), std::mem::take(&mut context.bad));
+            self.uncommitted.late += late;
+            self.uncommitted.bad += bad;
+            self.counters.late.fetch_add(late, Ordering::Relaxed);
+            self.counters.bad.fetch_add(bad, Ordering::Relaxed);
             self.errors.append(&mut context.errors);
         }
-        self.errors.truncate(crate::dataflow::operator::PROCESSING_ERRORS_MAX);
         Ok(())
     }
 
@@ -396,6 +407,24 @@ impl Run {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Counts since the last commit.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    rows_in: u64,
+    late: u64,
+    bad: u64,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.spec.durable {
+            self.counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
+            self.counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
+            self.counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
+        }
     }
 }
 
