@@ -102,6 +102,7 @@ impl Engine {
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
         let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)
     }

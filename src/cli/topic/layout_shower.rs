@@ -31,11 +31,8 @@ struct PartShower {
 impl LayoutShower {
     pub fn new(layouts: BTreeMap<String, TopicLayout>) -> Self {
         let topics = layouts.into_iter().map(|(topic, layout)| {
-            let known = Topic {
-                key: PartShower::new(layout.key),
-                value: PartShower::new(layout.value),
-                window: layout.window,
-            };
+            let known =
+                Topic { key: PartShower::new(layout.key), value: PartShower::new(layout.value), window: layout.window };
             (topic, Mutex::new(known))
         });
         LayoutShower { topics: topics.collect() }

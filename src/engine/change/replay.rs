@@ -1,14 +1,29 @@
 //! At start: the catalog as the command log says, then its queries.
 
+use std::collections::BTreeMap;
+
 use super::topic::group;
 use super::{Change, Replay};
 use crate::catalog::{Command, QueryEntry};
-use crate::dataflow::changelog_topic;
+use crate::dataflow::{changelog_topic, processing_log};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::sql;
 
 impl Engine {
+    /// The stream over the processing log is in every folder, without a command of its own.
+    pub(in crate::engine) fn declare_processing_log(&self) -> Result<()> {
+        let inner = &*self.inner;
+        let mut catalog = inner.catalog.read().clone();
+        for parsed in sql::parse(processing_log::STATEMENT)? {
+            let (properties, replay) = (&BTreeMap::new(), Some(Replay { query_id: None }));
+            let change = Change { inner, catalog: &mut catalog, properties, query_number: 0, replay };
+            change.apply(&parsed)?;
+        }
+        *inner.catalog.write() = catalog;
+        Ok(())
+    }
+
     /// Brings the catalog to what the command log says. A command that can't be carried out is set aside.
     pub(in crate::engine) fn replay(&self) -> Result<()> {
         for (offset, command) in self.inner.commands.replay()? {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::topic::group;
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{RunSpec, SinkSpec, Start, changelog_topic};
+use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::Result;
 use crate::log::LogError;
+use crate::plan::Step;
 use crate::query::View;
 
 impl Inner {
@@ -33,7 +34,7 @@ impl Inner {
         }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
-            let view = Arc::new(View::open(&*self.log, source.clone(), partitions)?);
+            let view = Arc::new(View::open(&*self.log, source.clone(), partitions, retention_ms(sink))?);
             self.views.write().insert(source.name.clone(), view.clone());
             Some(view)
         } else {
@@ -47,6 +48,7 @@ impl Inner {
             start: start(&entry.properties),
             durable: true,
             group: group(&entry.id),
+            guarantee: guarantee(&entry.properties),
         };
         match &self.drive {
             Drive::Threads(queries) => {
@@ -104,6 +106,22 @@ impl Inner {
         }
         let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
+    }
+}
+
+/// How long the windows of a query's table are kept.
+fn retention_ms(sink: &Sink) -> Option<i64> {
+    let mut steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
+    steps.find_map(|step| match step {
+        Step::Aggregate(aggregate) => aggregate.window.map(|window| window.retention_ms),
+        _ => None,
+    })
+}
+
+fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
+    match settings::value(properties, "processing.guarantee") {
+        "at_least_once" => Guarantee::AtLeastOnce,
+        _ => Guarantee::ExactlyOnce,
     }
 }
 
