@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use parking_lot::Mutex;
 
-use super::connect::{Connected, TextShower};
+use super::connect::Connected;
 use crate::engine::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
 use crate::error::{Error, Result};
 use crate::log::{
@@ -287,7 +287,7 @@ pub fn connected(log: &Arc<FakeLog>) -> (Connected, Arc<FakeFace>) {
         log: Arc::clone(log) as Arc<dyn Log>,
         owner: true,
         functions: Vec::new(),
-        shower: Arc::new(TextShower),
+        shower: Arc::default(),
         shutdown: None,
     };
     (connected, face)

@@ -11,6 +11,7 @@ mod exit;
 mod fake;
 mod interrupt;
 mod json;
+mod listing;
 mod output;
 mod print;
 mod produce;

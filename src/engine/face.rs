@@ -70,7 +70,7 @@ pub struct Listing {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Rows of a pull or push query, or lines of PRINT. Dropping it ends the query.
+/// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.
 pub struct RowStream {
     /// (name, type) of each column; the first `keys` are key columns. Empty for PRINT.
     pub columns: Vec<(String, SqlType)>,
@@ -115,7 +115,8 @@ impl std::fmt::Debug for RowStream {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowEvent {
     Rows(Vec<Row>),
-    /// A line of PRINT.
+    /// A record of PRINT as a JSON object: `partition`, `offset`, `timestamp` (ms), `key`, `value`, `headers` and, of a
+    /// windowed key, `window` with `start` and `end` (ms). [`text_of`](crate::engine::shown::text_of) makes it a line for people.
     Line(String),
     /// The last event: `Limit Reached`, `Query Completed`.
     End(String),

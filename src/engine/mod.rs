@@ -5,10 +5,12 @@ mod change;
 mod face;
 mod insert;
 mod job;
+mod print;
 mod query;
 mod rows;
 pub mod settings;
 mod show;
+pub mod shown;
 mod statement;
 mod stepped;
 #[cfg(test)]

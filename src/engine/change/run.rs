@@ -129,20 +129,3 @@ fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
 pub(in crate::engine) fn start(properties: &BTreeMap<String, String>) -> Start {
     if settings::value(properties, "auto.offset.reset") == "latest" { Start::Latest } else { Start::Earliest }
 }
-
-/// How long the windows of a query's table are kept.
-fn retention_ms(sink: &Sink) -> Option<i64> {
-    let steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
-    let windows = steps.filter_map(|step| match step {
-        Step::Aggregate(aggregate) => aggregate.window,
-        _ => None,
-    });
-    windows.map(|window| window.retention_ms).next()
-}
-
-fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
-    match settings::value(properties, "processing.guarantee") {
-        "at_least_once" => Guarantee::AtLeastOnce,
-        _ => Guarantee::ExactlyOnce,
-    }
-}
