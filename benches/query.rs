@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use millpond::analyze::{self, Sink};
 use millpond::catalog::SourceKind;
-use millpond::dataflow::{Counters, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic};
+use millpond::dataflow::{Counters, Guarantee, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic};
 use millpond::engine::{Engine, Face, Options, Session};
 use millpond::format::{self, Part};
 use millpond::log::{Log, TopicPartition, TopicSpec};
@@ -100,8 +100,8 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     source.topic.clone_from(&topic);
     let source = Arc::new(source);
     create_topics(&*log, &topic, group, partitions);
-    let view = (source.kind == SourceKind::Table)
-        .then(|| Arc::new(View::open(&*log, source.clone(), partitions).expect("a view")));
+    let is_table = source.kind == SourceKind::Table;
+    let view = is_table.then(|| Arc::new(View::of_query(source.clone(), partitions, None)));
     let spec = RunSpec {
         id: group.to_string(),
         plan: Arc::new(sink.analyzed.plan.clone()),
@@ -110,6 +110,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         start: Start::Earliest,
         durable: true,
         group: group.to_string(),
+        guarantee: Guarantee::ExactlyOnce,
     };
     let counters = Arc::new(Counters::default());
     let mut run = Run::open(log, spec, counters.clone()).expect("a run");

@@ -1,1 +1,12 @@
+//! The integration tests: one binary, a module a topic.
 
+#[path = "it/batch.rs"]
+mod batch;
+#[path = "it/flights.rs"]
+mod flights;
+#[path = "it/folder.rs"]
+mod folder;
+#[path = "it/golden.rs"]
+mod golden;
+#[path = "it/records.rs"]
+mod records;

@@ -9,8 +9,8 @@ mod scope;
 mod sink;
 mod source;
 
-pub use rewrite::mentions;
 pub use query::{Analyzed, Target, analyze, scan_schema};
+pub use rewrite::mentions;
 pub use scope::Columns;
 pub use sink::{Sink, create_as, insert_select};
 pub use source::{CreateSource, PSEUDO_COLUMNS, WINDOW_COLUMNS};

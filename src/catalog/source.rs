@@ -1,6 +1,6 @@
 //! A stream or a table: a name, columns, and the topic behind it.
 
-use crate::format::{Format, Layout};
+use crate::format::Layout;
 use crate::types::SqlType;
 
 pub use crate::sql::ast::SourceKind;
@@ -54,7 +54,7 @@ pub struct TimestampColumn {
 }
 
 /// How the window is kept in a windowed key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceWindow {
     /// The start stands behind the key; the end is `size_ms` later. `hopping` only tells what was declared.
     Time { size_ms: i64, hopping: bool },
@@ -90,9 +90,4 @@ impl Source {
             .collect();
         columns.join(", ")
     }
-}
-
-/// A layout of these columns.
-pub(crate) fn layout(format: Format, delimiter: char, columns: Vec<(String, SqlType)>, wrapped: bool) -> Layout {
-    Layout { format, delimiter, columns, wrapped }
 }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::{Engine, Face, Job, Options};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::functions;
 use crate::log::{Log, Records};
+use crate::server::local;
 use crate::testing;
+use crate::time::now;
 
-pub use super::topic::TextShower;
+pub use super::topic::{LayoutShower, TextShower};
 
 /// Which engine is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,24 +68,67 @@ pub struct Shown {
     pub window: Option<(i64, Option<i64>)>,
 }
 
-/// Opens the folder, or attaches to its owner.
+/// How long to wait for a process that is taking or letting go of the folder.
+const HANDOVER_MAX: Duration = Duration::from_secs(3);
+const HANDOVER_STEP: Duration = Duration::from_millis(50);
+
+/// Attaches to the process that holds the folder; where there is none, this process takes it.
 pub fn connect(connection: &Connection) -> Result<Connected> {
+    let until = now() + HANDOVER_MAX;
+    loop {
+        if let Some(attached) = local::attach(&connection.data_dir)? {
+            return Ok(attached_to(attached));
+        }
+        match own(connection) {
+            Ok(connected) => return Ok(connected),
+            Err(error) if error.what.contains("held by another process") && now() < until => {
+                std::thread::sleep(HANDOVER_STEP);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn attached_to(attached: local::Attached) -> Connected {
+    let face: Arc<dyn Face> = Arc::new(attached);
+    connected(face, false, None)
+}
+
+fn own(connection: &Connection) -> Result<Connected> {
+    let engine = open(connection)?;
+    if connection.purpose == Purpose::Engine {
+        engine.start();
+    }
+    let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
+    let face: Arc<dyn Face> = Arc::new(engine.clone());
+    let shutdown = Box::new(move || {
+        drop(server);
+        engine.shutdown();
+        Ok(engine.log().sync()?)
+    });
+    Ok(connected(face, true, Some(shutdown)))
+}
+
+type Shutdown = Box<dyn FnOnce() -> Result<()> + Send>;
+
+fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Connected {
+    Connected {
+        log: face.log(),
+        owner,
+        functions: functions::table().names().map(str::to_string).collect(),
+        shower: Arc::new(LayoutShower::new(face.layouts())),
+        face,
+        shutdown,
+    }
+}
+
+/// Opens the folder; tells of commands that could not be carried out.
+fn open(connection: &Connection) -> Result<Engine> {
     let engine = Engine::open(&connection.data_dir, options(connection))?;
     for (offset, reason) in engine.quarantined() {
         eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
     }
-    let face = engine.clone();
-    Ok(Connected {
-        log: engine.log(),
-        face: Arc::new(face),
-        owner: true,
-        functions: functions::table().names().map(str::to_string).collect(),
-        shower: Arc::new(TextShower),
-        shutdown: Some(Box::new(move || {
-            engine.shutdown();
-            Ok(engine.log().sync()?)
-        })),
-    })
+    Ok(engine)
 }
 
 fn options(connection: &Connection) -> Options {
@@ -105,10 +151,34 @@ pub struct JobSpec {
     pub until_end: bool,
 }
 
+/// A job and the socket by which other terminals attach to its process.
+pub struct OwnedJob {
+    pub job: Job,
+    server: Option<local::LocalServer>,
+}
+
+impl OwnedJob {
+    /// Commits and stops.
+    pub fn stop(&mut self) -> Result<()> {
+        self.server = None;
+        self.job.stop()
+    }
+}
+
 /// Starts a job on a folder, which this process must be able to hold.
-pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<Job> {
-    let engine = Engine::open(&connection.data_dir, options(connection))?;
-    Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)
+pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
+    if let Some(owner) = local::attach(&connection.data_dir)? {
+        return Err(Error::world(format!(
+            "the data folder {} is held by process {}",
+            connection.data_dir.display(),
+            owner.owner_pid()
+        ))
+        .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
+    }
+    let engine = open(connection)?;
+    let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
+    let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
+    Ok(OwnedJob { job, server: Some(server) })
 }
 
 /// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to `report`.

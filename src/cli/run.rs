@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::engine::{Job, QueryProgress};
+use crate::engine::QueryProgress;
 use crate::error::Error;
 
 use super::args::{Common, RunOptions};
-use super::connect::{self, Connection, JobSpec};
+use super::connect::{self, Connection, JobSpec, OwnedJob};
 use super::exit::{Stop, complain, describe};
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
@@ -39,24 +39,24 @@ fn in_file(spec: &JobSpec, error: &Error) -> Stop {
 }
 
 /// Shows the job's progress until it ends or is told to, and stops it.
-fn follow(job: &mut Job, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
+fn follow(job: &mut OwnedJob, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
     let mut board = Board::new(out.format);
     let ended = loop {
-        if let Some(ended) = job.wait(TICK) {
+        if let Some(ended) = job.job.wait(TICK) {
             break ended;
         }
         if watch.caught() {
             board.note("stopping: committing what is done");
             break Ok(());
         }
-        if let Err(stop) = board.show(&job.progress(), out) {
+        if let Err(stop) = board.show(&job.job.progress(), out) {
             // Nobody sees it any more: the job ends as if told to.
             job.stop()?;
             return Err(stop);
         }
     };
     let stopped = job.stop();
-    board.finish(&job.progress(), out)?;
+    board.finish(&job.job.progress(), out)?;
     ended.and(stopped).map_err(|error| in_file(spec, &error))
 }
 

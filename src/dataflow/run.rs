@@ -19,7 +19,7 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::dataflow::{Batch, Context, processing_log};
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition};
+use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
 use crate::plan::{Plan, StageInput, Step};
 use crate::query::View;
 
@@ -45,6 +45,16 @@ pub struct RunSpec {
     pub durable: bool,
     /// The group of its positions, and the prefix of its internal topics.
     pub group: String,
+    pub guarantee: Guarantee,
+}
+
+/// `processing.guarantee`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Output records, positions and state become visible in one transaction.
+    ExactlyOnce,
+    /// Output records become visible as soon as they are made; after a crash those since the last commit come again.
+    AtLeastOnce,
 }
 
 #[derive(Clone)]
@@ -191,6 +201,29 @@ impl Run {
         Ok(rows)
     }
 
+    /// Makes the records that are ready visible ahead of the commit; only at-least-once allows it.
+    pub fn publish_early(&mut self) -> Result<()> {
+        if self.spec.guarantee != Guarantee::AtLeastOnce || !self.spec.durable || self.staged_bytes() == 0 {
+            return Ok(());
+        }
+        let log = self.log.clone();
+        let staged = self.take_staged();
+        let mut transaction = log.begin()?;
+        self.append_staged(&mut *transaction, &staged)?;
+        transaction.commit()?;
+        self.made_visible(&staged);
+        Ok(())
+    }
+
+    fn append_staged(&self, transaction: &mut dyn Transaction, staged: &[(u32, Records)]) -> Result<()> {
+        let Some(sink) = &self.spec.sink else { return Ok(()) };
+        for (partition, records) in staged {
+            let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
+            transaction.append(&place, records)?;
+        }
+        Ok(())
+    }
+
     /// Sends on what caching holds back. Part of a commit; a reader's query does it on its own.
     pub fn flush(&mut self) -> Result<()> {
         self.round(Phase::Flush)
@@ -212,11 +245,13 @@ impl Run {
         self.sinks().map(SinkWriter::staged_bytes).sum()
     }
 
+    /// Bytes of its state, the rows for pull queries among them.
     pub fn state_bytes(&self) -> usize {
         let task = |task: &StageTask| {
             task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.scan.state_bytes())
         };
-        self.stages.iter().flatten().map(task).sum()
+        let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
+        self.stages.iter().flatten().map(task).sum::<usize>() + view
     }
 
     pub fn is_dirty(&self) -> bool {
@@ -242,12 +277,7 @@ impl Run {
         let log = self.log.clone();
         let mut transaction = log.begin()?;
         let staged = self.take_staged();
-        if let Some(sink) = &self.spec.sink {
-            for (partition, records) in &staged {
-                let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
-                transaction.append(&place, records)?;
-            }
-        }
+        self.append_staged(&mut *transaction, &staged)?;
         let group = self.spec.group.clone();
         for (index, stage) in self.stages.iter_mut().enumerate() {
             if !stateful(&self.spec.plan.stages[index].steps) {
@@ -270,17 +300,17 @@ impl Run {
             transaction.append(&processing_log::place(), &records)?;
         }
         transaction.commit()?;
-        self.published(&staged);
+        self.errors.clear();
+        self.dirty = false;
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
+        self.made_visible(&staged);
         Ok(())
     }
 
-    fn published(&mut self, staged: &[(u32, Records)]) {
-        self.errors.clear();
-        self.dirty = false;
+    fn made_visible(&mut self, staged: &[(u32, Records)]) {
         let rows: usize = staged.iter().map(|(_, records)| records.len()).sum();
         self.counters.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
             for (partition, records) in staged {
                 view.apply(*partition, records);
@@ -331,8 +361,16 @@ impl Run {
         Ok(())
     }
 
-    /// Brings the state to that of the last commit.
+    /// Brings the state, and the rows for pull queries, to that of the last commit.
     fn restore(&mut self) -> Result<()> {
+        let log = self.log.clone();
+        let view = self.spec.sink.as_ref().and_then(|sink| sink.view.clone());
+        let load = || view.map_or(Ok(()), |view| view.load(&*log));
+        let (rows, state) = rayon::join(load, || self.restore_state());
+        rows.and(state)
+    }
+
+    fn restore_state(&mut self) -> Result<()> {
         let log = self.log.clone();
         let committed = self.spec.durable;
         self.stages[0].par_iter_mut().try_for_each(|task| match &mut task.reader {

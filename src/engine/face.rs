@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use crate::catalog::SourceWindow;
 use crate::error::{Error, Result};
+use crate::format::Layout;
 use crate::log::Log;
 use crate::types::{SqlType, Value};
 
@@ -24,6 +26,17 @@ pub trait Face: Send + Sync {
     fn log(&self) -> Arc<dyn Log>;
     /// Names for completion: streams, tables, columns, topics, query ids.
     fn names(&self) -> Vec<String>;
+    /// How the records of each topic that has a stream or table over it are laid out.
+    fn layouts(&self) -> BTreeMap<String, TopicLayout>;
+}
+
+/// How the records of a topic are laid out.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TopicLayout {
+    pub key: Layout,
+    pub value: Layout,
+    /// The window that stands behind the keys.
+    pub window: Option<SourceWindow>,
 }
 
 /// The answer to a statement.

@@ -44,6 +44,7 @@ impl Job {
         variables: &BTreeMap<String, String>,
         until_end: bool,
     ) -> Result<Job> {
+        engine.start();
         let mut session = Session { properties: BTreeMap::new(), variables: variables.clone() };
         for (name, value) in properties {
             let setting = settings::check(name, value)?;

@@ -11,20 +11,22 @@ pub mod settings;
 mod show;
 mod statement;
 mod stepped;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
+pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
 use crate::analyze::Sink;
-use crate::catalog::{Catalog, CommandLog};
+use crate::catalog::{Catalog, CommandLog, Source};
 use crate::dataflow::processing_log;
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
@@ -82,29 +84,39 @@ struct Inner {
     options: Options,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
+    /// Queries whose run could not be started, and why.
+    not_started: RwLock<BTreeMap<String, String>>,
+    /// Queries that the replay saw end: what they left is cleared away at the start.
+    ended: Mutex<BTreeSet<String>>,
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
+    /// The catalog's queries were started.
+    started: std::sync::Once,
 }
 
 impl Engine {
-    /// Opens a data folder: makes it when it isn't there, replays its commands, starts its queries where they stopped.
+    /// Opens a data folder: makes it when it isn't there, replays its commands.
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
         let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        engine.declare_processing_log()?;
         engine.replay()?;
-        engine.start_all()?;
         Ok(engine)
+    }
+
+    /// Starts the folder's persistent queries where they stopped. Happens by itself at the first statement; a process that
+    /// only works with topics does without.
+    pub fn start(&self) {
+        self.inner.started.call_once(|| self.start_all());
     }
 
     /// An engine without a disk whose queries run when `settle` is called.
     pub fn stepped(options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::in_memory());
-        let engine = Engine::over(log, options, Drive::Stepped(Mutex::default()), true)?;
-        engine.replay()?;
-        Ok(engine)
+        Engine::over(log, options, Drive::Stepped(Mutex::default()), true)
     }
 
     fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
@@ -120,8 +132,11 @@ impl Engine {
             drive,
             options,
             quarantined: RwLock::default(),
+            not_started: RwLock::default(),
+            ended: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
+            started: std::sync::Once::new(),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -138,16 +153,25 @@ impl Engine {
 
     /// State of a persistent query.
     pub fn query_state(&self, id: &str) -> Option<QueryState> {
-        match &self.inner.drive {
-            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
-            Drive::Stepped(queries) => queries.lock().state(id),
-        }
+        self.inner.query_state(id)
     }
 
     /// Commits all queries and stops them.
     pub fn shutdown(&self) {
         if let Drive::Threads(queries) = &self.inner.drive {
             queries.lock().stop_all();
+        }
+    }
+}
+
+impl Inner {
+    fn query_state(&self, id: &str) -> Option<QueryState> {
+        if let Some(reason) = self.not_started.read().get(id) {
+            return Some(QueryState::Failed(reason.clone()));
+        }
+        match &self.drive {
+            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
+            Drive::Stepped(queries) => queries.lock().state(id),
         }
     }
 }
@@ -162,11 +186,22 @@ impl Drop for Inner {
 
 impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
+        self.start();
         statement::execute(&self.inner, session, statement)
     }
 
     fn log(&self) -> Arc<dyn Log> {
         self.inner.log.clone()
+    }
+
+    fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        let catalog = self.inner.catalog.read();
+        let layout = |source: &Source| TopicLayout {
+            key: source.key.clone(),
+            value: source.value.clone(),
+            window: source.window,
+        };
+        catalog.sources().map(|source| (source.topic.clone(), layout(source))).collect()
     }
 
     fn names(&self) -> Vec<String> {

@@ -193,6 +193,7 @@ impl Driver {
                 bounded = true;
             }
             let rows = run.step()?;
+            run.publish_early()?;
             let since = now().duration_since(last_commit);
             let due = since >= self.options.commit_interval || run.staged_bytes() >= STAGED_BYTES_MAX;
             if run.is_dirty() && (due || (bounded && rows == 0)) {

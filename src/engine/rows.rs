@@ -96,6 +96,7 @@ fn transient(
         start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
         durable: false,
         group: id.clone(),
+        guarantee: crate::dataflow::Guarantee::ExactlyOnce,
     };
     let mut run = Run::open(inner.log.clone(), spec, Arc::new(Counters::default()))?;
     if until == Until::End {

@@ -19,7 +19,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
 pub use self::calls::{ResolvedAggregate, TableCall, is_aggregate, is_table_function, resolve_aggregate};
-pub use self::check::{check, to_sql_type};
+pub use self::check::{check, text_of, to_sql_type};
 use self::eval::{Plan, Rows};
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;

@@ -1,18 +1,19 @@
 //! A pull query over a view: which rows to look at, then the query's own steps over them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use arrow::array::ArrayRef;
 
 use crate::analyze::{Target, analyze, mentions};
-use crate::catalog::{Catalog, SourceWindow};
+use crate::catalog::Catalog;
 use crate::dataflow::{Batch, Context, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
 use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
-use crate::query::view::ViewRows;
+use crate::query::view::{ALL_STARTS, Starts, ViewRows};
 use crate::sql::ast::{self, BinaryOp, Expr, ExprKind};
 use crate::types::{SqlType, Value, values_to_array};
 
@@ -33,12 +34,9 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
             *table = false;
         }
     }
+    let starts = window_starts(query, catalog, view);
     let rows = match keys(query, catalog, view)? {
-        Some(keys) if view.source.window.is_none() => view.get(&keys),
-        Some(keys) => {
-            let suffix = if view.source.window == Some(SourceWindow::Session) { 16 } else { 8 };
-            view.scan(&|key| key.len() >= suffix && keys.iter().any(|wanted| key[..key.len() - suffix] == wanted[..]))
-        }
+        Some(keys) => view.get(starts, &keys),
         None => {
             let forbidden = settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false");
             if forbidden && !is_key_range(query, view) {
@@ -47,7 +45,7 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
                 )
                 .hint("compare the whole key with = in WHERE"));
             }
-            view.scan(&|_| true)
+            view.scan(starts, &|_| true)
         }
     };
     let batches = evaluate(&plan, rows)?;
@@ -109,6 +107,43 @@ fn check_clauses(query: &ast::Query) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The window starts that WHERE leaves, as far as it says so by comparing WINDOWSTART with numbers; the filter itself
+/// judges the rest.
+fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
+    let mut starts = ALL_STARTS;
+    if view.source.window.is_none() {
+        return starts;
+    }
+    let mut parts: Vec<&Expr> = query.filter.iter().collect();
+    while let Some(part) = parts.pop() {
+        let ExprKind::Binary { op, left, right } = &part.kind else { continue };
+        if *op == BinaryOp::And {
+            parts.extend([&**left, &**right]);
+            continue;
+        }
+        let ExprKind::Column { name, .. } = &left.kind else { continue };
+        let custom = |name: &str| catalog.custom_type(name).cloned();
+        let bound = match expr::constant(right, None, &custom) {
+            Ok(Value::Bigint(bound)) if name.text == "WINDOWSTART" => bound,
+            Ok(Value::Int(bound)) if name.text == "WINDOWSTART" => i64::from(bound),
+            _ => continue,
+        };
+        match op {
+            BinaryOp::Equal => starts = (Bound::Included(bound), Bound::Included(bound)),
+            BinaryOp::Greater | BinaryOp::GreaterEqual => starts.0 = Bound::Included(bound),
+            BinaryOp::Less | BinaryOp::LessEqual => starts.1 = Bound::Included(bound),
+            _ => {}
+        }
+        if let (Bound::Included(low), Bound::Included(high)) = starts
+            && low > high
+        {
+            // No window is in such a range (and none may be asked for): the filter rejects all rows of any other.
+            return ALL_STARTS;
+        }
+    }
+    starts
 }
 
 fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Vec<Batch>> {

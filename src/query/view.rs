@@ -1,21 +1,39 @@
 //! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
+use rayon::prelude::*;
 
-use crate::catalog::Source;
-use crate::dataflow::for_each_fetch;
-use crate::error::Result;
+use crate::catalog::{Source, SourceWindow};
+use crate::dataflow::{for_each_fetch, split_window};
+use crate::error::{Error, Result};
 use crate::log::{Log, Records, TopicPartition};
 use crate::state::RowStore;
+
+/// How long a reader waits for rows that are being read back.
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The newest committed record of each key, by partition. Readers hold a partition's lock only while they copy rows out.
 pub struct View {
     pub source: Arc<Source>,
-    partitions: Vec<RwLock<RowStore>>,
+    /// How long after its start a window's rows are kept, ms of stream time; None: for ever.
+    retention_ms: Option<i64>,
+    partitions: Vec<RwLock<Rows>>,
+    loaded: Mutex<bool>,
+    loaded_now: Condvar,
     /// Of a table that no query makes (SOURCE TABLE): how far its topic was read. Readers bring it up to date.
     followed: Option<Mutex<Vec<i64>>>,
+}
+
+/// The rows of one partition. Rows of one window stand together, under its start, so that it is dropped whole; a table
+/// without windows has one generation, 0.
+struct Rows {
+    generations: BTreeMap<i64, RowStore>,
+    /// The greatest row time seen.
+    stream_time: i64,
 }
 
 /// Rows copied out of a view.
@@ -24,42 +42,77 @@ pub struct ViewRows {
     pub records: Records,
 }
 
+/// Bounds of the windows to look at, by their starts.
+pub type Starts = (std::ops::Bound<i64>, std::ops::Bound<i64>);
+
+/// All windows.
+pub const ALL_STARTS: Starts = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+
 impl View {
-    /// The rows that the table's topic holds now.
-    pub fn open(log: &dyn Log, source: Arc<Source>, partitions: u32) -> Result<View> {
-        let view =
-            View { partitions: (0..partitions).map(|_| RwLock::default()).collect(), source, followed: None };
-        for partition in 0..partitions {
-            let place = TopicPartition { topic: view.source.topic.clone(), partition };
-            for_each_fetch(log, &place, None, None, &mut |records| {
-                view.apply(partition, records);
-                Ok(())
-            })?;
+    fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
+        let rows = || RwLock::new(Rows { generations: BTreeMap::new(), stream_time: i64::MIN });
+        View {
+            partitions: (0..partitions).map(|_| rows()).collect(),
+            source,
+            retention_ms,
+            loaded: Mutex::new(true),
+            loaded_now: Condvar::new(),
+            followed: None,
         }
-        Ok(view)
+    }
+
+    /// A view of a table that a query keeps: its start loads what the topic has, its commits change it. `retention_ms`:
+    /// of a windowed table, how long its windows are kept.
+    pub fn of_query(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
+        View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms) }
+    }
+
+    /// Takes in what the table's topic has, once. Partitions side by side.
+    pub(crate) fn load(&self, log: &dyn Log) -> Result<()> {
+        if *self.loaded.lock() {
+            return Ok(());
+        }
+        self.partitions.par_iter().enumerate().try_for_each(|(partition, rows)| {
+            rows.write().generations.clear();
+            self.read(log, partition as u32, None).map(|_| ())
+        })?;
+        *self.loaded.lock() = true;
+        self.loaded_now.notify_all();
+        Ok(())
+    }
+
+    /// Waits until the rows are there that were there before the process was.
+    fn wait_until_loaded(&self) -> Result<()> {
+        let mut loaded = self.loaded.lock();
+        self.loaded_now.wait_while_for(&mut loaded, |loaded| !*loaded, LOAD_WAIT_MAX);
+        if *loaded {
+            return Ok(());
+        }
+        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
+            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
     }
 
     /// A view of a topic that others write: `catch_up` reads what is new.
     pub fn follow(source: Arc<Source>, partitions: u32) -> View {
-        View {
-            partitions: (0..partitions).map(|_| RwLock::default()).collect(),
-            source,
-            followed: Some(Mutex::new(vec![0; partitions as usize])),
-        }
+        let followed = Some(Mutex::new(vec![0; partitions as usize]));
+        View { followed, ..View::empty(source, partitions, None) }
     }
 
-    /// Takes in what a followed topic has now. Nothing to do where a query's commits keep the view.
+    /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
-        let Some(followed) = &self.followed else { return Ok(()) };
-        let mut positions = followed.lock();
-        for (partition, position) in positions.iter_mut().enumerate() {
-            let place = TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
-            *position = for_each_fetch(log, &place, Some(*position), None, &mut |records| {
-                self.apply(partition as u32, records);
-                Ok(())
-            })?;
+        let Some(followed) = &self.followed else { return self.wait_until_loaded() };
+        for (partition, position) in followed.lock().iter_mut().enumerate() {
+            *position = self.read(log, partition as u32, Some(*position))?;
         }
         Ok(())
+    }
+
+    fn read(&self, log: &dyn Log, partition: u32, from: Option<i64>) -> Result<i64> {
+        let place = TopicPartition { topic: self.source.topic.clone(), partition };
+        for_each_fetch(log, &place, from, None, &mut |records| {
+            self.apply(partition, records);
+            Ok(())
+        })
     }
 
     /// Takes in the records of a commit.
@@ -67,47 +120,166 @@ impl View {
         let Some(rows) = self.partitions.get(partition as usize) else { return };
         let mut rows = rows.write();
         for (row, meta) in records.meta.iter().enumerate() {
-            match (records.key(row), records.value(row)) {
-                (None, _) => {}
-                (Some(key), None) => {
-                    rows.remove(key);
+            let Some(key) = records.key(row) else { continue };
+            let generation = self.window_start(key);
+            rows.stream_time = rows.stream_time.max(meta.timestamp);
+            match records.value(row) {
+                Some(value) => rows.generations.entry(generation).or_default().put(key, value, meta.timestamp),
+                None => rows.remove(generation, key),
+            }
+        }
+        if let Some(retention_ms) = self.retention_ms {
+            rows.expire(retention_ms);
+        }
+    }
+
+    fn window_start(&self, key: &[u8]) -> i64 {
+        self.source.window.and_then(|window| split_window(key, window)).map_or(0, |(start, _)| start)
+    }
+
+    /// Rows whose window begins within `starts` and whose whole key (window included) passes, as records ordered by
+    /// window start and key.
+    pub fn scan(&self, starts: Starts, keep: &dyn Fn(&[u8]) -> bool) -> Vec<ViewRows> {
+        self.copy(&|rows, records| {
+            for generation in rows.within(starts) {
+                let mut found: Vec<(&[u8], &[u8], i64)> = generation.iter().filter(|(key, ..)| keep(key)).collect();
+                found.sort_unstable_by_key(|(key, ..)| *key);
+                for (key, value, row_time) in found {
+                    records.push(Some(key), Some(value), row_time);
                 }
-                (Some(key), Some(value)) => rows.put(key, value, meta.timestamp),
+            }
+        })
+    }
+
+    /// The rows of these keys (without windows), in all windows that begin within `starts`.
+    pub fn get(&self, starts: Starts, keys: &[Vec<u8>]) -> Vec<ViewRows> {
+        if self.source.window == Some(SourceWindow::Session) {
+            // A session's end stands in the key, too: it is not known.
+            return self
+                .scan(starts, &|key| key.len() >= 16 && keys.iter().any(|wanted| key[..key.len() - 16] == wanted[..]));
+        }
+        self.copy(&|rows, records| {
+            for key in keys {
+                for (start, generation) in rows.generations.range(starts) {
+                    let mut whole = key.clone();
+                    if self.source.window.is_some() {
+                        whole.extend_from_slice(&start.to_be_bytes());
+                    }
+                    if let Some((value, row_time)) = generation.get(&whole) {
+                        records.push(Some(&whole), Some(value), row_time);
+                    }
+                }
+            }
+        })
+    }
+
+    fn copy(&self, copy: &dyn Fn(&Rows, &mut Records)) -> Vec<ViewRows> {
+        let partition = |(partition, rows): (usize, &RwLock<Rows>)| {
+            let mut records = Records::default();
+            copy(&rows.read(), &mut records);
+            ViewRows { partition: partition as u32, records }
+        };
+        self.partitions.iter().enumerate().map(partition).collect()
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        let rows = |rows: &RwLock<Rows>| rows.read().generations.values().map(RowStore::bytes).sum::<usize>();
+        self.partitions.iter().map(rows).sum()
+    }
+}
+
+impl Rows {
+    fn within(&self, starts: Starts) -> impl Iterator<Item = &RowStore> {
+        self.generations.range(starts).map(|(_, generation)| generation)
+    }
+
+    fn remove(&mut self, generation: i64, key: &[u8]) {
+        if let Some(rows) = self.generations.get_mut(&generation) {
+            rows.remove(key);
+            if rows.is_empty() {
+                self.generations.remove(&generation);
             }
         }
     }
 
-    /// Rows of all partitions whose whole key (window included) passes, as records ordered by key.
-    pub fn scan(&self, keep: &dyn Fn(&[u8]) -> bool) -> Vec<ViewRows> {
-        let copy = |(partition, rows): (usize, &RwLock<RowStore>)| {
-            let rows = rows.read();
-            let mut found: Vec<(&[u8], &[u8], i64)> = rows.iter().filter(|(key, ..)| keep(key)).collect();
-            found.sort_unstable_by_key(|(key, ..)| *key);
-            let mut records = Records::default();
-            for (key, value, row_time) in found {
-                records.push(Some(key), Some(value), row_time);
-            }
-            ViewRows { partition: partition as u32, records }
+    /// Drops the windows that began longer ago than they are kept.
+    fn expire(&mut self, retention_ms: i64) {
+        let first_kept = self.stream_time.saturating_sub(retention_ms);
+        while let Some(oldest) = self.generations.first_entry()
+            && *oldest.key() < first_kept
+        {
+            oldest.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Bound;
+
+    use super::*;
+    use crate::catalog::SourceKind;
+    use crate::format::{Format, Layout};
+    use crate::types::SqlType;
+
+    fn windowed(retention_ms: Option<i64>) -> View {
+        let layout = |name: &str| Layout {
+            format: Format::Kafka,
+            delimiter: ',',
+            columns: vec![(name.to_string(), SqlType::String)],
+            wrapped: false,
         };
-        self.partitions.iter().enumerate().map(copy).collect()
+        let source = Source {
+            name: "T".to_string(),
+            kind: SourceKind::Table,
+            topic: "t".to_string(),
+            columns: Vec::new(),
+            key: layout("K"),
+            value: layout("V"),
+            wrap_single_value: None,
+            timestamp: None,
+            window: Some(SourceWindow::Time { size_ms: 10, hopping: false }),
+            is_source: false,
+            statement: String::new(),
+            query_id: None,
+        };
+        View::empty(Arc::new(source), 1, retention_ms)
     }
 
-    /// The rows of these keys (without windows).
-    pub fn get(&self, keys: &[Vec<u8>]) -> Vec<ViewRows> {
-        let copy = |(partition, rows): (usize, &RwLock<RowStore>)| {
-            let rows = rows.read();
-            let mut records = Records::default();
-            for key in keys {
-                if let Some((value, row_time)) = rows.get(key) {
-                    records.push(Some(key), Some(value), row_time);
-                }
-            }
-            ViewRows { partition: partition as u32, records }
-        };
-        self.partitions.iter().enumerate().map(copy).collect()
+    fn put(view: &View, key: &str, start: i64, value: Option<&str>, row_time: i64) {
+        let mut records = Records::default();
+        let key = [key.as_bytes(), &start.to_be_bytes()].concat();
+        records.push(Some(&key), value.map(str::as_bytes), row_time);
+        view.apply(0, &records);
     }
 
-    pub fn bytes(&self) -> usize {
-        self.partitions.iter().map(|rows| rows.read().bytes()).sum()
+    fn values(rows: &[ViewRows]) -> Vec<String> {
+        let records = &rows[0].records;
+        (0..records.len()).map(|row| String::from_utf8(records.value(row).unwrap().to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn finds_the_windows_of_a_key() {
+        let view = windowed(None);
+        for start in [0, 10, 20] {
+            put(&view, "a", start, Some(&format!("a{start}")), start);
+            put(&view, "b", start, Some(&format!("b{start}")), start);
+        }
+        put(&view, "a", 10, None, 25);
+        let a = [b"a".to_vec()];
+        assert_eq!(values(&view.get(ALL_STARTS, &a)), ["a0", "a20"]);
+        assert_eq!(values(&view.get((Bound::Included(10), Bound::Unbounded), &a)), ["a20"]);
+        assert_eq!(values(&view.scan((Bound::Unbounded, Bound::Excluded(20)), &|_| true)), ["a0", "b0", "b10"]);
+    }
+
+    #[test]
+    fn windows_are_dropped_when_their_time_is_over() {
+        let view = windowed(Some(15));
+        put(&view, "a", 0, Some("a0"), 5);
+        put(&view, "a", 10, Some("a10"), 15);
+        assert_eq!(values(&view.scan(ALL_STARTS, &|_| true)), ["a0", "a10"]);
+        put(&view, "a", 20, Some("a20"), 25);
+        assert_eq!(values(&view.scan(ALL_STARTS, &|_| true)), ["a10", "a20"]);
     }
 }

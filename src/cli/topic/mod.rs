@@ -1,6 +1,7 @@
 //! `millpond topic ...`: topics without SQL.
 
 mod consume;
+mod layout_shower;
 mod show;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::produce;
 use super::table::{self, Look};
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
 
+pub use layout_shower::LayoutShower;
 pub use show::TextShower;
 
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {

@@ -147,23 +147,21 @@ fn unify(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) -> Result<
     };
     let (x, y) = match (&a.ty, &b.ty) {
         (Some(x), Some(y)) => (x.clone(), y.clone()),
-        (x, y) => return unify_null(op, a.clone(), b.clone(), x.as_ref().or(y.as_ref()), refuse("null", "null")),
+        (x, y) if op.is_null_safe() => {
+            let ty = x.as_ref().or(y.as_ref()).cloned().unwrap_or(SqlType::String);
+            return Ok((a.coerce(&ty)?, b.coerce(&ty)?));
+        }
+        _ => {
+            let (left, right) = (text(left), text(right));
+            return Err(Error::statement(format!("Comparison with NULL not supported: {left} {} {right}", op.name()))
+                .hint("IS NULL and IS NOT NULL test for it"));
+        }
     };
     let no = || refuse(&x.to_string(), &y.to_string());
     let target = common_for_comparison(op, &x, &y).ok_or_else(no)?;
     let a = convert(a, &target.0).map_err(|_| no())?;
     let b = convert(b, &target.1).map_err(|_| no())?;
     Ok((a, b))
-}
-
-/// NULL beside a value: only the null-safe comparisons make sense.
-fn unify_null(op: Comparison, a: Typed, b: Typed, ty: Option<&SqlType>, refused: Error) -> Result<(Typed, Typed)> {
-    if !op.is_null_safe() {
-        return Err(Error::statement("Comparison with NULL not supported")
-            .hint(format!("{}; IS NULL and IS NOT NULL test for it", refused.what)));
-    }
-    let ty = ty.cloned().unwrap_or(SqlType::String);
-    Ok((a.coerce(&ty)?, b.coerce(&ty)?))
 }
 
 fn convert(typed: Typed, to: &SqlType) -> Result<Typed> {

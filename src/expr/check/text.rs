@@ -3,7 +3,7 @@
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Type, UnaryOp};
 
 /// The expression on one line.
-pub(super) fn text(expr: &Expr) -> String {
+pub fn text(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Null => "null".into(),
         ExprKind::Boolean(value) => value.to_string(),

@@ -1,123 +1,204 @@
-//! JSON inside of text: reading a value, a path to a part of it, and its compact text.
+//! JSON values within a text, as they are written there: walking doesn't build a tree, and numbers keep their digits.
+//! Everything but `first_value` takes valid JSON (and gives something harmless of other).
 
-use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use crate::types::text::{java_double, write_json_string};
+use serde_json::value::RawValue;
 
-/// The first value of a text; `None` when there is nothing. What follows it is ignored, as Jackson does.
-pub(super) fn read(text: &str) -> Result<Option<Json>, String> {
-    match serde_json::Deserializer::from_str(text).into_iter::<Json>().next() {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    pub fn of(json: &str) -> Kind {
+        match json.as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+}
+
+/// The JSON value at the beginning of a text, checked, without the blanks around it; `None` of a blank text. What
+/// follows it isn't looked at, as in the original.
+pub(super) fn first_value(text: &str) -> Result<Option<&str>, String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    match values.next() {
         None => Ok(None),
-        Some(Ok(value)) => Ok(Some(value)),
-        // A value may be followed by what isn't one: `{}}`.
-        Some(Err(error)) => first_value(text).map(Some).ok_or_else(|| format!("Invalid JSON format: {error}")),
+        Some(Ok(value)) => Ok(Some(value.get())),
+        Some(Err(error)) => Err(format!("Invalid JSON: {error}")),
     }
 }
 
-fn first_value(text: &str) -> Option<Json> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    serde::Deserialize::deserialize(&mut reader).ok()
+/// A place in valid JSON.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
 }
 
-/// The value's text as a column shows it: strings bare, others as JSON.
-pub(super) fn bare(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        other => compact(other),
+impl<'a> Cursor<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Cursor { text, at: 0 }
+    }
+
+    /// Goes over blanks and over what separates values. `None` at the end.
+    pub fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while let Some(byte) = bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Goes over the bracket that `peek` found.
+    pub fn pass_bracket(&mut self) {
+        self.at += 1;
+    }
+
+    /// The next value, or the name of a member, as written.
+    pub fn value(&mut self) -> Option<&'a str> {
+        let first = self.peek()?;
+        let start = self.at;
+        match first {
+            b'"' => self.skip_string(),
+            b'{' | b'[' => self.skip_nested(),
+            b'}' | b']' => return None,
+            _ => self.skip_word(),
+        }
+        self.text.get(start..self.at)
+    }
+
+    fn skip_word(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b']' | b'}');
+        self.at += rest.iter().position(is_end).unwrap_or(rest.len());
+    }
+
+    fn skip_string(&mut self) {
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(self.at..).unwrap_or_default()) {
+            self.at += found;
+            match bytes[self.at] {
+                b'"' => {
+                    self.at += 1;
+                    return;
+                }
+                _ => self.at += 2,
+            }
+        }
+        self.at = bytes.len();
+    }
+
+    fn skip_nested(&mut self) {
+        let bytes = self.text.as_bytes();
+        let mut depth = 0_usize;
+        while let Some(byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => {
+                    self.skip_string();
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
     }
 }
 
-/// JSON without blanks; numbers as Java writes them.
-pub(super) fn compact(value: &Json) -> String {
-    let mut out = String::new();
-    write(value, &mut out);
+/// The elements of an array.
+pub(super) fn items(array: &str) -> impl Iterator<Item = &str> {
+    let mut cursor = Cursor { text: array, at: 1 };
+    std::iter::from_fn(move || cursor.value())
+}
+
+/// The members of an object: their names without quotes, their values as written. All of them: a name may come twice.
+pub(super) fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    let mut cursor = Cursor { text: object, at: 1 };
+    std::iter::from_fn(move || {
+        let name = cursor.value()?;
+        Some((unquote(name), cursor.value()?))
+    })
+}
+
+/// The members of an object, of those with the same name the last, at the place of the first.
+pub(super) fn distinct_members(object: &str) -> Vec<(Cow<'_, str>, &str)> {
+    let mut out: Vec<(Cow<'_, str>, &str)> = Vec::new();
+    let mut places = HashMap::new();
+    for (name, value) in members(object) {
+        match places.get(&name) {
+            Some(place) => out[*place] = (name, value),
+            None => {
+                places.insert(name.clone(), out.len());
+                out.push((name, value));
+            }
+        }
+    }
     out
 }
 
-fn write(value: &Json, out: &mut String) {
-    match value {
-        Json::String(text) => write_json_string(out, text),
-        Json::Number(number) => match number.as_f64() {
-            Some(double) if number.is_f64() => out.push_str(&java_double(double)),
-            _ => out.push_str(&number.to_string()),
-        },
-        Json::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                write(item, out);
-            }
-            out.push(']');
-        }
-        Json::Object(members) => {
-            out.push('{');
-            for (i, (name, member)) in members.iter().enumerate() {
-                out.push_str(if i > 0 { "," } else { "" });
-                write_json_string(out, name);
-                out.push(':');
-                write(member, out);
-            }
-            out.push('}');
-        }
-        Json::Null => out.push_str("null"),
-        Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+/// What a JSON string says. Half a pair of surrogates becomes U+FFFD.
+pub(super) fn unquote(string: &str) -> Cow<'_, str> {
+    let inner = string.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(string);
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
     }
+    let mut out = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        out.push_str(before);
+        let (c, length) = escaped(escape);
+        out.push(c);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
-/// A step of a path: `.name`, `['name']`, `[0]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Name(String),
-    Index(usize),
+/// The character of an escape without its backslash, and the escape's length.
+fn escaped(escape: &str) -> (char, usize) {
+    let c = match escape.as_bytes().first() {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return escaped_unit(escape),
+        Some(byte) if byte.is_ascii() => *byte as char,
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    (c, 1)
 }
 
-/// `$.a.b[0]['x y']`. No wildcards, no filters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path(Vec<Step>);
-
-impl Path {
-    pub fn parse(text: &str) -> Result<Path, String> {
-        let wrong = || format!("Invalid JSON path: '{text}'");
-        let mut rest = text.trim().strip_prefix('$').ok_or_else(wrong)?;
-        let mut steps = Vec::new();
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('.') {
-                let end = after.find(['.', '[']).unwrap_or(after.len());
-                if end == 0 || after[..end].contains('*') {
-                    return Err(wrong());
-                }
-                steps.push(Step::Name(after[..end].into()));
-                rest = &after[end..];
-            } else {
-                let after = rest.strip_prefix('[').ok_or_else(wrong)?;
-                let (step, remaining) = bracket(after).ok_or_else(wrong)?;
-                steps.push(step);
-                rest = remaining;
-            }
-        }
-        Ok(Path(steps))
-    }
-
-    /// The part of a value; `None` when it isn't there.
-    pub fn find<'a>(&self, value: &'a Json) -> Option<&'a Json> {
-        self.0.iter().try_fold(value, |value, step| match step {
-            Step::Name(name) => value.as_object()?.get(name),
-            Step::Index(index) => value.as_array()?.get(*index),
-        })
-    }
-}
-
-fn bracket(after: &str) -> Option<(Step, &str)> {
-    match after.chars().next()? {
-        quote @ ('\'' | '"') => {
-            let end = after[1..].find(quote)? + 1;
-            let rest = after[end + 1..].strip_prefix(']')?;
-            Some((Step::Name(after[1..end].into()), rest))
-        }
-        _ => {
-            let (index, rest) = after.split_once(']')?;
-            Some((Step::Index(index.trim().parse().ok()?), rest))
-        }
+/// `uXXXX`, or `uXXXX\uXXXX` for a pair of surrogates.
+fn escaped_unit(escape: &str) -> (char, usize) {
+    let unit = |at: usize| u16::from_str_radix(escape.get(at..at + 4)?, 16).ok();
+    let Some(first) = unit(1) else { return (char::REPLACEMENT_CHARACTER, 5) };
+    let second = if escape.get(5..7) == Some("\\u") { unit(7) } else { None };
+    let pair = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
+    match (pair, char::from_u32(u32::from(first))) {
+        (_, Some(c)) => (c, 5),
+        (Some(c), None) => (c, 11),
+        (None, None) => (char::REPLACEMENT_CHARACTER, 5),
     }
 }
 
@@ -126,23 +207,66 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths() {
-        let value = read(r#"{"a": {"b c": [1, {"d": null}]}, "e.f": 2.0}"#).unwrap().unwrap();
-        let find = |path: &str| Path::parse(path).unwrap().find(&value).map(bare);
-        assert_eq!(find("$.a['b c'][0]"), Some("1".into()));
-        assert_eq!(find("$.a['b c'][1].d"), Some("null".into()));
-        assert_eq!(find("$['e.f']"), Some("2.0".into()));
-        assert_eq!(find("$.a['b c'][2]"), None);
-        assert_eq!(find("$.a"), Some(r#"{"b c":[1,{"d":null}]}"#.into()));
-        for path in ["a", "$.", "$[", "$[x]", "$.*", "$a"] {
-            assert!(Path::parse(path).is_err(), "{path}");
+    fn finds_the_first_value() {
+        let table = [
+            (" {\"a\": 1} ", Ok(Some("{\"a\": 1}"))),
+            ("{\"a\": 1}}", Ok(Some("{\"a\": 1}"))),
+            ("1.50 x", Ok(Some("1.50"))),
+            ("\"a\"", Ok(Some("\"a\""))),
+            ("null", Ok(Some("null"))),
+            ("", Ok(None)),
+            (" \n", Ok(None)),
+            ("abc", Err(())),
+            ("{", Err(())),
+            ("{a:1}", Err(())),
+            ("[1,]", Err(())),
+            ("01", Err(())),
+            ("'a'", Err(())),
+            ("nul", Err(())),
+            ("\"a\nb\"", Err(())),
+        ];
+        for (text, expected) in table {
+            assert_eq!(first_value(text).map_err(drop), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_follows_is_ignored() {
-        assert!(read(r#"{"a": 1}}"#).unwrap().is_some());
-        assert!(read("").unwrap().is_none());
-        assert!(read("abc").is_err());
+    fn walks() {
+        let array = "[ 1.0,\"a,]\\\"\" , {\"x\":[2]},[] , true,null ]";
+        let expected = ["1.0", "\"a,]\\\"\"", "{\"x\":[2]}", "[]", "true", "null"];
+        assert_eq!(items(array).collect::<Vec<_>>(), expected);
+        assert_eq!(items("[ ]").count(), 0);
+        let object = "{ \"a\" : 1 , \"b}\":{\"c\" : 2},\"\\u0061\":3}";
+        let all = [("a".into(), "1"), ("b}".into(), "{\"c\" : 2}"), ("a".into(), "3")];
+        assert_eq!(members(object).collect::<Vec<(Cow<'_, str>, &str)>>(), all);
+        assert_eq!(distinct_members(object), [("a".into(), "3"), ("b}".into(), "{\"c\" : 2}")]);
+        assert_eq!(members("{}").count(), 0);
+    }
+
+    #[test]
+    fn unquotes() {
+        let table = [
+            (r#""""#, ""),
+            (r#""a\"b""#, "a\"b"),
+            (r#""\\\/\b\f\n\r\t""#, "\\/\u{8}\u{c}\n\r\t"),
+            (r#""\u00e9\u00E9é""#, "ééé"),
+            (r#""\ud83d\ude00!""#, "😀!"),
+            (r#""\ud83d!""#, "\u{fffd}!"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\u0041""#, "\u{fffd}A"),
+        ];
+        for (string, expected) in table {
+            assert_eq!(unquote(string), expected, "{string}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\[\\]{}:,\"\\\\ua0-9 é]{0,30}") {
+            let _ = first_value(&text);
+            let _ = items(&text).count();
+            let _ = distinct_members(&text);
+            let _ = unquote(&text);
+        }
     }
 }

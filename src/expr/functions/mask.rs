@@ -1,61 +1,110 @@
-//! Functions that hide what a text says but not its form.
+//! Functions that hide a text's characters and keep its form. A character is a code point: one outside the basic plane
+//! is masked once.
 
+use std::sync::LazyLock;
+
+use ::regex::Regex;
 use arrow::array::{Array, ArrayRef, StringArray};
 
-use super::define::{INT, P, STRING};
-use super::kernel::{Get, known};
-use super::{Function, ScalarCall};
+use super::define::{INT, STRING};
+use super::kernel::{Get, Out, known};
+use super::{Function, ScalarCall, ScalarFn};
 
 const CATEGORY: &str = "STRING";
 
 pub(super) fn entries() -> Vec<Function> {
-    let text: P<'_> = ("text", &STRING, "a text");
-    let count: P<'_> = ("count", &INT, "how many characters");
-    let masks: [P<'_>; 4] = [
-        ("upper", &STRING, "what stands for capitals; NULL: they stay"),
-        ("lower", &STRING, "what stands for small letters; NULL: they stay"),
-        ("digit", &STRING, "what stands for digits; NULL: they stay"),
-        ("other", &STRING, "what stands for all else; NULL: it stays"),
-    ];
-    let with = |first: &[P<'static>]| [first, &masks].concat();
     vec![
-        Function::scalar(
-            "MASK",
-            CATEGORY,
-            "The text with X for capitals, x for small letters, n for digits, - for all else.",
-        )
-        .over(&[text], STRING, |call| mask(call, 1, |_, _| Span::All))
-        .over(&with(&[text]), STRING, |call| mask(call, 1, |_, _| Span::All))
-        .examples(&[("MASK('My Test $123')", "Xx-Xxxx--nnn")]),
-        Function::scalar("MASK_LEFT", CATEGORY, "The text with its first characters masked.")
-            .over(&[text, count], STRING, |call| mask(call, 2, |count, _| Span::To(count)))
-            .over(&with(&[text, count]), STRING, |call| mask(call, 2, |count, _| Span::To(count)))
-            .examples(&[("MASK_LEFT('My Test', 4)", "Xx-Xest")]),
-        Function::scalar("MASK_RIGHT", CATEGORY, "The text with its last characters masked.")
-            .over(&[text, count], STRING, |call| mask(call, 2, |count, len| Span::From(len.saturating_sub(count))))
-            .over(&with(&[text, count]), STRING, |call| {
-                mask(call, 2, |count, len| Span::From(len.saturating_sub(count)))
-            })
-            .examples(&[("MASK_RIGHT('My Test', 4)", "My Xxxx")]),
-        Function::scalar("MASK_KEEP_LEFT", CATEGORY, "The text with all but its first characters masked.")
-            .over(&[text, count], STRING, |call| mask(call, 2, |count, _| Span::From(count)))
-            .over(&with(&[text, count]), STRING, |call| mask(call, 2, |count, _| Span::From(count)))
-            .examples(&[("MASK_KEEP_LEFT('My Test', 4)", "My Txxx")]),
-        Function::scalar("MASK_KEEP_RIGHT", CATEGORY, "The text with all but its last characters masked.")
-            .over(&[text, count], STRING, |call| mask(call, 2, |count, len| Span::To(len.saturating_sub(count))))
-            .over(&with(&[text, count]), STRING, |call| mask(call, 2, |count, len| Span::To(len.saturating_sub(count))))
-            .examples(&[("MASK_KEEP_RIGHT('My Test', 4)", "Xx-Test")]),
+        masks(&[], "MASK", "The text with letters as X and x, digits as n and all else as -.", |call| {
+            mask(call, Part::All)
+        })
+        .examples(&[
+            ("MASK('My Test $123')", "Xx-Xxxx--nnn"),
+            ("MASK('My Test $123', '*', NULL, '1', NULL)", "*y *est $111"),
+        ]),
+        masks(&[COUNT], "MASK_LEFT", "The text with its first characters masked.", |call| mask(call, Part::Left))
+            .examples(&[("MASK_LEFT('My Test $123', 4)", "Xx-Xest $123")]),
+        masks(&[COUNT], "MASK_RIGHT", "The text with its last characters masked.", |call| mask(call, Part::Right))
+            .examples(&[("MASK_RIGHT('My Test $123', 4)", "My Test -nnn")]),
+        masks(&[COUNT], "MASK_KEEP_LEFT", "The text with all but its first characters masked.", |call| {
+            mask(call, Part::AllButLeft)
+        })
+        .examples(&[("MASK_KEEP_LEFT('My Test $123', 4)", "My Txxx--nnn")]),
+        masks(&[COUNT], "MASK_KEEP_RIGHT", "The text with all but its last characters masked.", |call| {
+            mask(call, Part::AllButRight)
+        })
+        .examples(&[("MASK_KEEP_RIGHT('My Test $123', 4)", "Xx-Xxxx-$123")]),
     ]
 }
 
-/// Which characters are masked.
-enum Span {
-    All,
-    To(usize),
-    From(usize),
+const COUNT: (&str, &super::ParamType, &str) = ("count", &INT, "how many characters");
+
+fn masks(
+    count: &[super::define::P<'static>],
+    name: &'static str,
+    description: &'static str,
+    call: ScalarFn,
+) -> Function {
+    let mut params = vec![("text", &STRING, "a text")];
+    params.extend_from_slice(count);
+    let mut with_masks = params.clone();
+    with_masks.extend([
+        ("upper", &STRING, "the character for capitals; NULL leaves them as they are"),
+        ("lower", &STRING, "the character for small letters; NULL leaves them as they are"),
+        ("digit", &STRING, "the character for digits; NULL leaves them as they are"),
+        ("other", &STRING, "the character for all else; NULL leaves it as it is"),
+    ]);
+    Function::scalar(name, CATEGORY, description).over(&params, STRING, call).over(&with_masks, STRING, call)
 }
 
-/// The characters that stand for a class; `None` leaves the class as it is.
+/// Which characters are masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Left,
+    Right,
+    AllButLeft,
+    AllButRight,
+}
+
+fn mask(call: &mut ScalarCall<'_>, part: Part) -> ArrayRef {
+    let text = call.texts(0);
+    let count = (part != Part::All).then(|| call.ints(1));
+    let first = if part == Part::All { 1 } else { 2 };
+    let masks: Vec<&StringArray> = (first..call.args.len()).map(|arg| call.texts(arg)).collect();
+    call.collect_text(|row| {
+        let text = known!(text.get(row));
+        let count = match count {
+            Some(count) => known!(count.get(row)),
+            None => 0,
+        };
+        masked(text, part, count, Masks::of(&masks, row)?)
+    })
+}
+
+fn masked(text: &str, part: Part, count: i32, masks: Masks) -> Out<String> {
+    let count = usize::try_from(count).map_err(|_| format!("the count of characters is negative: {count}"))?;
+    // Counting is left out where nothing depends on it.
+    let from_left = |len: usize| count.min(len);
+    let len = || text.chars().count();
+    let (from, to) = match part {
+        Part::All => (0, usize::MAX),
+        Part::Left => (0, count),
+        Part::AllButLeft => (count, usize::MAX),
+        Part::Right => {
+            let len = len();
+            (len - from_left(len), usize::MAX)
+        }
+        Part::AllButRight => {
+            let len = len();
+            (0, len - from_left(len))
+        }
+    };
+    let apply = |(i, c)| if i >= from && i < to { masks.apply(c) } else { c };
+    Ok(Some(text.chars().enumerate().map(apply).collect()))
+}
+
+/// What each class of characters becomes; `None` leaves it as it is.
+#[derive(Debug, Clone, Copy)]
 struct Masks {
     upper: Option<char>,
     lower: Option<char>,
@@ -64,62 +113,130 @@ struct Masks {
 }
 
 impl Masks {
-    /// From four arguments, or the usual ones.
-    fn of(args: &[&StringArray], row: usize) -> Result<Masks, String> {
-        let [upper, lower, digit, other] = args else {
-            return Ok(Masks { upper: Some('X'), lower: Some('x'), digit: Some('n'), other: Some('-') });
-        };
-        let one = |array: &StringArray| match array.get(row) {
-            None => Ok(None),
-            Some(text) => {
-                let mut chars = text.chars();
-                match (chars.next(), chars.next()) {
-                    (Some(c), None) => Ok(Some(c)),
-                    _ => Err(format!("Invalid mask character '{text}': it must be one character")),
-                }
-            }
-        };
-        Ok(Masks { upper: one(upper)?, lower: one(lower)?, digit: one(digit)?, other: one(other)? })
+    const DEFAULT: Masks = Masks { upper: Some('X'), lower: Some('x'), digit: Some('n'), other: Some('-') };
+
+    /// A row's masks: upper, lower, digit, other; none were given where there are no arrays.
+    fn of(arrays: &[&StringArray], row: usize) -> Result<Masks, String> {
+        let [upper, lower, digit, other] = arrays else { return Ok(Masks::DEFAULT) };
+        Ok(Masks {
+            upper: single(upper, row)?,
+            lower: single(lower, row)?,
+            digit: single(digit, row)?,
+            other: single(other, row)?,
+        })
     }
 
-    fn apply(&self, c: char) -> char {
-        let mask = if c.is_uppercase() {
-            self.upper
-        } else if c.is_lowercase() {
-            self.lower
-        } else if c.is_numeric() {
-            self.digit
-        } else {
-            self.other
+    fn apply(self, c: char) -> char {
+        let mask = match Class::of(c) {
+            Class::Upper => self.upper,
+            Class::Lower => self.lower,
+            Class::Digit => self.digit,
+            Class::Other => self.other,
         };
         mask.unwrap_or(c)
     }
 }
 
-/// `fixed`: the arguments before the mask characters.
-fn mask(call: &mut ScalarCall<'_>, fixed: usize, span: fn(usize, usize) -> Span) -> ArrayRef {
-    let text = call.texts(0);
-    let counts = (fixed > 1).then(|| call.ints(1));
-    let masks: Vec<_> = (fixed..call.args.len()).map(|arg| call.texts(arg)).collect();
-    call.collect_text(|row| {
-        let text = known!(text.get(row));
-        let count = match counts {
-            Some(counts) if counts.is_null(row) => return Ok(None),
-            Some(counts) => counts.value(row),
-            None => 0,
-        };
-        let count =
-            usize::try_from(count).map_err(|_| format!("The number of characters can't be negative: {count}"))?;
-        let masks = Masks::of(&masks, row)?;
-        let span = span(count, text.chars().count());
-        let masked = text.chars().enumerate().map(|(i, c)| {
-            let is_hidden = match span {
-                Span::All => true,
-                Span::To(end) => i < end,
-                Span::From(start) => i >= start,
-            };
-            if is_hidden { masks.apply(c) } else { c }
-        });
-        Ok(Some(masked.collect::<String>()))
-    })
+fn single(masks: &StringArray, row: usize) -> Out<char> {
+    if masks.is_null(row) {
+        return Ok(None);
+    }
+    let mask = masks.value(row);
+    let mut chars = mask.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(Some(c)),
+        _ => Err(format!("a mask must be one character, not '{mask}'")),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Upper,
+    Lower,
+    Digit,
+    Other,
+}
+
+/// One group for each class that isn't "other": the categories of Unicode, which are narrower than `char::is_uppercase`
+/// and its like (Roman numerals are no capitals).
+static CLASSES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(?:(\p{Lu})|(\p{Ll})|(\p{Nd}))").ok());
+
+impl Class {
+    fn of(c: char) -> Class {
+        match c {
+            'A'..='Z' => Class::Upper,
+            'a'..='z' => Class::Lower,
+            '0'..='9' => Class::Digit,
+            _ if c.is_ascii() => Class::Other,
+            _ => Class::of_wide(c),
+        }
+    }
+
+    fn of_wide(c: char) -> Class {
+        let mut buffer = [0; 4];
+        let captures = CLASSES.as_ref().and_then(|classes| classes.captures(c.encode_utf8(&mut buffer)));
+        let is = |group| captures.as_ref().is_some_and(|captures| captures.get(group).is_some());
+        match () {
+            () if is(1) => Class::Upper,
+            () if is(2) => Class::Lower,
+            () if is(3) => Class::Digit,
+            () => Class::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_have_classes() {
+        let table = [
+            ('É', Class::Upper),
+            ('ß', Class::Lower),
+            ('٣', Class::Digit),
+            ('½', Class::Other),
+            ('Ⅷ', Class::Other),
+            ('ª', Class::Other),
+            ('ǅ', Class::Other),
+            ('水', Class::Other),
+            ('_', Class::Other),
+            ('𝐀', Class::Upper),
+            ('😀', Class::Other),
+        ];
+        for (c, expected) in table {
+            assert_eq!(Class::of(c), expected, "{c}");
+        }
+    }
+
+    #[test]
+    fn masks_a_part() {
+        let table = [
+            ("aB3😀é", Part::All, 0, "xXn-x"),
+            ("", Part::All, 0, ""),
+            ("aB3😀é", Part::Left, 0, "aB3😀é"),
+            ("aB3😀é", Part::Left, 2, "xX3😀é"),
+            ("aB3😀é", Part::Left, 9, "xXn-x"),
+            ("aB3😀é", Part::Right, 0, "aB3😀é"),
+            ("aB3😀é", Part::Right, 2, "aB3-x"),
+            ("aB3😀é", Part::Right, 9, "xXn-x"),
+            ("aB3😀é", Part::AllButLeft, 0, "xXn-x"),
+            ("aB3😀é", Part::AllButLeft, 2, "aBn-x"),
+            ("aB3😀é", Part::AllButLeft, i32::MAX, "aB3😀é"),
+            ("aB3😀é", Part::AllButRight, 0, "xXn-x"),
+            ("aB3😀é", Part::AllButRight, 2, "xXn😀é"),
+            ("aB3😀é", Part::AllButRight, 9, "aB3😀é"),
+        ];
+        for (text, part, count, expected) in table {
+            assert_eq!(masked(text, part, count, Masks::DEFAULT), Ok(Some(expected.into())), "{text} {part:?} {count}");
+        }
+        assert!(masked("a", Part::Left, -1, Masks::DEFAULT).is_err());
+    }
+
+    #[test]
+    fn masks_are_single_characters() {
+        let masks = StringArray::from(vec![Some("*"), Some("é"), None, Some(""), Some("ab")]);
+        let got: Vec<_> = (0..5).map(|row| single(&masks, row).map_err(drop)).collect();
+        assert_eq!(got, [Ok(Some('*')), Ok(Some('é')), Ok(None), Err(()), Err(())]);
+    }
 }

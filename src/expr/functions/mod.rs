@@ -10,6 +10,8 @@ mod define;
 mod describe;
 mod geo;
 mod json;
+mod json_compact;
+mod json_path;
 mod json_text;
 mod kernel;
 mod lambdas;
@@ -29,6 +31,7 @@ mod strings;
 mod substrings;
 mod table;
 mod units;
+mod uri;
 mod url;
 mod zone;
 

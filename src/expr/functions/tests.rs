@@ -65,3 +65,23 @@ fn every_function_is_described() {
         }
     }
 }
+
+#[test]
+fn no_name_is_given_twice() {
+    let mut names: Vec<_> = super::all_entries().iter().map(|function| function.name).collect();
+    let given = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), given);
+    assert_eq!(table().names().count(), given);
+}
+
+#[test]
+fn overloads_of_an_entry_differ() {
+    for function in table().iter() {
+        let signatures: Vec<_> = function.overloads.iter().map(|overload| overload.signature("")).collect();
+        for (i, signature) in signatures.iter().enumerate() {
+            assert!(!signatures[..i].contains(signature), "{}{signature}", function.name);
+        }
+    }
+}

@@ -1,17 +1,19 @@
 //! Text counted in UTF-16 units, as the language counts it. Half a pair of surrogates becomes U+FFFD.
 
+use std::borrow::Cow;
+
 /// The number of UTF-16 units.
 pub(super) fn len(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
 
 /// The units from `from` up to `to`; both must lie within the text.
-pub(super) fn slice(text: &str, from: usize, to: usize) -> String {
+pub(super) fn slice(text: &str, from: usize, to: usize) -> Cow<'_, str> {
     if text.is_ascii() {
         return text[from..to].into();
     }
     let units: Vec<u16> = text.encode_utf16().skip(from).take(to - from).collect();
-    String::from_utf16_lossy(&units)
+    String::from_utf16_lossy(&units).into()
 }
 
 /// Byte position to unit position.

@@ -98,6 +98,8 @@ fn json_and_bytes() {
         ("TO_JSON_STRING(FROM_DAYS(0))", "\"1970-01-01\""),
         ("TO_JSON_STRING(MAP('b' := 'x\"y', 'a' := NULL))", r#"{"a":null,"b":"x\"y"}"#),
         ("ENCODE('X''4578''', 'hex', 'ascii')", "Ex"),
+        ("ENCODE('0x541', 'hex', 'ascii')", "\u{5}A"),
+        ("ENCODE('541', 'hex', 'ascii')", "failed, null"),
         ("ENCODE('Ελ', 'ascii', 'hex')", "3f3f"),
         ("ENCODE('a', 'utf8', 'utf8')", "failed, null"),
         ("INT_FROM_BYTES(TO_BYTES('00', 'hex'))", "failed, null"),

@@ -2,6 +2,7 @@
 
 mod errors;
 mod functions;
+mod numbers;
 mod oracle;
 mod rules;
 

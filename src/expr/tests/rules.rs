@@ -288,3 +288,11 @@ fn constants_for_insert() {
     assert!(value("A", SqlType::Int).is_err());
     assert!(value("1 / 0", SqlType::Int).is_err());
 }
+
+#[test]
+fn evaluators_go_to_other_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<crate::expr::Evaluator>();
+    is_send::<crate::expr::TableEvaluator>();
+    is_send::<crate::expr::Typed>();
+}

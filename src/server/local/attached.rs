@@ -1,5 +1,6 @@
 //! A terminal's side: the engine of another process, as a [`Face`].
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, OwnerInfo, ReplyHead, StatementAnswer, StatementCall};
-use crate::engine::{Face, Reply, RowStream, Session};
+use crate::engine::{Face, Reply, RowStream, Session, TopicLayout};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::types::SqlType;
@@ -183,5 +184,10 @@ impl Face for Attached {
     fn names(&self) -> Vec<String> {
         // Completion does without.
         self.client.get_json(wire::NAMES, NAMES_TIME_MAX).unwrap_or_default()
+    }
+
+    fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        // Records are shown as they are then.
+        self.client.get_json(wire::LAYOUTS, NAMES_TIME_MAX).unwrap_or_default()
     }
 }

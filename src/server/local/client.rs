@@ -20,9 +20,12 @@ use tokio::task::AbortHandle;
 
 use super::{socket, wire};
 
+/// Calls that may be made twice. Only they go over connections that were kept: that the owner has closed one can't be told
+/// from a call that broke, and then they are made again.
+const REPEATABLE: [&str; 3] = [wire::INFO, wire::NAMES, wire::FETCH];
 /// Connections kept open for the next call.
 const IDLE_MAX: usize = 4;
-/// Attempts when connections that were kept turn out to be closed: then a fresh one.
+/// Attempts when connections that were kept turn out to be closed; the last one is over a fresh one.
 const ATTEMPTS_MAX: usize = IDLE_MAX + 1;
 
 /// Why there is no answer.
@@ -105,7 +108,8 @@ impl Connector {
         Ok(Connection { sender, task })
     }
 
-    /// Sends a request: over a connection that was kept, else over a new one. Gives an answer that isn't read yet.
+    /// Sends a request: over a connection that was kept, where that may be, else over a new one. Gives an answer that
+    /// isn't read yet.
     async fn send(
         &self,
         method: Method,
@@ -119,16 +123,17 @@ impl Connector {
                 wire::REQUEST_BYTES_MAX
             )));
         }
-        let mut broken = String::new();
-        for attempt in 1..=ATTEMPTS_MAX {
-            let kept = if attempt < ATTEMPTS_MAX { self.idle.lock().pop() } else { None };
+        let kept_max = if REPEATABLE.contains(&path) { ATTEMPTS_MAX - 1 } else { 0 };
+        let mut attempt = 0;
+        loop {
+            let kept = if attempt < kept_max { self.idle.lock().pop() } else { None };
+            let was_kept = kept.is_some();
             let mut connection = match kept {
-                Some(connection) if connection.sender.is_closed() => continue,
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
-            if let Err(error) = connection.sender.ready().await {
-                broken = error.to_string();
+            attempt += 1;
+            if was_kept && connection.sender.ready().await.is_err() {
                 continue;
             }
             let request = Request::builder()
@@ -137,14 +142,12 @@ impl Connector {
                 .header(hyper::header::HOST, "localhost")
                 .body(Full::new(body.clone()))
                 .map_err(|error| CallError::Unexpected(error.to_string()))?;
-            match connection.sender.try_send_request(request).await {
+            match connection.sender.send_request(request).await {
                 Ok(response) => return Ok((response, connection)),
-                // It comes back when nothing of it was sent: another connection may do.
-                Err(error) if error.message().is_some() => broken = error.into_error().to_string(),
-                Err(error) => return Err(CallError::Broken(error.into_error().to_string())),
+                Err(_) if was_kept => {}
+                Err(error) => return Err(CallError::Broken(error.to_string())),
             }
         }
-        Err(CallError::Broken(broken))
     }
 
     /// Sends a request and reads the whole answer.

@@ -23,6 +23,7 @@ pub fn router(owner: Arc<Owner>) -> Router {
     Router::new()
         .route(wire::INFO, get(info))
         .route(wire::NAMES, get(names))
+        .route(wire::LAYOUTS, get(layouts))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
         .route(wire::FETCH, post(log_routes::fetch))
@@ -67,6 +68,13 @@ async fn info(State(owner): State<Arc<Owner>>) -> Response {
 async fn names(State(owner): State<Arc<Owner>>) -> Response {
     match blocking(move || owner.face.names()).await {
         Ok(names) => Json(names).into_response(),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+    }
+}
+
+async fn layouts(State(owner): State<Arc<Owner>>) -> Response {
+    match blocking(move || owner.face.layouts()).await {
+        Ok(layouts) => Json(layouts).into_response(),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
     }
 }

@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | GET /info | | [`Info`] (ksqlDB's, and ours beside it) |
 //! | GET /local/names | | array of names |
+//! | GET /local/layouts | | object of topics and their layouts |
 //! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
 //! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
 //! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
@@ -26,6 +27,7 @@ use crate::types::SqlType;
 
 pub const INFO: &str = "/info";
 pub const NAMES: &str = "/local/names";
+pub const LAYOUTS: &str = "/local/layouts";
 pub const STATEMENT: &str = "/local/statement";
 pub const LOG: &str = "/local/log";
 pub const FETCH: &str = "/local/fetch";

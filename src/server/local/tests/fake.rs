@@ -392,6 +392,10 @@ impl Face for FakeFace {
         Arc::clone(&self.log) as Arc<dyn Log>
     }
 
+    fn layouts(&self) -> std::collections::BTreeMap<String, crate::engine::TopicLayout> {
+        std::collections::BTreeMap::new()
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["FLIGHTS".into(), "delays".into()]
     }
