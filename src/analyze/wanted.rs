@@ -5,16 +5,13 @@ use crate::plan::{Plan, StageInput, Step};
 
 /// Marks the columns of the scan that some step before the first full projection reads.
 pub(super) fn mark_wanted(plan: &mut Plan) {
-    let Some(stage) = plan.stages.first() else { return };
     // What is read of a rekey's pass-through columns is known from the steps behind it: go backwards.
     let mut later: Option<Vec<usize>> = None;
-    let mut steps: Vec<&Step> = stage.steps.iter().collect();
-    let rest: Vec<&Step> = plan.stages[1..].iter().flat_map(|stage| &stage.steps).collect();
-    steps.extend(rest);
+    let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
     for step in steps.iter().rev() {
         later = Some(wanted_by(step, later));
     }
-    let StageInput::Scan(scan) = &mut plan.stages[0].input else { return };
+    let Some(StageInput::Scan(scan)) = plan.stages.first_mut().map(|stage| &mut stage.input) else { return };
     for column in later.unwrap_or_default() {
         if let Some(wanted) = scan.wanted.get_mut(column) {
             *wanted = true;
