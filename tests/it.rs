@@ -2,11 +2,15 @@
 
 #[path = "it/batch.rs"]
 mod batch;
+#[path = "it/binary.rs"]
+mod binary;
 #[path = "it/flights.rs"]
 mod flights;
 #[path = "it/folder.rs"]
 mod folder;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/kill.rs"]
+mod kill;
 #[path = "it/records.rs"]
 mod records;
