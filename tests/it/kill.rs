@@ -158,8 +158,8 @@ fn job_args<'a>(job: &'a Path, mode: Mode) -> Vec<String> {
     let mut args = vec!["run".to_owned(), job.to_owned()];
     args.extend(set("cache.max.bytes.buffering", cache));
     args.extend(set("processing.guarantee", mode.guarantee));
-    // Commits are where it gets dangerous: many of them.
-    args.extend(set("commit.interval.ms", "20"));
+    // Commits are where it gets dangerous: many of them. A cache needs time to hold something back.
+    args.extend(set("commit.interval.ms", if mode.caching { "20" } else { "1" }));
     args
 }
 
