@@ -1,6 +1,7 @@
 //! The engine: what a data folder does while a process holds it. Brings catalog, log and queries together; it is the
 //! face that terminals, jobs, the socket and embedding programs use.
 
+mod assert;
 mod change;
 mod face;
 mod insert;
@@ -9,6 +10,7 @@ mod query;
 mod rows;
 pub mod settings;
 mod show;
+mod standing;
 mod statement;
 mod stepped;
 #[cfg(test)]
