@@ -82,6 +82,22 @@ pub struct RowStream {
     pub on_drop: Option<Box<dyn FnOnce() + Send>>,
 }
 
+impl RowStream {
+    /// All rows until the end: of a pull query, or of a push query with a LIMIT.
+    pub fn collect(self) -> Result<Vec<Row>> {
+        let mut all = Vec::new();
+        while let Ok(event) = self.events.recv() {
+            match event {
+                RowEvent::Rows(rows) => all.extend(rows),
+                RowEvent::Line(_) => {}
+                RowEvent::End(_) => break,
+                RowEvent::Failed(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+}
+
 impl Drop for RowStream {
     fn drop(&mut self) {
         if let Some(on_drop) = self.on_drop.take() {

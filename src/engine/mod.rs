@@ -13,8 +13,10 @@ mod show;
 pub mod shown;
 mod statement;
 mod stepped;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,7 @@ use crate::catalog::{Catalog, CommandLog, Source};
 use crate::dataflow::processing_log;
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
@@ -84,6 +86,10 @@ struct Inner {
     options: Options,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
+    /// Queries whose run could not be started, and why.
+    not_started: RwLock<BTreeMap<String, String>>,
+    /// Queries that the replay saw end: what they left is cleared away at the start.
+    ended: Mutex<BTreeSet<String>>,
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
@@ -98,6 +104,7 @@ impl Engine {
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
         let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)
     }
@@ -127,11 +134,35 @@ impl Engine {
             drive,
             options,
             quarantined: RwLock::default(),
+            not_started: RwLock::default(),
+            ended: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
             started: std::sync::Once::new(),
         };
         Ok(Engine { inner: Arc::new(inner) })
+    }
+
+    /// Runs a script: any number of statements, without the rows of SELECT and PRINT.
+    pub fn run(&self, sql: &str) -> Result<()> {
+        let mut session = Session::default();
+        for parsed in crate::sql::parse(sql)? {
+            self.execute(&mut session, &parsed.text).map_err(|error| error.at(parsed.at))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a pull query (a SELECT without EMIT).
+    pub fn pull(&self, sql: &str) -> Result<Vec<Row>> {
+        self.subscribe(sql)?.collect()
+    }
+
+    /// The rows of a push query (SELECT ... EMIT CHANGES) as they come, until the stream is dropped.
+    pub fn subscribe(&self, sql: &str) -> Result<RowStream> {
+        match self.execute(&mut Session::default(), sql)? {
+            Reply::Rows(rows) => Ok(rows),
+            _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
+        }
     }
 
     /// What exists now.
@@ -146,16 +177,25 @@ impl Engine {
 
     /// State of a persistent query.
     pub fn query_state(&self, id: &str) -> Option<QueryState> {
-        match &self.inner.drive {
-            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
-            Drive::Stepped(queries) => queries.lock().state(id),
-        }
+        self.inner.query_state(id)
     }
 
     /// Commits all queries and stops them.
     pub fn shutdown(&self) {
         if let Drive::Threads(queries) = &self.inner.drive {
             queries.lock().stop_all();
+        }
+    }
+}
+
+impl Inner {
+    fn query_state(&self, id: &str) -> Option<QueryState> {
+        if let Some(reason) = self.not_started.read().get(id) {
+            return Some(QueryState::Failed(reason.clone()));
+        }
+        match &self.drive {
+            Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
+            Drive::Stepped(queries) => queries.lock().state(id),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::analyze::{Target, analyze};
@@ -211,18 +211,4 @@ fn rows(batch: &Batch, schema: &Schema) -> Vec<Row> {
             Row { values, tombstone }
         })
         .collect()
-}
-
-/// Rows of a stream that has ended, for tests and embedding programs.
-pub fn collect(events: &Receiver<RowEvent>) -> Result<Vec<Row>> {
-    let mut all = Vec::new();
-    while let Ok(event) = events.recv() {
-        match event {
-            RowEvent::Rows(rows) => all.extend(rows),
-            RowEvent::Line(_) => {}
-            RowEvent::End(_) => break,
-            RowEvent::Failed(error) => return Err(error),
-        }
-    }
-    Ok(all)
 }

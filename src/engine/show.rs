@@ -1,5 +1,7 @@
 //! SHOW, DESCRIBE, EXPLAIN: what exists, for a reader.
 
+use std::collections::BTreeMap;
+
 use crate::analyze::{Sink, Target, analyze, create_as, insert_select};
 use crate::catalog::{ColumnRole, Source, SourceKind, SourceWindow};
 use crate::dataflow::Counters;
@@ -150,20 +152,14 @@ fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
             ("State bytes".to_string(), number(counters.state_bytes.load(Relaxed))),
         ]
     };
-    match &inner.drive {
-        Drive::Threads(queries) => match queries.lock().get(id) {
-            Some(query) => {
-                let mut facts = vec![("State".to_string(), query.state.lock().to_string())];
-                facts.extend(counts(&query.counters));
-                facts
-            }
-            None => vec![("State".to_string(), "NOT RUNNING".to_string())],
-        },
-        Drive::Stepped(queries) => {
-            let state = queries.lock().state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());
-            vec![("State".to_string(), state)]
-        }
+    let state = inner.query_state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());
+    let mut facts = vec![("State".to_string(), state)];
+    if let Drive::Threads(queries) = &inner.drive
+        && let Some(query) = queries.lock().get(id)
+    {
+        facts.extend(counts(&query.counters));
     }
+    facts
 }
 
 pub(super) fn describe(inner: &Inner, name: &Ident, extended: bool) -> Result<Listing> {
@@ -298,7 +294,7 @@ pub(super) fn describe_function(name: &Ident) -> Result<String> {
     }
 }
 
-pub(super) fn explain(inner: &Inner, what: &Explained) -> Result<String> {
+pub(super) fn explain(inner: &Inner, what: &Explained, settings: &BTreeMap<String, String>) -> Result<String> {
     let catalog = inner.catalog.read().clone();
     match what {
         Explained::QueryId(id) => {
@@ -315,17 +311,16 @@ pub(super) fn explain(inner: &Inner, what: &Explained) -> Result<String> {
             Ok(text)
         }
         Explained::Statement(parsed) => {
-            let settings = std::collections::BTreeMap::new();
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
-                    let analyzed = analyze(query, &catalog, Target::Transient, &settings)?;
+                    let analyzed = analyze(query, &catalog, Target::Transient, settings)?;
                     return Ok(plan_text(&analyzed.plan, None));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
-                    create_as(*kind, name, properties, query, &parsed.text, &catalog, &settings)?
+                    create_as(*kind, name, properties, query, &parsed.text, &catalog, settings)?
                 }
                 Statement::InsertSelect { target, properties, query } => {
-                    insert_select(target, properties, query, &catalog, &settings)?
+                    insert_select(target, properties, query, &catalog, settings)?
                 }
                 _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
             };

@@ -53,7 +53,7 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
         Statement::Describe { name, extended } => show::describe(inner, name, *extended).map(Reply::Listing),
         Statement::DescribeAll { kind, extended } => show::describe_all(inner, *kind, *extended).map(Reply::Text),
         Statement::DescribeFunction(name) => show::describe_function(name).map(Reply::Text),
-        Statement::Explain(what) => show::explain(inner, what).map(Reply::Text),
+        Statement::Explain(what) => show::explain(inner, what, &properties).map(Reply::Text),
         Statement::Set { name, value } => {
             let setting = settings::check(name, value)?;
             session.properties.insert(setting.name.to_string(), value.clone());

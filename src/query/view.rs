@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
+use rayon::prelude::*;
 
 use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::{for_each_fetch, split_window};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{Log, Records, TopicPartition};
 use crate::state::RowStore;
+
+/// How long a reader waits for rows that are being read back.
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The newest committed record of each key, by partition. Readers hold a partition's lock only while they copy rows out.
 pub struct View {
@@ -17,6 +22,8 @@ pub struct View {
     /// How long after its start a window's rows are kept, ms of stream time; None: for ever.
     retention_ms: Option<i64>,
     partitions: Vec<RwLock<Rows>>,
+    loaded: Mutex<bool>,
+    loaded_now: Condvar,
     /// Of a table that no query makes (SOURCE TABLE): how far its topic was read. Readers bring it up to date.
     followed: Option<Mutex<Vec<i64>>>,
 }
@@ -44,16 +51,45 @@ pub const ALL_STARTS: Starts = (std::ops::Bound::Unbounded, std::ops::Bound::Unb
 impl View {
     fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
         let rows = || RwLock::new(Rows { generations: BTreeMap::new(), stream_time: i64::MIN });
-        View { partitions: (0..partitions).map(|_| rows()).collect(), source, retention_ms, followed: None }
+        View {
+            partitions: (0..partitions).map(|_| rows()).collect(),
+            source,
+            retention_ms,
+            loaded: Mutex::new(true),
+            loaded_now: Condvar::new(),
+            followed: None,
+        }
     }
 
-    /// The rows that the table's topic holds now. `retention_ms`: of a windowed table, how long its windows are kept.
-    pub fn open(log: &dyn Log, source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> Result<View> {
-        let view = View::empty(source, partitions, retention_ms);
-        for partition in 0..partitions {
-            view.read(log, partition, None)?;
+    /// A view of a table that a query keeps: its start loads what the topic has, its commits change it. `retention_ms`:
+    /// of a windowed table, how long its windows are kept.
+    pub fn of_query(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
+        View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms) }
+    }
+
+    /// Takes in what the table's topic has, once. Partitions side by side.
+    pub(crate) fn load(&self, log: &dyn Log) -> Result<()> {
+        if *self.loaded.lock() {
+            return Ok(());
         }
-        Ok(view)
+        self.partitions.par_iter().enumerate().try_for_each(|(partition, rows)| {
+            rows.write().generations.clear();
+            self.read(log, partition as u32, None).map(|_| ())
+        })?;
+        *self.loaded.lock() = true;
+        self.loaded_now.notify_all();
+        Ok(())
+    }
+
+    /// Waits until the rows are there that were there before the process was.
+    fn wait_until_loaded(&self) -> Result<()> {
+        let mut loaded = self.loaded.lock();
+        self.loaded_now.wait_while_for(&mut loaded, |loaded| !*loaded, LOAD_WAIT_MAX);
+        if *loaded {
+            return Ok(());
+        }
+        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
+            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
     }
 
     /// A view of a topic that others write: `catch_up` reads what is new.
@@ -62,9 +98,9 @@ impl View {
         View { followed, ..View::empty(source, partitions, None) }
     }
 
-    /// Takes in what a followed topic has now. Nothing to do where a query's commits keep the view.
+    /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
-        let Some(followed) = &self.followed else { return Ok(()) };
+        let Some(followed) = &self.followed else { return self.wait_until_loaded() };
         for (partition, position) in followed.lock().iter_mut().enumerate() {
             *position = self.read(log, partition as u32, Some(*position))?;
         }

@@ -1,0 +1,172 @@
+//! Persistent queries: CREATE ... AS SELECT, INSERT INTO ... SELECT, TERMINATE, PAUSE, RESUME.
+
+use std::sync::Arc;
+
+use super::source::{check_replacement, not_on_read_only};
+use super::upgrade::{self, Upgrade};
+use super::{Change, Effect, StartQuery, kind_word};
+use crate::analyze::Sink;
+use crate::catalog::{QueryEntry, Source, SourceKind};
+use crate::dataflow::{ScanReader, Task};
+use crate::error::{Error, Result};
+use crate::format;
+use crate::plan::StageInput;
+
+impl Change<'_> {
+    pub(super) fn create_as(&mut self, sink: Sink, text: &str) -> Result<Effect> {
+        let prefix = if sink.source.kind == SourceKind::Table { "CTAS" } else { "CSAS" };
+        let id = self.query_id(&format!("{prefix}_{}", sink.source.name));
+        let partitions = self.inner.log.partitions(&sink.analyzed.source.topic);
+        let topic = self.topic_for(&sink.source, &sink.with, partitions)?;
+        let source = Source { query_id: Some(id.clone()), ..sink.source.clone() };
+        self.catalog.put_source(source);
+        let effect = self.started(id, sink, text)?;
+        Ok(Effect { topic, ..effect })
+    }
+
+    /// CREATE OR REPLACE ... AS SELECT over a stream or table that is there: its query goes on from its positions and its
+    /// state with the new plan, under its id.
+    pub(super) fn replace_as(&mut self, old: &Source, sink: Sink, text: &str) -> Result<Effect> {
+        if old.is_source {
+            return Err(not_on_read_only(old));
+        }
+        if sink.analyzed.source.name == old.name {
+            return Err(Error::statement(format!("{} can't be replaced by a query that reads it.", old.name))
+                .hint("give the new stream or table a name of its own"));
+        }
+        let writers: Vec<String> = self.catalog.writers_of(&old.name).map(|query| query.id.clone()).collect();
+        let Some(query) = old.query_id.as_ref().and_then(|id| self.catalog.query(id)).cloned() else {
+            // Its query was terminated, or it never had one: a new one writes to it from now on.
+            refuse_other_writers(&old.name, &writers)?;
+            check_replacement(old, &sink.source)?;
+            return self.create_as(sink, text);
+        };
+        let others: Vec<String> = writers.into_iter().filter(|id| *id != query.id).collect();
+        refuse_other_writers(&old.name, &others)?;
+        check_replacement(old, &sink.source)?;
+        let running = self.inner.sinks.read().get(&query.id).cloned();
+        let running = running.ok_or_else(|| Error::internal(format!("query {} has no plan", query.id)))?;
+        if let Upgrade::Refused(refusal) = upgrade::judge(&running.analyzed.plan, &sink.analyzed.plan) {
+            let hint = if refusal.is_kind_of_query() {
+                format!(
+                    "a query of this kind can't be changed while its state is kept: DROP {} and create it anew",
+                    old.name
+                )
+            } else {
+                format!(
+                    "WHERE may change and columns may be added behind the others; for more DROP {} and create it anew",
+                    old.name
+                )
+            };
+            return Err(Error::statement(format!(
+                "Cannot replace {} {}: Upgrades not yet supported for {refusal} (query {}).",
+                kind_word(old.kind),
+                old.name,
+                query.id
+            ))
+            .hint(hint));
+        }
+        self.topic_for(&sink.source, &sink.with, None)?;
+        self.catalog.put_source(Source { query_id: Some(query.id.clone()), ..sink.source.clone() });
+        let mut effect = self.started(query.id, sink, text)?;
+        if let Some(start) = &mut effect.start {
+            start.replaces = true;
+            start.entry.paused = query.paused;
+            self.catalog.put_query(start.entry.clone());
+            effect.message = format!("Replaced query with ID {}", start.entry.id);
+        }
+        Ok(effect)
+    }
+
+    pub(super) fn insert_into(&mut self, sink: Sink, text: &str) -> Result<Effect> {
+        let id = match &sink.with.query_id {
+            Some(id) if self.catalog.query(id).is_some() => {
+                return Err(Error::statement(format!("Query ID '{id}' already exists.")));
+            }
+            Some(id) => id.clone(),
+            None => self.query_id("INSERTQUERY"),
+        };
+        self.started(id, sink, text)
+    }
+
+    fn started(&mut self, id: String, sink: Sink, text: &str) -> Result<Effect> {
+        if self.replay.is_none() {
+            check_runs(&sink)?;
+        }
+        let message = format!("Created query with ID {id}");
+        let entry = QueryEntry {
+            id,
+            statement: text.to_string(),
+            sources: vec![sink.analyzed.source.name.clone()],
+            sink: sink.source.name.clone(),
+            properties: self.properties.clone(),
+            paused: false,
+        };
+        self.catalog.put_query(entry.clone());
+        let start = StartQuery { entry, sink: Arc::new(sink), replaces: false };
+        Ok(Effect { start: Some(start), ..Effect::message(message) })
+    }
+
+    fn query_id(&self, prefix: &str) -> String {
+        let given = self.replay.as_ref().and_then(|replay| replay.query_id.clone());
+        given.unwrap_or_else(|| format!("{prefix}_{}", self.query_number))
+    }
+
+    pub(super) fn terminate(&mut self, id: Option<&str>) -> Result<Effect> {
+        let ids = self.chosen(id)?;
+        if ids.is_empty() {
+            return Ok(Effect::nothing("There are no queries to terminate."));
+        }
+        let gone: Vec<QueryEntry> = ids.iter().filter_map(|id| self.catalog.remove_query(id)).collect();
+        let message = format!("Query terminated: {}", ids.join(", "));
+        let views_gone = gone.into_iter().map(|query| query.sink).collect();
+        Ok(Effect { stop: ids, views_gone, ..Effect::message(message) })
+    }
+
+    pub(super) fn pause(&mut self, id: Option<&str>, paused: bool) -> Result<Effect> {
+        let word = if paused { "pause" } else { "resume" };
+        let ids = self.chosen(id)?;
+        if ids.is_empty() {
+            return Ok(Effect::nothing(format!("There are no queries to {word}.")));
+        }
+        for id in &ids {
+            self.catalog.set_paused(id, paused);
+        }
+        let message = format!("Query {word}d: {}", ids.join(", "));
+        Ok(Effect { pause: ids.into_iter().map(|id| (id, paused)).collect(), ..Effect::message(message) })
+    }
+
+    fn chosen(&self, id: Option<&str>) -> Result<Vec<String>> {
+        match id {
+            None => Ok(self.catalog.queries().map(|query| query.id.clone()).collect()),
+            Some(id) => match self.catalog.query(id) {
+                Some(query) => Ok(vec![query.id.clone()]),
+                None => Err(Error::statement(format!("Unknown queryId: {id}")).hint("SHOW QUERIES; lists them")),
+            },
+        }
+    }
+}
+
+fn refuse_other_writers(name: &str, writers: &[String]) -> Result<()> {
+    if writers.is_empty() {
+        return Ok(());
+    }
+    Err(Error::statement(format!(
+        "Cannot replace {name}: Upgrades not yet supported for sinks that INSERT INTO queries write to: {}.",
+        writers.join(", ")
+    ))
+    .hint("TERMINATE them first"))
+}
+
+/// Builds the operators once, to throw them away: a plan that can't run is refused now, not when its thread starts.
+fn check_runs(sink: &Sink) -> Result<()> {
+    for stage in &sink.analyzed.plan.stages {
+        if let StageInput::Scan(scan) = &stage.input {
+            ScanReader::new(scan, 0, false)?;
+        }
+        Task::new(&stage.steps, false)?;
+    }
+    format::encoder(&sink.source.key)?;
+    format::encoder(&sink.source.value)?;
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Streams and tables over topics: created, replaced, altered, dropped.
+
+use super::{Change, Effect, kind_title, kind_word};
+use crate::analyze::properties::With;
+use crate::catalog::{Column, ColumnRole, QueryEntry, Source, SourceKind};
+use crate::error::{Error, Result};
+use crate::expr;
+use crate::format::Format;
+use crate::sql::ast::{Ident, IfExists, Type};
+
+impl Change<'_> {
+    /// What to do when the name is taken: nothing, an error, or go on to replace it.
+    pub(super) fn existing(&self, kind: SourceKind, name: &str, if_exists: IfExists) -> Result<Option<Effect>> {
+        let Some(source) = self.catalog.source(name) else { return Ok(None) };
+        let word = kind_word(source.kind);
+        match if_exists {
+            IfExists::Skip => Ok(Some(Effect::nothing(format!(
+                "Cannot add {} `{name}`: A {word} with the same name already exists.",
+                kind_word(kind)
+            )))),
+            IfExists::Fail => Err(Error::statement(format!(
+                "Cannot add {} '{name}': A {word} with the same name already exists",
+                kind_word(kind)
+            ))
+            .hint("DROP it first, or write CREATE OR REPLACE")),
+            IfExists::Replace if source.kind != kind => {
+                Err(Error::statement(format!("Cannot replace {word} '{name}' by a {}.", kind_word(kind))))
+            }
+            IfExists::Replace => Ok(None),
+        }
+    }
+
+    pub(super) fn create_source(&mut self, source: Source, with: &With, if_exists: IfExists) -> Result<Effect> {
+        let topic = self.topic_for(&source, with, None)?;
+        let old = self.catalog.source(&source.name);
+        if if_exists == IfExists::Replace && (source.is_source || old.is_some_and(|old| old.is_source)) {
+            return Err(not_on_read_only(&source));
+        }
+        let mut verb = "created";
+        if let Some(old) = old {
+            if let Some(query) = old.query_id.as_ref().and_then(|id| self.catalog.query(id)) {
+                return Err(Error::statement(format!(
+                    "Cannot replace {} '{}': the query {} makes it.",
+                    kind_word(old.kind),
+                    old.name,
+                    query.id
+                ))
+                .hint("CREATE OR REPLACE ... AS SELECT changes the query; TERMINATE ends it"));
+            }
+            check_replacement(old, &source)?;
+            verb = "replaced";
+        }
+        let message = format!("{} {} {verb}", kind_title(source.kind), source.name);
+        self.catalog.put_source(source);
+        Ok(Effect { topic, ..Effect::message(message) })
+    }
+
+    pub(super) fn drop_source(
+        &mut self,
+        kind: SourceKind,
+        name: &str,
+        if_exists: IfExists,
+        delete_topic: bool,
+    ) -> Result<Effect> {
+        let Some(source) = self.catalog.source(name).cloned() else {
+            if if_exists == IfExists::Skip {
+                return Ok(Effect::nothing(format!("{} `{name}` does not exist.", kind_title(kind))));
+            }
+            return Err(self.catalog.expect_source(name).err().unwrap_or_else(|| Error::internal("it exists")));
+        };
+        if source.kind != kind {
+            return Err(Error::statement(format!(
+                "Incompatible data source type is {}, but statement was DROP {}",
+                kind_word(source.kind).to_uppercase(),
+                kind_word(kind).to_uppercase()
+            )));
+        }
+        if delete_topic && source.is_source {
+            return Err(Error::statement(format!("Cannot delete topic for read-only source: {name}")));
+        }
+        let own = source.query_id.as_deref();
+        let ids = |queries: &mut dyn Iterator<Item = &QueryEntry>| -> Vec<String> {
+            queries.filter(|query| Some(query.id.as_str()) != own).map(|query| query.id.clone()).collect()
+        };
+        let readers = ids(&mut self.catalog.readers_of(name));
+        let writers = ids(&mut self.catalog.writers_of(name));
+        if !readers.is_empty() || !writers.is_empty() {
+            return Err(Error::statement(format!(
+                "Cannot drop {name}.\nThe following queries read from this source: [{}].\nThe following queries write into this source: [{}].",
+                readers.join(", "),
+                writers.join(", ")
+            ))
+            .hint("You need to terminate them before dropping."));
+        }
+        self.catalog.remove_source(name);
+        let mut stop = Vec::new();
+        if let Some(id) = own
+            && self.catalog.remove_query(id).is_some()
+        {
+            stop.push(id.to_string());
+        }
+        let message = format!("Source `{name}` (topic: {}) was dropped.", source.topic);
+        Ok(Effect {
+            stop,
+            delete_topic: delete_topic.then(|| source.topic.clone()),
+            views_gone: vec![name.to_string()],
+            ..Effect::message(message)
+        })
+    }
+
+    pub(super) fn alter_source(
+        &mut self,
+        kind: SourceKind,
+        name: &str,
+        add: &[(Ident, Type)],
+        text: &str,
+    ) -> Result<Effect> {
+        let mut source = Source::clone(self.catalog.expect_source(name)?);
+        if source.kind != kind {
+            return Err(Error::statement(format!(
+                "{name} is a {}, not a {}.",
+                kind_word(source.kind),
+                kind_word(kind)
+            )));
+        }
+        if source.query_id.is_some() {
+            return Err(Error::statement(format!(
+                "ALTER command is not supported for CREATE ... AS statements: {name}"
+            ))
+            .hint("CREATE OR REPLACE changes what a query makes"));
+        }
+        if source.is_source {
+            return Err(Error::statement(format!("Cannot alter {} '{name}': it is read-only.", kind_word(kind))));
+        }
+        for (column, ty) in add {
+            if source.columns.iter().any(|other| other.name == column.text) {
+                return Err(Error::statement(format!(
+                    "Cannot add column `{}` to schema. A column with the same name already exists.",
+                    column.text
+                ))
+                .at(column.at));
+            }
+            let catalog = &*self.catalog;
+            let ty = expr::to_sql_type(ty, &|name| catalog.custom_type(name).cloned())?;
+            source.value.columns.push((column.text.clone(), ty.clone()));
+            source.columns.push(Column { name: column.text.clone(), ty, role: ColumnRole::Value });
+        }
+        source.value.wrapped |= source.value.columns.len() > 1;
+        source.statement = text.to_string();
+        self.catalog.put_source(source);
+        Ok(Effect::message(format!("{} {name} altered", kind_title(kind))))
+    }
+}
+
+pub(super) fn not_on_read_only(source: &Source) -> Error {
+    let word = kind_word(source.kind);
+    Error::statement(format!(
+        "Cannot add {word} '{}': CREATE OR REPLACE is not supported on source {word}s.",
+        source.name
+    ))
+}
+
+/// CREATE OR REPLACE: value columns may be added behind, nothing else of a stream or table may change.
+pub(super) fn check_replacement(old: &Source, new: &Source) -> Result<()> {
+    let refuse = |what: &str| {
+        Err(Error::statement(format!("Cannot upgrade {} {}: {what}.", kind_word(old.kind), old.name))
+            .hint("DROP it and create it anew"))
+    };
+    if old.topic != new.topic {
+        return refuse(&format!("its topic would change from '{}' to '{}'", old.topic, new.topic));
+    }
+    if old.key != new.key {
+        return refuse("its key columns or their format would change");
+    }
+    if old.value.format != new.value.format || old.value.delimiter != new.value.delimiter {
+        return refuse("its value format would change");
+    }
+    if old.timestamp != new.timestamp || old.window != new.window {
+        return refuse("its timestamp column or window would change");
+    }
+    let kept = old.value.columns.len() <= new.value.columns.len()
+        && old.value.columns.iter().zip(&new.value.columns).all(|(old, new)| old == new);
+    if !kept {
+        return refuse("value columns may only be added behind the others");
+    }
+    let bare = new.value.format == Format::Json && !old.value.wrapped && !old.value.columns.is_empty();
+    if bare && new.value.wrapped {
+        return refuse("its single value column stands bare on the topic, several would be wrapped");
+    }
+    Ok(())
+}

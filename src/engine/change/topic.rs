@@ -1,0 +1,104 @@
+//! The topics that a statement makes.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Effect};
+use crate::analyze::{Sink, properties::With};
+use crate::catalog::{Source, SourceKind};
+use crate::dataflow::{changelog_topic, stateful};
+use crate::engine::Inner;
+use crate::error::{Error, Result};
+use crate::log::{LogError, TopicSpec};
+
+/// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
+/// segments of a gigabyte a start would read many millions of changes of few keys.
+const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
+
+/// The group of a query's positions, and the prefix of its internal topics.
+pub(super) fn group(query_id: &str) -> String {
+    format!("_confluent-ksql-default_query_{query_id}")
+}
+
+impl Inner {
+    /// Makes the topics that a statement needs; `made` gets those that weren't there.
+    pub(super) fn make_topics(&self, effect: &Effect, made: &mut Vec<String>) -> Result<()> {
+        if let Some(spec) = &effect.topic {
+            self.make_topic(spec, made)?;
+        }
+        if let Some(start) = &effect.start
+            && let Some(spec) = self.changelog_of(&start.entry.id, &start.sink)?
+        {
+            self.make_topic(&spec, made)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn make_topic(&self, spec: &TopicSpec, made: &mut Vec<String>) -> Result<()> {
+        match self.log.create_topic(spec) {
+            Ok(()) => {
+                made.push(spec.name.clone());
+                Ok(())
+            }
+            Err(LogError::TopicExists(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The topic for the changes of a query's state; None: it keeps none.
+    pub(super) fn changelog_of(&self, query_id: &str, sink: &Sink) -> Result<Option<TopicSpec>> {
+        if !sink.analyzed.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
+            return Ok(None);
+        }
+        let config = |name: &str, value: String| (name.to_string(), value);
+        let configs = BTreeMap::from([
+            config("cleanup.policy", "compact".to_string()),
+            config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
+        ]);
+        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
+        Ok(Some(TopicSpec { name: changelog_topic(&group(query_id)), partitions, configs }))
+    }
+
+    pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {
+        self.log.partitions(topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.to_string())))
+    }
+}
+
+impl Change<'_> {
+    /// The topic to make for a source; None when it is there already (and fits).
+    pub(super) fn topic_for(&self, source: &Source, with: &With, partitions: Option<u32>) -> Result<Option<TopicSpec>> {
+        if self.replay.is_some() {
+            return Ok(None);
+        }
+        let asked = with.partitions;
+        if let Some(there) = self.inner.log.partitions(&source.topic) {
+            return match asked {
+                Some(asked) if asked != there => Err(Error::statement(format!(
+                    "A Kafka topic with the name '{}' already exists, with different partition/replica configuration than required. KSQL expects {asked} partitions (topic has {there}).",
+                    source.topic
+                ))),
+                _ => Ok(None),
+            };
+        }
+        let default = partitions.or(self.inner.create_missing_topics.then_some(1));
+        let Some(partitions) = asked.or(default) else {
+            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic))
+                .hint("add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`"));
+        };
+        let mut configs = BTreeMap::new();
+        let policy = if source.kind == SourceKind::Table { "compact" } else { "delete" };
+        configs.insert("cleanup.policy".to_string(), policy.to_string());
+        configs.insert("retention.ms".to_string(), with.retention_ms.unwrap_or(-1).to_string());
+        if source.kind == SourceKind::Table {
+            configs.insert("segment.bytes".to_string(), TABLE_SEGMENT_BYTES.to_string());
+        }
+        if with.retention_ms.is_some() && source.kind == SourceKind::Table {
+            if source.window.is_none() {
+                return Err(Error::statement(
+                    "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.",
+                ));
+            }
+            configs.insert("cleanup.policy".to_string(), "compact,delete".to_string());
+        }
+        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, configs }))
+    }
+}
