@@ -20,6 +20,8 @@ const SCRIPT_DEPTH_MAX: usize = 16;
 pub struct Shell<'a> {
     pub engine: &'a mut Connected,
     pub session: Session,
+    /// Somebody types.
+    pub interactive: bool,
     depth: usize,
 }
 
@@ -65,7 +67,7 @@ impl<'a> Shell<'a> {
             properties: common.set.iter().cloned().collect(),
             variables: common.define.iter().cloned().collect(),
         };
-        Shell { engine, session, depth: 0 }
+        Shell { engine, session, interactive: false, depth: 0 }
     }
 
     /// Runs one statement or command of `text` (the text it came from, to show places in; `name`: its file's name).
@@ -97,6 +99,11 @@ impl<'a> Shell<'a> {
         let prefix = if name.is_empty() { String::new() } else { format!("{name}: ") };
         // A place tells something of mistakes in the statement; the world's have none.
         let error = match error.audience {
+            Audience::World if self.interactive && !self.engine.owner && is_owner_gone(&error) => {
+                Error::world("the process that held the data folder has ended").hint(
+                    "start it again and go on; or `connect`, which attaches to who holds the folder, or takes it",
+                )
+            }
             Audience::World => Error { at: None, ..error },
             _ => placed(error, piece),
         };
@@ -158,6 +165,11 @@ impl<'a> Shell<'a> {
         std::io::Write::flush(out)?;
         Ok(Flow::Done)
     }
+}
+
+/// Whether the engine that was attached to is there no more.
+fn is_owner_gone(error: &Error) -> bool {
+    error.what.contains("no process serves the data folder") || error.what.contains("closed the connection")
 }
 
 /// Moves an error's place from its statement to the text the statement stands in.

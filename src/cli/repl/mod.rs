@@ -37,6 +37,7 @@ pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<()
 }
 
 fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
+    shell.interactive = true;
     out.line(&banner(connection, shell.engine.owner))?;
     out.flush()?;
     let mut editor = editor(shell)?;
