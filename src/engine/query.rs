@@ -199,10 +199,12 @@ impl Driver {
             if run.is_dirty() && (due || (bounded && rows == 0)) {
                 run.commit()?;
                 last_commit = now();
+                run.check_partitions()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 self.check_memory(&run)?;
             }
             if rows == 0 {
+                run.check_partitions()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 if bounded && run.at_end() && !run.is_dirty() {
                     return Ok(Ended::Finished);
