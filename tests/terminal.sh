@@ -77,7 +77,8 @@ never() { if pane "$1" | grep -Eq -- "$2"; then fail "$1" "not expected in $1: $
 
 said() { echo "ok: $1"; }
 
-owner() { pgrep -f -- "$binary --data-dir D run" | head -1; }
+# What runs in the pane of the job.
+owner() { pgrep -P "$("${tmux[@]}" list-panes -t =job: -F '#{pane_pid}')"; }
 
 for name in job generator pull push; do terminal "$name"; done
 

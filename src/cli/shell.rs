@@ -100,9 +100,8 @@ impl<'a> Shell<'a> {
         // A place tells something of mistakes in the statement; the world's have none.
         let error = match error.audience {
             Audience::World if self.interactive && !self.engine.owner && is_owner_gone(&error) => {
-                Error::world("the process that held the data folder has ended").hint(
-                    "start it again and go on; or `connect`, which attaches to who holds the folder, or takes it",
-                )
+                Error::world("the process that held the data folder has ended")
+                    .hint("start it again and go on; or `connect`, which attaches to who holds the folder, or takes it")
             }
             Audience::World => Error { at: None, ..error },
             _ => placed(error, piece),
