@@ -221,7 +221,7 @@ impl Face for FakeFace {
                 rows: vec![vec!["S".into(), "t".into()]],
             })),
             "TEXT" => Ok(Reply::Text("two\nlines\n".into())),
-            "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows())])),
+            "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows()), RowEvent::End("Query Completed".into())])),
             "PUSH" => {
                 Ok(rows(Some("Q1".into()), vec![RowEvent::Rows(made_rows()), RowEvent::End("Limit Reached".into())]))
             }

@@ -14,7 +14,7 @@ use super::interrupt::Watch;
 use super::json;
 use super::listing::{self, object};
 use super::output::{Output, OutputFormat};
-use super::table::{Align, Column, Grid, Look};
+use super::table::{self, Align, Column, Grid, Look};
 
 /// How often a waiting reader looks whether Ctrl-C was pressed.
 const INTERRUPT_POLL: Duration = Duration::from_millis(50);
@@ -23,6 +23,9 @@ const PULL_ROWS_HELD_MAX: usize = 2000;
 /// Those of a push query, and how long they wait.
 const PUSH_ROWS_HELD_MAX: usize = 20;
 const PUSH_HELD: Duration = Duration::from_millis(200);
+
+/// What stands before the continuation of a line.
+const FOLD_INDENT: usize = 4;
 
 /// How a statement's rows ended.
 #[derive(Debug)]
@@ -39,13 +42,28 @@ pub fn reply(reply: Reply, out: &mut Output) -> Result<Outcome, Stop> {
         Reply::Done(done) => status(&done, out)?,
         Reply::Listing(facts) => listing::show(&facts, out)?,
         Reply::Text(text) => match out.format {
-            OutputFormat::Tabular => out.line(text.trim_end_matches('\n'))?,
+            OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
             OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
         },
         Reply::Rows(stream) => return rows(stream, out),
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// A text whose long lines go on, indented, in the next one.
+fn folded(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let indent = line.len() - bare.len();
+        let room = width.saturating_sub(indent + FOLD_INDENT).max(width / 2);
+        for (i, part) in table::wrap(bare, room).iter().enumerate() {
+            lines.push(format!("{}{part}", " ".repeat(if i == 0 { indent } else { indent + FOLD_INDENT })));
+        }
+    }
+    lines.join("\n")
 }
 
 fn status(status: &Status, out: &mut Output) -> Result<(), Stop> {

@@ -69,3 +69,9 @@ fn listings_texts_and_lines() {
     let (text, _) = shown("CREATE", OutputFormat::Json, None);
     assert_eq!(text, "{\"message\":\"Done\",\"query_id\":null,\"warnings\":[]}\n");
 }
+
+#[test]
+fn long_lines_of_a_text_go_on_indented() {
+    assert_eq!(folded("ab\n  > one two three four", Some(16)), "ab\n  > one two\n      three four");
+    assert_eq!(folded("a b c", None), "a b c");
+}
