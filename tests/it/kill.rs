@@ -38,7 +38,7 @@ const PARTITIONS: u32 = 4;
 /// Records written for each kill: about what a job gets done before it is killed.
 const CHUNK_RECORDS: u64 = 4_000;
 /// Records a second of a producer beside the job: each millisecond a few, and so many commits.
-const RATE: &str = "8000";
+const RATE: &str = "5000";
 /// By then a job holds its folder, unless the machine is very busy.
 const START_MAX: Duration = Duration::from_millis(250);
 /// The last job, which nobody kills, may take so long.
@@ -191,14 +191,12 @@ fn torment(folder: &Path, job: &Path, mode: Mode) {
         }
         let started = Instant::now();
         let mut running = Running::start(on(folder, &args));
-        let mut acknowledged = false;
+        let (mut acknowledged, mut producer) = (!beside, None);
         if beside {
             std::thread::sleep(START_MAX);
             let mut args = produce_args(&chunk).to_vec();
             args.extend(["--rate", RATE]);
-            let mut producer = Running::start(on(folder, &args));
-            acknowledged = wait_until(&mut producer, started + life);
-            producer.kill();
+            acknowledged = wait_until(producer.insert(Running::start(on(folder, &args))), started + life);
         }
         std::thread::sleep((started + life).saturating_duration_since(Instant::now()));
         if random.bool() {
@@ -206,8 +204,9 @@ fn torment(folder: &Path, job: &Path, mode: Mode) {
         }
         let ended = running.0.try_wait().expect("its state");
         running.kill();
+        drop(producer);
         // What was not acknowledged is written again: some of its records may be there twice, for both folders.
-        if beside && !acknowledged {
+        if !acknowledged {
             produce(folder, &chunk);
         }
         let _ = std::fs::remove_file(chunk);
