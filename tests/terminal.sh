@@ -21,7 +21,16 @@ binary=$(realpath "$binary")
 
 folder=$(mktemp -d)
 tmux=(tmux -f /dev/null -S "$folder/tmux")
-trap '"${tmux[@]}" kill-server 2>/dev/null; rm -rf "$folder"' EXIT
+
+# What still runs in the panes ends with them, and writes until then.
+clean_up() {
+    "${tmux[@]}" kill-server 2>/dev/null
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -rf "$folder" 2>/dev/null && return
+        sleep 0.2
+    done
+}
+trap clean_up EXIT
 
 cat >"$folder/job.sql" <<'SQL'
 CREATE STREAM pageviews (viewkey STRING KEY, viewtime BIGINT, userid STRING, pageid STRING)
@@ -129,7 +138,7 @@ expect push '^\| User_[0-9]'
 kill -9 "$(owner)"
 expect job 'Killed'
 expect push 'the process that held the data folder has ended'
-expect generator 'error: .*no process serves the data folder' 15
+expect generator 'error: the log of another process' 15
 clean pull
 type_in pull 'SHOW TABLES;'
 expect pull 'the process that held the data folder has ended'
