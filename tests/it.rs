@@ -1,5 +1,8 @@
 //! The integration tests: one binary, a module a topic.
 
+// Clippy allows it in `#[test]` functions only; what helps them is a test, too.
+#![allow(clippy::unwrap_used)]
+
 #[path = "it/bad_input.rs"]
 mod bad_input;
 #[path = "it/batch.rs"]
