@@ -199,10 +199,12 @@ impl Driver {
             if run.is_dirty() && (due || (bounded && rows == 0)) {
                 run.commit()?;
                 last_commit = now();
+                run.check_partitions()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 self.check_memory(&run)?;
             }
             if rows == 0 {
+                run.check_partitions()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 if bounded && run.at_end() && !run.is_dirty() {
                     return Ok(Ended::Finished);
@@ -244,10 +246,6 @@ impl Queries {
 
     pub fn remove(&mut self, id: &str) -> Option<QueryHandle> {
         self.handles.remove(id)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &QueryHandle> {
-        self.handles.values()
     }
 
     /// Stops all; tells all first, so that they stop side by side.
