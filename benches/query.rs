@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millpond::analyze::{self, Sink};
 use millpond::catalog::SourceKind;
@@ -125,11 +125,11 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     };
     let counters = Arc::new(Counters::default());
     let mut run = Run::open(log, spec, counters.clone()).expect("a run");
-    let mut last_commit = Instant::now();
+    let mut last_commit = millpond::time::now();
     while run.step().expect("a round") > 0 {
         if last_commit.elapsed() >= COMMIT_INTERVAL || run.staged_bytes() >= STAGED_BYTES_MAX {
             run.commit().expect("a commit");
-            last_commit = Instant::now();
+            last_commit = millpond::time::now();
         }
     }
     run.commit().expect("a commit");
