@@ -1,7 +1,5 @@
 //! Both sides in one process, over a real socket.
 
-#![expect(clippy::disallowed_methods, reason = "tests of how long things take read the clock")]
-
 mod fake;
 
 use std::collections::BTreeMap;
