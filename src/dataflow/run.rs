@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::catalog::Source;
 use crate::dataflow::exchange::ExchangeWriter;
-use crate::dataflow::operator::ProcessingError;
+use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
@@ -23,10 +23,14 @@ use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
 use crate::plan::{Plan, StageInput, Step};
 use crate::query::View;
 
-/// Bytes read from one partition in a round.
-const ROUND_BYTES_MAX: usize = 1 << 20;
+/// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
+const PARTITION_BYTES_MAX: usize = 1 << 20;
+const ROUND_BYTES_MAX: usize = 32 << 20;
+const PARTITION_BYTES_MIN: usize = 16 << 10;
 /// Encoded bytes that may wait for a commit; beyond it the query commits at once.
 pub const STAGED_BYTES_MAX: usize = 32 << 20;
+/// What an entry of the processing log takes, about.
+const ERROR_BYTES: usize = 512;
 /// Bytes fetched at a time when state is restored.
 const RESTORE_BYTES_MAX: usize = 4 << 20;
 
@@ -117,6 +121,8 @@ pub struct Run {
     stages: Vec<Vec<StageTask>>,
     counters: Arc<Counters>,
     errors: Vec<ProcessingError>,
+    /// What was counted since the last commit: if that comes to nothing, it will be counted again.
+    uncommitted: Uncommitted,
     buffers: Mutex<Vec<Records>>,
     /// Something happened since the last commit.
     dirty: bool,
@@ -131,6 +137,14 @@ impl Run {
         let partitions = log
             .partitions(&scan.source.topic)
             .ok_or_else(|| Error::from(LogError::UnknownTopic(scan.source.topic.clone())))?;
+        let changelog = log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
+        if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
+            return Err(Error::statement(format!(
+                "topic '{}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
+                scan.source.topic
+            ))
+            .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+        }
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
         let mut stages = Vec::new();
         let last = spec.plan.stages.len() - 1;
@@ -160,7 +174,16 @@ impl Run {
             }
             stages.push(tasks);
         }
-        let mut run = Run { log, spec, stages, counters, errors: Vec::new(), buffers: Mutex::default(), dirty: false };
+        let mut run = Run {
+            log,
+            spec,
+            stages,
+            counters,
+            errors: Vec::new(),
+            uncommitted: Uncommitted::default(),
+            buffers: Mutex::default(),
+            dirty: false,
+        };
         run.restore()?;
         Ok(run)
     }
@@ -181,6 +204,19 @@ impl Run {
             .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
     }
 
+    /// An error when a topic has got more partitions than it reads: it must be opened anew.
+    pub fn check_partitions(&self) -> Result<()> {
+        let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
+        let topic = &reader.place.topic;
+        match self.log.partitions(topic) {
+            None => Err(LogError::UnknownTopic(topic.clone()).into()),
+            Some(partitions) if partitions as usize != self.stages[0].len() => {
+                Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Names of the topics it reads.
     pub fn topics(&self) -> Vec<String> {
         let topics = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
@@ -196,6 +232,7 @@ impl Run {
         let rows = readers.map(|reader| reader.rows).sum();
         if rows > 0 {
             self.dirty = true;
+            self.uncommitted.rows_in += rows as u64;
             self.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
         }
         Ok(rows)
@@ -242,7 +279,7 @@ impl Run {
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum()
+        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors.len() * ERROR_BYTES
     }
 
     /// Bytes of its state, the rows for pull queries among them.
@@ -272,6 +309,8 @@ impl Run {
         self.flush()?;
         if !self.spec.durable {
             self.dirty = false;
+            // A reader's query has no place to keep them.
+            self.errors.clear();
             return Ok(());
         }
         let log = self.log.clone();
@@ -301,6 +340,7 @@ impl Run {
         }
         transaction.commit()?;
         self.errors.clear();
+        self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
@@ -312,9 +352,7 @@ impl Run {
         let rows: usize = staged.iter().map(|(_, records)| records.len()).sum();
         self.counters.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
-            for (partition, records) in staged {
-                view.apply(*partition, records);
-            }
+            view.apply(staged.iter().map(|(partition, records)| (*partition, records)));
         }
     }
 
@@ -339,7 +377,8 @@ impl Run {
     /// Drives all stages once.
     fn round(&mut self, phase: Phase) -> Result<()> {
         let partitions = self.stages[0].len();
-        let round = Round { phase, log: &*self.log, buffers: &self.buffers };
+        let bytes_max = (ROUND_BYTES_MAX / partitions).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
+        let round = Round { phase, log: &*self.log, bytes_max, buffers: &self.buffers };
         let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
         for stage in &mut self.stages {
             let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
@@ -353,11 +392,13 @@ impl Run {
         }
         for task in self.stages.iter_mut().flatten() {
             let context = &mut task.task.context;
-            self.counters.late.fetch_add(std::mem::take(&mut context.late), Ordering::Relaxed);
-            self.counters.bad.fetch_add(std::mem::take(&mut context.bad), Ordering::Relaxed);
+            let (late, bad) = (std::mem::take(&mut context.late), std::mem::take(&mut context.bad));
+            self.uncommitted.late += late;
+            self.uncommitted.bad += bad;
+            self.counters.late.fetch_add(late, Ordering::Relaxed);
+            self.counters.bad.fetch_add(bad, Ordering::Relaxed);
             self.errors.append(&mut context.errors);
         }
-        self.errors.truncate(crate::dataflow::operator::PROCESSING_ERRORS_MAX);
         Ok(())
     }
 
@@ -397,10 +438,30 @@ impl Run {
     }
 }
 
+/// Counts since the last commit.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    rows_in: u64,
+    late: u64,
+    bad: u64,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.spec.durable {
+            self.counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
+            self.counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
+            self.counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
+        }
+    }
+}
+
 /// What the tasks of a round share.
 struct Round<'a> {
     phase: Phase,
     log: &'a dyn Log,
+    /// Read from one partition.
+    bytes_max: usize,
     /// For fetched records: as many as threads work at a time, not one a partition.
     buffers: &'a Mutex<Vec<Records>>,
 }
@@ -460,7 +521,7 @@ impl Reader {
         let (first, next) = log.offsets(&place)?;
         let is_table = plan.source.kind == crate::catalog::SourceKind::Table;
         let position = match (positions.get(&place), spec.start) {
-            (Some(position), _) => (*position).max(first),
+            (Some(position), _) => *position,
             // A table is its whole topic, wherever its readers start.
             (None, Start::Latest) if !is_table => next,
             (None, _) => first,
@@ -475,7 +536,10 @@ impl Reader {
             return Ok(None);
         }
         let mut records = round.buffers.lock().pop().unwrap_or_default();
-        round.log.fetch(&self.place, self.position, ROUND_BYTES_MAX, &mut records)?;
+        if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
+            round.buffers.lock().push(records);
+            return self.skip_removed(error, context).map(|()| None);
+        }
         self.position = self.position.max(records.next_offset);
         if let Some(end) = self.end
             && self.position > end
@@ -487,6 +551,30 @@ impl Reader {
         let batch = self.scan.read(&mut records, context);
         round.buffers.lock().push(records);
         batch
+    }
+
+    /// Where records were removed before they were read (retention, `topic empty`), goes on behind them and says so.
+    fn skip_removed(&mut self, error: LogError, context: &mut Context) -> Result<()> {
+        let LogError::OffsetOutOfRange { first, .. } = error else { return Err(error.into()) };
+        if first <= self.position {
+            return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
+                .hint("DROP the query's stream or table and create it anew"));
+        }
+        context.error(ProcessingError {
+            kind: ErrorKind::Deserialization,
+            reason: format!(
+                "the records from offset {} up to {first} were removed from the topic before they were read",
+                self.position
+            ),
+            topic: Some(self.place.topic.clone()),
+            partition: Some(self.place.partition),
+            offset: Some(self.position),
+            row_time: None,
+            record: None,
+        });
+        self.position = first;
+        self.rows = 1;
+        Ok(())
     }
 
     /// A table's rows up to the position come from its own topic: that is their changelog.

@@ -16,9 +16,9 @@ impl Engine {
         let inner = &*self.inner;
         let mut catalog = inner.catalog.read().clone();
         for parsed in sql::parse(processing_log::STATEMENT)? {
-            let replay = Some(Replay { query_id: None });
-            let properties = &BTreeMap::new();
-            Change { inner, catalog: &mut catalog, properties, query_number: 0, replay }.apply(&parsed)?;
+            let (properties, replay) = (&BTreeMap::new(), Some(Replay { query_id: None }));
+            let change = Change { inner, catalog: &mut catalog, properties, query_number: 0, replay };
+            change.apply(&parsed)?;
         }
         *inner.catalog.write() = catalog;
         Ok(())

@@ -109,19 +109,13 @@ impl Inner {
     }
 }
 
-/// Where a query begins that has no positions yet.
-pub(in crate::engine) fn start(properties: &BTreeMap<String, String>) -> Start {
-    if settings::value(properties, "auto.offset.reset") == "latest" { Start::Latest } else { Start::Earliest }
-}
-
 /// How long the windows of a query's table are kept.
 fn retention_ms(sink: &Sink) -> Option<i64> {
-    let steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
-    let windows = steps.filter_map(|step| match step {
-        Step::Aggregate(aggregate) => aggregate.window,
+    let mut steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
+    steps.find_map(|step| match step {
+        Step::Aggregate(aggregate) => aggregate.window.map(|window| window.retention_ms),
         _ => None,
-    });
-    windows.map(|window| window.retention_ms).next()
+    })
 }
 
 fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
@@ -129,4 +123,9 @@ fn guarantee(properties: &BTreeMap<String, String>) -> Guarantee {
         "at_least_once" => Guarantee::AtLeastOnce,
         _ => Guarantee::ExactlyOnce,
     }
+}
+
+/// Where a query begins that has no positions yet.
+pub(in crate::engine) fn start(properties: &BTreeMap<String, String>) -> Start {
+    if settings::value(properties, "auto.offset.reset") == "latest" { Start::Latest } else { Start::Earliest }
 }
