@@ -7,72 +7,11 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_json::ReaderBuilder;
-use millpond::format::{self, Decoder, Format, Layout, Part};
-use millpond::log::Records;
+use millpond::format::{self, Decoder, Part};
 use millpond::types::SqlType;
-use nexmark::EventGenerator;
-use nexmark::config::NexmarkConfig;
-use nexmark::event::{Bid, Event};
 
 use crate::Entry;
-
-const BATCHES: usize = 16;
-const BATCH_ROWS: usize = 8192;
-
-/// Names as the JSON has them, and types.
-const COLUMNS: [(&str, SqlType); 7] = [
-    ("auction", SqlType::Bigint),
-    ("bidder", SqlType::Bigint),
-    ("price", SqlType::Bigint),
-    ("channel", SqlType::String),
-    ("url", SqlType::String),
-    ("date_time", SqlType::Bigint),
-    ("extra", SqlType::String),
-];
-
-/// A batch of bids: as records, and as lines one after another.
-pub struct Batch {
-    pub records: Records,
-    lines: Vec<u8>,
-}
-
-/// Bids of Nexmark, the same in every run.
-pub fn bids(batches: usize) -> Vec<Batch> {
-    let config = NexmarkConfig {
-        base_time: 1_436_918_400_000,
-        us_states: ["AZ", "CA", "ID", "OR", "WA", "WY"].map(str::to_string).to_vec(),
-        ..NexmarkConfig::default()
-    };
-    let mut bids = EventGenerator::new(config).filter_map(|event| match event {
-        Event::Bid(bid) => Some(bid),
-        _ => None,
-    });
-    let mut batch = || {
-        let mut batch = Batch { records: Records::default(), lines: Vec::new() };
-        for bid in bids.by_ref().take(BATCH_ROWS) {
-            let line = json(&bid);
-            batch.records.push(None, Some(line.as_bytes()), bid.date_time as i64);
-            batch.lines.extend_from_slice(line.as_bytes());
-            batch.lines.push(b'\n');
-        }
-        batch
-    };
-    (0..batches).map(|_| batch()).collect()
-}
-
-fn json(bid: &Bid) -> String {
-    let text = |text: &str| serde_json::to_string(text).expect("a string has a JSON text");
-    format!(
-        r#"{{"auction":{},"bidder":{},"price":{},"channel":{},"url":{},"date_time":{},"extra":{}}}"#,
-        bid.auction,
-        bid.bidder,
-        bid.price,
-        text(&bid.channel),
-        text(&bid.url),
-        bid.date_time,
-        text(&bid.extra),
-    )
-}
+use crate::bids::{BATCH_ROWS, BATCHES, Batch, COLUMNS, bids, layout};
 
 pub fn entries() -> Vec<Entry> {
     let batches = Rc::new(bids(BATCHES));
@@ -83,13 +22,7 @@ pub fn entries() -> Vec<Entry> {
 }
 
 fn entry(name: &'static str, wanted: &'static [usize], floor: f64, aim: f64, batches: &Rc<Vec<Batch>>) -> Entry {
-    let layout = Layout {
-        format: Format::Json,
-        delimiter: ',',
-        columns: COLUMNS.iter().map(|(name, ty)| (name.to_uppercase(), ty.clone())).collect(),
-        wrapped: true,
-    };
-    let mut decoder = format::decoder(&layout, wanted).expect("JSON has all types");
+    let mut decoder = format::decoder(&layout(), wanted).expect("JSON has all types");
     assert_same(&mut *decoder, wanted, &batches[0]);
     let (ours, theirs) = (Rc::clone(batches), Rc::clone(batches));
     Entry {
@@ -104,6 +37,7 @@ fn entry(name: &'static str, wanted: &'static [usize], floor: f64, aim: f64, bat
                 black_box(decoder.decode(&batch.records, Part::Value));
             }
         }),
+        after: Box::new(|| ()),
         bound: Box::new(move || {
             let mut decoder = arrow_decoder(wanted);
             for batch in theirs.iter() {

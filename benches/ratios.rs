@@ -1,16 +1,21 @@
 //! Ratios of our speed to a bound measured in the same run: `cargo bench --bench ratios [-- WORDS]`.
 //!
-//! Work and bound run in turn, so that both see the same machine; what counts is the CPU time of the thread that runs
-//! them, the median over the rounds. WORDS choose the works whose names hold one of them.
+//! Work and bound run in turn, so that both see the same machine; what counts is the CPU time of the whole process, the
+//! median over the rounds. Queries get one worker thread. WORDS choose the works whose names hold one of them;
+//! `--rounds=N` makes it last, for a profiler.
 
+mod bids;
+mod count;
 mod decode;
+mod filter;
+mod query;
 
 use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of work and bound, after one that isn't counted.
+/// Rounds of work and bound, after one that isn't counted, unless told otherwise.
 const ROUNDS: usize = 15;
 
 /// One line of the table: work and bound do the same to the same rows.
@@ -25,24 +30,28 @@ pub struct Entry {
     pub rows: usize,
     pub bytes: usize,
     pub work: Box<dyn FnMut()>,
+    /// Takes away what the work left on disk; its time doesn't count.
+    pub after: Box<dyn FnMut()>,
     pub bound: Box<dyn FnMut()>,
 }
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let rounds = std::env::args().find_map(|word| word.strip_prefix("--rounds=")?.parse().ok()).unwrap_or(ROUNDS);
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
-    println!("{:<28} {:>6}  {:<44} {:>18} {:>18}", "work", "ratio", "bound and aim", "work", "bound");
-    for mut entry in decode::entries() {
-        if chosen(entry.name) {
-            measure(&mut entry);
-        }
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool was made before");
+    println!("{:<28} {:>6}  {:<46} {:>18} {:>18}", "work", "ratio", "bound and aim", "work", "bound");
+    let works: [&dyn Fn() -> Vec<Entry>; 3] = [&decode::entries, &filter::entries, &count::entries];
+    for mut entry in works.iter().flat_map(|entries| entries()).filter(|entry| chosen(entry.name)) {
+        measure(&mut entry, rounds);
     }
 }
 
-fn measure(entry: &mut Entry) {
+fn measure(entry: &mut Entry, rounds: usize) {
     let (mut works, mut bounds) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         let work = cpu_time_of(&mut entry.work);
+        (entry.after)();
         let bound = cpu_time_of(&mut entry.bound);
         if round > 0 {
             works.push(work);
@@ -54,7 +63,7 @@ fn measure(entry: &mut Entry) {
     let target = format!("(bound: {}, at least {}, aim {})", entry.bound_name, entry.floor, entry.aim);
     let short = if ratio < entry.floor { "  below the floor" } else { "" };
     println!(
-        "{:<28} {ratio:>6.2}  {target:<44} {:>18} {:>18}{short}",
+        "{:<28} {ratio:>6.2}  {target:<46} {:>18} {:>18}{short}",
         entry.name,
         speed(entry, work),
         speed(entry, bound)
@@ -73,14 +82,14 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn cpu_time_of(run: &mut dyn FnMut()) -> Duration {
-    let start = thread_cpu_time();
+    let start = cpu_time();
     run();
-    thread_cpu_time() - start
+    cpu_time() - start
 }
 
-/// CPU time of this thread so far.
+/// CPU time of all threads of this process so far.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-fn thread_cpu_time() -> Duration {
+fn cpu_time() -> Duration {
     #[repr(C)]
     struct Timespec {
         seconds: i64,
@@ -89,17 +98,17 @@ fn thread_cpu_time() -> Duration {
     unsafe extern "C" {
         fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
     }
-    const THREAD_CPU_TIME: i32 = if cfg!(target_os = "linux") { 3 } else { 16 };
+    const PROCESS_CPU_TIME: i32 = if cfg!(target_os = "linux") { 2 } else { 12 };
     let mut time = Timespec { seconds: 0, nanoseconds: 0 };
     // SAFETY: the struct is the C library's on 64-bit systems, and lives through the call.
-    let status = unsafe { clock_gettime(THREAD_CPU_TIME, &mut time) };
-    assert_eq!(status, 0, "the clock of the thread can be read");
+    let status = unsafe { clock_gettime(PROCESS_CPU_TIME, &mut time) };
+    assert_eq!(status, 0, "the clock of the process can be read");
     Duration::new(time.seconds as u64, time.nanoseconds as u32)
 }
 
 /// Elsewhere the time on the wall.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn thread_cpu_time() -> Duration {
+fn cpu_time() -> Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
 }

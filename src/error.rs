@@ -25,13 +25,16 @@ pub struct Error {
     pub hint: Option<String>,
     /// Where in the statement's text, when known.
     pub at: Option<Location>,
+    /// Trying again doesn't help: somebody must mend it first.
+    #[serde(default)]
+    pub lasting: bool,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(audience: Audience, what: impl Into<String>) -> Self {
-        Error { audience, what: what.into(), hint: None, at: None }
+        Error { audience, what: what.into(), hint: None, at: None, lasting: false }
     }
 
     pub fn statement(what: impl Into<String>) -> Self {
@@ -104,6 +107,7 @@ impl std::error::Error for Error {}
 
 impl From<LogError> for Error {
     fn from(error: LogError) -> Self {
-        Error::world(error.to_string())
+        let lasting = matches!(error, LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::Poisoned(_));
+        Error { lasting, ..Error::world(error.to_string()) }
     }
 }

@@ -1,1 +1,18 @@
+//! The integration tests: one binary, a module a topic.
 
+#[path = "it/bad_input.rs"]
+mod bad_input;
+#[path = "it/batch.rs"]
+mod batch;
+#[path = "it/binary.rs"]
+mod binary;
+#[path = "it/flights.rs"]
+mod flights;
+#[path = "it/folder.rs"]
+mod folder;
+#[path = "it/golden.rs"]
+mod golden;
+#[path = "it/kill.rs"]
+mod kill;
+#[path = "it/records.rs"]
+mod records;

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::shown::Shower;
 use crate::engine::{Engine, Face, Job, Options};
 use crate::error::{Error, Result};
 use crate::expr::functions;
-use crate::log::{Log, Records};
+use crate::log::Log;
 use crate::server::local;
 use crate::testing;
 use crate::time::now;
-
-pub use super::topic::{LayoutShower, TextShower};
 
 /// Which engine is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub struct Connected {
     /// Names of all functions, for completion.
     pub functions: Vec<String>,
     /// How `topic consume` shows keys and values.
-    pub shower: Arc<dyn Shower>,
+    pub shower: Arc<Shower>,
     /// Commits and lets go of the folder; called once.
     pub shutdown: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
 }
@@ -52,20 +51,6 @@ impl Connected {
     pub fn close(&mut self) -> Result<()> {
         self.shutdown.take().map_or(Ok(()), |shutdown| shutdown())
     }
-}
-
-/// Shows the key and value of a record by what is known of its topic.
-pub trait Shower: Send + Sync {
-    fn show(&self, topic: &str, records: &Records, row: usize) -> Shown;
-}
-
-/// A record's key and value as JSON texts without line breaks (`null` for null).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    pub key: String,
-    pub value: String,
-    /// Of a windowed key: start and, where it is known, end, in ms.
-    pub window: Option<(i64, Option<i64>)>,
 }
 
 /// How long to wait for a process that is taking or letting go of the folder.
@@ -116,7 +101,7 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
         log: face.log(),
         owner,
         functions: functions::table().names().map(str::to_string).collect(),
-        shower: Arc::new(LayoutShower::new(face.layouts())),
+        shower: Arc::new(Shower::new(face.layouts())),
         face,
         shutdown,
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use parking_lot::Mutex;
 
-use super::connect::{Connected, TextShower};
+use super::connect::Connected;
 use crate::engine::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
 use crate::error::{Error, Result};
 use crate::log::{
@@ -221,7 +221,7 @@ impl Face for FakeFace {
                 rows: vec![vec!["S".into(), "t".into()]],
             })),
             "TEXT" => Ok(Reply::Text("two\nlines\n".into())),
-            "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows())])),
+            "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows()), RowEvent::End("Query Completed".into())])),
             "PUSH" => {
                 Ok(rows(Some("Q1".into()), vec![RowEvent::Rows(made_rows()), RowEvent::End("Limit Reached".into())]))
             }
@@ -287,7 +287,7 @@ pub fn connected(log: &Arc<FakeLog>) -> (Connected, Arc<FakeFace>) {
         log: Arc::clone(log) as Arc<dyn Log>,
         owner: true,
         functions: Vec::new(),
-        shower: Arc::new(TextShower),
+        shower: Arc::default(),
         shutdown: None,
     };
     (connected, face)

@@ -11,6 +11,7 @@ mod exit;
 mod fake;
 mod interrupt;
 mod json;
+mod listing;
 mod output;
 mod print;
 mod produce;
@@ -72,9 +73,9 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
 }
 
 /// Connects, does the work, and takes leave in order, whatever came of the work.
-fn connected(connection: &Connection, work: impl FnOnce(&Connected) -> Result<(), Stop>) -> Result<(), Stop> {
+fn connected(connection: &Connection, work: impl FnOnce(&mut Connected) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut engine = connect::connect(connection)?;
-    let result = work(&engine);
+    let result = work(&mut engine);
     let closed = engine.close();
     result?;
     Ok(closed?)

@@ -2,22 +2,30 @@
 
 use std::io::Write;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::engine::{Listing, Reply, Row, RowEvent, RowStream, Status};
+use crate::engine::shown::text_of;
+use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
 use crate::error::Error;
 use crate::types::{SqlType, Value};
 
 use super::exit::{Stop, complain};
 use super::interrupt::Watch;
 use super::json;
+use super::listing::{self, object};
 use super::output::{Output, OutputFormat};
-use super::table::{self, Look, Streamed};
+use super::table::{self, Align, Column, Grid, Look};
 
 /// How often a waiting reader looks whether Ctrl-C was pressed.
 const INTERRUPT_POLL: Duration = Duration::from_millis(50);
 /// The rows of a pull query that are held back to find the widths of its columns.
-const ROWS_HELD_MAX: usize = 2000;
+const PULL_ROWS_HELD_MAX: usize = 2000;
+/// Those of a push query, and how long they wait.
+const PUSH_ROWS_HELD_MAX: usize = 20;
+const PUSH_HELD: Duration = Duration::from_millis(200);
+
+/// What stands before the continuation of a line.
+const FOLD_INDENT: usize = 4;
 
 /// How a statement's rows ended.
 #[derive(Debug)]
@@ -32,15 +40,30 @@ pub enum Outcome {
 pub fn reply(reply: Reply, out: &mut Output) -> Result<Outcome, Stop> {
     match reply {
         Reply::Done(done) => status(&done, out)?,
-        Reply::Listing(facts) => listing(&facts, out)?,
+        Reply::Listing(facts) => listing::show(&facts, out)?,
         Reply::Text(text) => match out.format {
-            OutputFormat::Tabular => out.line(text.trim_end_matches('\n'))?,
+            OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
             OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
         },
         Reply::Rows(stream) => return rows(stream, out),
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// A text whose long lines go on, indented, in the next one.
+fn folded(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let indent = line.len() - bare.len();
+        let room = width.saturating_sub(indent + FOLD_INDENT).max(width / 2);
+        for (i, part) in table::wrap(bare, room).iter().enumerate() {
+            lines.push(format!("{}{part}", " ".repeat(if i == 0 { indent } else { indent + FOLD_INDENT })));
+        }
+    }
+    lines.join("\n")
 }
 
 fn status(status: &Status, out: &mut Output) -> Result<(), Stop> {
@@ -51,50 +74,10 @@ fn status(status: &Status, out: &mut Output) -> Result<(), Stop> {
     for warning in &status.warnings {
         complain(&format!("warning: {warning}"));
     }
-    out.line(&status.message)?;
+    if !status.message.is_empty() {
+        out.line(&status.message)?;
+    }
     Ok(())
-}
-
-fn listing(listing: &Listing, out: &mut Output) -> Result<(), Stop> {
-    if out.format == OutputFormat::Json {
-        if !listing.facts.is_empty() {
-            let facts: Vec<_> = listing.facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            out.line(&object(&facts))?;
-        }
-        for row in &listing.rows {
-            let members: Vec<_> = listing.columns.iter().zip(row).map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            out.line(&object(&members))?;
-        }
-        return Ok(());
-    }
-    let wide = listing.facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    for (name, value) in &listing.facts {
-        out.line(&format!("{name:wide$} : {value}"))?;
-    }
-    if listing.columns.is_empty() {
-        return Ok(());
-    }
-    if !listing.facts.is_empty() {
-        out.line("")?;
-    }
-    let table = table::whole(&listing.columns, &listing.rows, out.width(), look(out));
-    out.line(&table)?;
-    Ok(())
-}
-
-/// A JSON object of strings.
-fn object(members: &[(&str, &str)]) -> String {
-    let mut line = String::from("{");
-    for (i, (name, value)) in members.iter().enumerate() {
-        if i > 0 {
-            line.push(',');
-        }
-        json::put_string(&mut line, name);
-        line.push(':');
-        json::put_string(&mut line, value);
-    }
-    line.push('}');
-    line
 }
 
 fn look(out: &Output) -> Look {
@@ -103,7 +86,7 @@ fn look(out: &Output) -> Look {
 
 fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
     let watch = Watch::new();
-    let mut view = View::begin(&stream, out)?;
+    let mut view = View::begin(&stream, out);
     let outcome = loop {
         let event = match stream.events.try_recv() {
             Ok(event) => event,
@@ -112,7 +95,10 @@ fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
                 match stream.events.recv_timeout(INTERRUPT_POLL) {
                     Ok(event) => event,
                     Err(RecvTimeoutError::Timeout) if watch.caught() => break Outcome::Interrupted,
-                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Timeout) => {
+                        view.release_late(out)?;
+                        continue;
+                    }
                     Err(RecvTimeoutError::Disconnected) => break Outcome::Done,
                 }
             }
@@ -144,45 +130,54 @@ fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
 /// Rows on their way to the output.
 struct View {
     format: OutputFormat,
-    columns: Vec<String>,
-    /// What the types tell about the columns' widths.
-    widths: Vec<Option<usize>>,
+    columns: Vec<Column>,
+    kind: Kind,
     state: ViewState,
+    begun: Instant,
+    count: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pull,
+    Push,
+    Print,
 }
 
 enum ViewState {
     /// JSON, or lines of PRINT: nothing to remember.
     Plain,
-    /// The first rows of a pull query, to know how wide they are.
+    /// The first rows, to know how wide they are.
     Held(Vec<Vec<String>>),
-    Streaming(Streamed),
+    Streaming(Grid),
 }
 
 impl View {
-    fn begin(stream: &RowStream, out: &mut Output) -> Result<Self, Stop> {
-        let columns = stream.columns.iter().map(|(name, _)| name.clone()).collect();
-        let tabular = out.format == OutputFormat::Tabular && !stream.columns.is_empty();
+    fn begin(stream: &RowStream, out: &Output) -> Self {
+        let kind = match (&stream.query_id, stream.columns.is_empty()) {
+            (_, true) => Kind::Print,
+            (Some(_), false) => Kind::Push,
+            (None, false) => Kind::Pull,
+        };
+        let tabular = out.format == OutputFormat::Tabular && kind != Kind::Print;
         let state = if tabular { ViewState::Held(Vec::new()) } else { ViewState::Plain };
-        let widths = stream.columns.iter().map(|(_, ty)| width_of(ty)).collect();
-        let mut view = View { format: out.format, columns, widths, state };
-        if stream.query_id.is_some() {
-            // Nobody knows when a push query's first row comes: its header shows at once.
-            view.release(out)?;
-        }
-        Ok(view)
+        let columns = stream.columns.iter().map(|(name, ty)| column(name, ty)).collect();
+        View { format: out.format, columns, kind, state, begun: Instant::now(), count: 0 }
     }
 
     fn rows(&mut self, rows: Vec<Row>, out: &mut Output) -> Result<(), Stop> {
+        let held_max = if self.kind == Kind::Push { PUSH_ROWS_HELD_MAX } else { PULL_ROWS_HELD_MAX };
         for row in rows {
+            self.count += 1;
             match &mut self.state {
                 ViewState::Plain => out.line(&self.json(&row))?,
-                ViewState::Streaming(streamed) => {
-                    let line = streamed.row(&cells(&row));
+                ViewState::Streaming(grid) => {
+                    let line = grid.row(&cells(&row));
                     out.line(&line)?;
                 }
                 ViewState::Held(held) => {
                     held.push(cells(&row));
-                    if held.len() >= ROWS_HELD_MAX {
+                    if held.len() >= held_max {
                         self.release(out)?;
                     }
                 }
@@ -191,22 +186,35 @@ impl View {
         Ok(())
     }
 
+    /// Nobody knows when a push query's next row comes: what there is, or only the header, shows after a moment.
+    fn release_late(&mut self, out: &mut Output) -> Result<(), Stop> {
+        if self.kind == Kind::Push && self.begun.elapsed() >= PUSH_HELD {
+            self.release(out)?;
+        }
+        Ok(())
+    }
+
     /// Shows the rows that were held back; from now on they are shown as they come.
     fn release(&mut self, out: &mut Output) -> Result<(), Stop> {
         if let ViewState::Held(held) = &self.state {
-            let streamed = Streamed::new(&self.columns, &self.widths, held, out.width(), look(out));
-            out.line(&streamed.header(&self.columns))?;
-            for row in held {
-                out.line(&streamed.row(row))?;
+            let mut grid = match self.kind {
+                Kind::Push => Grid::streamed(&self.columns, held, out.width(), look(out)),
+                _ => Grid::whole(&self.columns, held, out.width(), look(out)),
+            };
+            if let Some(header) = grid.header() {
+                out.line(&header)?;
             }
-            self.state = ViewState::Streaming(streamed);
+            for row in held {
+                out.line(&grid.row(row))?;
+            }
+            self.state = ViewState::Streaming(grid);
         }
         Ok(())
     }
 
     fn json(&self, row: &Row) -> String {
         let mut line = String::new();
-        let members = self.columns.iter().map(String::as_str).zip(&row.values);
+        let members = self.columns.iter().map(|column| column.name.as_str()).zip(&row.values);
         json::put_object(&mut line, members);
         if row.tombstone {
             line.pop();
@@ -217,30 +225,42 @@ impl View {
     }
 
     fn line(&mut self, line: &str, out: &mut Output) -> Result<(), Stop> {
-        match self.format {
-            OutputFormat::Tabular => out.line(line)?,
-            OutputFormat::Json => out.line(&object(&[("line", line)]))?,
+        match (self.format, text_of(line)) {
+            (OutputFormat::Json, Some(_)) => out.line(line)?,
+            (OutputFormat::Json, None) => out.line(&object(&[("line", line)]))?,
+            (OutputFormat::Tabular, Some(text)) => out.line(&text)?,
+            (OutputFormat::Tabular, None) => out.line(line)?,
         }
         Ok(())
     }
 
-    /// `text` says how it ended; it is for people only.
+    /// `text` says how it ended; it is for people at a terminal only.
     fn end(&mut self, text: Option<&str>, out: &mut Output) -> Result<(), Stop> {
-        match &self.state {
-            ViewState::Held(held) => {
-                let table = table::whole(&self.columns, held, out.width(), look(out));
-                out.line(&table)?;
-            }
-            ViewState::Streaming(streamed) => out.line(&streamed.rule())?,
-            ViewState::Plain => {}
-        }
-        if let (Some(text), OutputFormat::Tabular) = (text, self.format)
-            && !text.is_empty()
+        self.release(out)?;
+        if let ViewState::Streaming(grid) = &self.state
+            && let Some(end) = grid.end()
         {
-            out.line(text)?;
+            out.line(&end)?;
+        }
+        if self.format != OutputFormat::Tabular || !out.is_terminal() {
+            return Ok(());
+        }
+        match (self.kind, text) {
+            (Kind::Pull, Some("Query Completed")) if self.count == 1 => out.line("1 row")?,
+            (Kind::Pull, Some("Query Completed")) => out.line(&format!("{} rows", self.count))?,
+            (_, Some(text)) if !text.is_empty() => out.line(text)?,
+            _ => {}
         }
         Ok(())
     }
+}
+
+fn column(name: &str, ty: &SqlType) -> Column {
+    let align = match ty {
+        SqlType::Int | SqlType::Bigint | SqlType::Double | SqlType::Decimal { .. } => Align::Right,
+        _ => Align::Left,
+    };
+    Column { name: name.to_owned(), align, natural: width_of(ty) }
 }
 
 /// The width that all common values of a type fit in; `None`: there is none.

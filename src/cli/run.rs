@@ -18,6 +18,8 @@ use super::shell::read_script;
 const TICK: Duration = Duration::from_millis(250);
 /// Between lines where there is no terminal.
 const LINES_EVERY: Duration = Duration::from_secs(10);
+/// States with a reason are longer; they don't move the numbers of the others.
+const STATE_WIDTH_MAX: usize = 10;
 
 pub fn command(options: &RunOptions, common: &Common, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
     let watch = Watch::new();
@@ -41,6 +43,7 @@ fn in_file(spec: &JobSpec, error: &Error) -> Stop {
 /// Shows the job's progress until it ends or is told to, and stops it.
 fn follow(job: &mut OwnedJob, watch: &Watch, spec: &JobSpec, out: &mut Output) -> Result<(), Stop> {
     let mut board = Board::new(out.format);
+    board.greet(job.job.progress().len(), spec);
     let ended = loop {
         if let Some(ended) = job.job.wait(TICK) {
             break ended;
@@ -90,10 +93,9 @@ impl Board {
                 let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
                 self.lines.push(bars.add(ProgressBar::new_spinner().with_style(style)));
             }
-            let rates = self.rates.of(queries, now);
-            for ((line, query), rate) in self.lines.iter().zip(queries).zip(rates) {
-                line.set_message(text(query, rate));
-            }
+            let mut texts = texts(queries, &self.rates.of(queries, now)).into_iter();
+            // Of a query that was dropped meanwhile nothing stays.
+            self.lines.iter().for_each(|line| line.set_message(texts.next().unwrap_or_default()));
             return Ok(());
         }
         let states: Vec<_> = queries.iter().map(|query| query.state.to_string()).collect();
@@ -108,14 +110,25 @@ impl Board {
     fn print(&mut self, queries: &[QueryProgress], now: Instant, out: &mut Output) -> Result<(), Stop> {
         self.shown_at = Some(now);
         let rates = self.rates.of(queries, now);
-        for (query, rate) in queries.iter().zip(rates) {
-            match self.format {
-                OutputFormat::Tabular => out.line(&text(query, rate))?,
-                OutputFormat::Json => out.line(&json(query, rate))?,
-            }
+        let lines = match self.format {
+            OutputFormat::Tabular => texts(queries, &rates),
+            OutputFormat::Json => queries.iter().zip(rates).map(|(query, rate)| json(query, rate)).collect(),
+        };
+        for line in lines {
+            out.line(&line)?;
         }
         out.flush()?;
         Ok(())
+    }
+
+    /// On a terminal only: nothing may come for long.
+    fn greet(&self, queries: usize, spec: &JobSpec) {
+        if let Some(bars) = &self.bars {
+            let ends =
+                if spec.until_end { "ends when all that is there is done" } else { "Ctrl-C commits and ends it" };
+            let noun = if queries == 1 { "query" } else { "queries" };
+            bars.suspend(|| complain(&format!("{}: {queries} {noun}; {ends}", spec.name)));
+        }
     }
 
     fn note(&self, text: &str) {
@@ -132,11 +145,28 @@ impl Board {
     }
 }
 
-fn text(query: &QueryProgress, rate: u64) -> String {
-    format!(
-        "{}  {}  in {}  out {}  late {}  bad {}  lag {}  {rate} rows/s",
-        query.id, query.state, query.rows_in, query.rows_out, query.late, query.bad, query.lag
-    )
+/// A line a query; the numbers stand below each other.
+fn texts(queries: &[QueryProgress], rates: &[u64]) -> Vec<String> {
+    let names = queries.iter().map(|query| query.id.len()).max().unwrap_or(0);
+    let states: Vec<String> = queries.iter().map(|query| query.state.to_string()).collect();
+    let state_width = states.iter().map(String::len).max().unwrap_or(0).min(STATE_WIDTH_MAX);
+    let numbers: Vec<[u64; 6]> = queries
+        .iter()
+        .zip(rates)
+        .map(|(query, &rate)| [query.rows_in, query.rows_out, query.late, query.bad, query.lag, rate])
+        .collect();
+    let width = |i: usize| numbers.iter().map(|row| row[i].to_string().len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let line = |i: usize| {
+        let mut line = format!("{:names$}  {:state_width$}", queries[i].id, states[i]);
+        for (name, (number, width)) in
+            ["in", "out", "late", "bad", "lag", ""].iter().zip(numbers[i].iter().zip(&widths))
+        {
+            line.push_str(&format!("  {name}{}{number:>width$}", if name.is_empty() { "" } else { " " }));
+        }
+        line + " rows/s"
+    };
+    (0..queries.len()).map(line).collect()
 }
 
 fn json(query: &QueryProgress, rate: u64) -> String {
@@ -186,6 +216,30 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stand_below_each_other() {
+        let query = |id: &str, rows_in, state| QueryProgress {
+            id: id.into(),
+            rows_in,
+            rows_out: 1,
+            late: 0,
+            bad: 0,
+            lag: 0,
+            state,
+        };
+        let queries = [
+            query("CTAS_A_1", 12345, crate::engine::QueryState::Running),
+            query("Q", 7, crate::engine::QueryState::Blocked("the disk is full".into())),
+        ];
+        assert_eq!(
+            texts(&queries, &[100, 0]),
+            [
+                "CTAS_A_1  RUNNING     in 12345  out 1  late 0  bad 0  lag 0  100 rows/s",
+                "Q         BLOCKED: the disk is full  in     7  out 1  late 0  bad 0  lag 0    0 rows/s",
+            ]
+        );
+    }
 
     #[test]
     fn rates_are_of_the_last_looks() {

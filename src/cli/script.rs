@@ -6,7 +6,7 @@ use super::exit::Stop;
 use super::output::Output;
 use super::shell::{Flow, Shell};
 
-pub fn command(cli: &Cli, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<(), Stop> {
     let mut shell = Shell::new(engine, &cli.common);
     for text in &cli.execute {
         match shell.script("", text, out)? {

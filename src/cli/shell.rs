@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::engine::Session;
-use crate::error::Error;
+use crate::error::{Audience, Error};
 use crate::sql::{self, ast::Location};
 
 use super::args::Common;
@@ -18,8 +18,10 @@ const SCRIPT_DEPTH_MAX: usize = 16;
 
 /// One terminal's session on an engine.
 pub struct Shell<'a> {
-    pub engine: &'a Connected,
+    pub engine: &'a mut Connected,
     pub session: Session,
+    /// Somebody types.
+    pub interactive: bool,
     depth: usize,
 }
 
@@ -56,15 +58,16 @@ pub enum Flow {
     Exit,
     Clear,
     History,
+    Connect,
 }
 
 impl<'a> Shell<'a> {
-    pub fn new(engine: &'a Connected, common: &Common) -> Self {
+    pub fn new(engine: &'a mut Connected, common: &Common) -> Self {
         let session = Session {
             properties: common.set.iter().cloned().collect(),
             variables: common.define.iter().cloned().collect(),
         };
-        Shell { engine, session, depth: 0 }
+        Shell { engine, session, interactive: false, depth: 0 }
     }
 
     /// Runs one statement or command of `text` (the text it came from, to show places in; `name`: its file's name).
@@ -94,7 +97,16 @@ impl<'a> Shell<'a> {
     fn failed(&self, name: &str, text: &str, piece: &Piece, error: Error) -> Result<Flow, Stop> {
         let exit = error.audience.into();
         let prefix = if name.is_empty() { String::new() } else { format!("{name}: ") };
-        complain(&format!("{prefix}{}", describe(&placed(error, piece), text)));
+        // A place tells something of mistakes in the statement; the world's have none.
+        let error = match error.audience {
+            Audience::World if self.interactive && !self.engine.owner && is_owner_gone(&error) => {
+                Error::world("the process that held the data folder has ended")
+                    .hint("start it again and go on; or `connect`, which attaches to who holds the folder, or takes it")
+            }
+            Audience::World => Error { at: None, ..error },
+            _ => placed(error, piece),
+        };
+        complain(&format!("{prefix}{}", describe(&error, text)));
         Ok(Flow::Failed(exit))
     }
 
@@ -103,7 +115,7 @@ impl<'a> Shell<'a> {
         let (complete, rest) = pieces(text);
         for piece in complete.iter().chain(&rest) {
             match self.run(name, text, piece, out)? {
-                Flow::Done | Flow::Clear | Flow::History => {}
+                Flow::Done | Flow::Clear | Flow::History | Flow::Connect => {}
                 other => return Ok(other),
             }
         }
@@ -147,10 +159,16 @@ impl<'a> Shell<'a> {
             Command::Exit => return Ok(Flow::Exit),
             Command::Clear => return Ok(Flow::Clear),
             Command::History => return Ok(Flow::History),
+            Command::Connect => return Ok(Flow::Connect),
         }
         std::io::Write::flush(out)?;
         Ok(Flow::Done)
     }
+}
+
+/// Whether the engine that was attached to is there no more.
+fn is_owner_gone(error: &Error) -> bool {
+    error.what.contains("no process serves the data folder") || error.what.contains("closed the connection")
 }
 
 /// Moves an error's place from its statement to the text the statement stands in.

@@ -1,8 +1,9 @@
 //! What flows between operators: rows in columns.
 
-use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::compute::{filter, take};
+use arrow::compute::{FilterBuilder, take};
+use arrow::datatypes::Int64Type;
 
 use crate::error::{Error, Result};
 
@@ -63,13 +64,17 @@ impl Batch {
 impl Batch {
     /// The rows where `keep` is true.
     pub fn filter(&self, keep: &BooleanArray) -> Result<Batch> {
-        let bits = keep.values();
-        self.pick(
-            keep.true_count(),
-            &|column| filter(column, keep),
-            &|times| bits.set_indices().map(|row| times[row]).collect::<Vec<_>>().into(),
-            &|marks| bits.set_indices().map(|row| marks.value(row)).collect(),
-        )
+        // Which rows pass is worked out once for all columns.
+        let keep = FilterBuilder::new(keep).optimize().build();
+        let times = |times: &ScalarBuffer<i64>| -> Result<ScalarBuffer<i64>> {
+            let passed = keep.filter(&Int64Array::new(times.clone(), None)).map_err(arrow_error)?;
+            Ok(passed.as_primitive::<Int64Type>().values().clone())
+        };
+        let marks = |marks: &BooleanBuffer| -> Result<BooleanBuffer> {
+            let passed = keep.filter(&BooleanArray::new(marks.clone(), None)).map_err(arrow_error)?;
+            Ok(passed.as_boolean().values().clone())
+        };
+        self.pick(keep.count(), &|column| keep.filter(column), &times, &marks)
     }
 
     /// Rows by number, in that order; a row may be taken any number of times.
@@ -78,8 +83,8 @@ impl Batch {
         self.pick(
             rows.len(),
             &|column| take(column, &indices, None),
-            &|times| rows.iter().map(|&row| times[row as usize]).collect::<Vec<_>>().into(),
-            &|marks| BooleanBuffer::collect_bool(rows.len(), |i| marks.value(rows[i] as usize)),
+            &|times| Ok(rows.iter().map(|&row| times[row as usize]).collect::<Vec<_>>().into()),
+            &|marks| Ok(BooleanBuffer::collect_bool(rows.len(), |i| marks.value(rows[i] as usize))),
         )
     }
 
@@ -87,25 +92,28 @@ impl Batch {
         &self,
         rows: usize,
         column: &dyn Fn(&ArrayRef) -> arrow::error::Result<ArrayRef>,
-        times: &dyn Fn(&ScalarBuffer<i64>) -> ScalarBuffer<i64>,
-        marks: &dyn Fn(&BooleanBuffer) -> BooleanBuffer,
+        times: &dyn Fn(&ScalarBuffer<i64>) -> Result<ScalarBuffer<i64>>,
+        marks: &dyn Fn(&BooleanBuffer) -> Result<BooleanBuffer>,
     ) -> Result<Batch> {
         let all = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>> {
             columns.iter().map(|array| column(array).map_err(arrow_error)).collect()
         };
         let old = match &self.old {
-            Some(old) => Some(OldRows { columns: all(&old.columns)?, present: marks(&old.present) }),
+            Some(old) => Some(OldRows { columns: all(&old.columns)?, present: marks(&old.present)? }),
             None => None,
         };
-        let window = self.window.as_ref();
+        let window = match &self.window {
+            Some(window) => Some(WindowBounds { start: times(&window.start)?, end: times(&window.end)? }),
+            None => None,
+        };
         Ok(Batch {
             rows,
             columns: all(&self.columns)?,
             keys: self.keys,
-            row_time: times(&self.row_time),
-            window: window.map(|window| WindowBounds { start: times(&window.start), end: times(&window.end) }),
-            tombstone: self.tombstone.as_ref().map(marks),
-            null_key: self.null_key.as_ref().map(marks),
+            row_time: times(&self.row_time)?,
+            window,
+            tombstone: self.tombstone.as_ref().map(marks).transpose()?,
+            null_key: self.null_key.as_ref().map(marks).transpose()?,
             old,
             headers: self.headers.as_ref().map(|headers| column(headers).map_err(arrow_error)).transpose()?,
         })

@@ -16,6 +16,9 @@ pub struct ExchangeWriter {
     own: u32,
     data: Vec<u8>,
     spans: Vec<Span>,
+    places: Vec<u32>,
+    order: Vec<u32>,
+    ends: Vec<u32>,
 }
 
 impl ExchangeWriter {
@@ -26,36 +29,56 @@ impl ExchangeWriter {
             own: own % partitions,
             data: Vec::new(),
             spans: Vec::new(),
+            places: Vec::new(),
+            order: Vec::new(),
+            ends: Vec::new(),
         })
     }
 
-    /// Adds the batch's rows to `out`, one list of batches a partition. Rows keep their order.
-    pub fn split(&mut self, batch: Batch, out: &mut [Vec<Batch>]) -> Result<()> {
+    /// Adds the batch's rows to `out`, with the partition they go to. Rows keep their order.
+    pub fn split(&mut self, batch: Batch, out: &mut Vec<(u32, Batch)>) -> Result<()> {
         if self.partitions == 1 {
-            out[0].push(batch);
+            out.push((0, batch));
             return Ok(());
         }
+        self.place(&batch);
+        let mut start = 0;
+        for partition in 0..self.partitions {
+            let end = self.ends[partition as usize] as usize;
+            match end - start {
+                0 => {}
+                rows if rows == batch.rows => out.push((partition, batch.clone())),
+                _ => out.push((partition, batch.take(&self.order[start..end])?)),
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Sorts the rows' numbers by partition into `order`; where each partition ends in it goes to `ends`.
+    fn place(&mut self, batch: &Batch) {
         self.data.clear();
         self.spans.clear();
         let nulls: Option<&BooleanBuffer> = batch.null_key.as_ref();
         self.encoder.encode(batch.key_columns(), batch.rows, nulls, &mut self.data, &mut self.spans);
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.partitions as usize];
-        for (row, span) in self.spans.iter().enumerate() {
-            let partition = if span.is_null() {
-                self.own
-            } else {
-                let start = span.start as usize;
-                partition_for(&self.data[start..start + span.len as usize], self.partitions)
-            };
-            rows[partition as usize].push(row as u32);
+        let place = |span: &Span| match span.is_null() {
+            true => self.own,
+            false => partition_for(&self.data[span.start as usize..][..span.len as usize], self.partitions),
+        };
+        self.places.clear();
+        self.places.extend(self.spans.iter().map(place));
+        self.ends.clear();
+        self.ends.resize(self.partitions as usize + 1, 0);
+        self.places.iter().for_each(|place| self.ends[*place as usize + 1] += 1);
+        for partition in 1..self.ends.len() {
+            self.ends[partition] += self.ends[partition - 1];
         }
-        for (rows, out) in rows.iter().zip(out) {
-            if rows.len() == batch.rows {
-                out.push(batch.clone());
-            } else if !rows.is_empty() {
-                out.push(batch.take(rows)?);
-            }
+        // From here on an entry is where the partition's next row goes: at the end it is where the partition ends.
+        self.order.resize(batch.rows, 0);
+        for (row, place) in self.places.iter().enumerate() {
+            let next = &mut self.ends[*place as usize];
+            self.order[*next as usize] = row as u32;
+            *next += 1;
         }
-        Ok(())
     }
 }

@@ -48,8 +48,9 @@ pub struct Context {
     pub bad: u64,
 }
 
-/// Kept of one round; beyond it only the count goes on.
-pub const PROCESSING_ERRORS_MAX: usize = 1000;
+/// Kept of one task's round; beyond it only the count goes on. A round reads about a megabyte a partition: only rows that
+/// explode into many bad ones get there.
+pub const PROCESSING_ERRORS_MAX: usize = 1 << 20;
 
 /// One entry of the processing log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! ROWTIME from a column, where WITH (TIMESTAMP = ...) says so.
 
 use arrow::array::{Array, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow::buffer::ScalarBuffer;
 
 use crate::catalog::Source;
 use crate::error::{Error, Result};
@@ -21,6 +22,17 @@ impl RowTime {
         let pattern = timestamp.format.as_deref().map(Pattern::new).transpose();
         let pattern = pattern.map_err(|error| Error::statement(format!("TIMESTAMP_FORMAT: {error}")))?;
         Ok(Some(RowTime { column, pattern }))
+    }
+
+    /// The times of all rows, when every row has one.
+    pub fn all(&self, columns: &[ArrayRef]) -> Option<ScalarBuffer<i64>> {
+        let column = &columns[self.column];
+        let any = column.as_any();
+        let times = match any.downcast_ref::<Int64Array>() {
+            Some(column) => column.values(),
+            None => any.downcast_ref::<TimestampMillisecondArray>()?.values(),
+        };
+        (column.null_count() == 0 && times.iter().all(|time| *time >= 0)).then(|| times.clone())
     }
 
     /// The row's time in ms, or why it has none.

@@ -8,24 +8,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use crate::catalog::Source;
 use crate::dataflow::exchange::ExchangeWriter;
-use crate::dataflow::operator::ProcessingError;
+use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
-use crate::dataflow::{Batch, processing_log};
+use crate::dataflow::{Batch, Context, processing_log};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
 use crate::plan::{Plan, StageInput, Step};
 use crate::query::View;
 
-/// Bytes read from one partition in a round.
-const ROUND_BYTES_MAX: usize = 1 << 20;
+/// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
+const PARTITION_BYTES_MAX: usize = 1 << 20;
+const ROUND_BYTES_MAX: usize = 32 << 20;
+const PARTITION_BYTES_MIN: usize = 16 << 10;
 /// Encoded bytes that may wait for a commit; beyond it the query commits at once.
 pub const STAGED_BYTES_MAX: usize = 32 << 20;
+/// What an entry of the processing log takes, about.
+const ERROR_BYTES: usize = 512;
 /// Bytes fetched at a time when state is restored.
 const RESTORE_BYTES_MAX: usize = 4 << 20;
 
@@ -98,7 +103,8 @@ struct Reader {
     position: i64,
     /// Read up to here and no further.
     end: Option<i64>,
-    records: Records,
+    /// Read in the last round.
+    rows: usize,
 }
 
 enum Output {
@@ -115,6 +121,9 @@ pub struct Run {
     stages: Vec<Vec<StageTask>>,
     counters: Arc<Counters>,
     errors: Vec<ProcessingError>,
+    /// What was counted since the last commit: if that comes to nothing, it will be counted again.
+    uncommitted: Uncommitted,
+    buffers: Mutex<Vec<Records>>,
     /// Something happened since the last commit.
     dirty: bool,
 }
@@ -128,6 +137,14 @@ impl Run {
         let partitions = log
             .partitions(&scan.source.topic)
             .ok_or_else(|| Error::from(LogError::UnknownTopic(scan.source.topic.clone())))?;
+        let changelog = log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
+        if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
+            return Err(Error::statement(format!(
+                "topic '{}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
+                scan.source.topic
+            ))
+            .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+        }
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
         let mut stages = Vec::new();
         let last = spec.plan.stages.len() - 1;
@@ -157,7 +174,16 @@ impl Run {
             }
             stages.push(tasks);
         }
-        let mut run = Run { log, spec, stages, counters, errors: Vec::new(), dirty: false };
+        let mut run = Run {
+            log,
+            spec,
+            stages,
+            counters,
+            errors: Vec::new(),
+            uncommitted: Uncommitted::default(),
+            buffers: Mutex::default(),
+            dirty: false,
+        };
         run.restore()?;
         Ok(run)
     }
@@ -178,6 +204,19 @@ impl Run {
             .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
     }
 
+    /// An error when a topic has got more partitions than it reads: it must be opened anew.
+    pub fn check_partitions(&self) -> Result<()> {
+        let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
+        let topic = &reader.place.topic;
+        match self.log.partitions(topic) {
+            None => Err(LogError::UnknownTopic(topic.clone()).into()),
+            Some(partitions) if partitions as usize != self.stages[0].len() => {
+                Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Names of the topics it reads.
     pub fn topics(&self) -> Vec<String> {
         let topics = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
@@ -188,17 +227,13 @@ impl Run {
 
     /// One round. Gives the number of records read; 0 when there is nothing to read now.
     pub fn step(&mut self) -> Result<usize> {
-        let log = self.log.clone();
-        self.stages[0].par_iter_mut().try_for_each(|task| match &mut task.reader {
-            Some(reader) => reader.fetch(&*log),
-            None => Ok(()),
-        })?;
-        let rows =
-            self.stages[0].iter().filter_map(|task| task.reader.as_ref()).map(|reader| reader.records.len()).sum();
+        self.round(Phase::Rows)?;
+        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        let rows = readers.map(|reader| reader.rows).sum();
         if rows > 0 {
             self.dirty = true;
+            self.uncommitted.rows_in += rows as u64;
             self.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
-            self.round(Phase::Rows)?;
         }
         Ok(rows)
     }
@@ -217,7 +252,7 @@ impl Run {
         Ok(())
     }
 
-    fn append_staged(&self, transaction: &mut dyn Transaction, staged: &BTreeMap<u32, Records>) -> Result<()> {
+    fn append_staged(&self, transaction: &mut dyn Transaction, staged: &[(u32, Records)]) -> Result<()> {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
@@ -244,7 +279,7 @@ impl Run {
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum()
+        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors.len() * ERROR_BYTES
     }
 
     /// Bytes of its state, the rows for pull queries among them.
@@ -274,6 +309,8 @@ impl Run {
         self.flush()?;
         if !self.spec.durable {
             self.dirty = false;
+            // A reader's query has no place to keep them.
+            self.errors.clear();
             return Ok(());
         }
         let log = self.log.clone();
@@ -303,6 +340,7 @@ impl Run {
         }
         transaction.commit()?;
         self.errors.clear();
+        self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
@@ -310,28 +348,20 @@ impl Run {
         Ok(())
     }
 
-    fn made_visible(&mut self, staged: &BTreeMap<u32, Records>) {
-        let rows: usize = staged.values().map(Records::len).sum();
+    fn made_visible(&mut self, staged: &[(u32, Records)]) {
+        let rows: usize = staged.iter().map(|(_, records)| records.len()).sum();
         self.counters.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
-            for (partition, records) in staged {
-                view.apply(*partition, records);
-            }
+            view.apply(staged.iter().map(|(partition, records)| (*partition, records)));
         }
     }
 
-    /// The sink's records of all tasks, in the order of the tasks.
-    fn take_staged(&mut self) -> BTreeMap<u32, Records> {
-        let mut staged: BTreeMap<u32, Records> = BTreeMap::new();
+    /// The sink's records and their partitions, in the order of the tasks.
+    fn take_staged(&mut self) -> Vec<(u32, Records)> {
+        let mut staged = Vec::new();
         for task in self.stages.iter_mut().flatten() {
-            let Output::Sink(sink) = &mut task.output else { continue };
-            for (partition, records) in std::mem::take(&mut sink.staged) {
-                match staged.get_mut(&partition) {
-                    Some(others) => others.append(&records),
-                    None => {
-                        staged.insert(partition, records);
-                    }
-                }
+            if let Output::Sink(sink) = &mut task.output {
+                staged.extend(std::mem::take(&mut sink.staged));
             }
         }
         staged
@@ -347,32 +377,41 @@ impl Run {
     /// Drives all stages once.
     fn round(&mut self, phase: Phase) -> Result<()> {
         let partitions = self.stages[0].len();
+        let bytes_max = (ROUND_BYTES_MAX / partitions).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
+        let round = Round { phase, log: &*self.log, bytes_max, buffers: &self.buffers };
         let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
         for stage in &mut self.stages {
-            let outputs: Vec<Vec<Vec<Batch>>> = stage
-                .par_iter_mut()
-                .zip(std::mem::take(&mut inputs))
-                .map(|(task, input)| task.run(input, phase, partitions))
-                .collect::<Result<_>>()?;
+            let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
+            let outputs: Vec<Vec<(u32, Batch)>> = match stage.as_mut_slice() {
+                // Handing a single task to another thread and waiting for it would only take time.
+                [task] => vec![run((task, inputs.swap_remove(0)))?],
+                tasks => tasks.par_iter_mut().zip(inputs).map(run).collect::<Result<_>>()?,
+            };
             inputs = vec![Vec::new(); partitions];
-            for output in outputs {
-                for (input, mut batches) in inputs.iter_mut().zip(output) {
-                    input.append(&mut batches);
-                }
-            }
+            outputs.into_iter().flatten().for_each(|(partition, batch)| inputs[partition as usize].push(batch));
         }
         for task in self.stages.iter_mut().flatten() {
             let context = &mut task.task.context;
-            self.counters.late.fetch_add(std::mem::take(&mut context.late), Ordering::Relaxed);
-            self.counters.bad.fetch_add(std::mem::take(&mut context.bad), Ordering::Relaxed);
+            let (late, bad) = (std::mem::take(&mut context.late), std::mem::take(&mut context.bad));
+            self.uncommitted.late += late;
+            self.uncommitted.bad += bad;
+            self.counters.late.fetch_add(late, Ordering::Relaxed);
+            self.counters.bad.fetch_add(bad, Ordering::Relaxed);
             self.errors.append(&mut context.errors);
         }
-        self.errors.truncate(crate::dataflow::operator::PROCESSING_ERRORS_MAX);
         Ok(())
     }
 
-    /// Brings the state to that of the last commit.
+    /// Brings the state, and the rows for pull queries, to that of the last commit.
     fn restore(&mut self) -> Result<()> {
+        let log = self.log.clone();
+        let view = self.spec.sink.as_ref().and_then(|sink| sink.view.clone());
+        let load = || view.map_or(Ok(()), |view| view.load(&*log));
+        let (rows, state) = rayon::join(load, || self.restore_state());
+        rows.and(state)
+    }
+
+    fn restore_state(&mut self) -> Result<()> {
         let log = self.log.clone();
         let committed = self.spec.durable;
         self.stages[0].par_iter_mut().try_for_each(|task| match &mut task.reader {
@@ -399,6 +438,34 @@ impl Run {
     }
 }
 
+/// Counts since the last commit.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    rows_in: u64,
+    late: u64,
+    bad: u64,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.spec.durable {
+            self.counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
+            self.counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
+            self.counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What the tasks of a round share.
+struct Round<'a> {
+    phase: Phase,
+    log: &'a dyn Log,
+    /// Read from one partition.
+    bytes_max: usize,
+    /// For fetched records: as many as threads work at a time, not one a partition.
+    buffers: &'a Mutex<Vec<Records>>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Rows,
@@ -406,15 +473,15 @@ enum Phase {
 }
 
 impl StageTask {
-    /// Gives, for each partition, the batches that go there.
-    fn run(&mut self, input: Vec<Batch>, phase: Phase, partitions: usize) -> Result<Vec<Vec<Batch>>> {
+    /// Gives the batches for the next stage, each with the partition it goes to.
+    fn run(&mut self, input: Vec<Batch>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
         let mut made = Vec::new();
         for batch in input {
             self.task.push(batch, &mut made)?;
         }
-        match (phase, &mut self.reader) {
+        match (round.phase, &mut self.reader) {
             (Phase::Rows, Some(reader)) => {
-                if let Some(batch) = reader.scan.read(&mut reader.records, &mut self.task.context)? {
+                if let Some(batch) = reader.read(round, &mut self.task.context)? {
                     self.task.push(batch, &mut made)?;
                 }
             }
@@ -424,7 +491,6 @@ impl StageTask {
         let mut out = Vec::new();
         match &mut self.output {
             Output::Exchange(exchange) => {
-                out = vec![Vec::new(); partitions];
                 for batch in made {
                     exchange.split(batch, &mut out)?;
                 }
@@ -455,27 +521,59 @@ impl Reader {
         let (first, next) = log.offsets(&place)?;
         let is_table = plan.source.kind == crate::catalog::SourceKind::Table;
         let position = match (positions.get(&place), spec.start) {
-            (Some(position), _) => (*position).max(first),
+            (Some(position), _) => *position,
             // A table is its whole topic, wherever its readers start.
             (None, Start::Latest) if !is_table => next,
             (None, _) => first,
         };
-        Ok(Reader { scan, place, position, end: None, records: Records::default() })
+        Ok(Reader { scan, place, position, end: None, rows: 0 })
     }
 
-    fn fetch(&mut self, log: &dyn Log) -> Result<()> {
-        self.records.clear();
+    /// The next batch; None: there is nothing to read, or no row of it is left.
+    fn read(&mut self, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
+        self.rows = 0;
         if self.end.is_some_and(|end| self.position >= end) {
-            return Ok(());
+            return Ok(None);
         }
-        log.fetch(&self.place, self.position, ROUND_BYTES_MAX, &mut self.records)?;
-        self.position = self.position.max(self.records.next_offset);
+        let mut records = round.buffers.lock().pop().unwrap_or_default();
+        if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
+            round.buffers.lock().push(records);
+            return self.skip_removed(error, context).map(|()| None);
+        }
+        self.position = self.position.max(records.next_offset);
         if let Some(end) = self.end
             && self.position > end
         {
-            self.records.meta.retain(|meta| meta.offset < end);
+            records.meta.retain(|meta| meta.offset < end);
             self.position = end;
         }
+        self.rows = records.len();
+        let batch = self.scan.read(&mut records, context);
+        round.buffers.lock().push(records);
+        batch
+    }
+
+    /// Where records were removed before they were read (retention, `topic empty`), goes on behind them and says so.
+    fn skip_removed(&mut self, error: LogError, context: &mut Context) -> Result<()> {
+        let LogError::OffsetOutOfRange { first, .. } = error else { return Err(error.into()) };
+        if first <= self.position {
+            return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
+                .hint("DROP the query's stream or table and create it anew"));
+        }
+        context.error(ProcessingError {
+            kind: ErrorKind::Deserialization,
+            reason: format!(
+                "the records from offset {} up to {first} were removed from the topic before they were read",
+                self.position
+            ),
+            topic: Some(self.place.topic.clone()),
+            partition: Some(self.place.partition),
+            offset: Some(self.position),
+            row_time: None,
+            record: None,
+        });
+        self.position = first;
+        self.rows = 1;
         Ok(())
     }
 

@@ -172,6 +172,9 @@ impl ScanReader {
         let Some(timestamp) = &self.timestamp else {
             return records.meta.iter().map(|meta| meta.timestamp).collect::<Vec<i64>>().into();
         };
+        if let Some(times) = timestamp.all(columns) {
+            return times;
+        }
         let mut times = Vec::with_capacity(records.len());
         for (row, meta) in records.meta.iter().enumerate() {
             let is_tombstone = tombstone.is_some_and(|tombstone| tombstone.value(row));

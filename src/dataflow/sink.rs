@@ -26,9 +26,9 @@ pub struct SinkWriter {
     scratch: Vec<u8>,
     keys: Vec<Span>,
     values: Vec<Span>,
+    places: Vec<u32>,
     /// Encoded and not yet committed, a partition each.
     pub staged: BTreeMap<u32, Records>,
-    pub staged_rows: u64,
 }
 
 impl SinkWriter {
@@ -44,8 +44,8 @@ impl SinkWriter {
             scratch: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
+            places: Vec::new(),
             staged: BTreeMap::new(),
-            staged_rows: 0,
         })
     }
 
@@ -58,63 +58,62 @@ impl SinkWriter {
         self.scratch.clear();
         self.keys.clear();
         self.values.clear();
-        let mut bad = self.key.encode(
-            batch.key_columns(),
-            batch.rows,
-            batch.null_key.as_ref(),
-            &mut self.scratch,
-            &mut self.keys,
-        );
-        bad.extend(self.value.encode(
-            batch.value_columns(),
-            batch.rows,
-            batch.tombstone.as_ref(),
-            &mut self.scratch,
-            &mut self.values,
-        ));
+        let null_key = batch.null_key.as_ref();
+        let mut bad = self.key.encode(batch.key_columns(), batch.rows, null_key, &mut self.scratch, &mut self.keys);
+        let together = self.place(batch.rows);
+        // Rows that all go to one partition are encoded where they will be sent from.
+        let into = match together {
+            Some(partition) => &mut self.staged.entry(partition).or_default().data,
+            None => &mut self.scratch,
+        };
+        let (values, tombstone) = (batch.value_columns(), batch.tombstone.as_ref());
+        bad.extend(self.value.encode(values, batch.rows, tombstone, into, &mut self.values));
         let times = self.row_times(batch, &mut bad);
         let skip = report(bad, batch, context);
-        let mut keyless_rows = false;
-        for row in 0..batch.rows {
-            if skip.as_ref().is_some_and(|skip| skip[row]) {
-                continue;
+        let rows = (0..batch.rows).filter(|&row| skip.as_ref().is_none_or(|skip| !skip[row]));
+        match together {
+            Some(partition) => {
+                let records = self.staged.entry(partition).or_default();
+                records.meta.reserve(batch.rows);
+                for row in rows {
+                    let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
+                    push(records, key, self.values[row], times[row], batch, row);
+                }
             }
-            let key = self.keys[row];
-            let partition = if key.is_null() {
-                keyless_rows = true;
-                self.next_keyless
-            } else {
-                let start = key.start as usize;
-                partition_for(&self.scratch[start..start + key.len as usize], self.partitions)
-            };
-            self.stage(row, partition, times[row], batch);
-        }
-        if keyless_rows {
-            self.next_keyless = (self.next_keyless + 1) % self.partitions;
+            None => {
+                for row in rows {
+                    let records = self.staged.entry(self.places[row]).or_default();
+                    let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
+                    let value = records.put(slice(&self.scratch, self.values[row]));
+                    push(records, key, value, times[row], batch, row);
+                }
+            }
         }
         Ok(())
     }
 
-    fn stage(&mut self, row: usize, partition: u32, timestamp: i64, batch: &Batch) {
-        let records = self.staged.entry(partition).or_default();
-        let mut key = records.put(slice(&self.scratch, self.keys[row]));
-        if let (Some(kind), Some(window), false) = (self.window, &batch.window, key.is_null()) {
-            let (start, end) = (window.start[row], window.end[row]);
-            if kind == SourceWindow::Session {
-                records.data.extend_from_slice(&end.to_be_bytes());
-                key.len += 8;
-            }
-            records.data.extend_from_slice(&start.to_be_bytes());
-            key.len += 8;
+    /// Finds the partition of each row; gives the one that all go to, if they do.
+    fn place(&mut self, rows: usize) -> Option<u32> {
+        if self.partitions == 1 || rows == 0 {
+            return Some(0);
         }
-        let value = records.put(slice(&self.scratch, self.values[row]));
-        let headers = records.put(batch.headers.as_ref().and_then(|headers| header_bytes(headers, row)));
-        records.meta.push(RecordMeta { offset: 0, timestamp, key, value, headers });
-        self.staged_rows += 1;
+        let keyless = self.next_keyless;
+        let (scratch, partitions) = (&self.scratch, self.partitions);
+        let place = |key: &Span| slice(scratch, *key).map_or(keyless, |key| partition_for(key, partitions));
+        self.places.clear();
+        self.places.extend(self.keys.iter().map(place));
+        if self.keys.iter().any(|key| key.is_null()) {
+            self.next_keyless = (keyless + 1) % self.partitions;
+        }
+        let first = self.places[0];
+        self.places.iter().all(|place| *place == first).then_some(first)
     }
 
     fn row_times(&self, batch: &Batch, bad: &mut Vec<BadRow>) -> ScalarBuffer<i64> {
         let Some(timestamp) = &self.timestamp else { return batch.row_time.clone() };
+        if let Some(times) = timestamp.all(&batch.columns) {
+            return times;
+        }
         let mut times = Vec::with_capacity(batch.rows);
         for row in 0..batch.rows {
             let is_tombstone = batch.tombstone.as_ref().is_some_and(|tombstone| tombstone.value(row));
@@ -130,6 +129,38 @@ impl SinkWriter {
         }
         times.into()
     }
+}
+
+/// Puts a row's key among the records' bytes, its window behind it.
+#[inline]
+fn put_key(
+    records: &mut Records,
+    keys: &[u8],
+    key: Span,
+    window: Option<SourceWindow>,
+    batch: &Batch,
+    row: usize,
+) -> Span {
+    if key.is_null() {
+        return key;
+    }
+    let mut key = records.put(slice(keys, key));
+    if let (Some(kind), Some(window)) = (window, &batch.window) {
+        let (start, end) = (window.start[row], window.end[row]);
+        if kind == SourceWindow::Session {
+            records.data.extend_from_slice(&end.to_be_bytes());
+            key.len += 8;
+        }
+        records.data.extend_from_slice(&start.to_be_bytes());
+        key.len += 8;
+    }
+    key
+}
+
+#[inline]
+fn push(records: &mut Records, key: Span, value: Span, timestamp: i64, batch: &Batch, row: usize) {
+    let headers = records.put(batch.headers.as_ref().and_then(|headers| header_bytes(headers, row)));
+    records.meta.push(RecordMeta { offset: 0, timestamp, key, value, headers });
 }
 
 fn slice(data: &[u8], span: Span) -> Option<&[u8]> {

@@ -4,7 +4,7 @@ use arrow::array::{ArrayRef, Int64Array};
 use std::sync::Arc;
 
 use crate::dataflow::Batch;
-use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec, WindowKind, WindowSpec};
+use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
 use crate::dataflow::operator::{Context, Operator};
@@ -91,20 +91,11 @@ fn aggregation(spec: &plan::Aggregate) -> Result<Box<dyn Operator>> {
         key_types: spec.key_types.clone(),
         required: Vec::new(),
         calls,
-        window: spec.window.map(|window| window_spec(&window)),
+        window: spec.window,
         emit_final: spec.emit_final,
         table_input: spec.table_input,
     })?;
     Ok(if spec.window.is_some() { Box::new(WindowColumns { inner: aggregate }) } else { Box::new(aggregate) })
-}
-
-fn window_spec(window: &plan::Window) -> WindowSpec {
-    let kind = match window.kind {
-        plan::WindowKind::Tumbling { size_ms } => WindowKind::Tumbling { size_ms },
-        plan::WindowKind::Hopping { size_ms, advance_ms } => WindowKind::Hopping { size_ms, advance_ms },
-        plan::WindowKind::Session { gap_ms } => WindowKind::Session { gap_ms },
-    };
-    WindowSpec { kind, grace_ms: window.grace_ms, retention_ms: window.retention_ms }
 }
 
 /// Adds the bounds of an aggregation's windows as columns, so that expressions can read them.

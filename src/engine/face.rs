@@ -70,7 +70,7 @@ pub struct Listing {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Rows of a pull or push query, or lines of PRINT. Dropping it ends the query.
+/// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.
 pub struct RowStream {
     /// (name, type) of each column; the first `keys` are key columns. Empty for PRINT.
     pub columns: Vec<(String, SqlType)>,
@@ -80,6 +80,22 @@ pub struct RowStream {
     pub events: Receiver<RowEvent>,
     /// Called once when the reader goes away.
     pub on_drop: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl RowStream {
+    /// All rows until the end: of a pull query, or of a push query with a LIMIT.
+    pub fn collect(self) -> Result<Vec<Row>> {
+        let mut all = Vec::new();
+        while let Ok(event) = self.events.recv() {
+            match event {
+                RowEvent::Rows(rows) => all.extend(rows),
+                RowEvent::Line(_) => {}
+                RowEvent::End(_) => break,
+                RowEvent::Failed(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl Drop for RowStream {
@@ -99,7 +115,8 @@ impl std::fmt::Debug for RowStream {
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowEvent {
     Rows(Vec<Row>),
-    /// A line of PRINT.
+    /// A record of PRINT as a JSON object: `partition`, `offset`, `timestamp` (ms), `key`, `value`, `headers` and, of a
+    /// windowed key, `window` with `start` and `end` (ms). [`text_of`](crate::engine::shown::text_of) makes it a line for people.
     Line(String),
     /// The last event: `Limit Reached`, `Query Completed`.
     End(String),

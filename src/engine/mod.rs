@@ -6,10 +6,12 @@ mod change;
 mod face;
 mod insert;
 mod job;
+mod print;
 mod query;
 mod rows;
 pub mod settings;
 mod show;
+pub mod shown;
 mod standing;
 mod statement;
 mod stepped;
@@ -33,7 +35,7 @@ use crate::catalog::{Catalog, CommandLog, Source};
 use crate::dataflow::processing_log;
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
@@ -142,6 +144,28 @@ impl Engine {
             started: std::sync::Once::new(),
         };
         Ok(Engine { inner: Arc::new(inner) })
+    }
+
+    /// Runs a script: any number of statements, without the rows of SELECT and PRINT.
+    pub fn run(&self, sql: &str) -> Result<()> {
+        let mut session = Session::default();
+        for parsed in crate::sql::parse(sql)? {
+            self.execute(&mut session, &parsed.text).map_err(|error| error.at(parsed.at))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a pull query (a SELECT without EMIT).
+    pub fn pull(&self, sql: &str) -> Result<Vec<Row>> {
+        self.subscribe(sql)?.collect()
+    }
+
+    /// The rows of a push query (SELECT ... EMIT CHANGES) as they come, until the stream is dropped.
+    pub fn subscribe(&self, sql: &str) -> Result<RowStream> {
+        match self.execute(&mut Session::default(), sql)? {
+            Reply::Rows(rows) => Ok(rows),
+            _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
+        }
     }
 
     /// What exists now.

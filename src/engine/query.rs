@@ -150,7 +150,7 @@ impl Driver {
                 Err(_) => Error::internal("the query's thread panicked; please report this"),
             };
             match error.audience {
-                Audience::World => {
+                Audience::World if !error.lasting => {
                     self.set(QueryState::Blocked(error.to_string()));
                     if self.orders.stop.load(Ordering::Relaxed) {
                         return;
@@ -199,9 +199,12 @@ impl Driver {
             if run.is_dirty() && (due || (bounded && rows == 0)) {
                 run.commit()?;
                 last_commit = now();
+                run.check_partitions()?;
+                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 self.check_memory(&run)?;
             }
             if rows == 0 {
+                run.check_partitions()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 if bounded && run.at_end() && !run.is_dirty() {
                     return Ok(Ended::Finished);
@@ -243,10 +246,6 @@ impl Queries {
 
     pub fn remove(&mut self, id: &str) -> Option<QueryHandle> {
         self.handles.remove(id)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &QueryHandle> {
-        self.handles.values()
     }
 
     /// Stops all; tells all first, so that they stop side by side.

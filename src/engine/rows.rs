@@ -1,9 +1,9 @@
-//! Rows for a reader: pull queries, push queries, PRINT.
+//! Rows for a reader: pull queries, push queries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::analyze::{Target, analyze};
@@ -11,7 +11,7 @@ use crate::dataflow::{Batch, Counters, Run, RunSpec};
 use crate::engine::change::start;
 use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, Signal, TopicPartition};
+use crate::log::Signal;
 use crate::plan::Schema;
 use crate::query;
 use crate::sql::ast::{Query, SourceKind as Kind};
@@ -23,8 +23,6 @@ const EVENTS_MAX: usize = 64;
 const ROWS_MAX: usize = 1024;
 /// How long an idle query waits before it looks whether its reader is still there.
 const IDLE_WAIT: Duration = Duration::from_millis(200);
-/// Bytes PRINT reads at a time.
-const PRINT_BYTES_MAX: usize = 1 << 18;
 
 /// Answers a SELECT without EMIT.
 pub(super) fn pull_query(
@@ -213,149 +211,4 @@ fn rows(batch: &Batch, schema: &Schema) -> Vec<Row> {
             Row { values, tombstone }
         })
         .collect()
-}
-
-/// Answers PRINT: lines of a topic's records.
-pub(super) fn print(
-    inner: &Arc<Inner>,
-    topic: &str,
-    from_beginning: bool,
-    interval: Option<u64>,
-    limit: Option<u64>,
-) -> Result<RowStream> {
-    let partitions = inner.log.partitions(topic).ok_or_else(|| {
-        let topics = inner.log.topics();
-        let error = Error::statement(format!("Could not find topic '{topic}', or the user does not have permission."));
-        match crate::catalog::nearest(topic, topics.iter().map(String::as_str)) {
-            Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
-            None => error.hint("SHOW TOPICS; lists what there is"),
-        }
-    })?;
-    let mut positions = Vec::new();
-    for partition in 0..partitions {
-        let place = TopicPartition { topic: topic.to_string(), partition };
-        let (first, next) = inner.log.offsets(&place)?;
-        positions.push((place, if from_beginning { first } else { next }));
-    }
-    let (sender, events) = sync_channel(EVENTS_MAX);
-    let gone = Arc::new(AtomicBool::new(false));
-    let signal = Arc::new(Signal::default());
-    inner.log.watch(&[topic.to_string()], &signal);
-    let mut printer = Printer {
-        log: inner.log.clone(),
-        positions,
-        sender,
-        gone: gone.clone(),
-        signal: signal.clone(),
-        every: interval.unwrap_or(1).max(1),
-        seen: 0,
-        left: limit,
-    };
-    std::thread::Builder::new()
-        .name(format!("print {topic}"))
-        .spawn(move || printer.print())
-        .map_err(|error| Error::world(format!("no thread could be started: {error}")))?;
-    Ok(RowStream {
-        columns: Vec::new(),
-        query_id: None,
-        events,
-        on_drop: Some(Box::new(move || {
-            gone.store(true, Ordering::Relaxed);
-            signal.ring();
-        })),
-    })
-}
-
-struct Printer {
-    log: Arc<dyn Log>,
-    positions: Vec<(TopicPartition, i64)>,
-    sender: SyncSender<RowEvent>,
-    gone: Arc<AtomicBool>,
-    signal: Arc<Signal>,
-    every: u64,
-    seen: u64,
-    left: Option<u64>,
-}
-
-impl Printer {
-    fn print(&mut self) {
-        let last = match self.drive() {
-            Ok(true) => RowEvent::End("Topic printing ceased".to_string()),
-            Ok(false) => return,
-            Err(error) => RowEvent::Failed(error),
-        };
-        let _ = self.sender.send(last);
-    }
-
-    /// Whether the limit was reached; else the reader is gone.
-    fn drive(&mut self) -> Result<bool> {
-        let mut records = Records::default();
-        loop {
-            let mut read = 0;
-            for index in 0..self.positions.len() {
-                if self.left == Some(0) {
-                    return Ok(true);
-                }
-                let (place, position) = self.positions[index].clone();
-                self.log.fetch(&place, position, PRINT_BYTES_MAX, &mut records)?;
-                self.positions[index].1 = records.next_offset.max(position);
-                read += records.len();
-                for row in 0..records.len() {
-                    self.seen += 1;
-                    if (self.seen - 1) % self.every != 0 {
-                        continue;
-                    }
-                    if self.left == Some(0) {
-                        return Ok(true);
-                    }
-                    if self.sender.send(RowEvent::Line(line(&records, row, place.partition))).is_err() {
-                        return Ok(false);
-                    }
-                    if let Some(left) = &mut self.left {
-                        *left -= 1;
-                    }
-                }
-            }
-            if self.gone.load(Ordering::Relaxed) {
-                return Ok(false);
-            }
-            if read == 0 {
-                self.signal.wait(IDLE_WAIT);
-            }
-        }
-    }
-}
-
-/// `rowtime: 2013-01-01T10:00:00.000Z, key: UA, value: {...}, partition: 0`
-fn line(records: &Records, row: usize, partition: u32) -> String {
-    let meta = &records.meta[row];
-    let time = crate::types::text::iso_timestamp(meta.timestamp);
-    format!(
-        "rowtime: {time}Z, key: {}, value: {}, partition: {partition}",
-        shown(records.key(row)),
-        shown(records.value(row))
-    )
-}
-
-fn shown(bytes: Option<&[u8]>) -> String {
-    use base64::Engine as _;
-    match bytes.map(|bytes| (std::str::from_utf8(bytes), bytes)) {
-        None => "<null>".to_string(),
-        Some((Ok(text), _)) if !text.contains(|c: char| c.is_control() && c != '\t') => text.to_string(),
-        Some((_, bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes),
-    }
-}
-
-/// Rows of a stream that has ended, for tests and embedding programs.
-pub fn collect(events: &Receiver<RowEvent>) -> Result<Vec<Row>> {
-    let mut all = Vec::new();
-    while let Ok(event) = events.recv() {
-        match event {
-            RowEvent::Rows(rows) => all.extend(rows),
-            RowEvent::Line(_) => {}
-            RowEvent::End(_) => break,
-            RowEvent::Failed(error) => return Err(error),
-        }
-    }
-    Ok(all)
 }

@@ -8,7 +8,8 @@ use crate::dataflow::Counters;
 use crate::engine::{Drive, Inner, Listing, Session, settings};
 use crate::error::{Error, Result};
 use crate::expr::functions;
-use crate::plan::{Plan, StageInput, Step};
+use crate::log::LogError;
+use crate::plan::{Plan, StageInput, Step, WindowKind};
 use crate::sql::ast::{Explained, Ident, Show, Statement};
 
 pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Listing> {
@@ -93,11 +94,15 @@ fn sources(inner: &Inner, kind: SourceKind) -> Listing {
 fn topics(inner: &Inner, all: bool) -> Result<Listing> {
     let mut rows = Vec::new();
     for name in inner.log.topics() {
-        let hidden = name.starts_with("_confluent");
-        if hidden && !all {
+        let described = match inner.log.describe_topic(&name) {
+            Ok(described) => described,
+            // Deleted by somebody just now.
+            Err(LogError::UnknownTopic(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if described.internal && !all {
             continue;
         }
-        let described = inner.log.describe_topic(&name)?;
         let records: i64 = described.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
         rows.push(vec![name, described.partitions.len().to_string(), records.to_string()]);
     }
@@ -109,17 +114,14 @@ fn queries(inner: &Inner) -> Listing {
     let rows = catalog
         .queries()
         .map(|query| {
-            let topic = catalog.source(&query.sink).map_or(String::new(), |sink| sink.topic.clone());
             let facts = query_facts(inner, &query.id);
             let fact = |name: &str| {
                 facts.iter().find(|(other, _)| other == name).map_or("-".to_string(), |(_, value)| value.clone())
             };
             vec![
                 query.id.clone(),
-                "PERSISTENT".to_string(),
                 fact("State"),
                 query.sink.clone(),
-                topic,
                 fact("Rows in"),
                 fact("Rows out"),
                 fact("Late"),
@@ -131,19 +133,7 @@ fn queries(inner: &Inner) -> Listing {
         .collect();
     listing(
         "queries",
-        &[
-            "Query ID",
-            "Query Type",
-            "Status",
-            "Sink Name",
-            "Sink Kafka Topic",
-            "Rows In",
-            "Rows Out",
-            "Late",
-            "Bad",
-            "Lag",
-            "Query String",
-        ],
+        &["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag", "Query String"],
         rows,
     )
 }
@@ -194,36 +184,39 @@ pub(super) fn describe(inner: &Inner, name: &Ident, extended: bool) -> Result<Li
             .at(name.at));
     };
     let mut described = describe_source(source);
+    let facts = &mut described.facts;
+    let topic = inner.log.describe_topic(&source.topic).ok();
+    facts.push(("Partitions".to_string(), topic.as_ref().map_or(0, |topic| topic.partitions.len()).to_string()));
+    let readers: Vec<&str> = catalog.readers_of(&name.text).map(|query| query.id.as_str()).collect();
+    if !readers.is_empty() {
+        facts.push(("Read by".to_string(), readers.join(", ")));
+    }
+    for query in catalog.writers_of(&name.text) {
+        facts.push(("Written by".to_string(), query_line(inner, &query.id, extended)));
+    }
     if extended {
-        let join = |ids: Vec<&str>| if ids.is_empty() { "-".to_string() } else { ids.join(", ") };
-        let facts = &mut described.facts;
-        facts.push(("Statement".to_string(), source.statement.clone()));
-        facts.push((
-            "Read by".to_string(),
-            join(catalog.readers_of(&name.text).map(|query| query.id.as_str()).collect()),
-        ));
-        facts.push((
-            "Written by".to_string(),
-            join(catalog.writers_of(&name.text).map(|query| query.id.as_str()).collect()),
-        ));
-        if let Ok(topic) = inner.log.describe_topic(&source.topic) {
+        if let Some(topic) = topic {
+            let records: i64 = topic.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
             let bytes: u64 = topic.partitions.iter().map(|part| part.bytes).sum();
-            facts.push(("Partitions".to_string(), topic.partitions.len().to_string()));
+            let offsets: Vec<String> =
+                topic.partitions.iter().map(|part| format!("{}-{}", part.first_offset, part.next_offset)).collect();
+            facts.push(("Records".to_string(), records.to_string()));
             facts.push(("Bytes".to_string(), bytes.to_string()));
-            for (index, part) in topic.partitions.iter().enumerate() {
-                facts.push((
-                    format!("Partition {index}"),
-                    format!("offsets {} to {}", part.first_offset, part.next_offset),
-                ));
-            }
+            facts.push(("Offsets".to_string(), offsets.join(" ")));
         }
-        for query in catalog.writers_of(&name.text) {
-            for (fact, value) in query_facts(inner, &query.id) {
-                facts.push((format!("{} {}", query.id, fact.to_lowercase()), value));
-            }
-        }
+        facts.push(("Statement".to_string(), source.statement.clone()));
     }
     Ok(described)
+}
+
+/// `CTAS_T_1 RUNNING`, and, where asked, its counts.
+fn query_line(inner: &Inner, id: &str, counts: bool) -> String {
+    let facts = query_facts(inner, id).into_iter();
+    let said: Vec<String> = facts
+        .take(if counts { usize::MAX } else { 1 })
+        .map(|(name, value)| if name == "State" { value } else { format!("{} {value}", name.to_lowercase()) })
+        .collect();
+    format!("{id} {}", said.join(", "))
 }
 
 fn describe_source(source: &Source) -> Listing {
@@ -244,7 +237,10 @@ fn describe_source(source: &Source) -> Listing {
         ("Kafka topic".to_string(), source.topic.clone()),
     ];
     match source.window {
-        Some(SourceWindow::Time { size_ms, .. }) => facts.push(("Window".to_string(), format!("{size_ms} ms"))),
+        Some(SourceWindow::Time { size_ms, hopping }) => {
+            let kind = if hopping { "HOPPING" } else { "TUMBLING" };
+            facts.push(("Window".to_string(), format!("{kind}, SIZE {}", duration(size_ms))));
+        }
         Some(SourceWindow::Session) => facts.push(("Window".to_string(), "SESSION".to_string())),
         None => {}
     }
@@ -308,9 +304,9 @@ pub(super) fn explain(inner: &Inner, what: &Explained, settings: &BTreeMap<Strin
             let sink = inner.sinks.read().get(&query.id).cloned();
             let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
             let mut text = format!("ID: {}\nSQL: {}\n", query.id, query.statement);
-            for (fact, value) in query_facts(inner, &query.id) {
-                text.push_str(&format!("{fact}: {value}\n"));
-            }
+            let facts = query_facts(inner, &query.id).into_iter();
+            let facts: Vec<String> = facts.map(|(fact, value)| format!("{fact}: {value}")).collect();
+            text.push_str(&format!("{}\n\n", facts.join(", ")));
             text.push_str(&plan_text(&sink.analyzed.plan, Some(&sink.source)));
             Ok(text)
         }
@@ -366,6 +362,26 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
     lines.iter().enumerate().map(|(depth, line)| format!("{}> {line}\n", "  ".repeat(depth))).collect()
 }
 
+fn window_text(kind: &WindowKind) -> String {
+    match *kind {
+        WindowKind::Tumbling { size_ms } => format!("TUMBLING, SIZE {}", duration(size_ms)),
+        WindowKind::Hopping { size_ms, advance_ms } => {
+            format!("HOPPING, SIZE {}, ADVANCE BY {}", duration(size_ms), duration(advance_ms))
+        }
+        WindowKind::Session { gap_ms } => format!("SESSION, {}", duration(gap_ms)),
+    }
+}
+
+/// A time in the largest unit that leaves no fraction.
+fn duration(ms: i64) -> String {
+    const UNITS: [(&str, i64); 4] =
+        [("DAYS", 86_400_000), ("HOURS", 3_600_000), ("MINUTES", 60_000), ("SECONDS", 1000)];
+    match UNITS.iter().find(|(_, unit)| ms != 0 && ms % unit == 0) {
+        Some((name, unit)) => format!("{} {name}", ms / unit),
+        None => format!("{ms} MILLISECONDS"),
+    }
+}
+
 fn step_text(step: &Step) -> String {
     match step {
         Step::Filter { name, .. } => format!("[ FILTER ] {name}"),
@@ -374,13 +390,52 @@ fn step_text(step: &Step) -> String {
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
             let window = match aggregate.window {
-                Some(window) => {
-                    format!(", {:?}, grace {} ms, retention {} ms", window.kind, window.grace_ms, window.retention_ms)
-                }
+                Some(window) => format!(
+                    ", {}, RETENTION {}, GRACE PERIOD {}",
+                    window_text(&window.kind),
+                    duration(window.retention_ms),
+                    duration(window.grace_ms)
+                ),
                 None => String::new(),
             };
             let last = if aggregate.emit_final { ", final results only" } else { "" };
             format!("[ AGGREGATE ] {}{window}{last}", calls.join(", "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Face, Options, Reply};
+
+    #[test]
+    fn times_have_their_largest_unit() {
+        let shown: Vec<String> = [0, 1, 1500, 2000, 90_000, 120_000, 86_400_000].map(duration).into();
+        let expected =
+            ["0 MILLISECONDS", "1 MILLISECONDS", "1500 MILLISECONDS", "2 SECONDS", "90 SECONDS", "2 MINUTES", "1 DAYS"];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_table_tells_its_window_and_who_writes_it() {
+        let engine = Engine::stepped(Options::default()).unwrap();
+        let mut session = Session::default();
+        let mut run = |statement: &str| engine.execute(&mut session, statement).unwrap();
+        run("CREATE STREAM s (id INT KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=3);");
+        run("CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 90 SECONDS) GROUP BY id;");
+        let mut facts = |statement: &str| match run(statement) {
+            Reply::Listing(listing) => listing.facts,
+            other => panic!("{other:?}"),
+        };
+        let of_table = facts("DESCRIBE t;");
+        let fact = |facts: &[(String, String)], name: &str| {
+            facts.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+        };
+        assert_eq!(fact(&of_table, "Window").as_deref(), Some("TUMBLING, SIZE 90 SECONDS"));
+        assert_eq!(fact(&of_table, "Partitions").as_deref(), Some("3"));
+        assert!(fact(&of_table, "Written by").is_some_and(|text| text.ends_with(" RUNNING")), "{of_table:?}");
+        assert!(fact(&facts("DESCRIBE s;"), "Read by").is_some_and(|text| text.starts_with("CTAS_T_")));
+        assert_eq!(fact(&facts("DESCRIBE s EXTENDED;"), "Records").as_deref(), Some("0"));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::rows::{print, pull_query, push_query};
+use crate::engine::print::{Printed, print};
+use crate::engine::rows::{pull_query, push_query};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
 use crate::sql;
@@ -45,7 +46,8 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         Statement::Select(query) if query.emit.is_some() => push_query(inner, query, &properties).map(Reply::Rows),
         Statement::Select(query) => pull_query(inner, query, &properties).map(Reply::Rows),
         Statement::Print { topic, from_beginning, interval, limit } => {
-            print(inner, &topic.text, *from_beginning, *interval, *limit).map(Reply::Rows)
+            let printed = Printed { from_beginning: *from_beginning, interval: *interval, limit: *limit };
+            print(inner, topic, printed).map(Reply::Rows)
         }
         Statement::Show(what) => show::show(inner, what, session).map(Reply::Listing),
         Statement::Describe { name, extended } => show::describe(inner, name, *extended).map(Reply::Listing),

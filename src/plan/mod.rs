@@ -123,7 +123,9 @@ pub struct AggregateStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub kind: WindowKind,
+    /// How long after its end a window still takes rows, in stream time.
     pub grace_ms: i64,
+    /// How long after its start (of a session: its end) a window is kept; at least size (gap) and grace.
     pub retention_ms: i64,
 }
 

@@ -19,8 +19,8 @@ fn a_pull_query_is_a_table_or_json_lines() {
 +----+-------------+
 | ID | NAME        |
 +----+-------------+
-| 1  | 한          |
-| 2  | <TOMBSTONE> |
+|  1 | 한          |
+|  2 | <TOMBSTONE> |
 +----+-------------+
 ";
     assert_eq!(text, expected);
@@ -29,14 +29,14 @@ fn a_pull_query_is_a_table_or_json_lines() {
 }
 
 #[test]
-fn a_push_query_has_its_header_first_and_fits_the_terminal() {
+fn a_push_query_has_room_for_longer_values_and_fits_the_terminal() {
     let (text, _) = shown("PUSH", OutputFormat::Tabular, Some(33));
     let expected = "\
 +-------------+-----------------+
 | ID          | NAME            |
 +-------------+-----------------+
-| 1           | 한              |
-| 2           | <TOMBSTONE>     |
+|           1 | 한              |
+|           2 | <TOMBSTONE>     |
 +-------------+-----------------+
 Limit Reached
 ";
@@ -64,7 +64,14 @@ fn listings_texts_and_lines() {
     assert_eq!(text, "{\"Folder\":\"D\"}\n{\"Name\":\"S\",\"Topic\":\"t\"}\n");
     assert_eq!(shown("TEXT", OutputFormat::Tabular, None).0, "two\nlines\n");
     assert_eq!(shown("TEXT", OutputFormat::Json, None).0, "{\"text\":\"two\\nlines\\n\"}\n");
+    assert_eq!(shown("ROWS", OutputFormat::Tabular, Some(80)).0.lines().last(), Some("2 rows"));
     assert_eq!(shown("LINES", OutputFormat::Tabular, None).0, "key: a, value: 1\n");
     let (text, _) = shown("CREATE", OutputFormat::Json, None);
     assert_eq!(text, "{\"message\":\"Done\",\"query_id\":null,\"warnings\":[]}\n");
+}
+
+#[test]
+fn long_lines_of_a_text_go_on_indented() {
+    assert_eq!(folded("ab\n  > one two three four", Some(16)), "ab\n  > one two\n      three four");
+    assert_eq!(folded("a b c", None), "a b c");
 }

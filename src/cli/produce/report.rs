@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::cli::exit::{Exit, Stop, complain};
 use crate::cli::output::{Output, OutputFormat};
@@ -123,7 +123,9 @@ fn bar(bytes: Option<u64>, count: Option<u64>) -> ProgressBar {
         (None, None) => (ProgressBar::new_spinner(), "{spinner} {pos} records {elapsed} ({per_sec})"),
     };
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => bar.with_style(style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+            let _ = write!(to, "{:.0}/s", state.per_sec());
+        })),
         Err(_) => bar,
     }
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use crate::cli::output::{OutputFormat, Wrap};
 
 pub const HELP: &str = "\
-Statements end with `;` and may take several lines. SHOW STREAMS; SHOW TABLES; SHOW TOPICS; SHOW QUERIES;
-SHOW FUNCTIONS; DESCRIBE <name>; PRINT '<topic>' FROM BEGINNING; tell what is there.
+Statements end with `;` and may take several lines. What there is, tell:
+  SHOW STREAMS; SHOW TABLES; SHOW TOPICS; SHOW QUERIES; SHOW FUNCTIONS;
+  SHOW PROPERTIES; DESCRIBE <name>; DESCRIBE FUNCTION <name>;
+  EXPLAIN <query>; PRINT '<topic>' FROM BEGINNING;
 
 Of the terminal itself:
   help                        this text
@@ -14,7 +16,9 @@ Of the terminal itself:
   run script '<file>'         runs the statements of a file
   spool '<file>' | spool off  writes what is shown to a file, too
   set cli column-width <n>    width of a column; 0: what fits
-  set cli wrap on|off         whether long values go on in the next line or are cut
+  set cli wrap on|off         whether long values go on below or are cut
+  connect                     takes the data folder, or attaches to who has it,
+                              after the process that had it has ended
   history                     the statements so far
   clear                       clears the screen
   version                     the version of millpond
@@ -26,6 +30,7 @@ pub enum Command {
     Help,
     Exit,
     Clear,
+    Connect,
     History,
     Version,
     Output(Option<OutputFormat>),
@@ -47,6 +52,7 @@ impl Command {
             ["help" | "?"] => Command::Help,
             ["exit" | "quit"] => Command::Exit,
             ["clear"] => Command::Clear,
+            ["connect"] => Command::Connect,
             ["history"] => Command::History,
             ["version"] => Command::Version,
             ["output"] => Command::Output(None),

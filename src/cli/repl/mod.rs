@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::sql::ast::Location;
 
 use super::args::Cli;
-use super::connect::{Connected, Connection, Purpose};
-use super::exit::{Exit, Stop, complain};
+use super::connect::{Connected, Connection, Purpose, connect};
+use super::exit::{Exit, Stop, complain, describe};
 use super::interrupt::Watch;
 use super::output::Output;
 use super::shell::{Flow, Piece, Shell, pieces};
@@ -27,7 +27,7 @@ const PROMPT: &str = "millpond> ";
 const HISTORY_FILE: &str = "history.txt";
 const HISTORY_ENTRIES_MAX: usize = 10_000;
 
-pub fn command(cli: &Cli, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<(), Stop> {
     let mut shell = Shell::new(engine, &cli.common);
     if std::io::stdin().is_terminal() {
         interactive(&mut shell, &cli.common.connection(Purpose::Engine)?, out)
@@ -37,6 +37,7 @@ pub fn command(cli: &Cli, engine: &Connected, out: &mut Output) -> Result<(), St
 }
 
 fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
+    shell.interactive = true;
     out.line(&banner(connection, shell.engine.owner))?;
     out.flush()?;
     let mut editor = editor(shell)?;
@@ -60,11 +61,40 @@ fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output)
             Flow::Exit => break,
             Flow::Clear => editor.clear_screen().map_err(|error| terminal_error(&error))?,
             Flow::History => show_history(editor.history(), out)?,
+            Flow::Connect => reconnect(shell, connection, &mut editor, out)?,
             Flow::Done | Flow::Interrupted | Flow::Failed(_) => {}
         }
     }
     out.spool_off()?;
     Ok(())
+}
+
+/// Attaches to whoever holds the folder now; where nobody does, this process takes it.
+fn reconnect(
+    shell: &mut Shell<'_>,
+    connection: &Connection,
+    editor: &mut Editor<SqlHelper, FileHistory>,
+    out: &mut Output,
+) -> Result<(), Stop> {
+    if !shell.engine.owner {
+        match connect(connection) {
+            Ok(engine) => *shell.engine = engine,
+            Err(error) => {
+                complain(&describe(&error, ""));
+                return Ok(());
+            }
+        }
+        editor.set_helper(Some(helper(shell)));
+    }
+    out.line(match shell.engine.owner {
+        true => "This process holds the data folder; its queries run here.",
+        false => "Attached to the process that holds the data folder.",
+    })?;
+    Ok(out.flush()?)
+}
+
+fn helper(shell: &Shell<'_>) -> SqlHelper {
+    SqlHelper::new(Arc::clone(&shell.engine.face), shell.engine.functions.clone())
 }
 
 fn terminal_error(error: &ReadlineError) -> Stop {
@@ -80,7 +110,7 @@ fn editor(shell: &Shell<'_>) -> Result<Editor<SqlHelper, FileHistory>, Stop> {
         .auto_add_history(false)
         .build();
     let mut editor = Editor::with_config(config).map_err(|error| terminal_error(&error))?;
-    editor.set_helper(Some(SqlHelper::new(Arc::clone(&shell.engine.face), shell.engine.functions.clone())));
+    editor.set_helper(Some(helper(shell)));
     Ok(editor)
 }
 
@@ -138,7 +168,7 @@ fn typed(shell: &mut Shell<'_>, input: &str, out: &mut Output) -> Result<Flow, S
 fn show_history(history: &FileHistory, out: &mut Output) -> Result<(), Stop> {
     for i in 0..history.len() {
         if let Ok(Some(found)) = history.get(i, SearchDirection::Forward) {
-            out.line(&format!("{:4}  {}", i + 1, found.entry))?;
+            out.line(&format!("{:4}  {}", i + 1, found.entry.replace('\n', "\n      ")))?;
         }
     }
     out.flush()?;
@@ -164,7 +194,7 @@ fn piped(shell: &mut Shell<'_>, input: &mut dyn BufRead, out: &mut Output) -> Re
                 Flow::Exit => return failed.map_or(Ok(()), |exit| Err(Stop::Said(exit))),
                 Flow::Failed(exit) => failed = failed.or(Some(exit)),
                 Flow::History => complain("a session that doesn't come from a terminal has no history"),
-                Flow::Done | Flow::Interrupted | Flow::Clear => {}
+                Flow::Done | Flow::Interrupted | Flow::Clear | Flow::Connect => {}
             }
         }
         if read == 0 {

@@ -7,10 +7,10 @@ use super::*;
 
 /// What a piped session asks the engine, its output, and how it ends.
 fn piped_session(input: &str) -> (Vec<String>, String, Result<(), Stop>) {
-    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut engine, face) = connected(&FakeLog::with_topic("t", 1));
     let (mut out, memory) = Output::into_memory(OutputFormat::Tabular, None);
     let common = Cli::try_parse_from(["millpond"]).unwrap().common;
-    let result = piped(&mut Shell::new(&engine, &common), &mut input.as_bytes(), &mut out);
+    let result = piped(&mut Shell::new(&mut engine, &common), &mut input.as_bytes(), &mut out);
     out.flush().unwrap();
     (face.asked.lock().clone(), memory.text(), result)
 }
@@ -32,10 +32,10 @@ fn a_failure_in_a_pipe_stops_nothing_but_is_told() {
 
 #[test]
 fn a_paste_brings_commands_and_statements() {
-    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut engine, face) = connected(&FakeLog::with_topic("t", 1));
     let (mut out, _) = Output::into_memory(OutputFormat::Tabular, None);
     let common = Cli::try_parse_from(["millpond"]).unwrap().common;
-    let mut shell = Shell::new(&engine, &common);
+    let mut shell = Shell::new(&mut engine, &common);
     let flow = typed(&mut shell, "output json\nA\n1; B;\n", &mut out).unwrap();
     assert!(matches!(flow, Flow::Done));
     assert_eq!(out.format, OutputFormat::Json);

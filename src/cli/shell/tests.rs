@@ -11,9 +11,9 @@ fn common() -> Common {
 
 #[test]
 fn a_script_stops_at_its_first_error() {
-    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut engine, face) = connected(&FakeLog::with_topic("t", 1));
     let (mut out, memory) = Output::into_memory(OutputFormat::Tabular, None);
-    let mut shell = Shell::new(&engine, &common());
+    let mut shell = Shell::new(&mut engine, &common());
     let flow = shell.script("x.sql", "A 1; -- c\n B; FAIL\n x; C;", &mut out).unwrap();
     assert!(matches!(flow, Flow::Failed(Exit::Failed)));
     assert_eq!(*face.asked.lock(), ["A 1;", "B;", "FAIL\n x;"]);
@@ -38,9 +38,9 @@ fn commands_of_the_terminal_work_in_scripts() {
     let folder = tempfile::tempdir().unwrap();
     let (inner, spool) = (folder.path().join("inner.sql"), folder.path().join("spool.txt"));
     std::fs::write(&inner, "SET 1; TEXT").unwrap();
-    let (engine, face) = connected(&FakeLog::with_topic("t", 1));
+    let (mut engine, face) = connected(&FakeLog::with_topic("t", 1));
     let (mut out, memory) = Output::into_memory(OutputFormat::Tabular, None);
-    let mut shell = Shell::new(&engine, &common());
+    let mut shell = Shell::new(&mut engine, &common());
     let text = format!(
         "output json; SPOOL '{}'; A; SPOOL OFF; output tabular; RUN SCRIPT '{}'; B; exit; C;",
         spool.display(),
@@ -61,8 +61,8 @@ fn a_script_that_runs_itself_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("self.sql");
     std::fs::write(&path, format!("RUN SCRIPT '{}';", path.display())).unwrap();
-    let (engine, _) = connected(&FakeLog::with_topic("t", 1));
+    let (mut engine, _) = connected(&FakeLog::with_topic("t", 1));
     let (mut out, _) = Output::into_memory(OutputFormat::Tabular, None);
-    let flow = Shell::new(&engine, &common()).script_file(&path, &mut out).unwrap();
+    let flow = Shell::new(&mut engine, &common()).script_file(&path, &mut out).unwrap();
     assert!(matches!(flow, Flow::Failed(Exit::Failed)));
 }

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::show::{Place, json_line, text_line};
 use crate::cli::args::{ConsumeOptions, StartOffset};
 use crate::cli::connect::Connected;
 use crate::cli::exit::Stop;
 use crate::cli::interrupt::Watch;
 use crate::cli::output::{Output, OutputFormat};
+use crate::engine::shown::{Place, json_line, text_line};
 use crate::log::{Log, LogError, Records, Signal, TopicPartition};
 
 const FETCH_BYTES: usize = 1 << 20;

@@ -1,8 +1,6 @@
 //! `millpond topic ...`: topics without SQL.
 
 mod consume;
-mod layout_shower;
-mod show;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,11 +12,8 @@ use super::connect::Connected;
 use super::exit::Stop;
 use super::output::{Output, OutputFormat};
 use super::produce;
-use super::table::{self, Look};
+use super::table::{self, Column, Look};
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
-
-pub use layout_shower::LayoutShower;
-pub use show::TextShower;
 
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let log = engine.log.as_ref();
@@ -163,6 +158,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
         vec![config.name.clone(), config.value.clone(), origin.to_owned()]
     });
     let configs: Vec<_> = configs.collect();
+    out.line("")?;
     show_table(&["Config", "Value", "Origin"], &configs, out)?;
     out.flush()?;
     Ok(())
@@ -171,7 +167,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
 fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Result<(), Stop> {
     let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
     let look = Look { wrap: out.wrap, column_width: out.column_width };
-    let table = table::whole(&columns, rows, out.width(), look);
+    let table = table::whole(&Column::of(&columns, rows), rows, out.width(), look);
     Ok(out.line(&table)?)
 }
 

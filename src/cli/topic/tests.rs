@@ -22,7 +22,7 @@ fn topic(line: &str) -> (String, Result<(), Stop>) {
 #[test]
 fn topics_are_told() {
     let (text, _) = topic("topic list");
-    assert!(text.contains("| t     | 2          | 0       | 0     |") && !text.contains("_own"), "{text}");
+    assert!(text.contains("| t     |          2 |       0 |     0 |") && !text.contains("_own"), "{text}");
     assert_eq!(topic("topic list --all --output json").0.lines().count(), 2);
     let line = topic("topic describe t --output json").0;
     let described: serde_json::Value = serde_json::from_str(&line).unwrap();

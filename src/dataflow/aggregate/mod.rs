@@ -39,6 +39,7 @@ use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context, Operator};
 use crate::error::{Error, Result};
 use crate::log::Records;
+use crate::plan::{Window, WindowKind};
 use crate::state::Keys;
 use crate::types::SqlType;
 
@@ -56,7 +57,7 @@ pub struct AggregateSpec {
     /// Value columns carried along unaggregated: none yet, LATEST_BY_OFFSET does that.
     pub required: Vec<usize>,
     pub calls: Vec<AggregateInput>,
-    pub window: Option<WindowSpec>,
+    pub window: Option<Window>,
     /// EMIT FINAL: only with a window.
     pub emit_final: bool,
     /// The rows are a table's changes: only without a window, and all accumulators can undo.
@@ -68,22 +69,6 @@ pub struct AggregateInput {
     pub accumulator: Box<dyn Accumulator>,
     /// Its arguments: indexes into the batch's columns.
     pub args: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowSpec {
-    pub kind: WindowKind,
-    /// How long after its end a window still takes rows, in stream time.
-    pub grace_ms: i64,
-    /// How long after its start (of a session: its end) a window is kept; at least size (gap) and grace.
-    pub retention_ms: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowKind {
-    Tumbling { size_ms: i64 },
-    Hopping { size_ms: i64, advance_ms: i64 },
-    Session { gap_ms: i64 },
 }
 
 /// What becomes of a final result when stream time jumps from before a window's close to beyond its retention.
@@ -146,7 +131,7 @@ impl Aggregate {
         let calls =
             spec.calls.into_iter().map(|call| Call { accumulator: call.accumulator, args: call.args }).collect();
         let (windows, record_key) = match spec.window {
-            Some(window @ WindowSpec { kind: WindowKind::Session { gap_ms }, .. }) => {
+            Some(window @ Window { kind: WindowKind::Session { gap_ms }, .. }) => {
                 (Windows::Session(Sessions::new(gap_ms, &window, spec.emit_final)), RecordKey::Session)
             }
             window => {

@@ -8,8 +8,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::dataflow::Context;
-use crate::dataflow::aggregate::WindowSpec;
+
 use crate::dataflow::aggregate::groups::{Groups, LIVE, Slot, late};
+use crate::plan::Window;
 
 /// The end a session had, its slot and stamp.
 type Deadline = Reverse<(i64, u32, u32)>;
@@ -41,7 +42,7 @@ pub(super) enum Place {
 }
 
 impl Sessions {
-    pub(super) fn new(gap: i64, spec: &WindowSpec, finals: bool) -> Self {
+    pub(super) fn new(gap: i64, spec: &Window, finals: bool) -> Self {
         let open = gap.saturating_add(spec.grace_ms);
         let retention = spec.retention_ms.max(open);
         let (by_key, closing, expiring) = (Vec::new(), BinaryHeap::new(), BinaryHeap::new());

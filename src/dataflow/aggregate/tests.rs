@@ -39,7 +39,7 @@ fn call(name: &'static str) -> AggregateCall {
     AggregateCall { name, args: vec![SqlType::Bigint], init: vec![], collect_limit: None }
 }
 
-fn spec(keys: KeyShape, window: Option<WindowSpec>, emit_final: bool, table_input: bool) -> AggregateSpec {
+fn spec(keys: KeyShape, window: Option<Window>, emit_final: bool, table_input: bool) -> AggregateSpec {
     let key_types = match keys {
         KeyShape::Text => vec![SqlType::String],
         KeyShape::Number => vec![SqlType::Bigint],
@@ -140,7 +140,7 @@ struct Drive {
 
 struct Case {
     keys: KeyShape,
-    window: Option<WindowSpec>,
+    window: Option<Window>,
     emit_final: bool,
     expired: ExpiredFinals,
     held_max: usize,
@@ -268,7 +268,7 @@ impl Oracle<'_> {
         }
     }
 
-    fn timed(&mut self, key: i64, held: Held, size: i64, advance: i64, window: WindowSpec) {
+    fn timed(&mut self, key: i64, held: Held, size: i64, advance: i64, window: Window) {
         for start in (0..=held.1).filter(|start| start % advance == 0 && start + size > held.1) {
             if start + size + window.grace_ms <= self.stream_time {
                 self.late += 1;
@@ -311,7 +311,7 @@ impl Oracle<'_> {
         }
     }
 
-    fn session(&mut self, key: i64, held: Held, gap: i64, window: WindowSpec) {
+    fn session(&mut self, key: i64, held: Held, gap: i64, window: Window) {
         let close = self.stream_time - gap - window.grace_ms;
         let found: Vec<_> = self
             .groups
@@ -374,7 +374,7 @@ fn random_case(random: &mut fastrand::Rng, kind: Option<WindowKind>) -> Case {
         None => 0,
     };
     let grace_ms = random.i64(0..25);
-    let window = kind.map(|kind| WindowSpec { kind, grace_ms, retention_ms: open + grace_ms + random.i64(0..30) });
+    let window = kind.map(|kind| Window { kind, grace_ms, retention_ms: open + grace_ms + random.i64(0..30) });
     Case {
         keys: [KeyShape::Text, KeyShape::Number, KeyShape::Both][random.usize(0..3)],
         emit_final: kind.is_some() && random.u8(0..3) == 0,
@@ -527,7 +527,7 @@ fn rows_can_be_read() {
         .enumerate()
     {
         let mut random = fastrand::Rng::with_seed(seed as u64);
-        let window = kind.map(|kind| WindowSpec { kind, grace_ms: 5, retention_ms: 1_000_000 });
+        let window = kind.map(|kind| Window { kind, grace_ms: 5, retention_ms: 1_000_000 });
         for keys in [KeyShape::Text, KeyShape::Number, KeyShape::Both] {
             let mut operator = Aggregate::new(spec(keys, window, false, false)).unwrap();
             let (mut context, mut out, mut downstream) = (Context::default(), Vec::new(), BTreeMap::new());
@@ -549,7 +549,7 @@ fn rows_can_be_read() {
 /// The order of a session's tombstones and rows, written out.
 #[test]
 fn two_sessions_are_joined() {
-    let window = WindowSpec { kind: WindowKind::Session { gap_ms: 10 }, grace_ms: 100, retention_ms: 110 };
+    let window = Window { kind: WindowKind::Session { gap_ms: 10 }, grace_ms: 100, retention_ms: 110 };
     let case = Case {
         keys: KeyShape::Text,
         window: Some(window),
@@ -580,7 +580,7 @@ fn two_sessions_are_joined() {
 #[test]
 fn expired_windows_leave_nothing() {
     for kind in [WindowKind::Tumbling { size_ms: 10 }, WindowKind::Session { gap_ms: 5 }] {
-        let window = WindowSpec { kind, grace_ms: 0, retention_ms: 20 };
+        let window = Window { kind, grace_ms: 0, retention_ms: 20 };
         let mut operator = Aggregate::new(spec(KeyShape::Text, Some(window), false, false)).unwrap();
         let (mut context, mut out, mut log) = (Context::default(), Vec::new(), Records::default());
         for round in 0..50 {
@@ -617,7 +617,7 @@ fn the_changelog_format_is_for_ever() {
         };
         Aggregate::new(spec).unwrap()
     };
-    let window = |kind| Some(WindowSpec { kind, grace_ms: 0, retention_ms: 1000 });
+    let window = |kind| Some(Window { kind, grace_ms: 0, retention_ms: 1000 });
     let row = Row { key: Some(7), value: None, time: 0x1234, tombstone: false };
     let time = |time: i64| (time as u64 ^ (1 << 63)).to_be_bytes().to_vec();
     for (window, key) in [
@@ -692,15 +692,15 @@ fn speed() {
             .collect();
         batch(KeyShape::Text, &rows)
     };
-    let tumbling = WindowSpec { kind: WindowKind::Tumbling { size_ms: 10_000 }, grace_ms: 0, retention_ms: 86_400_000 };
+    let tumbling = Window { kind: WindowKind::Tumbling { size_ms: 10_000 }, grace_ms: 0, retention_ms: 86_400_000 };
     let hopping = WindowKind::Hopping { size_ms: 10_000, advance_ms: 2_000 };
     for (name, window, caching) in [
         ("no window, cached", None, true),
         ("no window, each", None, false),
         ("tumbling, cached", Some(tumbling), true),
         ("tumbling, each", Some(tumbling), false),
-        ("hopping, cached", Some(WindowSpec { kind: hopping, ..tumbling }), true),
-        ("session, cached", Some(WindowSpec { kind: WindowKind::Session { gap_ms: 10_000 }, ..tumbling }), true),
+        ("hopping, cached", Some(Window { kind: hopping, ..tumbling }), true),
+        ("session, cached", Some(Window { kind: WindowKind::Session { gap_ms: 10_000 }, ..tumbling }), true),
     ] {
         let batches: Vec<Batch> = (0..400).map(|i| make(&mut random, 10_000, i * 819)).collect();
         let mut operator = counts(window);

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use hashbrown::HashTable;
 
 use crate::dataflow::Context;
+use crate::dataflow::aggregate::ExpiredFinals;
 use crate::dataflow::aggregate::groups::{Groups, NONE, PERSISTED, failed, late};
-use crate::dataflow::aggregate::{ExpiredFinals, WindowKind, WindowSpec};
 use crate::dataflow::operator::ErrorKind;
+use crate::plan;
 
 /// Rows times windows that are worked off at a time.
 const ASSIGNED_MAX: usize = 1 << 16;
@@ -77,12 +78,12 @@ fn hash(key: u32) -> u64 {
 }
 
 impl TimeWindows {
-    pub(super) fn new(window: Option<&WindowSpec>, finals: Option<ExpiredFinals>) -> Self {
+    pub(super) fn new(window: Option<&plan::Window>, finals: Option<ExpiredFinals>) -> Self {
         let shape = window.and_then(|spec| {
             let (size, advance) = match spec.kind {
-                WindowKind::Tumbling { size_ms } => (size_ms, size_ms),
-                WindowKind::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
-                WindowKind::Session { .. } => return None,
+                plan::WindowKind::Tumbling { size_ms } => (size_ms, size_ms),
+                plan::WindowKind::Hopping { size_ms, advance_ms } => (size_ms, advance_ms),
+                plan::WindowKind::Session { .. } => return None,
             };
             let open = size.saturating_add(spec.grace_ms);
             Some(TimeShape { size, advance, open, retention: spec.retention_ms.max(open) })

@@ -34,7 +34,7 @@ impl Inner {
         }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
-            let view = Arc::new(View::open(&*self.log, source.clone(), partitions, retention_ms(sink))?);
+            let view = Arc::new(View::of_query(source.clone(), partitions, retention_ms(sink)));
             self.views.write().insert(source.name.clone(), view.clone());
             Some(view)
         } else {

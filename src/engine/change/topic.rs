@@ -10,6 +10,10 @@ use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, TopicSpec};
 
+/// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
+/// segments of a gigabyte a start would read many millions of changes of few keys.
+const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
+
 /// The group of a query's positions, and the prefix of its internal topics.
 pub(super) fn group(query_id: &str) -> String {
     format!("_confluent-ksql-default_query_{query_id}")
@@ -45,7 +49,11 @@ impl Inner {
         if !sink.analyzed.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
             return Ok(None);
         }
-        let configs = BTreeMap::from([("cleanup.policy".to_string(), "compact".to_string())]);
+        let config = |name: &str, value: String| (name.to_string(), value);
+        let configs = BTreeMap::from([
+            config("cleanup.policy", "compact".to_string()),
+            config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
+        ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
         Ok(Some(TopicSpec { name: changelog_topic(&group(query_id)), partitions, configs }))
     }
@@ -80,6 +88,9 @@ impl Change<'_> {
         let policy = if source.kind == SourceKind::Table { "compact" } else { "delete" };
         configs.insert("cleanup.policy".to_string(), policy.to_string());
         configs.insert("retention.ms".to_string(), with.retention_ms.unwrap_or(-1).to_string());
+        if source.kind == SourceKind::Table {
+            configs.insert("segment.bytes".to_string(), TABLE_SEGMENT_BYTES.to_string());
+        }
         if with.retention_ms.is_some() && source.kind == SourceKind::Table {
             if source.window.is_none() {
                 return Err(Error::statement(

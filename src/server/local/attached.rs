@@ -1,6 +1,7 @@
 //! A terminal's side: the engine of another process, as a [`Face`].
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub struct Attached {
 /// An owner that just starts or stops doesn't listen (yet): who then can't get the folder's lock either tries again.
 ///
 /// # Errors
-/// The owner has another version, doesn't answer, or is another user's.
+/// The owner has another version or doesn't answer.
 pub fn attach(folder: &Path) -> Result<Option<Attached>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     let client = Client::new(&folder).map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
@@ -44,6 +45,12 @@ pub fn attach(folder: &Path) -> Result<Option<Attached>> {
         match client.get_json(wire::INFO, ATTACH_TIME_MAX) {
             Ok(info) => break info,
             Err(CallError::Nobody) => return Ok(None),
+            // No folder, or one without rights: opening it says so, with the path.
+            Err(CallError::Connect(cause))
+                if matches!(cause.kind(), ErrorKind::NotADirectory | ErrorKind::PermissionDenied) =>
+            {
+                return Ok(None);
+            }
             Err(CallError::Broken(_)) if attempt < ATTACH_ATTEMPTS => attempt += 1,
             Err(error) => return Err(face_error(&error)),
         }

@@ -1,19 +1,34 @@
-//! Records shown by what the catalog knows of their topic.
+//! Records shown by what the catalog knows of their topics: for PRINT and for `topic consume`. Knows neither statements nor
+//! terminals.
+
+mod line;
 
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
 use crate::catalog::SourceWindow;
-use crate::cli::connect::{Shower, Shown, TextShower};
 use crate::dataflow::split_window;
 use crate::engine::TopicLayout;
 use crate::format::{self, Decoder, Format, Layout, Part};
 use crate::log::{Records, Span};
 use crate::types::Value;
 
-/// Decodes keys and values of topics with a stream or table over them; others are shown as text.
-pub struct LayoutShower {
+pub use line::{Place, json_line, text_line, text_of};
+
+/// A record's key and value as JSON texts without line breaks (`null` for null).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub key: String,
+    pub value: String,
+    /// Of a windowed key: start and, where it is known, end, in ms.
+    pub window: Option<(i64, Option<i64>)>,
+}
+
+/// Decodes keys and values of topics with a stream or table over them. What has none, or can't be decoded, is shown as it
+/// is: JSON objects and arrays, else text, else base64.
+#[derive(Default)]
+pub struct Shower {
     topics: BTreeMap<String, Mutex<Topic>>,
 }
 
@@ -28,20 +43,18 @@ struct PartShower {
     decoder: Box<dyn Decoder>,
 }
 
-impl LayoutShower {
+impl Shower {
     pub fn new(layouts: BTreeMap<String, TopicLayout>) -> Self {
         let topics = layouts.into_iter().map(|(topic, layout)| {
             let known =
                 Topic { key: PartShower::new(layout.key), value: PartShower::new(layout.value), window: layout.window };
             (topic, Mutex::new(known))
         });
-        LayoutShower { topics: topics.collect() }
+        Shower { topics: topics.collect() }
     }
-}
 
-impl Shower for LayoutShower {
-    fn show(&self, topic: &str, records: &Records, row: usize) -> Shown {
-        let plain = TextShower.show(topic, records, row);
+    pub fn show(&self, topic: &str, records: &Records, row: usize) -> Shown {
+        let plain = Shown::plain(records, row);
         let Some(known) = self.topics.get(topic) else { return plain };
         let mut known = known.lock();
         let mut one = single(records, row);
@@ -56,8 +69,15 @@ impl Shower for LayoutShower {
         }
         let key = known.key.as_mut().and_then(|part| part.show(&one, Part::Key));
         let value = known.value.as_mut().and_then(|part| part.show(&one, Part::Value));
-        let plain = if window.is_some() { TextShower.show(topic, &one, 0) } else { plain };
+        let plain = if window.is_some() { Shown::plain(&one, 0) } else { plain };
         Shown { key: key.unwrap_or(plain.key), value: value.unwrap_or(plain.value), window }
+    }
+}
+
+impl Shown {
+    /// A record of whose layout nothing is known.
+    fn plain(records: &Records, row: usize) -> Shown {
+        Shown { key: line::plain(records.key(row)), value: line::plain(records.value(row)), window: None }
     }
 }
 
@@ -120,7 +140,7 @@ mod tests {
             value: layout(Format::Delimited, &[("A", SqlType::String), ("B", SqlType::Bigint)]),
             window: Some(SourceWindow::Time { size_ms: 10, hopping: false }),
         };
-        let shower = LayoutShower::new(BTreeMap::from([("t".to_string(), known)]));
+        let shower = Shower::new(BTreeMap::from([("t".to_string(), known)]));
         let mut records = Records::default();
         let key = [7_i32.to_be_bytes().as_slice(), 30_i64.to_be_bytes().as_slice()].concat();
         records.push(Some(&key), Some(b"x,5"), 0);

@@ -2,22 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
 
-use crate::cli::connect::{Shower, Shown};
-use crate::cli::json;
-use crate::log::{Header, Records};
-
-/// Shows topics of which nothing is known: JSON objects and arrays as they are, else text, else base64.
-pub struct TextShower;
-
-impl Shower for TextShower {
-    fn show(&self, _topic: &str, records: &Records, row: usize) -> Shown {
-        Shown { key: shown(records.key(row)), value: shown(records.value(row)), window: None }
-    }
-}
+use super::Shown;
+use crate::log::Header;
+use crate::types::text::{iso_timestamp, write_json_string};
 
 /// Bytes as a JSON text.
-fn shown(bytes: Option<&[u8]>) -> String {
+pub(super) fn plain(bytes: Option<&[u8]>) -> String {
     let Some(bytes) = bytes else { return "null".to_owned() };
     let Ok(text) = std::str::from_utf8(bytes) else { return quoted(&STANDARD.encode(bytes)) };
     let is_compound = matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['));
@@ -30,7 +22,7 @@ fn shown(bytes: Option<&[u8]>) -> String {
 
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
-    json::put_string(&mut out, text);
+    write_json_string(&mut out, text);
     out
 }
 
@@ -50,12 +42,12 @@ pub fn json_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
     );
     for (i, header) in headers.iter().enumerate() {
         line.push_str(if i == 0 { "{\"key\":" } else { ",{\"key\":" });
-        json::put_string(&mut line, &header.key);
+        write_json_string(&mut line, &header.key);
         line.push_str(",\"value\":");
         match header.value.as_deref().map(std::str::from_utf8) {
             None => line.push_str("null"),
-            Some(Ok(text)) => json::put_string(&mut line, text),
-            Some(Err(_)) => json::put_string(&mut line, &STANDARD.encode(header.value.as_deref().unwrap_or_default())),
+            Some(Ok(text)) => write_json_string(&mut line, text),
+            Some(Err(_)) => write_json_string(&mut line, &STANDARD.encode(header.value.as_deref().unwrap_or_default())),
         }
         line.push('}');
     }
@@ -74,12 +66,12 @@ pub fn text_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
         "partition: {}, offset: {}, rowtime: {}Z, key: {}",
         place.partition,
         place.offset,
-        json::timestamp(place.timestamp),
+        iso_timestamp(place.timestamp),
         bare(&shown.key)
     );
     if let Some((start, end)) = shown.window {
-        let end = end.map_or_else(|| "?".to_owned(), json::timestamp);
-        line.push_str(&format!(", window: [{}, {end})", json::timestamp(start)));
+        let end = end.map_or_else(|| "?".to_owned(), iso_timestamp);
+        line.push_str(&format!(", window: [{}, {end})", iso_timestamp(start)));
     }
     line.push_str(&format!(", value: {}", bare(&shown.value)));
     for header in headers {
@@ -87,6 +79,42 @@ pub fn text_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
         line.push_str(&format!(", header {}: {}", header.key, value.escape_debug()));
     }
     line
+}
+
+/// A line of [`json_line`] as one of [`text_line`]; None: it is none.
+pub fn text_of(json: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Line<'a> {
+        partition: u32,
+        offset: i64,
+        timestamp: i64,
+        #[serde(borrow)]
+        key: &'a RawValue,
+        #[serde(borrow)]
+        value: &'a RawValue,
+        headers: Vec<HeaderText>,
+        window: Option<Window>,
+    }
+    #[derive(serde::Deserialize)]
+    struct HeaderText {
+        key: String,
+        value: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Window {
+        start: i64,
+        end: Option<i64>,
+    }
+    let line: Line<'_> = serde_json::from_str(json).ok()?;
+    let place = Place { partition: line.partition, offset: line.offset, timestamp: line.timestamp };
+    let shown = Shown {
+        key: line.key.get().to_owned(),
+        value: line.value.get().to_owned(),
+        window: line.window.map(|window| (window.start, window.end)),
+    };
+    let headers =
+        line.headers.into_iter().map(|header| Header { key: header.key, value: header.value.map(String::into_bytes) });
+    Some(text_line(place, &shown, &headers.collect::<Vec<_>>()))
 }
 
 /// A JSON string without quotes where that changes nothing else.
@@ -112,9 +140,9 @@ mod tests {
             (b"\xff\x00", "\"/wA=\""),
             (b"", "\"\""),
         ] {
-            assert_eq!(shown(Some(bytes)), expected);
+            assert_eq!(plain(Some(bytes)), expected);
         }
-        assert_eq!(shown(None), "null");
+        assert_eq!(plain(None), "null");
     }
 
     #[test]
@@ -134,6 +162,14 @@ mod tests {
             "window": {"start": 0, "end": 10},
         });
         assert_eq!(read, expected);
+        assert_eq!(
+            text_of(&json_line(place, &shown, &headers[..2])).as_deref(),
+            Some(
+                "partition: 1, offset: 2, rowtime: 1970-01-01T00:00:00.003Z, key: k, window: [1970-01-01T00:00:00.000, \
+                 1970-01-01T00:00:00.010), value: {\"A\":1}, header h\": v, header n: null"
+            )
+        );
+        assert_eq!(text_of("key: a"), None);
         assert_eq!(
             text_line(place, &Shown { window: None, ..shown }, &[]),
             "partition: 1, offset: 2, rowtime: 1970-01-01T00:00:00.003Z, key: k, value: {\"A\":1}"

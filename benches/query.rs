@@ -1,0 +1,149 @@
+//! A persistent query over bids in a topic, driven from the first record to the last commit, beside our decoder alone.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use millpond::analyze::{self, Sink};
+use millpond::catalog::SourceKind;
+use millpond::dataflow::{Counters, Guarantee, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic};
+use millpond::engine::{Engine, Face, Options, Session};
+use millpond::format::{self, Part};
+use millpond::log::{Log, TopicPartition, TopicSpec};
+use millpond::query::View;
+use millpond::sql::{self, ast::Statement};
+
+use crate::Entry;
+use crate::bids::{Batch, layout};
+
+/// What a query does, and what is expected of it.
+pub struct Query {
+    pub name: &'static str,
+    /// Of the source's declaration, beside its topic and format.
+    pub with: &'static str,
+    /// CREATE STREAM | TABLE ... AS SELECT.
+    pub statement: String,
+    /// The columns that it reads.
+    pub wanted: &'static [usize],
+    pub floor: f64,
+    pub aim: f64,
+    /// Rows that it must write.
+    pub rows_out: Box<dyn Fn(u64) -> bool>,
+}
+
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The query over bids in a topic of `partitions` partitions, in a folder of its own.
+pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut options = Options::default();
+    options.log.maintain_interval = None;
+    let engine = Engine::open(folder.path(), options).expect("an engine");
+    fill(&engine, query.with, &bids, partitions);
+    let sink = analyzed(&engine, &query.statement);
+    let mut decoder = format::decoder(&layout(), query.wanted).expect("JSON has all types");
+    let bids = Rc::new(bids);
+    let records = Rc::clone(&bids);
+    let rounds = Rc::new(Cell::new(0));
+    let (done, cleaned) = (Rc::clone(&rounds), engine.clone());
+    let group = |round: usize| format!("round-{round}");
+    Entry {
+        name: query.name,
+        bound_name: "our decoder",
+        floor: query.floor,
+        aim: query.aim,
+        rows: bids.iter().map(|batch| batch.records.len()).sum(),
+        bytes: bids.iter().map(|batch| batch.records.data.len()).sum(),
+        work: Box::new(move || {
+            let _folder = &folder;
+            let rows_out = drive(&engine, &sink, &group(rounds.get()), partitions);
+            assert!((query.rows_out)(rows_out), "the query wrote {rows_out} rows");
+        }),
+        after: Box::new(move || {
+            // Pages that a file gives back are the next round's: fresh ones may have to come from a machine around this one.
+            let log = cleaned.log();
+            for topic in [sink_topic(&group(done.get())), changelog_topic(&group(done.get()))] {
+                log.delete_topic(&topic).expect("the topic goes");
+            }
+            log.sync().expect("its files go");
+            done.set(done.get() + 1);
+        }),
+        bound: Box::new(move || {
+            for batch in records.iter() {
+                black_box(decoder.decode(&batch.records, Part::Value));
+            }
+        }),
+    }
+}
+
+/// Declares the stream of bids and writes them to its topic, round robin.
+fn fill(engine: &Engine, with: &str, bids: &[Batch], partitions: u32) {
+    let columns: Vec<String> = layout().columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+    let statement = format!(
+        "CREATE STREAM BIDS ({}) WITH (KAFKA_TOPIC='bids', PARTITIONS={partitions}, VALUE_FORMAT='JSON'{with});",
+        columns.join(", ")
+    );
+    engine.execute(&mut Session::default(), &statement).expect("a stream");
+    for (number, batch) in bids.iter().enumerate() {
+        let place = TopicPartition { topic: "bids".to_string(), partition: number as u32 % partitions };
+        engine.log().append(&place, &batch.records).expect("an append");
+    }
+}
+
+fn analyzed(engine: &Engine, statement: &str) -> Sink {
+    let parsed = sql::parse(statement).expect("a statement");
+    let Statement::CreateAs { kind, name, properties, query, .. } = &parsed[0].statement else {
+        panic!("{statement} makes no query");
+    };
+    let settings = BTreeMap::new();
+    analyze::create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).expect("a query")
+}
+
+/// Runs the query under this name from the beginning to the end, with commits; gives the number of rows it wrote.
+fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
+    let log = engine.log();
+    let topic = sink_topic(group);
+    let mut source = sink.source.clone();
+    source.topic.clone_from(&topic);
+    let source = Arc::new(source);
+    create_topics(&*log, &topic, group, partitions);
+    let is_table = source.kind == SourceKind::Table;
+    let view = is_table.then(|| Arc::new(View::of_query(source.clone(), partitions, None)));
+    let spec = RunSpec {
+        id: group.to_string(),
+        plan: Arc::new(sink.analyzed.plan.clone()),
+        sink: Some(SinkSpec { source, partitions, view }),
+        caching: true,
+        start: Start::Earliest,
+        durable: true,
+        group: group.to_string(),
+        guarantee: Guarantee::ExactlyOnce,
+    };
+    let counters = Arc::new(Counters::default());
+    let mut run = Run::open(log, spec, counters.clone()).expect("a run");
+    let mut last_commit = Instant::now();
+    while run.step().expect("a round") > 0 {
+        if last_commit.elapsed() >= COMMIT_INTERVAL || run.staged_bytes() >= STAGED_BYTES_MAX {
+            run.commit().expect("a commit");
+            last_commit = Instant::now();
+        }
+    }
+    run.commit().expect("a commit");
+    assert_eq!(counters.bad.load(Ordering::Relaxed), 0);
+    counters.rows_out.load(Ordering::Relaxed)
+}
+
+fn sink_topic(group: &str) -> String {
+    format!("sink-{group}")
+}
+
+fn create_topics(log: &dyn Log, sink: &str, group: &str, partitions: u32) {
+    for name in [sink.to_string(), changelog_topic(group)] {
+        let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
+        log.create_topic(&TopicSpec { name, partitions, configs }).expect("a topic");
+    }
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs the conformance cases of a folder and compares the counts with tests/conformance.txt: none may fall.
+# `tests/conformance.sh FOLDER --record` writes the counts down.
+set -euo pipefail
+cases="$1"
+here="$(cd "$(dirname "$0")" && pwd)"
+cd "$here/.."
+cargo build --quiet
+binary="${CARGO_TARGET_DIR:-target}/debug/millpond"
+
+counts() {
+  for part in query rest; do
+    # Cases that fail make the exit code 1: the counts are what is judged here.
+    line="$("$binary" test "$cases/$part" | tail -n 1)" || true
+    outputs="$(sed -n 's/.*outputs: \([0-9]*\) of.*/\1/p' <<<"$line")"
+    rejections="$(sed -n 's/.*rejections: \([0-9]*\) of.*/\1/p' <<<"$line")"
+    echo "$part outputs ${outputs:?no summary line: $line}"
+    echo "$part rejections ${rejections:?no summary line: $line}"
+  done
+}
+
+found="$(counts)"
+if [ "${2:-}" = "--record" ]; then
+  printf '%s\n' "$found" > "$here/conformance.txt"
+  exit 0
+fi
+status=0
+while read -r part kind recorded; do
+  now="$(awk -v p="$part" -v k="$kind" '$1 == p && $2 == k { print $3 }' <<<"$found")"
+  echo "$part $kind: $now passed, $recorded recorded"
+  if [ "$now" -lt "$recorded" ]; then
+    echo "FELL: $part $kind"
+    status=1
+  fi
+done < "$here/conformance.txt"
+exit $status
