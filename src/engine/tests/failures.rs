@@ -1,0 +1,203 @@
+//! A statement that fails leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::catalog::COMMAND_TOPIC;
+use crate::engine::Drive;
+use crate::engine::stepped::SteppedQueries;
+use crate::log::embedded::EmbeddedLog;
+use crate::log::{Durability, LogError, Signal, TopicDescription, TopicSpec, Transaction};
+
+/// A log that takes no commands, or makes no changelogs, while it is told so.
+struct Stubborn {
+    log: EmbeddedLog,
+    no_commands: Arc<AtomicBool>,
+    no_changelogs: Arc<AtomicBool>,
+}
+
+impl Log for Stubborn {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        if spec.name.ends_with("-changelog") && self.no_changelogs.load(Ordering::Relaxed) {
+            return Err(LogError::Full("no changelogs now".to_string()));
+        }
+        self.log.create_topic(spec)
+    }
+
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        if partition.topic == COMMAND_TOPIC && self.no_commands.load(Ordering::Relaxed) {
+            return Err(LogError::Full("no commands now".to_string()));
+        }
+        self.log.append(partition, records)
+    }
+
+    fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        self.log.alter_topic(topic, partitions, configs)
+    }
+
+    fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.log.empty_topic(topic)
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError> {
+        self.log.delete_records(partition, below)
+    }
+
+    fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.log.delete_topic(topic)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.log.topics()
+    }
+
+    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        self.log.describe_topic(topic)
+    }
+
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        self.log.partitions(topic)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        self.log.offsets(partition)
+    }
+
+    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
+        self.log.offset_for_time(partition, timestamp)
+    }
+
+    fn fetch(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        bytes_max: usize,
+        into: &mut Records,
+    ) -> Result<(), LogError> {
+        self.log.fetch(partition, from, bytes_max, into)
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        self.log.begin()
+    }
+
+    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        self.log.positions(group)
+    }
+
+    fn groups(&self) -> Vec<String> {
+        self.log.groups()
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        self.log.delete_group(group)
+    }
+
+    fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
+        self.log.watch(topics, signal);
+    }
+
+    fn durability(&self) -> Durability {
+        self.log.durability()
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        self.log.sync()
+    }
+}
+
+/// A stepped engine over such a log, with its two switches: no commands, no changelogs.
+fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
+    let (no_commands, no_changelogs) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let log = Stubborn {
+        log: EmbeddedLog::in_memory(),
+        no_commands: no_commands.clone(),
+        no_changelogs: no_changelogs.clone(),
+    };
+    let drive = Drive::Stepped(Mutex::new(SteppedQueries::default()));
+    let engine = Engine::over(Arc::new(log), options(), drive, false).unwrap();
+    (Terminal::on(engine), no_commands, no_changelogs)
+}
+
+/// All that a statement could leave.
+fn all_there_is(t: &mut Terminal) -> (Vec<String>, Vec<String>, Vec<Listing>) {
+    let log = t.engine.log();
+    let listings = ["SHOW STREAMS;", "SHOW TABLES;", "SHOW QUERIES;", "SHOW TYPES;"].map(|sql| t.listing(sql));
+    (log.topics(), log.groups(), listings.to_vec())
+}
+
+const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
+
+#[test]
+fn when_the_command_can_not_be_written() {
+    let (mut t, no_commands, _) = stubborn();
+    t.done(S);
+    let id = t.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    let before = all_there_is(&mut t);
+    no_commands.store(true, Ordering::Relaxed);
+    for sql in [
+        "CREATE STREAM s2 (v INT) WITH (KAFKA_TOPIC='s2', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        "CREATE STREAM o2 AS SELECT * FROM s EMIT CHANGES;",
+        "CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;",
+        "CREATE OR REPLACE STREAM o AS SELECT * FROM s WHERE v > 1 EMIT CHANGES;",
+        "INSERT INTO o SELECT * FROM s EMIT CHANGES;",
+        "CREATE TYPE pair AS STRUCT<a INT>;",
+        "DROP STREAM o DELETE TOPIC;",
+        "TERMINATE ALL;",
+        "PAUSE ALL;",
+    ] {
+        assert!(t.fails(sql).contains("no commands now"), "{sql}");
+        assert_eq!(all_there_is(&mut t), before, "{sql}");
+    }
+    no_commands.store(false, Ordering::Relaxed);
+    t.done("INSERT INTO s VALUES ('a', 1);");
+    t.await_records("O", &[r#"a:{"V":1}"#]);
+    assert_eq!(t.engine.query_state(&id), Some(QueryState::Running));
+    t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    t.await_rows("SELECT n FROM c;", &["Bigint(1)"]);
+}
+
+#[test]
+fn when_a_second_topic_can_not_be_made() {
+    let (mut t, _, no_changelogs) = stubborn();
+    t.done(S);
+    let before = all_there_is(&mut t);
+    no_changelogs.store(true, Ordering::Relaxed);
+    let sql = "CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;";
+    assert!(t.fails(sql).contains("no changelogs now"));
+    assert_eq!(all_there_is(&mut t), before);
+    no_changelogs.store(false, Ordering::Relaxed);
+    t.query(sql);
+}
+
+#[test]
+fn when_the_statement_is_wrong() {
+    on_both(|t| {
+        t.done(S);
+        let next = t.engine.inner.commands.next_offset().unwrap();
+        let before = all_there_is(t);
+        for sql in [
+            "CREATE STREAM o AS SELECT nothing FROM s;",
+            "CREATE STREAM o WITH (PARTITIONS=0) AS SELECT * FROM s;",
+            "CREATE STREAM o WITH (VALUE_FORMAT='AVRO') AS SELECT * FROM s;",
+            "CREATE TABLE o AS SELECT * FROM s;",
+            "CREATE STREAM o WITH (KAFKA_TOPIC='s', PARTITIONS=7) AS SELECT * FROM s;",
+            "CREATE TABLE c WITH (RETENTION_MS=5) AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;",
+            "INSERT INTO s VALUES (1, 2, 3, 4);",
+            "CREATE STREAM o AS SELECT * FROM s JOIN s ON s.k = s.k;",
+        ] {
+            t.fails(sql);
+            assert_eq!(all_there_is(t), before, "{sql}");
+        }
+        assert_eq!(t.engine.inner.commands.next_offset().unwrap(), next);
+    });
+}

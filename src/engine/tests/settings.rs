@@ -1,0 +1,151 @@
+//! Every setting does what the table says of it.
+
+use super::*;
+
+const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
+
+fn put(t: &mut Terminal, k: &str, v: i32) {
+    t.done(&format!("INSERT INTO s VALUES ('{k}', {v});"));
+}
+
+#[test]
+fn set_and_unset() {
+    on_both(|t| {
+        t.done("SET 'ksql.streams.auto.offset.reset' = 'Latest';");
+        let row = |t: &mut Terminal| {
+            let rows = t.listing("SHOW PROPERTIES;").rows;
+            rows.into_iter().find(|row| row[0] == "auto.offset.reset").unwrap()
+        };
+        assert_eq!(row(t)[1..3], ["SESSION", "latest"]);
+        t.done("UNSET 'auto.offset.reset';");
+        assert_eq!(row(t)[1..3], ["", "earliest"]);
+        assert!(t.fails("UNSET 'auto.offset.reset';").contains("never set"));
+        assert!(t.fails("SET 'auto.offset.rest' = 'latest';").contains("Did you mean auto.offset.reset?"));
+        assert!(t.fails("SET 'auto.offset.reset' = 'middle';").contains("earliest or latest"));
+        assert!(t.fails("SET 'commit.interval.ms' = 'often';").contains("whole number"));
+        assert!(t.fails("SET 'ksql.persistence.default.format.value' = 'JASON';").contains("name of a format"));
+    });
+}
+
+#[test]
+fn auto_offset_reset() {
+    on_both(|t| {
+        t.done(S);
+        put(t, "a", 1);
+        t.done("SET 'auto.offset.reset' = 'latest';");
+        let id = t.query("CREATE STREAM late AS SELECT * FROM s EMIT CHANGES;");
+        t.await_state(&id, &|state| *state == QueryState::Running);
+        put(t, "b", 2);
+        t.await_records("LATE", &[r#"b:{"V":2}"#]);
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        t.query("CREATE STREAM early AS SELECT * FROM s EMIT CHANGES;");
+        t.await_records("EARLY", &[r#"a:{"V":1}"#, r#"b:{"V":2}"#]);
+    });
+}
+
+#[test]
+fn caching_gives_only_the_last_change_of_a_key() {
+    let count = "AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;";
+    on_both(|t| {
+        t.done(S);
+        for v in 0..3 {
+            put(t, "a", v);
+        }
+        t.query(&format!("CREATE TABLE every {count}"));
+        t.done("SET 'cache.max.bytes.buffering' = '1000000';");
+        t.query(&format!("CREATE TABLE last {count}"));
+        t.await_records("EVERY", &[r#"a:{"N":1}"#, r#"a:{"N":2}"#, r#"a:{"N":3}"#]);
+        t.await_records("LAST", &[r#"a:{"N":3}"#]);
+    });
+}
+
+#[test]
+fn commit_interval_is_how_often_results_become_visible() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    t.done("SET 'commit.interval.ms' = '600000';");
+    let slow = t.query("CREATE STREAM slow AS SELECT * FROM s EMIT CHANGES;");
+    t.done("SET 'commit.interval.ms' = '10';");
+    t.query("CREATE STREAM fast AS SELECT * FROM s EMIT CHANGES;");
+    t.await_state(&slow, &|state| *state == QueryState::Running);
+    put(&mut t, "a", 1);
+    t.await_records("FAST", &[r#"a:{"V":1}"#]);
+    t.await_records("SLOW", &[]);
+    // Stopping commits.
+    t.engine.shutdown();
+    t.await_records("SLOW", &[r#"a:{"V":1}"#]);
+}
+
+#[test]
+fn processing_guarantee() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    // At-least-once shows records before their commit; exactly-once never.
+    t.done("SET 'commit.interval.ms' = '600000';");
+    t.done("SET 'processing.guarantee' = 'at_least_once';");
+    t.query("CREATE STREAM early AS SELECT * FROM s EMIT CHANGES;");
+    t.done("SET 'processing.guarantee' = 'exactly_once_v2';");
+    t.query("CREATE STREAM late AS SELECT * FROM s EMIT CHANGES;");
+    put(&mut t, "a", 1);
+    t.await_records("EARLY", &[r#"a:{"V":1}"#]);
+    t.await_records("LATE", &[]);
+}
+
+#[test]
+fn collect_limits() {
+    on_both(|t| {
+        t.done(S);
+        t.done("SET 'ksql.functions.collect_list.limit' = '2';");
+        t.done("SET 'ksql.functions.collect_set.limit' = '1';");
+        t.query(
+            "CREATE TABLE c AS SELECT k, COLLECT_LIST(v) AS l, COLLECT_SET(v) AS s FROM s GROUP BY k EMIT CHANGES;",
+        );
+        for v in [7, 7, 8] {
+            put(t, "a", v);
+        }
+        t.await_rows("SELECT l, s FROM c;", &["Array([Int(7), Int(7)]) Array([Int(7)])"]);
+    });
+}
+
+#[test]
+fn switches() {
+    on_both(|t| {
+        t.done(S);
+        t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+        t.done("SET 'ksql.insert.into.values.enabled' = 'false';");
+        assert!(t.fails("INSERT INTO s VALUES ('a', 1);").contains("disabled"));
+        t.done("UNSET 'ksql.insert.into.values.enabled';");
+        put(t, "a", 1);
+        t.await_rows("SELECT n FROM c;", &["Bigint(1)"]);
+        t.done("SET 'ksql.query.pull.table.scan.enabled' = 'FALSE';");
+        assert!(t.fails("SELECT n FROM c;").contains("table scan"));
+        assert_eq!(t.rows("SELECT n FROM c WHERE k = 'a';"), ["Bigint(1)"]);
+        t.done("DEFINE x = 'a';");
+        assert_eq!(t.rows("SELECT n FROM c WHERE k = '${x}';"), ["Bigint(1)"]);
+        t.done("SET 'ksql.variable.substitution.enable' = 'false';");
+        assert_eq!(t.rows("SELECT n FROM c WHERE k = '${x}';"), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn defaults_of_formats_and_names() {
+    on_both(|t| {
+        assert!(
+            t.fails("CREATE STREAM d (k INT KEY, v INT) WITH (KAFKA_TOPIC='d', PARTITIONS=1);")
+                .contains("VALUE_FORMAT")
+        );
+        t.done("SET 'ksql.persistence.default.format.value' = 'json';");
+        t.done("SET 'ksql.persistence.default.format.key' = 'JSON';");
+        t.done("SET 'ksql.persistence.wrap.single.values' = 'false';");
+        t.done("CREATE STREAM d (k STRING KEY, v INT) WITH (KAFKA_TOPIC='d', PARTITIONS=1);");
+        t.done("INSERT INTO d VALUES ('a', 1);");
+        t.await_records("d", &[r#""a":1"#]);
+        t.done("SET 'ksql.output.topic.name.prefix' = 'out-';");
+        t.query("CREATE STREAM e WITH (WRAP_SINGLE_VALUE=true) AS SELECT * FROM d EMIT CHANGES;");
+        t.await_records("out-E", &[r#""a":{"V":1}"#]);
+        t.done("SET 'ksql.persistence.default.format.value' = '';");
+        assert!(t.fails("CREATE STREAM f (v INT) WITH (KAFKA_TOPIC='f', PARTITIONS=1);").contains("VALUE_FORMAT"));
+    });
+}
