@@ -37,6 +37,7 @@ fn entry(name: &'static str, wanted: &'static [usize], floor: f64, aim: f64, bat
                 black_box(decoder.decode(&batch.records, Part::Value));
             }
         }),
+        after: Box::new(|| ()),
         bound: Box::new(move || {
             let mut decoder = arrow_decoder(wanted);
             for batch in theirs.iter() {

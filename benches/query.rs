@@ -1,10 +1,11 @@
 //! A persistent query over bids in a topic, driven from the first record to the last commit, beside our decoder alone.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millpond::analyze::{self, Sink};
@@ -47,7 +48,9 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
     let mut decoder = format::decoder(&layout(), query.wanted).expect("JSON has all types");
     let bids = Rc::new(bids);
     let records = Rc::clone(&bids);
-    let rounds = AtomicUsize::new(0);
+    let rounds = Rc::new(Cell::new(0));
+    let (done, cleaned) = (Rc::clone(&rounds), engine.clone());
+    let group = |round: usize| format!("round-{round}");
     Entry {
         name: query.name,
         bound_name: "our decoder",
@@ -57,9 +60,17 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
         bytes: bids.iter().map(|batch| batch.records.data.len()).sum(),
         work: Box::new(move || {
             let _folder = &folder;
-            let group = format!("round-{}", rounds.fetch_add(1, Ordering::Relaxed));
-            let rows_out = drive(&engine, &sink, &group, partitions);
+            let rows_out = drive(&engine, &sink, &group(rounds.get()), partitions);
             assert!((query.rows_out)(rows_out), "the query wrote {rows_out} rows");
+        }),
+        after: Box::new(move || {
+            // Pages that a file gives back are the next round's: fresh ones may have to come from a machine around this one.
+            let log = cleaned.log();
+            for topic in [sink_topic(&group(done.get())), changelog_topic(&group(done.get()))] {
+                log.delete_topic(&topic).expect("the topic goes");
+            }
+            log.sync().expect("its files go");
+            done.set(done.get() + 1);
         }),
         bound: Box::new(move || {
             for batch in records.iter() {
@@ -95,7 +106,7 @@ fn analyzed(engine: &Engine, statement: &str) -> Sink {
 /// Runs the query under this name from the beginning to the end, with commits; gives the number of rows it wrote.
 fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     let log = engine.log();
-    let topic = format!("{}-{group}", sink.source.topic);
+    let topic = sink_topic(group);
     let mut source = sink.source.clone();
     source.topic.clone_from(&topic);
     let source = Arc::new(source);
@@ -124,6 +135,10 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     run.commit().expect("a commit");
     assert_eq!(counters.bad.load(Ordering::Relaxed), 0);
     counters.rows_out.load(Ordering::Relaxed)
+}
+
+fn sink_topic(group: &str) -> String {
+    format!("sink-{group}")
 }
 
 fn create_topics(log: &dyn Log, sink: &str, group: &str, partitions: u32) {

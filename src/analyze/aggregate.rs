@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyze::calls::{has_aggregate, is_aggregate_call};
 use crate::analyze::items::Item;
-use crate::analyze::query::{Builder, KeyColumn, has_aggregate, is_aggregate_call, substitute_keys};
+use crate::analyze::keys::{KeyColumn, substitute_keys};
+use crate::analyze::query::Builder;
 use crate::analyze::rewrite;
 use crate::error::{Error, Result};
 use crate::expr::functions::AggregateCall;

@@ -352,9 +352,7 @@ impl Run {
         let rows: usize = staged.iter().map(|(_, records)| records.len()).sum();
         self.counters.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
-            for (partition, records) in staged {
-                view.apply(*partition, records);
-            }
+            view.apply(staged.iter().map(|(partition, records)| (*partition, records)));
         }
     }
 

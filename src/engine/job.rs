@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::engine::{Drive, Engine, Face, QueryState, Session, settings};
+use crate::engine::standing::{Standing, StandingInserts, standing};
+use crate::engine::{Drive, Engine, Face, QueryState, Reply, Session, settings, statement};
 use crate::error::{Error, Result};
 use crate::sql;
-use crate::sql::ast::Statement;
+use crate::sql::ast::{Location, ParsedStatement, Statement};
 use crate::time::now;
 
 /// A running job.
@@ -47,23 +48,19 @@ impl Job {
         engine.start();
         let mut session = Session { properties: BTreeMap::new(), variables: variables.clone() };
         for (name, value) in properties {
-            let setting = settings::check(name, value)?;
-            session.properties.insert(setting.name.to_string(), value.clone());
+            settings::set(&mut session.properties, name, value)?;
         }
-        let text = sql::substitute(text, variables)?;
-        let statements = sql::parse(&text)?;
-        for parsed in &statements {
-            check_allowed(&parsed.statement).map_err(|error| error.at(parsed.at))?;
-        }
+        let statements = read(text, session.clone())?;
         let mut queries = Vec::new();
-        let mut inserts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut inserts = StandingInserts::default();
         for parsed in &statements {
-            let standing = standing(engine, parsed, &mut inserts).map_err(|error| error.at(parsed.at))?;
-            match standing {
+            let catalog = engine.catalog();
+            let stands = standing(&catalog, parsed, &session.properties, &mut inserts);
+            match stands.map_err(|error| error.at(parsed.at))? {
                 Standing::Same(query) => queries.extend(query),
                 Standing::Absent => {
-                    let reply = engine.execute(&mut session, &parsed.text).map_err(|error| shift(error, parsed.at))?;
-                    if let crate::engine::Reply::Done(status) = reply {
+                    let reply = statement::run(&engine.inner, &mut session, parsed);
+                    if let Reply::Done(status) = reply.map_err(|error| error.at(parsed.at))? {
                         queries.extend(status.query_id);
                     }
                 }
@@ -76,25 +73,24 @@ impl Job {
         Ok(Job { engine: engine.clone(), queries, until_end, bounded: parking_lot::Mutex::default() })
     }
 
+    /// How far the queries are that the catalog still has.
     pub fn progress(&self) -> Vec<QueryProgress> {
         let Drive::Threads(handles) = &self.engine.inner.drive else { return Vec::new() };
-        let handles = handles.lock();
-        self.queries
-            .iter()
-            .filter_map(|id| handles.get(id))
-            .map(|handle| {
-                let counters = &handle.counters;
-                QueryProgress {
-                    id: handle.id.clone(),
-                    rows_in: counters.rows_in.load(Ordering::Relaxed),
-                    rows_out: counters.rows_out.load(Ordering::Relaxed),
-                    late: counters.late.load(Ordering::Relaxed),
-                    bad: counters.bad.load(Ordering::Relaxed),
-                    lag: counters.lag.load(Ordering::Relaxed).max(0) as u64,
-                    state: handle.state.lock().clone(),
-                }
+        let progress = |id: &String| {
+            let state = self.engine.query_state(id)?;
+            let handles = handles.lock();
+            let counters = handles.get(id).map(|handle| handle.counters.clone()).unwrap_or_default();
+            Some(QueryProgress {
+                id: id.clone(),
+                rows_in: counters.rows_in.load(Ordering::Relaxed),
+                rows_out: counters.rows_out.load(Ordering::Relaxed),
+                late: counters.late.load(Ordering::Relaxed),
+                bad: counters.bad.load(Ordering::Relaxed),
+                lag: counters.lag.load(Ordering::Relaxed).max(0) as u64,
+                state,
             })
-            .collect()
+        };
+        self.queries.iter().filter_map(progress).collect()
     }
 
     /// Waits at most `timeout`. Some: it ended by itself, well or because a query failed.
@@ -113,8 +109,9 @@ impl Job {
     }
 
     fn ended(&self) -> Option<Result<()>> {
-        let states: BTreeMap<String, QueryState> =
-            self.progress().into_iter().map(|query| (query.id, query.state)).collect();
+        // One that was terminated meanwhile holds nobody up.
+        let state = |id: &String| (id.clone(), self.engine.query_state(id).unwrap_or(QueryState::Finished));
+        let states: BTreeMap<String, QueryState> = self.queries.iter().map(state).collect();
         for (id, state) in &states {
             if let QueryState::Failed(reason) = state {
                 return Some(Err(Error::world(format!("query {id} stopped: {reason}"))));
@@ -161,6 +158,50 @@ impl Job {
     }
 }
 
+/// The statements of a script, variables put in as its DEFINEs go along; all must have a place in a job.
+fn read(text: &str, mut session: Session) -> Result<Vec<ParsedStatement>> {
+    // The last statement's `;` may be missing.
+    let text = format!("{text}\n;");
+    let mut statements = Vec::new();
+    for (text, at) in sql::split(&text).statements {
+        let substitute = settings::value(&session.properties, "ksql.variable.substitution.enable") == "true";
+        let text = if substitute {
+            sql::substitute(&text, &session.variables).map_err(|error| shift(error, at))?
+        } else {
+            text
+        };
+        let parsed = sql::parse_statement(&text, at)?;
+        check_allowed(&parsed.statement).map_err(|error| error.at(at))?;
+        match &parsed.statement {
+            Statement::Define { name, value } => {
+                session.variables.insert(name.text.clone(), value.clone());
+            }
+            Statement::Undefine { name } => {
+                session.variables.remove(&name.text);
+            }
+            Statement::Set { name, value } => {
+                settings::set(&mut session.properties, name, value).map_err(|error| error.at(at))?;
+            }
+            Statement::Unset { name } => {
+                session.properties.remove(settings::short_name(name));
+            }
+            _ => {}
+        }
+        statements.push(parsed);
+    }
+    Ok(statements)
+}
+
+/// An error's place within a statement, as a place in the script.
+fn shift(mut error: Error, start: Location) -> Error {
+    error.at = Some(match error.at {
+        None => start,
+        Some(at) if at.line <= 1 => Location { line: start.line, column: start.column + at.column.saturating_sub(1) },
+        Some(at) => Location { line: start.line + at.line - 1, column: at.column },
+    });
+    error
+}
+
 fn check_allowed(statement: &Statement) -> Result<()> {
     let hint = "a job takes definitions, persistent queries and SET; use `millpond -f FILE` for the rest";
     match statement {
@@ -178,82 +219,4 @@ fn check_allowed(statement: &Statement) -> Result<()> {
         Statement::Select(_) => Err(Error::statement("A SELECT of its own has no place in a job.").hint(hint)),
         _ => Err(Error::statement("This statement has no place in a job.").hint(hint)),
     }
-}
-
-enum Standing {
-    /// It stands as written: the query it started, if it is one.
-    Same(Option<String>),
-    Absent,
-}
-
-/// What of a statement stands already.
-fn standing(
-    engine: &Engine,
-    parsed: &crate::sql::ast::ParsedStatement,
-    inserts: &mut BTreeMap<String, usize>,
-) -> Result<Standing> {
-    let catalog = engine.catalog();
-    let canonical =
-        |text: &str| sql::parse(text).ok().and_then(|mut parsed| parsed.pop()).map(|parsed| parsed.statement);
-    let (name, replace) = match &parsed.statement {
-        Statement::CreateSource { name, if_exists, .. } | Statement::CreateAs { name, if_exists, .. } => {
-            (name, *if_exists != sql::ast::IfExists::Fail)
-        }
-        Statement::InsertSelect { .. } => {
-            let text = sql::format::statement(&parsed.statement);
-            let same: Vec<String> = catalog
-                .queries()
-                .filter(|query| canonical(&query.statement).as_ref() == Some(&parsed.statement))
-                .map(|query| query.id.clone())
-                .collect();
-            let mut same = in_order(same);
-            let number = inserts.entry(text).or_default();
-            *number += 1;
-            return Ok(match (*number <= same.len()).then(|| same.swap_remove(*number - 1)) {
-                Some(id) => Standing::Same(Some(id)),
-                None => Standing::Absent,
-            });
-        }
-        Statement::CreateType { name, ty, .. } => {
-            let custom = |name: &str| catalog.custom_type(name).cloned();
-            return match catalog.custom_type(&name.text) {
-                None => Ok(Standing::Absent),
-                Some(there) if *there == crate::expr::to_sql_type(ty, &custom)? => Ok(Standing::Same(None)),
-                Some(there) => Err(Error::statement(format!("type {} stands already, as {there}", name.text))),
-            };
-        }
-        _ => return Ok(Standing::Absent),
-    };
-    let Some(source) = catalog.source(&name.text) else { return Ok(Standing::Absent) };
-    if canonical(&source.statement).as_ref() == Some(&parsed.statement) {
-        return Ok(Standing::Same(source.query_id.clone()));
-    }
-    if replace {
-        return Ok(Standing::Absent);
-    }
-    Err(Error::statement(format!(
-        "{} stands already, but differs.\n  standing: {}\n  script:   {}",
-        name.text,
-        source.statement.split_whitespace().collect::<Vec<_>>().join(" "),
-        parsed.text.split_whitespace().collect::<Vec<_>>().join(" ")
-    ))
-    .hint("write CREATE OR REPLACE, or DROP it first"))
-}
-
-/// Ids by the number at their end.
-fn in_order(mut ids: Vec<String>) -> Vec<String> {
-    ids.sort_by_key(|id| (id.rsplit('_').next().and_then(|number| number.parse::<u64>().ok()), id.clone()));
-    ids
-}
-
-/// An error's place within a statement, as a place in the script.
-fn shift(mut error: Error, start: crate::sql::ast::Location) -> Error {
-    error.at = Some(match error.at {
-        None => start,
-        Some(at) if at.line <= 1 => {
-            crate::sql::ast::Location { line: start.line, column: start.column + at.column.saturating_sub(1) }
-        }
-        Some(at) => crate::sql::ast::Location { line: start.line + at.line - 1, column: at.column },
-    });
-    error
 }

@@ -1,6 +1,7 @@
 //! The engine: what a data folder does while a process holds it. Brings catalog, log and queries together; it is the
 //! face that terminals, jobs, the socket and embedding programs use.
 
+mod assert;
 mod change;
 mod face;
 mod insert;
@@ -11,6 +12,7 @@ mod rows;
 pub mod settings;
 mod show;
 pub mod shown;
+mod standing;
 mod statement;
 mod stepped;
 #[cfg(test)]

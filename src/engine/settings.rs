@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::nearest;
 use crate::error::{Error, Result};
+use crate::format::Format;
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Kind {
     Text,
     /// One of these.
     Choice(&'static [&'static str]),
+    /// The name of a format.
+    Format,
 }
 
 #[derive(Debug)]
@@ -53,9 +56,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("ksql.functions.collect_set.limit", "2147483647", Kind::Number, "the most elements that COLLECT_SET keeps"),
     setting("ksql.insert.into.values.enabled", "true", Kind::Boolean, "whether INSERT INTO ... VALUES is allowed"),
     setting("ksql.output.topic.name.prefix", "", Kind::Text, "stands before the names of topics that queries make"),
-    setting("ksql.persistence.default.format.key", "KAFKA", Kind::Text, "KEY_FORMAT where WITH has none"),
-    setting("ksql.persistence.default.format.value", "", Kind::Text, "VALUE_FORMAT where WITH has none"),
-    setting("ksql.persistence.wrap.single.values", "", Kind::Text, "WRAP_SINGLE_VALUE where WITH has none"),
+    setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
+    setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
+    setting("ksql.persistence.wrap.single.values", "", Kind::Boolean, "WRAP_SINGLE_VALUE where WITH has none"),
     setting("ksql.query.pull.table.scan.enabled", "true", Kind::Boolean, "whether a pull query may look at all rows"),
     setting("ksql.variable.substitution.enable", "true", Kind::Boolean, "whether ${name} is replaced"),
     setting(
@@ -70,10 +73,13 @@ pub const SETTINGS: &[Setting] = &[
 pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
     let setting = find(name)?;
     let fits = match setting.kind {
-        Kind::Boolean => matches!(value, "true" | "false"),
+        // A default of nothing: as if it were not set.
+        _ if value.is_empty() && setting.default.is_empty() => true,
+        Kind::Boolean => ["true", "false"].iter().any(|choice| choice.eq_ignore_ascii_case(value)),
         Kind::Number => value.parse::<i64>().is_ok_and(|number| number >= -1),
         Kind::Text => true,
-        Kind::Choice(choices) => choices.contains(&value),
+        Kind::Choice(choices) => choices.iter().any(|choice| choice.eq_ignore_ascii_case(value)),
+        Kind::Format => Format::from_name(value).is_ok(),
     };
     if fits {
         return Ok(setting);
@@ -81,9 +87,27 @@ pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
     let expected = match setting.kind {
         Kind::Boolean => "true or false".to_string(),
         Kind::Choice(choices) => choices.join(" or "),
+        Kind::Format => "the name of a format, as JSON".to_string(),
         Kind::Number | Kind::Text => "a whole number".to_string(),
     };
     Err(Error::statement(format!("Invalid value '{value}' for '{}': expected {expected}.", setting.name)))
+}
+
+/// Puts a setting among a session's properties, under its short name and in its own spelling.
+///
+/// Errors: there is no such setting, or it doesn't take the value.
+pub fn set(properties: &mut BTreeMap<String, String>, name: &str, value: &str) -> Result<&'static Setting> {
+    let setting = check(name, value)?;
+    let value = match setting.kind {
+        Kind::Boolean | Kind::Choice(_) => value.to_ascii_lowercase(),
+        Kind::Number | Kind::Text | Kind::Format => value.to_string(),
+    };
+    if value.is_empty() && setting.default.is_empty() {
+        properties.remove(setting.name);
+    } else {
+        properties.insert(setting.name.to_string(), value);
+    }
+    Ok(setting)
 }
 
 pub fn find(name: &str) -> Result<&'static Setting> {
@@ -132,6 +156,7 @@ mod tests {
     fn an_unknown_name_says_what_was_meant() {
         let error = check("commit.interval", "1").unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("Did you mean commit.interval.ms?"));
+        assert!(check("ksql.persistence.default.format.value", "JASON").is_err());
         assert!(check("ksql.streams.commit.interval.ms", "5").is_ok());
         assert!(check("commit.interval.ms", "soon").is_err());
     }

@@ -1,6 +1,5 @@
 //! One statement: who carries it out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::print::{Printed, print};
@@ -26,7 +25,8 @@ fn done(message: impl Into<String>) -> Reply {
     Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
 }
 
-fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> Result<Reply> {
+/// Runs one statement that was read already.
+pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> Result<Reply> {
     let properties = session.properties.clone();
     match &parsed.statement {
         Statement::CreateSource { .. }
@@ -55,8 +55,7 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
         Statement::DescribeFunction(name) => show::describe_function(name).map(Reply::Text),
         Statement::Explain(what) => show::explain(inner, what, &properties).map(Reply::Text),
         Statement::Set { name, value } => {
-            let setting = settings::check(name, value)?;
-            session.properties.insert(setting.name.to_string(), value.clone());
+            let setting = settings::set(&mut session.properties, name, value)?;
             Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))
         }
         Statement::Unset { name } => {
@@ -79,8 +78,8 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
             Some(_) => Ok(done("")),
             None => Err(Error::statement(format!("Cannot undefine variable '{}' which was never defined", name.text))),
         },
-        Statement::AssertTopic { exists, topic, properties, .. } => {
-            assert_topic(inner, *exists, &topic.text, properties)
+        Statement::AssertTopic { exists, topic, properties, timeout } => {
+            inner.assert_topic(*exists, &topic.text, properties, *timeout).map(done)
         }
         Statement::RunScript(_) | Statement::Spool(_) => {
             Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
@@ -91,32 +90,5 @@ fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> R
                 .hint("run it with `millpond test FILE`"))
         }
         Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
-    }
-}
-
-fn assert_topic(inner: &Inner, exists: bool, topic: &str, properties: &crate::sql::ast::Properties) -> Result<Reply> {
-    let found = inner.log.partitions(topic);
-    match (exists, found) {
-        (false, None) => Ok(done(format!("Topic {topic} does not exist."))),
-        (false, Some(_)) => Err(Error::statement(format!("Topic {topic} exists."))),
-        (true, None) => Err(Error::statement(format!("Topic {topic} does not exist."))),
-        (true, Some(partitions)) => {
-            let wanted: BTreeMap<String, String> = properties
-                .iter()
-                .map(|(name, value)| {
-                    let text = match value {
-                        crate::sql::ast::Literal::Number(text) | crate::sql::ast::Literal::String(text) => text.clone(),
-                        other => format!("{other:?}"),
-                    };
-                    (name.text.to_uppercase(), text)
-                })
-                .collect();
-            match wanted.get("PARTITIONS") {
-                Some(count) if *count != partitions.to_string() => Err(Error::statement(format!(
-                    "Mismatched configuration for topic {topic}: For config partitions, expected {count} got {partitions}"
-                ))),
-                _ => Ok(done(format!("Topic {topic} exists."))),
-            }
-        }
     }
 }

@@ -16,12 +16,13 @@ use crate::state::RowStore;
 /// How long a reader waits for rows that are being read back.
 const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// The newest committed record of each key, by partition. Readers hold a partition's lock only while they copy rows out.
+/// The newest committed record of each key, by partition. A commit's records are taken in under one lock, so that a
+/// reader sees all of a commit or nothing of it; it holds the lock only while it copies rows out.
 pub struct View {
     pub source: Arc<Source>,
     /// How long after its start a window's rows are kept, ms of stream time; None: for ever.
     retention_ms: Option<i64>,
-    partitions: Vec<RwLock<Rows>>,
+    partitions: RwLock<Vec<Rows>>,
     loaded: Mutex<bool>,
     loaded_now: Condvar,
     /// Of a table that no query makes (SOURCE TABLE): how far its topic was read. Readers bring it up to date.
@@ -50,9 +51,9 @@ pub const ALL_STARTS: Starts = (std::ops::Bound::Unbounded, std::ops::Bound::Unb
 
 impl View {
     fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
-        let rows = || RwLock::new(Rows { generations: BTreeMap::new(), stream_time: i64::MIN });
+        let rows = || Rows { generations: BTreeMap::new(), stream_time: i64::MIN };
         View {
-            partitions: (0..partitions).map(|_| rows()).collect(),
+            partitions: RwLock::new((0..partitions).map(|_| rows()).collect()),
             source,
             retention_ms,
             loaded: Mutex::new(true),
@@ -72,9 +73,9 @@ impl View {
         if *self.loaded.lock() {
             return Ok(());
         }
-        self.partitions.par_iter().enumerate().try_for_each(|(partition, rows)| {
-            rows.write().generations.clear();
-            self.read(log, partition as u32, None).map(|_| ())
+        self.partitions.write().par_iter_mut().enumerate().try_for_each(|(partition, rows)| {
+            rows.generations.clear();
+            self.read(log, partition, None, rows).map(|_| ())
         })?;
         *self.loaded.lock() = true;
         self.loaded_now.notify_all();
@@ -101,24 +102,32 @@ impl View {
     /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
         let Some(followed) = &self.followed else { return self.wait_until_loaded() };
-        for (partition, position) in followed.lock().iter_mut().enumerate() {
-            *position = self.read(log, partition as u32, Some(*position))?;
+        let mut partitions = self.partitions.write();
+        for (partition, (position, rows)) in followed.lock().iter_mut().zip(partitions.iter_mut()).enumerate() {
+            *position = self.read(log, partition, Some(*position), rows)?;
         }
         Ok(())
     }
 
-    fn read(&self, log: &dyn Log, partition: u32, from: Option<i64>) -> Result<i64> {
-        let place = TopicPartition { topic: self.source.topic.clone(), partition };
+    fn read(&self, log: &dyn Log, partition: usize, from: Option<i64>, rows: &mut Rows) -> Result<i64> {
+        let place = TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
         for_each_fetch(log, &place, from, None, &mut |records| {
-            self.apply(partition, records);
+            self.apply_to(rows, records);
             Ok(())
         })
     }
 
-    /// Takes in the records of a commit.
-    pub fn apply(&self, partition: u32, records: &Records) {
-        let Some(rows) = self.partitions.get(partition as usize) else { return };
-        let mut rows = rows.write();
+    /// Takes in the records of a commit, each with their partition.
+    pub fn apply<'a>(&self, commit: impl IntoIterator<Item = (u32, &'a Records)>) {
+        let mut partitions = self.partitions.write();
+        for (partition, records) in commit {
+            if let Some(rows) = partitions.get_mut(partition as usize) {
+                self.apply_to(rows, records);
+            }
+        }
+    }
+
+    fn apply_to(&self, rows: &mut Rows, records: &Records) {
         for (row, meta) in records.meta.iter().enumerate() {
             let Some(key) = records.key(row) else { continue };
             let generation = self.window_start(key);
@@ -174,18 +183,17 @@ impl View {
     }
 
     fn copy(&self, copy: &dyn Fn(&Rows, &mut Records)) -> Vec<ViewRows> {
-        let partition = |(partition, rows): (usize, &RwLock<Rows>)| {
+        let partition = |(partition, rows): (usize, &Rows)| {
             let mut records = Records::default();
-            copy(&rows.read(), &mut records);
+            copy(rows, &mut records);
             ViewRows { partition: partition as u32, records }
         };
-        self.partitions.iter().enumerate().map(partition).collect()
+        self.partitions.read().iter().enumerate().map(partition).collect()
     }
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        let rows = |rows: &RwLock<Rows>| rows.read().generations.values().map(RowStore::bytes).sum::<usize>();
-        self.partitions.iter().map(rows).sum()
+        self.partitions.read().iter().flat_map(|rows| rows.generations.values()).map(RowStore::bytes).sum()
     }
 }
 
@@ -251,7 +259,7 @@ mod tests {
         let mut records = Records::default();
         let key = [key.as_bytes(), &start.to_be_bytes()].concat();
         records.push(Some(&key), value.map(str::as_bytes), row_time);
-        view.apply(0, &records);
+        view.apply([(0, &records)]);
     }
 
     fn values(rows: &[ViewRows]) -> Vec<String> {

@@ -37,6 +37,8 @@ const PROCESSING_LOG: &str = "default_ksql_processing_log";
 const PARTITIONS: u32 = 4;
 /// Records written for each kill: about what a job gets done before it is killed.
 const CHUNK_RECORDS: u64 = 4_000;
+/// Records a second of a producer beside the job: each millisecond a few, and so many commits.
+const RATE: &str = "5000";
 /// By then a job holds its folder, unless the machine is very busy.
 const START_MAX: Duration = Duration::from_millis(250);
 /// The last job, which nobody kills, may take so long.
@@ -158,8 +160,8 @@ fn job_args<'a>(job: &'a Path, mode: Mode) -> Vec<String> {
     let mut args = vec!["run".to_owned(), job.to_owned()];
     args.extend(set("cache.max.bytes.buffering", cache));
     args.extend(set("processing.guarantee", mode.guarantee));
-    // Commits are where it gets dangerous: many of them.
-    args.extend(set("commit.interval.ms", "20"));
+    // Commits are where it gets dangerous: many of them. A cache needs time to hold something back.
+    args.extend(set("commit.interval.ms", if mode.caching { "20" } else { "1" }));
     args
 }
 
@@ -172,35 +174,39 @@ fn torment(folder: &Path, job: &Path, mode: Mode) {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut written = written_bytes(folder);
     let (mut wrote, mut in_start) = (0, 0);
-    // From here a job needs so long until it writes; it is learnt on the way.
-    let mut life_max = Duration::from_millis(1500);
+    // Grows where the machine is so slow that jobs die before they write.
+    let mut life_max = Duration::from_millis(600);
     let mut kill = 0;
     while kill < mode.kills {
-        // A quarter dies at its start, while it makes its topics or reads its state back.
-        let life = match random.u32(0..4) {
-            0 => Duration::from_micros(random.u64(0..100_000)),
-            _ => life_max.mul_f64(random.f64()),
-        };
         let chunk = write_chunk(folder, kill);
-        // Most of the input is there before the job comes; some chunks are written beside it.
-        let beside = kill % 3 == 2 && life > START_MAX;
+        // Of four, one dies at its start, while it makes its topics or reads its state back; one while it works off what
+        // is there; two while they keep up with a producer, and do little but commit.
+        let (beside, life) = match random.u32(0..4) {
+            0 => (false, Duration::from_micros(random.u64(0..100_000))),
+            1 => (false, life_max.mul_f64(random.f64())),
+            _ => (true, START_MAX + life_max.mul_f64(random.f64())),
+        };
         if !beside {
             produce(folder, &chunk);
         }
         let started = Instant::now();
         let mut running = Running::start(on(folder, &args));
-        let mut acknowledged = false;
+        let (mut acknowledged, mut producer) = (!beside, None);
         if beside {
             std::thread::sleep(START_MAX);
-            let mut producer = Running::start(on(folder, &produce_args(&chunk)));
-            acknowledged = wait_until(&mut producer, started + life);
-            producer.kill();
+            let mut args = produce_args(&chunk).to_vec();
+            args.extend(["--rate", RATE]);
+            acknowledged = wait_until(producer.insert(Running::start(on(folder, &args))), started + life);
         }
         std::thread::sleep((started + life).saturating_duration_since(Instant::now()));
+        if random.bool() {
+            wait_for_commit(folder, Duration::from_micros(random.u64(0..300)));
+        }
         let ended = running.0.try_wait().expect("its state");
         running.kill();
+        drop(producer);
         // What was not acknowledged is written again: some of its records may be there twice, for both folders.
-        if beside && !acknowledged {
+        if !acknowledged {
             produce(folder, &chunk);
         }
         let _ = std::fs::remove_file(chunk);
@@ -217,12 +223,28 @@ fn torment(folder: &Path, job: &Path, mode: Mode) {
             false => in_start += 1,
         }
         written = now;
-        life_max = if wrote * 3 < in_start * 2 { life_max.mul_f64(1.2) } else { life_max.mul_f64(0.97) };
+        if in_start > wrote {
+            life_max = life_max.mul_f64(1.2);
+        }
     }
     eprintln!(
         "{} (MILLPOND_SEED={seed}): {} kills, {wrote} after output was written, {in_start} before",
         mode.name, mode.kills
     );
+}
+
+/// Waits for some commit, a moment only, and then this long: what belongs together and is not in one commit falls apart.
+fn wait_for_commit(folder: &Path, then: Duration) {
+    let end = Instant::now() + Duration::from_millis(100);
+    let before = journal_bytes(folder);
+    while journal_bytes(folder) == before && Instant::now() < end {}
+    let end = Instant::now() + then;
+    while Instant::now() < end {}
+}
+
+fn journal_bytes(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder.join("log/journal")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).sum()
 }
 
 /// Whether it ended well before the time.

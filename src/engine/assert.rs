@@ -1,0 +1,88 @@
+//! ASSERT TOPIC: waits a moment for a topic to be there, or to be gone.
+
+use std::time::Duration;
+
+use crate::engine::{Drive, Inner};
+use crate::error::{Error, Result};
+use crate::sql::ast::{Literal, Properties};
+use crate::time::now;
+
+/// How long to wait without TIMEOUT.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+/// How often to look.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Inner {
+    /// Gives what was found; an error when it isn't as asserted in time.
+    pub(super) fn assert_topic(
+        &self,
+        exists: bool,
+        topic: &str,
+        properties: &Properties,
+        timeout: Option<Duration>,
+    ) -> Result<String> {
+        let wanted = wanted(properties)?;
+        // Where the caller drives the queries, nothing changes while it waits.
+        let patience = match self.drive {
+            Drive::Threads(_) => timeout.unwrap_or(TIMEOUT_DEFAULT),
+            Drive::Stepped(_) => Duration::ZERO,
+        };
+        let asked = now();
+        loop {
+            let found = self.log.partitions(topic);
+            let judged = judge(exists, topic, &wanted, found);
+            if judged.is_ok() || asked.elapsed() >= patience {
+                return judged;
+            }
+            std::thread::sleep(LOOK_EVERY.min(patience));
+        }
+    }
+}
+
+/// What WITH asks of the topic.
+#[derive(Debug, Default, PartialEq)]
+struct Wanted {
+    partitions: Option<u32>,
+    replicas: Option<u32>,
+}
+
+fn wanted(properties: &Properties) -> Result<Wanted> {
+    let mut wanted = Wanted::default();
+    for (name, value) in properties {
+        let count = match value {
+            Literal::Number(text) | Literal::String(text) => text.trim().parse::<u32>().ok(),
+            _ => None,
+        };
+        let upper = name.text.to_uppercase();
+        let place = match upper.as_str() {
+            "PARTITIONS" => &mut wanted.partitions,
+            "REPLICAS" => &mut wanted.replicas,
+            _ => {
+                return Err(Error::statement(format!("Cannot assert unknown topic property: {upper}."))
+                    .hint("PARTITIONS and REPLICAS can be asserted")
+                    .at(name.at));
+            }
+        };
+        let count = count.ok_or_else(|| Error::statement(format!("{upper} must be a whole number.")).at(name.at))?;
+        *place = Some(count);
+    }
+    Ok(wanted)
+}
+
+/// `found`: the topic's partitions, when it is there. Each partition has one replica.
+fn judge(exists: bool, topic: &str, wanted: &Wanted, found: Option<u32>) -> Result<String> {
+    let partitions = match (exists, found) {
+        (false, None) => return Ok(format!("Topic {topic} does not exist.")),
+        (false, Some(_)) => return Err(Error::statement(format!("Topic {topic} exists."))),
+        (true, None) => return Err(Error::statement(format!("Topic {topic} does not exist."))),
+        (true, Some(partitions)) => partitions,
+    };
+    for (name, wanted, found) in [("partitions", wanted.partitions, partitions), ("replicas", wanted.replicas, 1)] {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
+            return Err(Error::statement(format!(
+                "Mismatched configuration for topic {topic}: For config {name}, expected {wanted} got {found}"
+            )));
+        }
+    }
+    Ok(format!("Topic {topic} exists."))
+}
