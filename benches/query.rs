@@ -126,19 +126,11 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     };
     let counters = Arc::new(Counters::default());
     let mut run = Run::open(log, spec, counters.clone()).expect("a run");
-<<<<<<< HEAD
-    let mut last_commit = millpond::time::now();
-=======
     let mut last_commit = cpu_time();
->>>>>>> w-perf
     while run.step().expect("a round") > 0 {
         if cpu_time() - last_commit >= COMMIT_INTERVAL || run.staged_bytes() >= STAGED_BYTES_MAX {
             run.commit().expect("a commit");
-<<<<<<< HEAD
-            last_commit = millpond::time::now();
-=======
             last_commit = cpu_time();
->>>>>>> w-perf
         }
     }
     run.commit().expect("a commit");

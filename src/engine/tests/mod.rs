@@ -11,9 +11,7 @@ mod settings;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{
-    Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status, collect,
-};
+use crate::engine::{Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status};
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
 use crate::log::{Log, Records, TopicPartition};
@@ -114,7 +112,7 @@ impl Terminal {
     /// The rows of a query that ends, as text, sorted.
     fn rows(&mut self, sql: &str) -> Vec<String> {
         let stream = self.stream(sql);
-        let mut rows: Vec<String> = collect(&stream.events).unwrap().iter().map(shown).collect();
+        let mut rows: Vec<String> = stream.collect().unwrap().iter().map(shown).collect();
         rows.sort();
         rows
     }
