@@ -269,10 +269,16 @@ fn a_newer_folder_is_refused_unchanged() {
 #[test]
 fn a_held_folder_says_by_whom_and_others_attach() {
     let (_place, folder) = filled();
-    let mut owner = Running::start(on(&folder, &["datagen", "users", "--rate", "20"]));
+    let datagen = || Running::start(on(&folder, &["datagen", "users", "--rate", "20"]));
+    let mut owner = datagen();
     let until = Instant::now() + Duration::from_secs(20);
-    while !run(&folder, &["topic", "list"]).stdout.contains("users") {
+    // Who asks too early holds the folder itself for a moment, and the owner-to-be attaches to it.
+    std::thread::sleep(Duration::from_millis(500));
+    while !run(&folder, &["topic", "list"]).stdout.contains("users") || owner.0.try_wait().expect("its state").is_some()
+    {
         assert!(Instant::now() < until, "the owner makes its topic");
+        owner = datagen();
+        std::thread::sleep(Duration::from_millis(500));
     }
     let pid = owner.0.id().to_string();
     fails(&job(&folder, COPY), WORLD, &["held by process", &pid, "Hint:"]);
