@@ -82,3 +82,59 @@ impl ExchangeWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+
+    use super::*;
+    use crate::format::Format;
+    use crate::types::SqlType;
+
+    fn batch(keys: Vec<Option<String>>) -> Batch {
+        let rows = keys.len();
+        let null_key: BooleanBuffer = keys.iter().map(Option::is_none).collect();
+        let key: ArrayRef = Arc::new(StringArray::from(keys));
+        Batch {
+            rows,
+            columns: vec![key],
+            keys: 1,
+            row_time: (0..rows as i64).collect::<Vec<_>>().into(),
+            window: None,
+            tombstone: None,
+            null_key: Some(null_key),
+            old: None,
+            headers: None,
+        }
+    }
+
+    /// Against the partition of each key by itself; a writer's buffers serve batch after batch.
+    #[test]
+    fn rows_go_to_the_partition_of_their_key_in_their_order() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let (partitions, own) = (5, 2);
+        let columns = vec![("K".to_string(), SqlType::String)];
+        let layout = Layout { format: Format::Kafka, delimiter: ',', columns, wrapped: false };
+        let mut exchange = ExchangeWriter::new(&layout, partitions, own).unwrap();
+        for rows in [100, 7, 1, 0, 300] {
+            let key = |random: &mut fastrand::Rng| random.bool().then(|| random.u32(0..50).to_string());
+            let keys: Vec<Option<String>> = (0..rows).map(|_| key(&mut random)).collect();
+            let mut expected: Vec<Vec<(i64, Option<String>)>> = vec![Vec::new(); partitions as usize];
+            for (row, key) in keys.iter().enumerate() {
+                let to = key.as_ref().map_or(own, |key| partition_for(key.as_bytes(), partitions));
+                expected[to as usize].push((row as i64, key.clone()));
+            }
+            let mut out = Vec::new();
+            exchange.split(batch(keys), &mut out).unwrap();
+            let mut found = vec![Vec::new(); partitions as usize];
+            for (partition, batch) in &out {
+                let keys = batch.columns[0].as_string::<i32>();
+                let key = |row: usize| keys.is_valid(row).then(|| keys.value(row).to_string());
+                found[*partition as usize].extend((0..batch.rows).map(|row| (batch.row_time[row], key(row))));
+            }
+            assert_eq!(found, expected);
+        }
+    }
+}
