@@ -28,7 +28,6 @@ use parking_lot::{Mutex, RwLock};
 pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
-pub use rows::collect;
 
 use crate::analyze::Sink;
 use crate::catalog::{Catalog, CommandLog, Source};
