@@ -89,7 +89,7 @@ fn cpu_time_of(run: &mut dyn FnMut()) -> Duration {
 
 /// CPU time of all threads of this process so far.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     #[repr(C)]
     struct Timespec {
         seconds: i64,
@@ -108,7 +108,7 @@ fn cpu_time() -> Duration {
 
 /// Elsewhere the time on the wall.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn cpu_time() -> Duration {
+pub fn cpu_time() -> Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
 }

@@ -1,5 +1,9 @@
 //! The integration tests: one binary, a module a topic.
 
+// Clippy allows unwrapping in `#[test]` functions only; what helps them is a test, too. Tests wait for other processes by
+// the clock.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
 #[path = "it/bad_input.rs"]
 mod bad_input;
 #[path = "it/batch.rs"]

@@ -84,7 +84,7 @@ fn name_items(expanded: Vec<(Expr, Option<Ident>)>, mut taken: Vec<String>) -> R
             },
         };
         if let Some(other) = items.iter().find(|item| item.name == name)
-            && !(is_column(&other.expr) && is_column(&expr) && !aliased && !other.aliased)
+            && (!is_column(&other.expr) || !is_column(&expr) || aliased || other.aliased)
         {
             return Err(Error::statement(format!("Duplicate column name in the SELECT list: `{name}`"))
                 .hint("give one of them another name with AS")

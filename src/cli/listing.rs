@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn statements_take_the_room_that_is_left() {
         let text = shown(&queries("0"), OutputFormat::Tabular, Some(50));
-        assert_eq!(text.lines().nth(3), Some("| Q1       |      12 | CREATE TABLE t AS SELEC... |"), "{text}");
+        assert_eq!(text.lines().nth(3), Some("| Q1       |      12 | CREATE TABLE t AS SELE... |"), "{text}");
         let text = shown(&queries("3"), OutputFormat::Tabular, Some(40));
         assert_eq!(text.lines().nth(3), Some("| Q1       |      12 |   3 |"), "{text}");
         assert!(shown(&queries("0"), OutputFormat::Tabular, None).contains("GROUP BY a |"));

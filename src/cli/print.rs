@@ -162,7 +162,7 @@ impl View {
         let tabular = out.format == OutputFormat::Tabular && kind != Kind::Print;
         let state = if tabular { ViewState::Held(Vec::new()) } else { ViewState::Plain };
         let columns = stream.columns.iter().map(|(name, ty)| column(name, ty)).collect();
-        View { format: out.format, columns, kind, state, begun: Instant::now(), count: 0 }
+        View { format: out.format, columns, kind, state, begun: crate::time::now(), count: 0 }
     }
 
     fn rows(&mut self, rows: Vec<Row>, out: &mut Output) -> Result<(), Stop> {

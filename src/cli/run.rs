@@ -87,7 +87,7 @@ impl Board {
     }
 
     fn show(&mut self, queries: &[QueryProgress], out: &mut Output) -> Result<(), Stop> {
-        let now = Instant::now();
+        let now = crate::time::now();
         if let Some(bars) = &self.bars {
             while self.lines.len() < queries.len() {
                 let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -141,7 +141,7 @@ impl Board {
     /// The last numbers stay.
     fn finish(&mut self, queries: &[QueryProgress], out: &mut Output) -> Result<(), Stop> {
         self.lines.iter().for_each(ProgressBar::finish_and_clear);
-        self.print(queries, Instant::now(), out)
+        self.print(queries, crate::time::now(), out)
     }
 }
 
@@ -253,7 +253,7 @@ mod tests {
             state: crate::engine::QueryState::Running,
         };
         let mut rates = Rates::default();
-        let start = Instant::now();
+        let start = crate::time::now();
         assert_eq!(rates.of(&[query(0)], start), [0]);
         assert_eq!(rates.of(&[query(100)], start + Duration::from_secs(1)), [100]);
         for second in 2..20 {

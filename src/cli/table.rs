@@ -265,22 +265,21 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for part in text.split('\n') {
         let mut line = String::new();
-        let mut taken = 0;
         for c in part.chars() {
-            let wide = c.width().unwrap_or(0);
-            if taken + wide > width && taken > 0 {
-                let rest = match line.rfind(' ') {
-                    Some(space) if c != ' ' && line[..space].width() > width / 2 => line.split_off(space + 1),
-                    _ => String::new(),
-                };
-                taken = rest.width();
-                lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
-                if c == ' ' {
-                    continue;
-                }
-            }
+            // Of the whole line: the characters of one emoji together are as wide as the first of them.
             line.push(c);
-            taken += wide;
+            if line.width() <= width || line.len() == c.len_utf8() {
+                continue;
+            }
+            line.pop();
+            let rest = match line.rfind(' ') {
+                Some(space) if c != ' ' && line[..space].width() > width / 2 => line.split_off(space + 1),
+                _ => String::new(),
+            };
+            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
+            if c != ' ' {
+                line.push(c);
+            }
         }
         lines.push(line);
     }
@@ -370,6 +369,9 @@ Z         | 1";
         assert_eq!(wrap("one two", 3), ["one", "two"]);
         assert_eq!(wrap("a bcdefghij", 5), ["a bcd", "efghi", "j"]);
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("가나다", 1), ["가", "나", "다"]);
+        let family = "a 👩\u{200d}👩\u{200d}👧 b";
+        assert_eq!(wrap(family, family.width()), [family]);
     }
 
     #[test]

@@ -21,12 +21,12 @@ pub(super) fn regroup(batch: &Batch, old_keys: &[ArrayRef]) -> Result<Batch> {
     let mut rows: Vec<u32> = Vec::with_capacity(batch.rows);
     let mut leaves: Vec<bool> = Vec::with_capacity(batch.rows);
     let mut arrives: Vec<bool> = Vec::with_capacity(batch.rows);
-    for row in 0..batch.rows {
+    for (row, same) in same.iter().enumerate() {
         // A row with a null in its group never was in one.
         let was = old.present.value(row) && !old_null.value(row);
         let is = new_there.value(row);
         let parts: &[(bool, bool)] = match (was, is) {
-            (true, true) if same[row] => &[(true, true)],
+            (true, true) if *same => &[(true, true)],
             (true, true) => &[(true, false), (false, true)],
             (true, false) => &[(true, false)],
             (false, true) => &[(false, true)],

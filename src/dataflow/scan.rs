@@ -18,13 +18,16 @@ use crate::log::{Records, Span};
 use crate::plan::Scan;
 use crate::state::RowStore;
 
+/// A decoder and the scan's column of each of its columns.
+type PartDecoder = (Box<dyn Decoder>, Vec<usize>);
+
 /// Decodes the records of one partition of a source.
 pub struct ScanReader {
     source: Arc<Source>,
     partition: u32,
     /// Decoder of the wanted key columns, and the scan's column of each.
-    key: Option<(Box<dyn Decoder>, Vec<usize>)>,
-    value: Option<(Box<dyn Decoder>, Vec<usize>)>,
+    key: Option<PartDecoder>,
+    value: Option<PartDecoder>,
     wanted: Vec<bool>,
     timestamp: Option<RowTime>,
     /// Of a table: the newest record of each key.
@@ -44,7 +47,7 @@ impl ScanReader {
         let places = |role: &ColumnRole| -> Vec<usize> {
             (0..source.columns.len()).filter(|&index| source.columns[index].role == *role).collect()
         };
-        let decoder = |layout: &format::Layout, places: &[usize]| -> Result<Option<(Box<dyn Decoder>, Vec<usize>)>> {
+        let decoder = |layout: &format::Layout, places: &[usize]| -> Result<Option<PartDecoder>> {
             let chosen: Vec<usize> = (0..places.len()).filter(|&index| wanted[places[index]]).collect();
             let columns: Vec<usize> = chosen.iter().map(|&index| places[index]).collect();
             Ok(Some((format::decoder(layout, &chosen)?, columns)))
@@ -90,7 +93,8 @@ impl ScanReader {
         let mut bad: Vec<(usize, String, ErrorKind)> = Vec::new();
         let window = self.take_windows(records, &mut bad);
         let width = self.wanted.len();
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(NullArray::new(rows)); width];
+        let unread: ArrayRef = Arc::new(NullArray::new(rows));
+        let mut columns: Vec<ArrayRef> = (0..width).map(|_| unread.clone()).collect();
         let mut null_key = None;
         if let Some((decoder, places)) = &mut self.key {
             let decoded = decoder.decode(records, Part::Key);

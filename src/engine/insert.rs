@@ -65,7 +65,7 @@ impl Inner {
     fn encode(&self, source: &Source, row: &BTreeMap<&str, Value>, row_time: Option<i64>) -> Result<Records> {
         let (key_arrays, keys) = columns_of(&source.key, row);
         let (value_arrays, values) = columns_of(&source.value, row);
-        if source.kind == SourceKind::Table && keys.iter().any(|key| *key == Value::Null) {
+        if source.kind == SourceKind::Table && keys.contains(&Value::Null) {
             return Err(Error::statement(format!(
                 "Failed to insert values into '{}'. Value for primary key column(s) {} is required for tables.",
                 source.name,

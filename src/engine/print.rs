@@ -151,7 +151,7 @@ impl Printer {
                 continue;
             }
             self.seen += 1;
-            if (self.seen - 1) % self.every != 0 {
+            if !(self.seen - 1).is_multiple_of(self.every) {
                 continue;
             }
             let from = Place { partition: place.partition, offset: meta.offset, timestamp: meta.timestamp };

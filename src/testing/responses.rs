@@ -1,7 +1,7 @@
 //! Answers to statements: what an admin statement says, and the rows of queries.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -182,14 +182,14 @@ struct Read {
 /// Reads rows to the end, or, of a query that has none, until the expected number and a little longer.
 fn read(stream: &RowStream, expected: usize, has_end: bool) -> Read {
     let mut read = Read::default();
-    let mut until = Instant::now() + ROWS_WAIT;
+    let mut until = crate::time::now() + ROWS_WAIT;
     let mut complete = false;
     loop {
         if !complete && !has_end && read.rows.len() >= expected {
             complete = true;
-            until = Instant::now() + EXTRA_WAIT;
+            until = crate::time::now() + EXTRA_WAIT;
         }
-        match stream.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match stream.events.recv_timeout(until.saturating_duration_since(crate::time::now())) {
             Ok(RowEvent::Rows(rows)) => read.rows.extend(rows),
             Ok(RowEvent::Line(line)) => {
                 read.rows.push(Row { values: vec![Value::String(line)], tombstone: false });

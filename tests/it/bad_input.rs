@@ -100,7 +100,8 @@ fn no_bad_record_is_only_counted() {
         .map(|row| row["RECORD"].as_str().unwrap().to_owned())
         .collect();
     let mut lines = lines;
-    (found.sort(), lines.sort());
+    found.sort();
+    lines.sort();
     assert!(found == lines, "{} entries of {}", found.len(), lines.len());
 }
 

@@ -33,7 +33,7 @@ fn a_push_query_has_room_for_longer_values_and_fits_the_terminal() {
     let (text, _) = shown("PUSH", OutputFormat::Tabular, Some(33));
     let expected = "\
 +-------------+-----------------+
-| ID          | NAME            |
+|          ID | NAME            |
 +-------------+-----------------+
 |           1 | 한              |
 |           2 | <TOMBSTONE>     |

@@ -16,7 +16,6 @@ pub use time::parse_timestamp;
 pub use writer::{Pace, TopicWriter};
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{LineFormat, ProduceOptions};
 use super::connect::Connected;
@@ -221,7 +220,7 @@ const INTERRUPT_RECORDS: u64 = 1024;
 
 /// The wall clock: the time of records that bring none.
 pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64
+    crate::time::wall_time_ms()
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Report {
     pub fn new(topic: &str, meter: Option<&Meter>, count: Option<u64>) -> Self {
         let meter = meter.cloned();
         let bar = bar(meter.as_ref().and_then(|meter| meter.bytes), count);
-        Report { topic: topic.to_owned(), started: Instant::now(), bad: 0, bar, meter }
+        Report { topic: topic.to_owned(), started: crate::time::now(), bad: 0, bar, meter }
     }
 
     /// After each record: shows the first ones, then one now and then.

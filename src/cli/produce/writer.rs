@@ -129,7 +129,7 @@ pub struct Pace {
 impl Pace {
     /// `rate`: records a second; none: as fast as it goes.
     pub fn new(rate: Option<f64>) -> Self {
-        Pace { rate, started: Instant::now(), sent: 0 }
+        Pace { rate, started: crate::time::now(), sent: 0 }
     }
 
     /// Waits until the next record is due, with all that came before it written.

@@ -705,7 +705,7 @@ fn speed() {
         let batches: Vec<Batch> = (0..400).map(|i| make(&mut random, 10_000, i * 819)).collect();
         let mut operator = counts(window);
         let (mut context, mut out) = (Context { caching, ..Context::default() }, Vec::new());
-        let start = std::time::Instant::now();
+        let start = crate::time::now();
         for (i, batch) in batches.into_iter().enumerate() {
             operator.push(batch, &mut out, &mut context).unwrap();
             if i % 50 == 49 {
@@ -723,18 +723,18 @@ fn speed() {
     for i in 0..500 {
         operator.push(make(&mut random, 1_000_000, i), &mut out, &mut context).unwrap();
     }
-    let start = std::time::Instant::now();
+    let start = crate::time::now();
     operator.changes(&mut log).unwrap();
     println!("{} groups, changes: {:?}", operator.len(), start.elapsed());
-    let start = std::time::Instant::now();
+    let start = crate::time::now();
     let mut restored = counts(None);
     restored.restore(&log).unwrap();
     println!("restore: {:?}, {} MB", start.elapsed(), restored.state_bytes() >> 20);
-    let start = std::time::Instant::now();
+    let start = crate::time::now();
     let mut file = Vec::new();
     restored.snapshot(&mut file).unwrap();
     println!("snapshot: {:?}, {} MB", start.elapsed(), file.len() >> 20);
-    let start = std::time::Instant::now();
+    let start = crate::time::now();
     counts(None).load(&mut file.as_slice()).unwrap();
     println!("load: {:?}", start.elapsed());
 }

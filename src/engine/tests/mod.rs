@@ -106,7 +106,7 @@ impl Terminal {
     /// The rows of a query that ends, as text, sorted.
     fn rows(&mut self, sql: &str) -> Vec<String> {
         let stream = self.stream(sql);
-        let mut rows: Vec<String> = collect(&stream).iter().map(shown).collect();
+        let mut rows: Vec<String> = stream.collect().unwrap().iter().map(shown).collect();
         rows.sort();
         rows
     }
@@ -148,18 +148,6 @@ impl Terminal {
             }
             assert!(asked.elapsed() < PATIENCE, "{id}: {state}");
             std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// The rows of a stream that ends.
-fn collect(stream: &RowStream) -> Vec<Row> {
-    let mut all = Vec::new();
-    loop {
-        match stream.events.recv_timeout(PATIENCE).unwrap() {
-            RowEvent::Rows(rows) => all.extend(rows),
-            RowEvent::End(_) => return all,
-            other => panic!("{other:?}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{FsyncPolicy, Inner, io_error};
 use crate::log::{LogError, Signal};
@@ -33,7 +33,7 @@ impl Background {
 }
 
 fn run(inner: &Weak<Inner>, stop: &Signal) {
-    let mut maintained = Instant::now();
+    let mut maintained = crate::time::now();
     loop {
         let Some(pause) = inner.upgrade().map(|inner| inner.pause()) else { return };
         if stop.wait(pause) {
@@ -47,7 +47,7 @@ fn run(inner: &Weak<Inner>, stop: &Signal) {
         let _ = inner.roll_journal_if_large();
         if inner.options.maintain_interval.is_some_and(|interval| maintained.elapsed() >= interval) {
             let _ = inner.maintain();
-            maintained = Instant::now();
+            maintained = crate::time::now();
         }
     }
 }

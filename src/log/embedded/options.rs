@@ -44,12 +44,7 @@ impl Default for EmbeddedOptions {
             journal_bytes_max: 4 << 20,
             maintain_interval: Some(Duration::from_secs(15)),
             compaction_keys_max: 1 << 20,
-            clock: Arc::new(wall_clock),
+            clock: Arc::new(crate::time::wall_time_ms),
         }
     }
-}
-
-fn wall_clock() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
 }

@@ -1,14 +1,12 @@
 //! Both sides in one process, over a real socket.
 
-#![expect(clippy::disallowed_methods, reason = "tests of how long things take read the clock")]
-
 mod fake;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake::FakeFace;
 use tempfile::TempDir;
@@ -48,9 +46,9 @@ fn rows(attached: &Attached, statement: &str) -> RowStream {
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + LONG;
+    let end = crate::time::now() + LONG;
     while !holds() {
-        assert!(Instant::now() < end, "never: {what}");
+        assert!(crate::time::now() < end, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -142,7 +140,7 @@ fn a_dropped_push_query_ends_in_the_owner() {
     let Both { attached, face, folder: _folder, server: _server } = both();
     let stream = rows(&attached, "silent");
     assert_eq!(face.running.load(Ordering::SeqCst), 1);
-    let start = Instant::now();
+    let start = crate::time::now();
     drop(stream);
     eventually("the silent query ends", || face.running.load(Ordering::SeqCst) == 0);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
@@ -357,7 +355,7 @@ fn a_folder_with_a_long_path_works() {
 fn an_owner_that_stops_tells_readers() {
     let Both { attached, face, folder: _folder, server } = both();
     let stream = rows(&attached, "silent");
-    let start = Instant::now();
+    let start = crate::time::now();
     drop(server);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     let events: Vec<_> = stream.events.iter().collect();
