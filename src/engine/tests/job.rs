@@ -7,11 +7,11 @@ use crate::engine::Job;
 
 const SCRIPT: &str = "
     SET 'cache.max.bytes.buffering' = '0';
-    DEFINE limit = '10';
+    DEFINE least = '10';
     CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
     CREATE STREAM o (k STRING KEY, v INT) WITH (KAFKA_TOPIC='o', VALUE_FORMAT='JSON', PARTITIONS=1);
-    INSERT INTO o SELECT * FROM s WHERE v > ${limit} EMIT CHANGES;
-    INSERT INTO o SELECT * FROM s WHERE v > ${limit} EMIT CHANGES;
+    INSERT INTO o SELECT * FROM s WHERE v > ${least} EMIT CHANGES;
+    INSERT INTO o SELECT * FROM s WHERE v > ${least} EMIT CHANGES;
     CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM o WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY k EMIT CHANGES";
 
 fn job(engine: &Engine, script: &str, until_end: bool) -> Result<Job, Error> {
@@ -63,7 +63,7 @@ fn another_insert_of_the_same_text_is_another_query() {
     let ids = run_to_end(&engine, SCRIPT);
     drop(engine);
     let engine = Engine::open(folder.path(), options()).unwrap();
-    let more = format!("{SCRIPT}; INSERT INTO o SELECT * FROM s WHERE v > ${{limit}} EMIT CHANGES;");
+    let more = format!("{SCRIPT}; INSERT INTO o SELECT * FROM s WHERE v > ${{least}} EMIT CHANGES;");
     let again = run_to_end(&engine, &more);
     assert_eq!(again[..3], ids);
     assert_eq!(again.len(), 4);

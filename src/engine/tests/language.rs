@@ -82,7 +82,7 @@ fn print_shows_records() {
         insert(t, "1", "miller", 40);
         let stream = t.stream("PRINT people FROM BEGINNING LIMIT 1;");
         let RowEvent::Line(line) = stream.events.recv_timeout(PATIENCE).unwrap() else { panic!() };
-        assert!(line.contains(r#"key: 1, value: {"JOB":"miller","AGE":40}, partition: 0"#), "{line}");
+        assert!(line.contains(r#""key":"1","value":{"JOB":"miller","AGE":40}"#), "{line}");
         assert!(matches!(stream.events.recv_timeout(PATIENCE).unwrap(), RowEvent::End(_)));
         assert!(t.fails("PRINT poeple;").contains("Did you mean 'people'?"));
     });
@@ -140,7 +140,7 @@ fn a_paused_query_waits_and_goes_on() {
         insert(t, "1", "miller", 40);
         std::thread::sleep(Duration::from_millis(50));
         t.await_records("A", &[]);
-        assert_eq!(t.listing("SHOW QUERIES;").rows[0][2], "PAUSED");
+        assert_eq!(t.listing("SHOW QUERIES;").rows[0][1], "PAUSED");
         t.done("RESUME ALL;");
         t.await_records("A", &[r#"1:{"AGE":40}"#]);
     });
@@ -204,7 +204,7 @@ fn descriptions() {
         );
         let extended = t.listing("DESCRIBE jobs EXTENDED;");
         assert!(
-            extended.facts.iter().any(|(name, value)| name == "Written by" && *value == id),
+            extended.facts.iter().any(|(name, value)| name == "Written by" && value.starts_with(&id)),
             "{:?}",
             extended.facts
         );
@@ -222,14 +222,11 @@ fn descriptions() {
 #[test]
 fn variables() {
     on_both(|t| {
-        t.done("DEFINE topic = 'some topic';");
+        t.done("DEFINE topic = 'some-topic';");
         t.done("DEFINE format = 'JSON';");
-        assert_eq!(t.firsts("SHOW VARIABLES;"), ["format", "topic"]);
-        t.done(
-            "CREATE STREAM s (x INT) WITH (KAFKA_TOPIC='${topic}', VALUE_FORMAT='${format}', PARTITIONS=1);"
-                .replace("some topic", "x")
-                .as_str(),
-        );
+        assert_eq!(t.firsts("SHOW VARIABLES;"), ["FORMAT", "TOPIC"]);
+        t.done("CREATE STREAM s (x INT) WITH (KAFKA_TOPIC='${topic}', VALUE_FORMAT='${format}', PARTITIONS=1);");
+        assert_eq!(t.engine.log().partitions("some-topic"), Some(1));
         t.done("UNDEFINE format;");
         assert!(t.fails("UNDEFINE format;").contains("never defined"));
         assert!(t.fails("SELECT '${format}' FROM s EMIT CHANGES;").contains("isn't defined"));

@@ -63,12 +63,6 @@ impl Terminal {
         }
     }
 
-    fn all(&mut self, script: &str) {
-        for (text, _) in crate::sql::split(script).statements {
-            self.done(&text);
-        }
-    }
-
     /// The id of the query that the statement starts.
     fn query(&mut self, sql: &str) -> String {
         let status = self.done(sql);

@@ -87,7 +87,7 @@ fn a_query_whose_topic_is_gone_says_so() {
     t.await_state(&well, &|state| *state == QueryState::Running);
     let state = t.await_state(&lame, &|state| matches!(state, QueryState::Failed(_) | QueryState::Blocked(_)));
     assert!(state.to_string().contains("'s' does not exist"), "{state}");
-    assert!(t.listing("SHOW QUERIES;").rows.iter().any(|row| row[2].contains("'s' does not exist")));
+    assert!(t.listing("SHOW QUERIES;").rows.iter().any(|row| row[1].contains("'s' does not exist")));
     t.done(&format!("TERMINATE {lame};"));
 }
 
