@@ -46,8 +46,8 @@ pub fn report(errors: EvalErrors, batch: &Batch, over: Over, context: &mut Conte
         context.error(ProcessingError {
             kind: ErrorKind::Processing,
             reason: error.reason,
-            topic: None,
-            partition: None,
+            topic: context.place.as_ref().map(|(topic, _)| topic.clone()),
+            partition: context.place.as_ref().map(|(_, partition)| *partition),
             offset: None,
             row_time: batch.row_time.get(error.row).copied(),
             record: None,

@@ -40,6 +40,8 @@ pub trait Operator: Send {
 pub struct Context {
     /// `cache.max.bytes.buffering` > 0: only the last change of a key until the commit goes on.
     pub caching: bool,
+    /// Topic and partition that the rows come from, where it is one.
+    pub place: Option<(String, u32)>,
     /// Rows that could not be processed, for the processing log.
     pub errors: Vec<ProcessingError>,
     /// Rows that came too late for their window.

@@ -170,7 +170,9 @@ impl Run {
                     },
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
-                tasks.push(StageTask { partition, task: Task::new(&stage.steps, spec.caching)?, reader, output });
+                let mut task = Task::new(&stage.steps, spec.caching)?;
+                task.context.place = reader.as_ref().map(|reader| (reader.place.topic.clone(), partition));
+                tasks.push(StageTask { partition, task, reader, output });
             }
             stages.push(tasks);
         }

@@ -142,6 +142,7 @@ impl Driver {
         let mut wait = RETRY_WAIT_MIN;
         loop {
             self.set(QueryState::Recovering);
+            let commits = self.counters.commits.load(Ordering::Relaxed);
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
             let error = match outcome {
                 Ok(Ok(Ended::Stopped)) => return self.set(QueryState::Stopped),
@@ -154,6 +155,9 @@ impl Driver {
                     self.set(QueryState::Blocked(error.to_string()));
                     if self.orders.stop.load(Ordering::Relaxed) {
                         return;
+                    }
+                    if self.counters.commits.load(Ordering::Relaxed) > commits {
+                        wait = RETRY_WAIT_MIN;
                     }
                     self.signal.wait(wait);
                     wait = (wait * 2).min(RETRY_WAIT_MAX);

@@ -181,9 +181,9 @@ impl Change<'_> {
             }
             Statement::CreateType { if_exists, name, ty } => self.create_type(name, ty, *if_exists),
             Statement::DropType { if_exists, name } => self.drop_type(name, *if_exists),
-            Statement::Terminate(id) => self.terminate(id.as_ref().map(|id| id.text.as_str())),
-            Statement::Pause(id) => self.pause(id.as_ref().map(|id| id.text.as_str()), true),
-            Statement::Resume(id) => self.pause(id.as_ref().map(|id| id.text.as_str()), false),
+            Statement::Terminate(id) => self.terminate(id.as_ref()),
+            Statement::Pause(id) => self.pause(id.as_ref(), true),
+            Statement::Resume(id) => self.pause(id.as_ref(), false),
             Statement::AlterSource { kind, name, add } => self.alter_source(*kind, &name.text, add, &parsed.text),
             _ => Err(Error::internal("this statement changes nothing")),
         }

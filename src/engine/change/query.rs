@@ -11,6 +11,7 @@ use crate::dataflow::{ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::format;
 use crate::plan::StageInput;
+use crate::sql::ast::Ident;
 
 impl Change<'_> {
     pub(super) fn create_as(&mut self, sink: Sink, text: &str) -> Result<Effect> {
@@ -112,7 +113,7 @@ impl Change<'_> {
         given.unwrap_or_else(|| format!("{prefix}_{}", self.query_number))
     }
 
-    pub(super) fn terminate(&mut self, id: Option<&str>) -> Result<Effect> {
+    pub(super) fn terminate(&mut self, id: Option<&Ident>) -> Result<Effect> {
         let ids = self.chosen(id)?;
         if ids.is_empty() {
             return Ok(Effect::nothing("There are no queries to terminate."));
@@ -123,7 +124,7 @@ impl Change<'_> {
         Ok(Effect { stop: ids, views_gone, ..Effect::message(message) })
     }
 
-    pub(super) fn pause(&mut self, id: Option<&str>, paused: bool) -> Result<Effect> {
+    pub(super) fn pause(&mut self, id: Option<&Ident>, paused: bool) -> Result<Effect> {
         let word = if paused { "pause" } else { "resume" };
         let ids = self.chosen(id)?;
         if ids.is_empty() {
@@ -136,12 +137,14 @@ impl Change<'_> {
         Ok(Effect { pause: ids.into_iter().map(|id| (id, paused)).collect(), ..Effect::message(message) })
     }
 
-    fn chosen(&self, id: Option<&str>) -> Result<Vec<String>> {
+    fn chosen(&self, id: Option<&Ident>) -> Result<Vec<String>> {
         match id {
             None => Ok(self.catalog.queries().map(|query| query.id.clone()).collect()),
-            Some(id) => match self.catalog.query(id) {
+            Some(id) => match self.catalog.query(&id.text) {
                 Some(query) => Ok(vec![query.id.clone()]),
-                None => Err(Error::statement(format!("Unknown queryId: {id}")).hint("SHOW QUERIES; lists them")),
+                None => Err(Error::statement(format!("Unknown queryId: {}", id.text))
+                    .hint("SHOW QUERIES; lists them")
+                    .at(id.at)),
             },
         }
     }
