@@ -45,7 +45,15 @@ impl Terminal {
     }
 
     fn open(folder: &Path) -> Terminal {
-        Terminal::on(Engine::open(folder, options()).unwrap())
+        // A reader's thread holds the folder for a moment after its rows are read.
+        let asked = now();
+        loop {
+            match Engine::open(folder, options()) {
+                Ok(engine) => return Terminal::on(engine),
+                Err(error) => assert!(asked.elapsed() < PATIENCE, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn stepped() -> Terminal {
