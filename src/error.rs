@@ -107,7 +107,14 @@ impl std::error::Error for Error {}
 
 impl From<LogError> for Error {
     fn from(error: LogError) -> Self {
-        let lasting = matches!(error, LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::Poisoned(_));
+        let lasting = matches!(
+            error,
+            LogError::Damaged { .. }
+                | LogError::NewerFormat { .. }
+                | LogError::Poisoned(_)
+                | LogError::RecordTooLarge { .. }
+                | LogError::Invalid(_)
+        );
         Error { lasting, ..Error::world(error.to_string()) }
     }
 }

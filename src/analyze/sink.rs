@@ -100,6 +100,11 @@ pub fn insert_select(
         return Err(Error::statement(format!("Cannot insert into read-only STREAM: {}", sink.name)).at(target.at));
     }
     let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
+    if analyzed.source.topic == sink.topic {
+        return Err(Error::statement(format!("INSERT INTO {} would read what it writes, for ever.", sink.name))
+            .hint("write into another stream")
+            .at(target.at));
+    }
     if analyzed.plan.result != ResultKind::Stream {
         return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
             .hint(format!("{} is a stream, the query gives a table.", sink.name)));

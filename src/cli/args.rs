@@ -43,7 +43,7 @@ pub struct Cli {
     #[command(flatten)]
     pub common: Common,
     /// Statements to run, in order; stops at the first that fails. May be given more than once
-    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    #[arg(short = 'e', long = "execute", value_name = "SQL", allow_hyphen_values = true)]
     pub execute: Vec<String>,
     /// File of statements to run (`-`: stdin); runs after those of -e
     #[arg(short = 'f', long = "file", value_name = "FILE", id = "script")]

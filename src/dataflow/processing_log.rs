@@ -11,6 +11,9 @@ pub const TOPIC: &str = "default_ksql_processing_log";
 /// The stream over it.
 pub const STREAM: &str = "KSQL_PROCESSING_LOG";
 
+/// What is kept of a record.
+const RECORD_BYTES_MAX: usize = 64 << 10;
+
 /// The statement that declares the stream.
 pub const STATEMENT: &str = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TYPE STRING, \
      MESSAGE STRING, TOPIC STRING, PARTITION_ID INT, RECORD_OFFSET BIGINT, RECORD_TIME BIGINT, RECORD STRING, \
@@ -24,7 +27,10 @@ pub fn place() -> TopicPartition {
 pub fn encode(query_id: &str, errors: &[ProcessingError]) -> Records {
     let mut records = Records::default();
     for error in errors {
-        let bytes = error.record.as_deref();
+        // The start of a long record says what it was; the whole lies in its topic.
+        let bytes = error.record.as_deref().map(|bytes| &bytes[..bytes.len().min(RECORD_BYTES_MAX)]);
+        let text = bytes.map(String::from_utf8_lossy);
+        let is_text = bytes.is_none_or(|bytes| !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok());
         let entry = json!({
             "LOGGER": format!("processing.{query_id}"),
             "LEVEL": "ERROR",
@@ -34,8 +40,8 @@ pub fn encode(query_id: &str, errors: &[ProcessingError]) -> Records {
             "PARTITION_ID": error.partition,
             "RECORD_OFFSET": error.offset,
             "RECORD_TIME": error.row_time,
-            "RECORD": bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()),
-            "RECORD_B64": bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)),
+            "RECORD": text,
+            "RECORD_B64": bytes.filter(|_| !is_text).map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)),
         });
         let value = entry.to_string();
         records.push(None, Some(value.as_bytes()), error.row_time.unwrap_or(0).max(0));

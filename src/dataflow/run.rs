@@ -186,6 +186,7 @@ impl Run {
             buffers: Mutex::default(),
             dirty: false,
         };
+        run.hold_tables()?;
         run.restore()?;
         Ok(run)
     }
@@ -341,12 +342,23 @@ impl Run {
             transaction.append(&processing_log::place(), &records)?;
         }
         transaction.commit()?;
+        self.hold_tables()?;
         self.errors.clear();
         self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
         self.made_visible(&staged);
+        Ok(())
+    }
+
+    /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
+    fn hold_tables(&self) -> Result<()> {
+        for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
+            if self.spec.durable && reader.scan.keeps_rows() {
+                self.log.hold(&self.spec.group, &reader.place, reader.position)?;
+            }
+        }
         Ok(())
     }
 
@@ -586,8 +598,7 @@ impl Reader {
             return Ok(());
         }
         for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| {
-            scan.restore(records);
-            Ok(())
+            scan.restore(records)
         })?;
         Ok(())
     }

@@ -70,18 +70,9 @@ impl ScanReader {
         self.rows.as_ref().map_or(0, RowStore::bytes)
     }
 
-    /// Takes the rows of a table in again, without giving batches.
-    pub fn restore(&mut self, records: &Records) {
-        let Some(rows) = &mut self.rows else { return };
-        for (row, meta) in records.meta.iter().enumerate() {
-            match (records.key(row), records.value(row)) {
-                (None, _) => {}
-                (Some(key), None) => {
-                    rows.remove(key);
-                }
-                (Some(key), Some(value)) => rows.put(key, value, meta.timestamp),
-            }
-        }
+    /// Takes the rows of a table in again, as reading them did: what was bad then is bad now.
+    pub fn restore(&mut self, records: &Records) -> Result<()> {
+        self.read(&mut records.clone(), &mut Context::default()).map(|_| ())
     }
 
     /// The batch of some records. Records that can't be decoded go to `context.errors`. None: no row is left.
@@ -272,7 +263,7 @@ impl ScanReader {
     fn replace_rows(&mut self, records: &Records, keep: Option<&BooleanArray>, batch: &Batch) -> Result<OldRows> {
         let Some(rows) = &mut self.rows else { return Err(Error::internal("a stream has no rows to replace")) };
         self.old.clear();
-        for (row, meta) in records.meta.iter().enumerate() {
+        for row in 0..records.len() {
             let key = records.key(row).unwrap_or_default();
             let kept = keep.is_none_or(|keep| keep.value(row));
             match rows.get(key) {
@@ -282,7 +273,7 @@ impl ScanReader {
             match records.value(row) {
                 _ if !kept => {}
                 Some(value) if batch.tombstone.as_ref().is_none_or(|tombstone| !tombstone.value(row)) => {
-                    rows.put(key, value, meta.timestamp);
+                    rows.put(key, value, batch.row_time[row]);
                 }
                 _ => {
                     rows.remove(key);

@@ -90,11 +90,11 @@ impl RowStream {
             match event {
                 RowEvent::Rows(rows) => all.extend(rows),
                 RowEvent::Line(_) => {}
-                RowEvent::End(_) => break,
+                RowEvent::End(_) => return Ok(all),
                 RowEvent::Failed(error) => return Err(error),
             }
         }
-        Ok(all)
+        Err(Error::internal("the rows ended without an end"))
     }
 }
 

@@ -59,6 +59,9 @@ impl Inner {
             .ok_or_else(|| Error::from(crate::log::LogError::UnknownTopic(source.topic.clone())))?;
         let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
         self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
+        if let Some(view) = self.views.read().get(&source.name).filter(|_| source.query_id.is_some()) {
+            view.apply([(partition, &records)]);
+        }
         Ok(())
     }
 

@@ -42,7 +42,7 @@ use crate::query::View;
 /// How an engine works.
 #[derive(Clone)]
 pub struct Options {
-    /// State of all queries together may not outgrow this.
+    /// State of each query may not outgrow this.
     pub memory_bytes_max: usize,
     /// How the log keeps its data.
     pub log: EmbeddedOptions,

@@ -1,6 +1,7 @@
 //! Rows for a reader: pull queries, push queries.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,12 +16,15 @@ use crate::log::Signal;
 use crate::plan::Schema;
 use crate::query;
 use crate::sql::ast::{Query, SourceKind as Kind};
+use crate::time::now;
 use crate::types::{SqlType, Value};
 
 /// Events that may wait for a slow reader; then the query waits.
 const EVENTS_MAX: usize = 64;
 /// Rows of one event.
 const ROWS_MAX: usize = 1024;
+/// How often the changes that caching holds back are shown while there is always more to read.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long an idle query waits before it looks whether its reader is still there.
 const IDLE_WAIT: Duration = Duration::from_millis(200);
 
@@ -134,10 +138,11 @@ struct Pump {
 
 impl Pump {
     fn pump(&mut self) {
-        let last = match self.drive() {
-            Ok(Some(end)) => RowEvent::End(end.to_string()),
-            Ok(None) => return,
-            Err(error) => RowEvent::Failed(error),
+        let last = match catch_unwind(AssertUnwindSafe(|| self.drive())) {
+            Ok(Ok(Some(end))) => RowEvent::End(end.to_string()),
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => RowEvent::Failed(error),
+            Err(_) => RowEvent::Failed(Error::internal("the query's thread panicked; please report this")),
         };
         let _ = self.sender.send(last);
     }
@@ -147,13 +152,15 @@ impl Pump {
         if self.left == Some(0) {
             return Ok(Some("Limit Reached"));
         }
+        let mut flushed = now();
         loop {
             if self.gone.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             let read = self.run.step()?;
-            if read == 0 {
+            if read == 0 || flushed.elapsed() >= FLUSH_INTERVAL {
                 self.run.commit()?;
+                flushed = now();
             }
             for batch in self.run.take_rows() {
                 match self.send(&batch) {

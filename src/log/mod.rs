@@ -150,6 +150,19 @@ pub trait Log: Send + Sync {
     fn groups(&self) -> Vec<String>;
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
 
+    /// Nothing at or above `offset` is removed by retention or compaction until `owner` holds another offset there or
+    /// releases its holds: for state that uses a topic as its changelog. A log that doesn't compact by itself has nothing
+    /// to do.
+    fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        let _ = (owner, partition, offset);
+        Ok(())
+    }
+    /// Lets go of all that `owner` holds.
+    fn release(&self, owner: &str) -> Result<(), LogError> {
+        let _ = owner;
+        Ok(())
+    }
+
     /// Rings `signal` whenever one of these topics has new committed records (or is changed or deleted), until the
     /// signal is dropped.
     fn watch(&self, topics: &[String], signal: &Arc<Signal>);

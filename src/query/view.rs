@@ -70,9 +70,7 @@ impl View {
 
     /// Takes in what the table's topic has, once. Partitions side by side.
     pub(crate) fn load(&self, log: &dyn Log) -> Result<()> {
-        if *self.loaded.lock() {
-            return Ok(());
-        }
+        *self.loaded.lock() = false;
         self.partitions.write().par_iter_mut().enumerate().try_for_each(|(partition, rows)| {
             rows.generations.clear();
             self.read(log, partition, None, rows).map(|_| ())

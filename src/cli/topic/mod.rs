@@ -13,9 +13,30 @@ use super::exit::Stop;
 use super::output::{Output, OutputFormat};
 use super::produce;
 use super::table::{self, Column, Look};
+use crate::error::Error;
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
 
+/// Topics of Millpond's own: what queries rely on may be read, not changed.
+fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
+    let topic = match command {
+        TopicCommand::Produce(options) => &options.topic,
+        TopicCommand::Alter(options) => &options.topic,
+        TopicCommand::Empty { topic } | TopicCommand::Delete { topic, .. } => topic,
+        TopicCommand::Create(_)
+        | TopicCommand::Consume(_)
+        | TopicCommand::List { .. }
+        | TopicCommand::Describe { .. } => return Ok(()),
+    };
+    if topic.starts_with("_confluent") {
+        return Err(Error::statement(format!("Topic '{topic}' holds what queries rely on: it can be read, not changed."))
+            .hint("DROP the stream or table of the query; its topics go with it")
+            .into());
+    }
+    Ok(())
+}
+
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+    check_not_internal(command)?;
     let log = engine.log.as_ref();
     match command {
         TopicCommand::Create(options) => create(options, log, out),

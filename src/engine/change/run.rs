@@ -9,7 +9,7 @@ use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::LogError;
 use crate::plan::Step;
 use crate::query::View;
@@ -30,6 +30,11 @@ impl Inner {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
         if let Some(spec) = self.changelog_of(&entry.id, sink)? {
+            let begun = !self.log.positions(&group(&entry.id))?.is_empty();
+            if begun && self.log.partitions(&spec.name).is_none() {
+                return Err(Error::statement(format!("the query's state is gone: its topic '{}' was deleted", spec.name))
+                    .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
+            }
             self.make_topic(&spec, &mut Vec::new())?;
         }
         let source = Arc::new(sink.source.clone());
@@ -88,6 +93,7 @@ impl Inner {
         self.sinks.write().remove(id);
         self.not_started.write().remove(id);
         let group = group(id);
+        self.log.release(&group)?;
         self.log.delete_group(&group)?;
         match self.log.delete_topic(&changelog_topic(&group)) {
             Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),

@@ -124,17 +124,6 @@ impl EmbeddedLog {
         EmbeddedLog { inner, background: None, _lock: None }
     }
 
-    /// Nothing at or above `offset` is removed by retention or compaction until `owner` holds another offset there, or
-    /// releases all its holds. It outlives a restart. For state that uses a topic as its changelog.
-    pub fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
-        self.inner.hold(owner, partition, offset)
-    }
-
-    /// Lets go of all that `owner` holds.
-    pub fn release(&self, owner: &str) -> Result<(), LogError> {
-        self.inner.release(owner)
-    }
-
     /// Does what retention and compaction ask for now. The background thread does it from time to time.
     pub fn maintain(&self) -> Result<(), LogError> {
         self.inner.maintain()
@@ -175,6 +164,15 @@ fn io_error(what: String, cause: std::io::Error) -> LogError {
 }
 
 impl Log for EmbeddedLog {
+    /// Outlives a restart.
+    fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        self.inner.hold(owner, partition, offset)
+    }
+
+    fn release(&self, owner: &str) -> Result<(), LogError> {
+        self.inner.release(owner)
+    }
+
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
         self.inner.create_topic(spec)
     }
