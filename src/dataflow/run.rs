@@ -597,9 +597,7 @@ impl Reader {
         if !scan.keeps_rows() {
             return Ok(());
         }
-        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| {
-            scan.restore(records)
-        })?;
+        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| scan.restore(records))?;
         Ok(())
     }
 }

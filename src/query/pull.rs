@@ -148,7 +148,8 @@ fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
 
 fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Vec<Batch>> {
     let [stage] = plan.stages.as_slice() else {
-        return Err(Error::statement("Pull queries don't support aggregates.").hint("add EMIT CHANGES if you want a push query"));
+        return Err(Error::statement("Pull queries don't support aggregates.")
+            .hint("add EMIT CHANGES if you want a push query"));
     };
     let StageInput::Scan(scan) = &stage.input else { return Err(Error::internal("a pull query without a scan")) };
     let mut batches = Vec::new();

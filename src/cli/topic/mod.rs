@@ -28,9 +28,11 @@ fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
         | TopicCommand::Describe { .. } => return Ok(()),
     };
     if topic.starts_with("_confluent") {
-        return Err(Error::statement(format!("Topic '{topic}' holds what queries rely on: it can be read, not changed."))
-            .hint("DROP the stream or table of the query; its topics go with it")
-            .into());
+        return Err(Error::statement(format!(
+            "Topic '{topic}' holds what queries rely on: it can be read, not changed."
+        ))
+        .hint("DROP the stream or table of the query; its topics go with it")
+        .into());
     }
     Ok(())
 }

@@ -32,8 +32,11 @@ impl Inner {
         if let Some(spec) = self.changelog_of(&entry.id, sink)? {
             let begun = !self.log.positions(&group(&entry.id))?.is_empty();
             if begun && self.log.partitions(&spec.name).is_none() {
-                return Err(Error::statement(format!("the query's state is gone: its topic '{}' was deleted", spec.name))
-                    .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
+                return Err(Error::statement(format!(
+                    "the query's state is gone: its topic '{}' was deleted",
+                    spec.name
+                ))
+                .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
             }
             self.make_topic(&spec, &mut Vec::new())?;
         }

@@ -7,6 +7,7 @@ mod memory;
 mod reopen;
 mod replace;
 mod settings;
+mod tables;
 
 use std::path::Path;
 use std::time::Duration;
