@@ -89,7 +89,6 @@ fn aggregation(spec: &plan::Aggregate) -> Result<Box<dyn Operator>> {
         .collect::<Result<Vec<_>>>()?;
     let aggregate = Aggregate::new(AggregateSpec {
         key_types: spec.key_types.clone(),
-        required: Vec::new(),
         calls,
         window: spec.window,
         emit_final: spec.emit_final,

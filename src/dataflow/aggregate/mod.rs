@@ -54,8 +54,6 @@ use time::{Assigned, TimeWindows};
 pub struct AggregateSpec {
     /// Types of the key columns.
     pub key_types: Vec<SqlType>,
-    /// Value columns carried along unaggregated: none yet, LATEST_BY_OFFSET does that.
-    pub required: Vec<usize>,
     pub calls: Vec<AggregateInput>,
     pub window: Option<Window>,
     /// EMIT FINAL: only with a window.
@@ -298,9 +296,6 @@ impl Aggregate {
 const WINDOWS_PER_ROW_MAX: i64 = 100_000;
 
 fn check(spec: &AggregateSpec) -> Result<()> {
-    if !spec.required.is_empty() {
-        return Err(Error::not_supported("carrying a column through an aggregate", "use LATEST_BY_OFFSET(column)"));
-    }
     if spec.emit_final && spec.window.is_none() {
         return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
             .hint("add a WINDOW clause, or use EMIT CHANGES"));

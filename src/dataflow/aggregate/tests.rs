@@ -56,7 +56,7 @@ fn spec(keys: KeyShape, window: Option<Window>, emit_final: bool, table_input: b
         made.push(accumulators::latest_by_offset(&call("LATEST_BY_OFFSET")).unwrap());
     }
     let calls = made.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![value] }).collect();
-    AggregateSpec { key_types, required: vec![], calls, window, emit_final, table_input }
+    AggregateSpec { key_types, calls, window, emit_final, table_input }
 }
 
 fn key_columns(keys: KeyShape, values: &[Option<i64>]) -> Vec<ArrayRef> {
@@ -609,7 +609,6 @@ fn the_changelog_format_is_for_ever() {
         let calls = make.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![1] }).collect();
         let spec = AggregateSpec {
             key_types: key_types(),
-            required: vec![],
             calls,
             window,
             emit_final: false,
@@ -677,7 +676,6 @@ fn speed() {
         let key_types = vec![SqlType::String];
         Aggregate::new(AggregateSpec {
             key_types,
-            required: vec![],
             calls,
             window,
             emit_final: false,
