@@ -144,16 +144,13 @@ impl Pump<'_, '_> {
         loop {
             match next {
                 Next::End => return Ok(Ending::Complete),
-                Next::Idle => {
-                    self.writer.flush()?;
-                    self.report.progress(self.writer.pushed());
-                    if self.watch.caught() {
-                        return Ok(Ending::Interrupted);
+                Next::Idle => match self.more(lines)? {
+                    Next::Idle => return Ok(Ending::Interrupted),
+                    come => {
+                        next = come;
+                        continue;
                     }
-                    lines.wait();
-                    next = lines.resume()?;
-                    continue;
-                }
+                },
                 Next::TooLong => self.bad(lines.line(), "the line is longer than max.message.bytes of the topic")?,
                 Next::Record => {
                     if self.options.limit.is_some_and(|limit| self.writer.pushed() >= limit) {
@@ -167,13 +164,15 @@ impl Pump<'_, '_> {
                             }
                         }
                         Taken::Nothing => {}
-                        Taken::Unfinished(what) => match lines.extend()? {
+                        // The end may come long after the line: here it ends the record, not the input.
+                        Taken::Unfinished(what) => match self.extended(lines)? {
+                            Next::Idle => return Ok(Ending::Interrupted),
                             Next::End | Next::TooLong => {
                                 lines.reject();
                                 self.bad(lines.line(), what)?;
                             }
-                            going_on => {
-                                next = going_on;
+                            Next::Record => {
+                                next = Next::Record;
                                 continue;
                             }
                         },
@@ -182,6 +181,30 @@ impl Pump<'_, '_> {
                 }
             }
             next = lines.advance()?;
+        }
+    }
+
+    /// Makes an unfinished record longer by a line, however long that takes. `Idle`: Ctrl-C came first.
+    fn extended(&mut self, lines: &mut LineReader) -> Result<Next, Stop> {
+        match lines.extend()? {
+            Next::Idle => self.more(lines),
+            next => Ok(next),
+        }
+    }
+
+    /// Writes what there is and waits for more input. `Idle`: Ctrl-C came first.
+    fn more(&mut self, lines: &mut LineReader) -> Result<Next, Stop> {
+        loop {
+            self.writer.flush()?;
+            self.report.progress(self.writer.pushed());
+            if self.watch.caught() {
+                return Ok(Next::Idle);
+            }
+            lines.wait();
+            match lines.resume()? {
+                Next::Idle => {}
+                next => return Ok(next),
+            }
         }
     }
 

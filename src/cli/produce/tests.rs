@@ -90,6 +90,31 @@ fn an_unclosed_quote_costs_one_line() {
     assert_eq!(values, [r#"{"a":1,"b":2}"#, r#"{"a":4,"b":5}"#, r#"{"a":6,"b":7}"#]);
 }
 
+/// The end of a slow input comes while a quote is open: the lines behind the quote are read again.
+#[cfg(unix)]
+#[test]
+fn an_unclosed_quote_at_a_slow_end_costs_one_line() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("x.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let written = pipe.clone();
+    let slow = std::thread::spawn(move || {
+        let mut pipe = std::fs::File::options().write(true).open(written).unwrap();
+        pipe.write_all(b"a,b\n1,2\n\"open,3\n4,5\n6,7\n").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    });
+    let log = FakeLog::with_topic("t", 1);
+    let mut options = options("t");
+    options.file = Some(pipe);
+    let (engine, _) = connected(&log);
+    let (mut out, memory) = Output::into_memory(OutputFormat::Json, None);
+    assert!(command(&options, &engine, &mut out).is_err());
+    slow.join().unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&memory.text()).unwrap();
+    assert_eq!((&summary["records"], &summary["bad_lines"]), (&3.into(), &1.into()));
+}
+
 #[test]
 fn raw_lines_have_their_key_before_the_separator() {
     let log = FakeLog::with_topic("t", 1);

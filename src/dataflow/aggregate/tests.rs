@@ -607,13 +607,7 @@ fn the_changelog_format_is_for_ever() {
     let aggregate = |window| {
         let make = [accumulators::count(&call("COUNT")).unwrap(), accumulators::min(&call("MIN")).unwrap()];
         let calls = make.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![1] }).collect();
-        let spec = AggregateSpec {
-            key_types: key_types(),
-            calls,
-            window,
-            emit_final: false,
-            table_input: false,
-        };
+        let spec = AggregateSpec { key_types: key_types(), calls, window, emit_final: false, table_input: false };
         Aggregate::new(spec).unwrap()
     };
     let window = |kind| Some(Window { kind, grace_ms: 0, retention_ms: 1000 });
@@ -674,14 +668,7 @@ fn speed() {
     let counts = |window| {
         let calls = vec![AggregateInput { accumulator: accumulators::count(&call("COUNT")).unwrap(), args: vec![1] }];
         let key_types = vec![SqlType::String];
-        Aggregate::new(AggregateSpec {
-            key_types,
-            calls,
-            window,
-            emit_final: false,
-            table_input: false,
-        })
-        .unwrap()
+        Aggregate::new(AggregateSpec { key_types, calls, window, emit_final: false, table_input: false }).unwrap()
     };
     let mut random = fastrand::Rng::with_seed(1);
     let make = |random: &mut fastrand::Rng, keys: i64, from: i64| {
