@@ -6,11 +6,13 @@ pub mod embedded;
 mod io_cause;
 pub mod kafka_batch;
 pub mod partitioner;
+mod read;
 pub(crate) mod records;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
 
 /// Partition `partition` of topic `topic`.

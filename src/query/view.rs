@@ -8,9 +8,9 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use rayon::prelude::*;
 
 use crate::catalog::{Source, SourceWindow};
-use crate::dataflow::{for_each_fetch, split_window};
+use crate::dataflow::split_window;
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, TopicPartition};
+use crate::log::{Log, Records, TopicPartition, for_each_fetch};
 use crate::state::RowStore;
 
 /// How long a reader waits for rows that are being read back.

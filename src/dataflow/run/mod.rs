@@ -4,24 +4,32 @@
 //! side, between stages the rows are handed over (an exchange is that hand-over: bounded by what a round reads, and no
 //! row is under way between rounds). So a commit between two rounds needs no barrier.
 
+mod reader;
+mod restore;
+mod spec;
+mod stage;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
-use crate::catalog::Source;
+pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, Start};
+
+use self::reader::Reader;
+use self::stage::{Output, Phase, Round, StageTask};
+use crate::dataflow::Batch;
 use crate::dataflow::exchange::ExchangeWriter;
-use crate::dataflow::operator::{ErrorKind, ProcessingError};
+use crate::dataflow::operator::ProcessingError;
+use crate::dataflow::processing_log;
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
-use crate::dataflow::{Batch, Context, processing_log};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
 use crate::plan::{Plan, StageInput, Step};
-use crate::query::View;
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
@@ -31,88 +39,6 @@ const PARTITION_BYTES_MIN: usize = 16 << 10;
 pub const STAGED_BYTES_MAX: usize = 32 << 20;
 /// What an entry of the processing log takes, about.
 const ERROR_BYTES: usize = 512;
-/// Bytes fetched at a time when state is restored.
-const RESTORE_BYTES_MAX: usize = 4 << 20;
-
-/// What a query is to do.
-#[derive(Clone)]
-pub struct RunSpec {
-    pub id: String,
-    pub plan: Arc<Plan>,
-    /// None: the rows are for a reader.
-    pub sink: Option<SinkSpec>,
-    /// `cache.max.bytes.buffering` > 0.
-    pub caching: bool,
-    /// Where a partition without a committed position begins.
-    pub start: Start,
-    /// Positions and state are kept in the log. Not for a reader's query.
-    pub durable: bool,
-    /// The group of its positions, and the prefix of its internal topics.
-    pub group: String,
-    pub guarantee: Guarantee,
-}
-
-/// `processing.guarantee`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guarantee {
-    /// Output records, positions and state become visible in one transaction.
-    ExactlyOnce,
-    /// Output records become visible as soon as they are made; after a crash those since the last commit come again.
-    AtLeastOnce,
-}
-
-#[derive(Clone)]
-pub struct SinkSpec {
-    pub source: Arc<Source>,
-    pub partitions: u32,
-    /// The rows of the sink for pull queries, when it is a table.
-    pub view: Option<Arc<View>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    Earliest,
-    Latest,
-}
-
-/// Counts of a query since the process started.
-#[derive(Debug, Default)]
-pub struct Counters {
-    pub rows_in: AtomicU64,
-    pub rows_out: AtomicU64,
-    pub late: AtomicU64,
-    pub bad: AtomicU64,
-    /// Records that are there and were not read yet.
-    pub lag: AtomicI64,
-    pub state_bytes: AtomicU64,
-    pub commits: AtomicU64,
-}
-
-/// One partition's part of one stage.
-struct StageTask {
-    partition: u32,
-    task: Task,
-    reader: Option<Reader>,
-    output: Output,
-}
-
-/// The reading end of a source's partition.
-struct Reader {
-    scan: ScanReader,
-    place: TopicPartition,
-    position: i64,
-    /// Read up to here and no further.
-    end: Option<i64>,
-    /// Read in the last round.
-    rows: usize,
-}
-
-enum Output {
-    Exchange(ExchangeWriter),
-    Sink(Box<SinkWriter>),
-    /// Rows for a reader, until they are taken.
-    Rows(Vec<Batch>),
-}
 
 /// A query at work.
 pub struct Run {
@@ -415,41 +341,6 @@ impl Run {
         }
         Ok(())
     }
-
-    /// Brings the state, and the rows for pull queries, to that of the last commit.
-    fn restore(&mut self) -> Result<()> {
-        let log = self.log.clone();
-        let view = self.spec.sink.as_ref().and_then(|sink| sink.view.clone());
-        let load = || view.map_or(Ok(()), |view| view.load(&*log));
-        let (rows, state) = rayon::join(load, || self.restore_state());
-        rows.and(state)
-    }
-
-    fn restore_state(&mut self) -> Result<()> {
-        let log = self.log.clone();
-        let committed = self.spec.durable;
-        self.stages[0].par_iter_mut().try_for_each(|task| match &mut task.reader {
-            Some(reader) => reader.restore(&*log),
-            None => Ok(()),
-        })?;
-        if !committed {
-            return Ok(());
-        }
-        let topic = changelog_topic(&self.spec.group);
-        if log.partitions(&topic).is_none() {
-            return Ok(());
-        }
-        for (index, stage) in self.stages.iter_mut().enumerate() {
-            if !stateful(&self.spec.plan.stages[index].steps) {
-                continue;
-            }
-            stage.par_iter_mut().try_for_each(|task| {
-                let place = TopicPartition { topic: topic.clone(), partition: task.partition };
-                for_each_fetch(&*log, &place, None, None, &mut |records| task.task.restore(records)).map(|_| ())
-            })?;
-        }
-        Ok(())
-    }
 }
 
 /// Counts since the last commit.
@@ -468,163 +359,6 @@ impl Drop for Run {
             self.counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
         }
     }
-}
-
-/// What the tasks of a round share.
-struct Round<'a> {
-    phase: Phase,
-    log: &'a dyn Log,
-    /// Read from one partition.
-    bytes_max: usize,
-    /// For fetched records: as many as threads work at a time, not one a partition.
-    buffers: &'a Mutex<Vec<Records>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Rows,
-    Flush,
-}
-
-impl StageTask {
-    /// Gives the batches for the next stage, each with the partition it goes to.
-    fn run(&mut self, input: Vec<Batch>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
-        let mut made = Vec::new();
-        for batch in input {
-            self.task.push(batch, &mut made)?;
-        }
-        match (round.phase, &mut self.reader) {
-            (Phase::Rows, Some(reader)) => {
-                if let Some(batch) = reader.read(round, &mut self.task.context)? {
-                    self.task.push(batch, &mut made)?;
-                }
-            }
-            (Phase::Rows, None) => {}
-            (Phase::Flush, _) => self.task.flush(&mut made)?,
-        }
-        let mut out = Vec::new();
-        match &mut self.output {
-            Output::Exchange(exchange) => {
-                for batch in made {
-                    exchange.split(batch, &mut out)?;
-                }
-            }
-            Output::Sink(sink) => {
-                for batch in &made {
-                    sink.write(batch, &mut self.task.context)?;
-                }
-            }
-            Output::Rows(rows) => rows.append(&mut made),
-        }
-        Ok(out)
-    }
-}
-
-impl Reader {
-    fn open(
-        log: &Arc<dyn Log>,
-        scan: ScanReader,
-        spec: &RunSpec,
-        partition: u32,
-        positions: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<Reader> {
-        let StageInput::Scan(plan) = &spec.plan.stages[0].input else {
-            return Err(Error::internal("a reader without a scan"));
-        };
-        let place = TopicPartition { topic: plan.source.topic.clone(), partition };
-        let (first, next) = log.offsets(&place)?;
-        let is_table = plan.source.kind == crate::catalog::SourceKind::Table;
-        let position = match (positions.get(&place), spec.start) {
-            (Some(position), _) => *position,
-            // A table is its whole topic, wherever its readers start.
-            (None, Start::Latest) if !is_table => next,
-            (None, _) => first,
-        };
-        Ok(Reader { scan, place, position, end: None, rows: 0 })
-    }
-
-    /// The next batch; None: there is nothing to read, or no row of it is left.
-    fn read(&mut self, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
-        self.rows = 0;
-        if self.end.is_some_and(|end| self.position >= end) {
-            return Ok(None);
-        }
-        let mut records = round.buffers.lock().pop().unwrap_or_default();
-        if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
-            round.buffers.lock().push(records);
-            return self.skip_removed(error, context).map(|()| None);
-        }
-        self.position = self.position.max(records.next_offset);
-        if let Some(end) = self.end
-            && self.position > end
-        {
-            records.meta.retain(|meta| meta.offset < end);
-            self.position = end;
-        }
-        self.rows = records.len();
-        let batch = self.scan.read(&mut records, context);
-        round.buffers.lock().push(records);
-        batch
-    }
-
-    /// Where records were removed before they were read (retention, `topic empty`), goes on behind them and says so.
-    fn skip_removed(&mut self, error: LogError, context: &mut Context) -> Result<()> {
-        let LogError::OffsetOutOfRange { first, .. } = error else { return Err(error.into()) };
-        if first <= self.position {
-            return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
-                .hint("DROP the query's stream or table and create it anew"));
-        }
-        context.error(ProcessingError {
-            kind: ErrorKind::Deserialization,
-            reason: format!(
-                "the records from offset {} up to {first} were removed from the topic before they were read",
-                self.position
-            ),
-            topic: Some(self.place.topic.clone()),
-            partition: Some(self.place.partition),
-            offset: Some(self.position),
-            row_time: None,
-            record: None,
-        });
-        self.position = first;
-        self.rows = 1;
-        Ok(())
-    }
-
-    /// A table's rows up to the position come from its own topic: that is their changelog.
-    fn restore(&mut self, log: &dyn Log) -> Result<()> {
-        let scan = &mut self.scan;
-        if !scan.keeps_rows() {
-            return Ok(());
-        }
-        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| scan.restore(records))?;
-        Ok(())
-    }
-}
-
-/// Calls `take` with all records of a partition from the offset `start` (or its first), up to `end` (or what is there).
-/// Gives the offset to go on from.
-pub(crate) fn for_each_fetch(
-    log: &dyn Log,
-    place: &TopicPartition,
-    start: Option<i64>,
-    end: Option<i64>,
-    take: &mut dyn FnMut(&Records) -> Result<()>,
-) -> Result<i64> {
-    let (first, next) = log.offsets(place)?;
-    let mut position = start.unwrap_or(first).max(first);
-    let end = end.unwrap_or(next);
-    let mut records = Records::default();
-    while position < end {
-        log.fetch(place, position, RESTORE_BYTES_MAX, &mut records)?;
-        records.meta.retain(|meta| meta.offset < end);
-        take(&records)?;
-        if records.next_offset <= position {
-            break;
-        }
-        position = records.next_offset;
-    }
-    Ok(position)
 }
 
 /// The topic that holds the changes of a query's state.

@@ -1,0 +1,62 @@
+//! What a query is to do, and what is counted while it does it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use crate::catalog::Source;
+use crate::plan::Plan;
+use crate::query::View;
+
+/// What a query is to do.
+#[derive(Clone)]
+pub struct RunSpec {
+    pub id: String,
+    pub plan: Arc<Plan>,
+    /// None: the rows are for a reader.
+    pub sink: Option<SinkSpec>,
+    /// `cache.max.bytes.buffering` > 0.
+    pub caching: bool,
+    /// Where a partition without a committed position begins.
+    pub start: Start,
+    /// Positions and state are kept in the log. Not for a reader's query.
+    pub durable: bool,
+    /// The group of its positions, and the prefix of its internal topics.
+    pub group: String,
+    pub guarantee: Guarantee,
+}
+
+/// `processing.guarantee`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Output records, positions and state become visible in one transaction.
+    ExactlyOnce,
+    /// Output records become visible as soon as they are made; after a crash those since the last commit come again.
+    AtLeastOnce,
+}
+
+#[derive(Clone)]
+pub struct SinkSpec {
+    pub source: Arc<Source>,
+    pub partitions: u32,
+    /// The rows of the sink for pull queries, when it is a table.
+    pub view: Option<Arc<View>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    Earliest,
+    Latest,
+}
+
+/// Counts of a query since the process started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub rows_in: AtomicU64,
+    pub rows_out: AtomicU64,
+    pub late: AtomicU64,
+    pub bad: AtomicU64,
+    /// Records that are there and were not read yet.
+    pub lag: AtomicI64,
+    pub state_bytes: AtomicU64,
+    pub commits: AtomicU64,
+}
