@@ -103,6 +103,7 @@ impl Iterator for Answer {
             match self.stream.events.recv() {
                 Ok(RowEvent::Rows(rows)) => self.ready.extend(rows),
                 Ok(RowEvent::Line(_)) => {}
+                Ok(RowEvent::Warning(text)) => eprintln!("warning: {text}"),
                 Ok(RowEvent::Failed(error)) => return Some(Err(error.into())),
                 Ok(RowEvent::End(_)) | Err(_) => return None,
             }

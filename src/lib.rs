@@ -9,6 +9,7 @@ pub mod error;
 pub mod expr;
 pub mod format;
 pub mod log;
+mod nearest;
 pub mod plan;
 pub mod query;
 pub mod server;

@@ -1,8 +1,8 @@
 //! The WITH clause: which properties there are, where each may stand, what values it takes.
 
-use crate::catalog::nearest;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::nearest::nearest;
 use crate::sql::ast::{Literal, Properties};
 
 /// Where a WITH clause stands.

@@ -1,8 +1,9 @@
 //! Names in sight of an expression.
 
-use crate::catalog::{Catalog, nearest};
+use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::expr::Scope;
+use crate::nearest::nearest;
 use crate::plan::Schema;
 use crate::sql::ast::Ident;
 use crate::types::SqlType;

@@ -10,6 +10,7 @@ pub use command::{COMMAND_TOPIC, Command, CommandLog};
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::types::SqlType;
 
 /// A persistent query as the catalog knows it.
@@ -106,42 +107,5 @@ impl Catalog {
 
     pub fn writers_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a QueryEntry> {
         self.queries.values().filter(move |query| query.sink == name)
-    }
-}
-
-/// The name that looks most like `name`, when one is near enough to be meant.
-pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let upper = name.to_uppercase();
-    names
-        .map(|other| (edit_distance(&upper, &other.to_uppercase()), other))
-        .filter(|(distance, _)| *distance <= 1 + name.chars().count() / 3)
-        .min()
-        .map(|(_, other)| other)
-}
-
-/// Levenshtein's distance, in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        assert_eq!(nearest("FLIGTHS", ["FLIGHTS", "DELAYS"].into_iter()), Some("FLIGHTS"));
-        assert_eq!(nearest("XYZ", ["FLIGHTS", "DELAYS"].into_iter()), None);
     }
 }

@@ -106,6 +106,11 @@ fn rows(stream: RowStream, out: &mut Output) -> Result<Outcome, Stop> {
         match event {
             RowEvent::Rows(rows) => view.rows(rows, out)?,
             RowEvent::Line(line) => view.line(&line, out)?,
+            RowEvent::Warning(text) => {
+                // Behind the rows it speaks of.
+                out.flush()?;
+                complain(&format!("warning: {text}"));
+            }
             RowEvent::End(text) => {
                 view.end(Some(&text), out)?;
                 out.flush()?;

@@ -5,6 +5,7 @@ use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, take};
 use arrow::datatypes::Int64Type;
 
+use crate::dataflow::Origin;
 use crate::error::{Error, Result};
 
 /// Rows of one partition, in order. Which column is which is known from the plan's schema of the step that made it:
@@ -32,6 +33,8 @@ pub struct Batch {
     pub old: Option<OldRows>,
     /// Headers of the records (Kafka's encoding, see `log::RecordMeta`), as Binary; None: no row has any.
     pub headers: Option<ArrayRef>,
+    /// The records that the rows were made of.
+    pub origin: Origin,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ impl Batch {
 impl Batch {
     /// The rows where `keep` is true.
     pub fn filter(&self, keep: &BooleanArray) -> Result<Batch> {
+        let origin = self.origin.filter(keep);
         // Which rows pass is worked out once for all columns.
         let keep = FilterBuilder::new(keep).optimize().build();
         let times = |times: &ScalarBuffer<i64>| -> Result<ScalarBuffer<i64>> {
@@ -74,7 +78,7 @@ impl Batch {
             let passed = keep.filter(&BooleanArray::new(marks.clone(), None)).map_err(arrow_error)?;
             Ok(passed.as_boolean().values().clone())
         };
-        self.pick(keep.count(), &|column| keep.filter(column), &times, &marks)
+        self.pick(keep.count(), origin, &|column| keep.filter(column), &times, &marks)
     }
 
     /// Rows by number, in that order; a row may be taken any number of times.
@@ -82,6 +86,7 @@ impl Batch {
         let indices = UInt32Array::from(rows.to_vec());
         self.pick(
             rows.len(),
+            self.origin.take(&indices),
             &|column| take(column, &indices, None),
             &|times| Ok(rows.iter().map(|&row| times[row as usize]).collect::<Vec<_>>().into()),
             &|marks| Ok(BooleanBuffer::collect_bool(rows.len(), |i| marks.value(rows[i] as usize))),
@@ -91,6 +96,7 @@ impl Batch {
     fn pick(
         &self,
         rows: usize,
+        origin: Origin,
         column: &dyn Fn(&ArrayRef) -> arrow::error::Result<ArrayRef>,
         times: &dyn Fn(&ScalarBuffer<i64>) -> Result<ScalarBuffer<i64>>,
         marks: &dyn Fn(&BooleanBuffer) -> Result<BooleanBuffer>,
@@ -116,6 +122,7 @@ impl Batch {
             null_key: self.null_key.as_ref().map(marks).transpose()?,
             old,
             headers: self.headers.as_ref().map(|headers| column(headers).map_err(arrow_error)).transpose()?,
+            origin,
         })
     }
 }

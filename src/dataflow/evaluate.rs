@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::Batch;
-use crate::dataflow::operator::{Context, ErrorKind, ProcessingError};
+use crate::dataflow::operator::{Context, ErrorKind};
 use crate::expr::EvalErrors;
 
 /// Which rows of a batch an expression is evaluated over.
@@ -36,21 +36,12 @@ impl Over {
 /// Puts the errors of an evaluation into the processing log; those of rows that aren't there are none, and those of old
 /// rows were told when the rows were new.
 pub fn report(errors: EvalErrors, batch: &Batch, over: Over, context: &mut Context) {
-    if errors.count == 0 || over == Over::Old {
+    if errors.is_empty() || over == Over::Old {
         return;
     }
-    for error in errors.errors {
-        if batch.tombstone.as_ref().is_some_and(|tombstone| tombstone.value(error.row)) {
-            continue;
-        }
-        context.error(ProcessingError {
-            kind: ErrorKind::Processing,
-            reason: error.reason,
-            topic: context.place.as_ref().map(|(topic, _)| topic.clone()),
-            partition: context.place.as_ref().map(|(_, partition)| *partition),
-            offset: None,
-            row_time: batch.row_time.get(error.row).copied(),
-            record: None,
-        });
-    }
+    let there = |row: usize| batch.tombstone.as_ref().is_none_or(|tombstone| !tombstone.value(row));
+    let failed = errors.failed_rows().filter(|&row| there(row));
+    let reasons = errors.errors.iter().filter(|error| there(error.row));
+    let reasons = reasons.map(|error| (error.row, error.reason.clone()));
+    context.bad_rows(batch, ErrorKind::Processing, failed, reasons);
 }

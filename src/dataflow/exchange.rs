@@ -90,6 +90,7 @@ mod tests {
     use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 
     use super::*;
+    use crate::dataflow::Origin;
     use crate::format::Format;
     use crate::types::SqlType;
 
@@ -107,6 +108,7 @@ mod tests {
             null_key: Some(null_key),
             old: None,
             headers: None,
+            origin: Origin::default(),
         }
     }
 

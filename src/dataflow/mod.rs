@@ -9,6 +9,7 @@ mod exchange;
 mod filter;
 mod flat_map;
 mod operator;
+mod origin;
 pub mod processing_log;
 mod project;
 mod regroup;
@@ -20,6 +21,7 @@ mod task;
 
 pub use batch::{Batch, OldRows, WindowBounds};
 pub use operator::{Context, ErrorKind, Operator, ProcessingError};
+pub use origin::Origin;
 pub use run::{Counters, Guarantee, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic, stateful};
 pub use scan::{ScanReader, split_window};
 pub use task::Task;

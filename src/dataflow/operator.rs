@@ -40,13 +40,11 @@ pub trait Operator: Send {
 pub struct Context {
     /// `cache.max.bytes.buffering` > 0: only the last change of a key until the commit goes on.
     pub caching: bool,
-    /// Topic and partition that the rows come from, where it is one.
-    pub place: Option<(String, u32)>,
     /// Rows that could not be processed, for the processing log.
     pub errors: Vec<ProcessingError>,
-    /// Rows that came too late for their window.
+    /// Rows that came too late for a window, once for each such window.
     pub late: u64,
-    /// Rows that could not be processed, all of them (`errors` is bounded).
+    /// Records of which something could not be processed, each once (`errors` is bounded, and has all that failed of them).
     pub bad: u64,
 }
 
@@ -82,13 +80,56 @@ pub enum ErrorKind {
 }
 
 impl Context {
-    pub fn error(&mut self, error: ProcessingError) {
-        match error.kind {
-            ErrorKind::Late => self.late += 1,
-            _ => self.bad += 1,
+    /// Counts a record that never became a row, or rows that were lost before they could be read.
+    pub fn bad_record(&mut self, error: ProcessingError) {
+        self.bad += 1;
+        self.keep(error);
+    }
+
+    /// Counts rows of a batch as bad and keeps the reasons that are known; `failed` may name a row more than once.
+    pub fn bad_rows(
+        &mut self,
+        batch: &Batch,
+        kind: ErrorKind,
+        failed: impl IntoIterator<Item = usize>,
+        reasons: impl IntoIterator<Item = (usize, String)>,
+    ) {
+        self.bad += batch.origin.newly_bad(failed);
+        reasons.into_iter().for_each(|(row, reason)| self.keep(ProcessingError::of(batch, row, kind, reason)));
+    }
+
+    /// Counts a row as bad.
+    pub fn bad_row(&mut self, batch: &Batch, row: usize, kind: ErrorKind, reason: String) {
+        self.bad_rows(batch, kind, [row], [(row, reason)]);
+    }
+
+    /// Counts a row that came too late for a window; its text is only made while the log takes it.
+    pub fn late_row(&mut self, batch: &Batch, row: usize, reason: impl FnOnce() -> String) {
+        self.late += 1;
+        if self.errors.len() < PROCESSING_ERRORS_MAX {
+            self.errors.push(ProcessingError::of(batch, row, ErrorKind::Late, reason()));
         }
+    }
+
+    fn keep(&mut self, error: ProcessingError) {
         if self.errors.len() < PROCESSING_ERRORS_MAX {
             self.errors.push(error);
+        }
+    }
+}
+
+impl ProcessingError {
+    /// What became of a row of a batch.
+    fn of(batch: &Batch, row: usize, kind: ErrorKind, reason: String) -> Self {
+        let place = batch.origin.place(row);
+        ProcessingError {
+            kind,
+            reason,
+            topic: place.map(|(place, _)| place.topic.clone()),
+            partition: place.map(|(place, _)| place.partition),
+            offset: place.map(|(_, offset)| offset),
+            row_time: batch.row_time.get(row).copied(),
+            record: None,
         }
     }
 }

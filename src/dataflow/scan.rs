@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Field, Fields};
 use crate::catalog::{ColumnRole, Source, SourceKind, SourceWindow};
 use crate::dataflow::operator::{Context, ErrorKind, ProcessingError};
 use crate::dataflow::row_time::RowTime;
-use crate::dataflow::{Batch, OldRows, WindowBounds};
+use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
 use crate::error::{Error, Result};
 use crate::format::{self, BadRow, Decoder, Part};
-use crate::log::{Records, Span};
+use crate::log::{Records, Span, TopicPartition};
 use crate::plan::Scan;
 use crate::state::RowStore;
 
@@ -25,6 +25,8 @@ type PartDecoder = (Box<dyn Decoder>, Vec<usize>);
 pub struct ScanReader {
     source: Arc<Source>,
     partition: u32,
+    /// Where the records lie; None: their offsets are not known.
+    place: Option<Arc<TopicPartition>>,
     /// Decoder of the wanted key columns, and the scan's column of each.
     key: Option<PartDecoder>,
     value: Option<PartDecoder>,
@@ -57,7 +59,14 @@ impl ScanReader {
         let key = if key_wanted { decoder(&source.key, &key_places)? } else { None };
         let value = decoder(&source.value, &places(&ColumnRole::Value))?;
         let rows = (source.kind == SourceKind::Table && with_old).then(RowStore::default);
-        Ok(ScanReader { source, partition, key, value, wanted, timestamp, rows, old: Records::default() })
+        let place = Some(Arc::new(TopicPartition { topic: source.topic.clone(), partition }));
+        Ok(ScanReader { source, partition, place, key, value, wanted, timestamp, rows, old: Records::default() })
+    }
+
+    /// For records that were copied out of a state: they have lost their offsets.
+    pub fn without_offsets(mut self) -> Self {
+        self.place = None;
+        self
     }
 
     /// Whether it holds the rows of a table.
@@ -118,7 +127,9 @@ impl ScanReader {
         self.pseudo_columns(records, &row_time, window.as_ref(), &mut columns);
         let headers = headers(records);
         let keys = self.source.key_columns().count();
-        let mut batch = Batch { rows, columns, keys, row_time, window, tombstone, null_key, old: None, headers };
+        let origin = self.place.as_ref().map(|place| Origin::scanned(place.clone(), records)).unwrap_or_default();
+        let mut batch =
+            Batch { rows, columns, keys, row_time, window, tombstone, null_key, old: None, headers, origin };
         let keep = self.report(records, bad, context);
         if self.rows.is_some() {
             batch.old = Some(self.replace_rows(records, keep.as_ref(), &batch)?);
@@ -246,12 +257,12 @@ impl ScanReader {
         let mut keep = vec![true; records.len()];
         for (row, reason, kind) in bad {
             keep[row] = false;
-            context.error(ProcessingError {
+            context.bad_record(ProcessingError {
                 kind,
                 reason,
                 topic: Some(self.source.topic.clone()),
                 partition: Some(self.partition),
-                offset: Some(records.meta[row].offset),
+                offset: self.place.as_ref().map(|_| records.meta[row].offset),
                 row_time: Some(records.meta[row].timestamp),
                 record: records.value(row).map(<[u8]>::to_vec),
             });

@@ -7,7 +7,7 @@ use arrow::buffer::ScalarBuffer;
 
 use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::Batch;
-use crate::dataflow::operator::{Context, ErrorKind, ProcessingError};
+use crate::dataflow::operator::{Context, ErrorKind};
 use crate::dataflow::row_time::RowTime;
 use crate::error::Result;
 use crate::format::{self, BadRow, Encoder};
@@ -180,15 +180,7 @@ fn report(bad: Vec<BadRow>, batch: &Batch, context: &mut Context) -> Option<Vec<
     let mut skip = vec![false; batch.rows];
     for bad in bad {
         skip[bad.row] = true;
-        context.error(ProcessingError {
-            kind: ErrorKind::Serialization,
-            reason: bad.reason,
-            topic: None,
-            partition: None,
-            offset: None,
-            row_time: batch.row_time.get(bad.row).copied(),
-            record: None,
-        });
+        context.bad_row(batch, bad.row, ErrorKind::Serialization, bad.reason);
     }
     Some(skip)
 }

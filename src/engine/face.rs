@@ -83,13 +83,14 @@ pub struct RowStream {
 }
 
 impl RowStream {
-    /// All rows until the end: of a pull query, or of a push query with a LIMIT.
+    /// All rows until the end: of a pull query, or of a push query with a LIMIT. Warnings are left out: whoever wants
+    /// them reads `events`.
     pub fn collect(self) -> Result<Vec<Row>> {
         let mut all = Vec::new();
         while let Ok(event) = self.events.recv() {
             match event {
                 RowEvent::Rows(rows) => all.extend(rows),
-                RowEvent::Line(_) => {}
+                RowEvent::Line(_) | RowEvent::Warning(_) => {}
                 RowEvent::End(_) => return Ok(all),
                 RowEvent::Failed(error) => return Err(error),
             }
@@ -118,6 +119,9 @@ pub enum RowEvent {
     /// A record of PRINT as a JSON object: `partition`, `offset`, `timestamp` (ms), `key`, `value`, `headers` and, of a
     /// windowed key, `window` with `start` and `end` (ms). [`text_of`](crate::engine::shown::text_of) makes it a line for people.
     Line(String),
+    /// For people: how many records could not be processed since the last warning, and why the first of them failed. They
+    /// are not among the rows, or have NULL where an expression failed.
+    Warning(String),
     /// The last event: `Limit Reached`, `Query Completed`.
     End(String),
     /// The last event.

@@ -17,6 +17,7 @@ mod statement;
 mod stepped;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

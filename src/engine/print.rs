@@ -71,7 +71,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
 fn unknown(log: &dyn Log, topic: &Ident) -> Error {
     let what = format!("Could not find topic '{}', or the user does not have permission.", topic.text);
     let error = Error::statement(what).at(topic.at);
-    match crate::catalog::nearest(&topic.text, log.topics().iter().map(String::as_str)) {
+    match crate::nearest::nearest(&topic.text, log.topics().iter().map(String::as_str)) {
         Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
         None => error.hint("SHOW TOPICS; lists what there is"),
     }

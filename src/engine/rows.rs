@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::analyze::{Target, analyze};
 use crate::dataflow::{Batch, Counters, Run, RunSpec};
 use crate::engine::change::start;
+use crate::engine::warning::warning;
 use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
 use crate::error::{Error, Result};
 use crate::log::Signal;
@@ -52,10 +53,13 @@ pub(super) fn pull_query(
     let pulled = query::pull(query, &catalog, properties, &view)?;
     let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 3);
+    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 4);
     let limited: Vec<Row> = rows.into_iter().take(limit).collect();
     for chunk in limited.chunks(ROWS_MAX) {
         let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
+    }
+    if let Some(text) = warning(pulled.bad, 0, &pulled.errors) {
+        let _ = sender.send(RowEvent::Warning(text));
     }
     let _ = sender.send(RowEvent::End("Query Completed".to_string()));
     Ok(RowStream { columns: columns(&pulled.schema), query_id: None, events, on_drop: None })
@@ -100,7 +104,8 @@ fn transient(
         group: id.clone(),
         guarantee: crate::dataflow::Guarantee::ExactlyOnce,
     };
-    let mut run = Run::open(inner.log.clone(), spec, Arc::new(Counters::default()))?;
+    let counters = Arc::new(Counters::default());
+    let mut run = Run::open(inner.log.clone(), spec, counters.clone())?;
     if until == Until::End {
         run.stop_at_current_ends()?;
     }
@@ -108,8 +113,16 @@ fn transient(
     let gone = Arc::new(AtomicBool::new(false));
     let signal = Arc::new(Signal::default());
     inner.log.watch(&run.topics(), &signal);
-    let mut pump =
-        Pump { run, schema: schema.clone(), sender, gone: gone.clone(), signal: signal.clone(), left: query.limit };
+    let mut pump = Pump {
+        run,
+        counters,
+        told: (0, 0),
+        schema: schema.clone(),
+        sender,
+        gone: gone.clone(),
+        signal: signal.clone(),
+        left: query.limit,
+    };
     std::thread::Builder::new()
         .name(id.clone())
         .spawn(move || pump.pump())
@@ -128,6 +141,9 @@ fn transient(
 /// Drives a reader's query and hands its rows over.
 struct Pump {
     run: Run,
+    counters: Arc<Counters>,
+    /// Bad records and late rows that the reader was told of.
+    told: (u64, u64),
     schema: Schema,
     sender: SyncSender<RowEvent>,
     gone: Arc<AtomicBool>,
@@ -144,7 +160,18 @@ impl Pump {
             Ok(Err(error)) => RowEvent::Failed(error),
             Err(_) => RowEvent::Failed(Error::internal("the query's thread panicked; please report this")),
         };
+        self.warn();
         let _ = self.sender.send(last);
+    }
+
+    /// Tells the reader of records that could not be processed since it was told last.
+    fn warn(&mut self) {
+        let counts = (self.counters.bad.load(Ordering::Relaxed), self.counters.late.load(Ordering::Relaxed));
+        let told = std::mem::replace(&mut self.told, counts);
+        if let Some(text) = warning(counts.0 - told.0, counts.1 - told.1, &self.run.take_errors()) {
+            // A reader that is gone is found out at the next row.
+            let _ = self.sender.send(RowEvent::Warning(text));
+        }
     }
 
     /// How it ended; None: the reader is gone.
@@ -160,6 +187,7 @@ impl Pump {
             let read = self.run.step()?;
             if read == 0 || flushed.elapsed() >= FLUSH_INTERVAL {
                 self.run.commit()?;
+                self.warn();
                 flushed = now();
             }
             for batch in self.run.take_rows() {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::nearest;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::nearest::nearest;
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

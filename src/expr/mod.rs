@@ -43,13 +43,12 @@ pub struct RowError {
     pub reason: String,
 }
 
-/// What an evaluation collects besides its result. Bounded: beyond `ERRORS_MAX` only the count goes on.
+/// What an evaluation collects besides its result. Bounded: beyond `ERRORS_MAX` only the rows are kept.
 #[derive(Debug, Default)]
 pub struct EvalErrors {
     pub errors: Vec<RowError>,
-    pub count: usize,
-    /// Every failed row, where somebody must know them all.
-    failed: Option<Vec<u32>>,
+    /// The row of every error, beyond `ERRORS_MAX`, too.
+    failed: Vec<u32>,
 }
 
 /// Reasons that are kept of one batch.
@@ -57,24 +56,25 @@ pub const ERRORS_MAX: usize = 1000;
 
 impl EvalErrors {
     pub fn push(&mut self, row: usize, reason: impl Into<String>) {
-        self.count += 1;
-        if let Some(failed) = &mut self.failed {
-            failed.push(row as u32);
-        }
+        self.failed.push(row as u32);
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(RowError { row, reason: reason.into() });
         }
     }
 
-    /// Keeps the number of every failed row, beyond `ERRORS_MAX`, too.
-    fn tracking() -> Self {
-        EvalErrors { failed: Some(Vec::new()), ..EvalErrors::default() }
+    pub fn is_empty(&self) -> bool {
+        self.failed.is_empty()
     }
 
-    fn failed_rows(&self, rows: usize) -> BooleanBuffer {
+    /// The row of every error, in the order of the errors: a row may come more than once.
+    pub fn failed_rows(&self) -> impl Iterator<Item = usize> + '_ {
+        self.failed.iter().map(|row| *row as usize)
+    }
+
+    fn failed_mask(&self, rows: usize) -> BooleanBuffer {
         let mut mask = vec![false; rows];
-        for row in self.failed.iter().flatten() {
-            if let Some(bit) = mask.get_mut(*row as usize) {
+        for row in self.failed_rows() {
+            if let Some(bit) = mask.get_mut(row) {
                 *bit = true;
             }
         }
@@ -83,10 +83,7 @@ impl EvalErrors {
 
     /// Takes over what another evaluation collected, its rows renumbered.
     fn absorb(&mut self, other: EvalErrors, row_of: impl Fn(usize) -> usize) {
-        self.count += other.count;
-        if let (Some(mine), Some(theirs)) = (&mut self.failed, &other.failed) {
-            mine.extend(theirs.iter().map(|row| row_of(*row as usize) as u32));
-        }
+        self.failed.extend(other.failed_rows().map(|row| row_of(row) as u32));
         let room = ERRORS_MAX.saturating_sub(self.errors.len());
         let renumbered = other.errors.into_iter().take(room);
         self.errors.extend(renumbered.map(|error| RowError { row: row_of(error.row), ..error }));

@@ -7,7 +7,7 @@ use arrow::array::ArrayRef;
 
 use crate::analyze::{Target, analyze, mentions};
 use crate::catalog::Catalog;
-use crate::dataflow::{Batch, Context, ScanReader, Task};
+use crate::dataflow::{Batch, ProcessingError, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
@@ -21,6 +21,9 @@ use crate::types::{SqlType, Value, values_to_array};
 pub struct Pulled {
     pub schema: Schema,
     pub batches: Vec<Batch>,
+    /// Rows of which something could not be worked out, and the reasons.
+    pub bad: u64,
+    pub errors: Vec<ProcessingError>,
 }
 
 /// Answers a pull query over a table's view.
@@ -48,8 +51,9 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
             view.scan(starts, &|_| true)
         }
     };
-    let batches = evaluate(&plan, rows)?;
-    Ok(Pulled { schema: plan.schema, batches })
+    let mut pulled = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
+    evaluate(&plan, rows, &mut pulled)?;
+    Ok(pulled)
 }
 
 /// Whether WHERE bounds the only key column, a STRING or BYTES: such a range is no scan in ksqlDB.
@@ -146,21 +150,22 @@ fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
     starts
 }
 
-fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Vec<Batch>> {
+fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
     let [stage] = plan.stages.as_slice() else {
         return Err(Error::statement("Pull queries don't support aggregates.")
             .hint("add EMIT CHANGES if you want a push query"));
     };
     let StageInput::Scan(scan) = &stage.input else { return Err(Error::internal("a pull query without a scan")) };
-    let mut batches = Vec::new();
-    let mut context = Context::default();
     for ViewRows { partition, mut records } in rows {
-        let mut reader = ScanReader::new(scan, partition, false)?;
-        if let Some(batch) = reader.read(&mut records, &mut context)? {
-            Task::new(&stage.steps, false)?.push(batch, &mut batches)?;
+        let mut reader = ScanReader::new(scan, partition, false)?.without_offsets();
+        let mut task = Task::new(&stage.steps, false)?;
+        if let Some(batch) = reader.read(&mut records, &mut task.context)? {
+            task.push(batch, &mut into.batches)?;
         }
+        into.bad += task.context.bad;
+        into.errors.append(&mut task.context.errors);
     }
-    Ok(batches)
+    Ok(())
 }
 
 /// The key bytes that WHERE asks for, when it asks for whole keys: `k = literal`, `k IN (...)`, and for several key columns

@@ -8,7 +8,6 @@ pub mod format;
 mod highlight;
 mod keywords;
 mod lexer;
-mod nearest;
 mod parser;
 mod split;
 mod variables;
@@ -17,7 +16,6 @@ use ast::{Expr, Location, ParsedStatement, Type};
 
 pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
-pub use nearest::nearest;
 pub use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
 pub use split::{Split, directives, split};
 pub use variables::substitute;

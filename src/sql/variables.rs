@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::ast::Location;
-use super::nearest::nearest;
 use super::split::{Piece, pieces};
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 
 /// The text with every `${name}` replaced by the variable's value, within quotes, too, but not within comments.
 /// Names ignore case. `$${name}` stands for `${name}` itself. An unknown variable is an error at its place.

@@ -194,6 +194,8 @@ fn read(stream: &RowStream, expected: usize, has_end: bool) -> Read {
             Ok(RowEvent::Line(line)) => {
                 read.rows.push(Row { values: vec![Value::String(line)], tombstone: false });
             }
+            // What is bad is no row of the response.
+            Ok(RowEvent::Warning(_)) => {}
             Ok(RowEvent::End(message)) => {
                 read.last = Some(message);
                 return read;

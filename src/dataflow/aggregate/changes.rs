@@ -5,7 +5,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{concat, take};
 
 use crate::dataflow::aggregate::groups::{Groups, NONE, Slot};
-use crate::dataflow::{Batch, OldRows, WindowBounds};
+use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
 use crate::error::{Error, Result};
 
 /// Results in chunks, numbered through.
@@ -126,6 +126,7 @@ impl Changes {
             window: shape.windowed.then(|| WindowBounds { start: self.start.into(), end: self.end.into() }),
             null_key: None,
             headers: None,
+            origin: Origin::default(),
         });
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use arrow::array::ArrayRef;
 
-use crate::dataflow::Context;
 use crate::dataflow::accumulator::Accumulator;
 use crate::dataflow::aggregate::changelog::RecordKey;
-use crate::dataflow::operator::{ErrorKind, PROCESSING_ERRORS_MAX, ProcessingError};
+use crate::dataflow::operator::ErrorKind;
+use crate::dataflow::{Batch, Context};
 use crate::expr::EvalErrors;
 use crate::state::Keys;
 
@@ -161,9 +161,9 @@ impl Groups {
 
 /// The rows of a batch as the accumulators take them.
 pub(super) struct Rows<'a> {
-    /// Key columns, then value columns.
+    /// Key columns, then value columns: the batch's, or those of the rows that it replaces.
     pub columns: &'a [ArrayRef],
-    pub row_time: &'a [i64],
+    pub batch: &'a Batch,
 }
 
 impl Rows<'_> {
@@ -213,25 +213,10 @@ impl Rows<'_> {
     }
 
     fn report(&self, errors: EvalErrors, context: &mut Context) {
-        let beyond = errors.count - errors.errors.len();
-        for error in errors.errors {
-            let row_time = self.row_time.get(error.row).copied();
-            context.error(failed(ErrorKind::Processing, error.reason, row_time));
+        if errors.is_empty() {
+            return;
         }
-        context.bad += beyond as u64;
-    }
-}
-
-/// An entry of the processing log.
-pub(super) fn failed(kind: ErrorKind, reason: String, row_time: Option<i64>) -> ProcessingError {
-    ProcessingError { kind, reason, topic: None, partition: None, offset: None, row_time, record: None }
-}
-
-/// Counts a row that came too late for a window; its text is only made while the log takes it.
-pub(super) fn late(context: &mut Context, row_time: i64, reason: impl FnOnce() -> String) {
-    if context.errors.len() < PROCESSING_ERRORS_MAX {
-        context.error(failed(ErrorKind::Late, reason(), Some(row_time)));
-    } else {
-        context.late += 1;
+        let reasons = errors.errors.iter().map(|error| (error.row, error.reason.clone()));
+        context.bad_rows(self.batch, ErrorKind::Processing, errors.failed_rows(), reasons);
     }
 }

@@ -14,6 +14,9 @@
 //! caching the last change of each group at `flush`, in the order of their first change. With `emit_final` nothing
 //! but each window's last result when it closes, by window start (of sessions: by end) and key bytes.
 //!
+//! A window that stream time leaps from before its close to beyond its retention gives its final result all the same
+//! (ksqlDB's store has dropped it by then, and the result is lost).
+//!
 //! Stream time is the greatest row time of the rows that count, judged row by row, the row itself included.
 
 mod changelog;
@@ -45,7 +48,7 @@ use crate::types::SqlType;
 
 use changelog::{Parsed, Pending, RecordKey};
 use changes::Shape;
-use groups::{Call, EMITTED, Groups, NONE, PERSISTED, failed};
+use groups::{Call, EMITTED, Groups, NONE, PERSISTED};
 use held::{HELD_MAX, Held};
 use session::Sessions;
 use time::{Assigned, TimeWindows};
@@ -67,16 +70,6 @@ pub struct AggregateInput {
     pub accumulator: Box<dyn Accumulator>,
     /// Its arguments: indexes into the batch's columns.
     pub args: Vec<usize>,
-}
-
-/// What becomes of a final result when stream time jumps from before a window's close to beyond its retention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExpiredFinals {
-    /// It is emitted like any other.
-    #[default]
-    Emit,
-    /// It is lost and counted late, as in ksqlDB, whose store has dropped it by then (tumbling and hopping windows).
-    Drop,
 }
 
 /// The operator.
@@ -133,9 +126,8 @@ impl Aggregate {
                 (Windows::Session(Sessions::new(gap_ms, &window, spec.emit_final)), RecordKey::Session)
             }
             window => {
-                let finals = spec.emit_final.then_some(ExpiredFinals::default());
                 let record_key = if window.is_some() { RecordKey::Window } else { RecordKey::Unwindowed };
-                (Windows::Time(TimeWindows::new(window.as_ref(), finals)), record_key)
+                (Windows::Time(TimeWindows::new(window.as_ref(), spec.emit_final)), record_key)
             }
         };
         Ok(Aggregate {
@@ -150,22 +142,6 @@ impl Aggregate {
             recovery: Recovery::Done,
             scratch: Scratch::default(),
         })
-    }
-
-    /// Leaves `old` out of the output: for when nobody downstream asks what a row replaces.
-    #[must_use]
-    pub fn without_old_rows(mut self) -> Self {
-        self.shape.old_rows = false;
-        self
-    }
-
-    /// Sets what becomes of final results whose window expired before it closed.
-    #[must_use]
-    pub fn expired_finals(mut self, policy: ExpiredFinals) -> Self {
-        if let (Windows::Time(windows), Emission::Final) = (&mut self.windows, self.emission) {
-            windows.set_finals(policy);
-        }
-        self
     }
 
     /// The greatest row time seen; `i64::MIN` before the first row.
@@ -204,7 +180,7 @@ impl Aggregate {
             let null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
             if null || null_key.is_some_and(|null_key| null_key.value(row)) {
                 let reason = "a GROUP BY expression is NULL: the row was left out".to_owned();
-                context.error(failed(ErrorKind::Processing, reason, Some(batch.row_time[row])));
+                context.bad_row(batch, row, ErrorKind::Processing, reason);
             } else {
                 rows.push(row as u32);
             }
@@ -212,9 +188,9 @@ impl Aggregate {
     }
 
     /// Emits the final results of windows that have closed.
-    fn emit_closed(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+    fn emit_closed(&mut self, out: &mut Vec<Batch>) -> Result<()> {
         let slots = match &mut self.windows {
-            Windows::Time(windows) => windows.take_closed(&self.groups, context),
+            Windows::Time(windows) => windows.take_closed(&self.groups),
             Windows::Session(sessions) => sessions.take_closed(&self.groups),
         };
         if slots.is_empty() {
@@ -351,7 +327,7 @@ impl Operator for Aggregate {
         self.scratch = scratch;
         pushed?;
         if self.emission == Emission::Final {
-            self.emit_closed(out, context)?;
+            self.emit_closed(out)?;
         }
         self.expire(out)
     }

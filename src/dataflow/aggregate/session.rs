@@ -7,9 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::dataflow::Context;
+use crate::dataflow::{Batch, Context};
 
-use crate::dataflow::aggregate::groups::{Groups, LIVE, Slot, late};
+use crate::dataflow::aggregate::groups::{Groups, LIVE, Slot};
 use crate::plan::Window;
 
 /// The end a session had, its slot and stamp.
@@ -70,9 +70,9 @@ impl Sessions {
     }
 
     /// Counts a late row.
-    pub(super) fn late(&self, time: i64, context: &mut Context) {
-        let stream_time = self.stream_time;
-        late(context, time, || format!("the session at {time} was closed at stream time {stream_time}"));
+    pub(super) fn late(&self, batch: &Batch, row: usize, context: &mut Context) {
+        let (time, stream_time) = (batch.row_time[row], self.stream_time);
+        context.late_row(batch, row, || format!("the session at {time} was closed at stream time {stream_time}"));
     }
 
     /// Makes a session.

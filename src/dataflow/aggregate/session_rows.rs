@@ -76,7 +76,7 @@ impl Aggregate {
             (_, true) => Mode::Held,
             (_, false) => Mode::Each,
         };
-        let rows = Rows { columns: &batch.columns, row_time: &batch.row_time };
+        let rows = Rows { columns: &batch.columns, batch };
         let mut waiting = Waiting { rows, waiting: Vec::new(), slots: Vec::new(), mode };
         let mut emitting = Emitting { changes: Changes::default(), last: &mut scratch.last, touched: Vec::new() };
         self.capture_sessions(&scratch.ids, mode, &mut emitting);
@@ -85,7 +85,7 @@ impl Aggregate {
             let time = batch.row_time[row as usize];
             let Windows::Session(sessions) = &mut self.windows else { return Ok(()) };
             match sessions.find(&self.groups, key, time, &mut found) {
-                Place::Late => sessions.late(time, context),
+                Place::Late => sessions.late(batch, row as usize, context),
                 Place::Session { start, end } => {
                     if found.len() > 1 {
                         waiting.work_off(&mut self.groups, &mut emitting, context);

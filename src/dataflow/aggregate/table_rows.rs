@@ -31,12 +31,12 @@ impl Aggregate {
         out: &mut Vec<Batch>,
         context: &mut Context,
     ) -> Result<()> {
-        let new = Rows { columns: &batch.columns, row_time: &batch.row_time };
+        let new = Rows { columns: &batch.columns, batch };
         let old_columns: Vec<ArrayRef> = match &batch.old {
             Some(old) => batch.key_columns().iter().chain(&old.columns).cloned().collect(),
             None => Vec::new(),
         };
-        let old = Rows { columns: &old_columns, row_time: &batch.row_time };
+        let old = Rows { columns: &old_columns, batch };
         let mut changes = Changes::default();
         let mut run = Run::default();
         for (&row, &key) in scratch.rows.iter().zip(&scratch.ids) {

@@ -9,6 +9,7 @@ use arrow::util::display::array_value_to_string;
 
 use super::*;
 use crate::dataflow::OldRows;
+use crate::dataflow::Origin;
 use crate::dataflow::accumulators;
 use crate::expr::functions::AggregateCall;
 
@@ -93,6 +94,7 @@ fn batch(keys: KeyShape, rows: &[Row]) -> Batch {
         null_key: None,
         old: None,
         headers: None,
+        origin: Origin::default(),
     }
 }
 
@@ -142,7 +144,6 @@ struct Case {
     keys: KeyShape,
     window: Option<Window>,
     emit_final: bool,
-    expired: ExpiredFinals,
     held_max: usize,
 }
 
@@ -150,7 +151,7 @@ impl Case {
     fn aggregate(&self) -> Aggregate {
         let mut aggregate = Aggregate::new(spec(self.keys, self.window, self.emit_final, false)).unwrap();
         aggregate.held_max = self.held_max;
-        aggregate.expired_finals(self.expired)
+        aggregate
     }
 
     fn run(
@@ -281,17 +282,13 @@ impl Oracle<'_> {
             }
         }
         if self.case.emit_final {
-            let newest = (0..=self.stream_time).filter(|start| start % advance == 0).max().unwrap();
             let stream_time = self.stream_time;
-            self.finals(
-                |end| end + window.grace_ms <= stream_time,
-                |(_, start, _)| newest - start > window.retention_ms,
-            );
+            self.finals(|end| end + window.grace_ms <= stream_time);
         }
     }
 
     /// Emits what has closed and was not emitted yet, by window and then key bytes.
-    fn finals(&mut self, closed: impl Fn(i64) -> bool, expired: impl Fn((i64, i64, i64)) -> bool) {
+    fn finals(&mut self, closed: impl Fn(i64) -> bool) {
         let mut now: Vec<_> =
             self.groups.keys().copied().filter(|group| closed(group.2) && !self.emitted.contains(group)).collect();
         let keys = self.case.keys;
@@ -302,10 +299,6 @@ impl Oracle<'_> {
         now.sort_by_key(|&(key, start, end)| (end, start, order(key)));
         for group in now {
             self.emitted.push(group);
-            if self.case.expired == ExpiredFinals::Drop && expired(group) {
-                self.late += 1;
-                continue;
-            }
             let rows = self.groups[&group].clone();
             self.emit(group.0, Some((group.1, group.2)), Some(&rows), time_of(&rows));
         }
@@ -344,7 +337,7 @@ impl Oracle<'_> {
             self.groups.insert((key, start, end), rows);
         }
         if self.case.emit_final {
-            self.finals(|end| end < close, |_| false);
+            self.finals(|end| end < close);
         }
     }
 }
@@ -379,7 +372,6 @@ fn random_case(random: &mut fastrand::Rng, kind: Option<WindowKind>) -> Case {
         keys: [KeyShape::Text, KeyShape::Number, KeyShape::Both][random.usize(0..3)],
         emit_final: kind.is_some() && random.u8(0..3) == 0,
         window,
-        expired: if random.bool() { ExpiredFinals::Drop } else { ExpiredFinals::Emit },
         held_max: [3, 1000][random.usize(0..2)],
     }
 }
@@ -550,13 +542,7 @@ fn rows_can_be_read() {
 #[test]
 fn two_sessions_are_joined() {
     let window = Window { kind: WindowKind::Session { gap_ms: 10 }, grace_ms: 100, retention_ms: 110 };
-    let case = Case {
-        keys: KeyShape::Text,
-        window: Some(window),
-        emit_final: false,
-        expired: ExpiredFinals::Emit,
-        held_max: 9,
-    };
+    let case = Case { keys: KeyShape::Text, window: Some(window), emit_final: false, held_max: 9 };
     let row = |value, time| Row { key: Some(1), value: Some(value), time, tombstone: false };
     let rows = [row(1, 0), row(2, 15), row(3, 8), row(4, 9)];
     let drive = Drive { caching: false, restarts: false, rows_max: 4 };

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
-use crate::dataflow::Context;
-use crate::dataflow::aggregate::ExpiredFinals;
-use crate::dataflow::aggregate::groups::{Groups, NONE, PERSISTED, failed, late};
+use crate::dataflow::aggregate::groups::{Groups, NONE, PERSISTED};
 use crate::dataflow::operator::ErrorKind;
+use crate::dataflow::{Batch, Context};
 use crate::plan;
 
 /// Rows times windows that are worked off at a time.
@@ -19,7 +18,8 @@ const ASSIGNED_MAX: usize = 1 << 16;
 pub(super) struct TimeWindows {
     /// Length and distance of windows; None: no windows.
     shape: Option<TimeShape>,
-    finals: Option<ExpiredFinals>,
+    /// Whether a window is given once, when it closes.
+    finals: bool,
     pub stream_time: i64,
     windows: BTreeMap<i64, Window>,
     /// By key number: the window start and slot it was last seen with.
@@ -28,8 +28,6 @@ pub(super) struct TimeWindows {
     next_close: i64,
     /// Windows that have closed and are to be emitted.
     closing: Vec<i64>,
-    /// Windows that closed after they had expired: their finals are lost.
-    lost: Vec<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +76,7 @@ fn hash(key: u32) -> u64 {
 }
 
 impl TimeWindows {
-    pub(super) fn new(window: Option<&plan::Window>, finals: Option<ExpiredFinals>) -> Self {
+    pub(super) fn new(window: Option<&plan::Window>, finals: bool) -> Self {
         let shape = window.and_then(|spec| {
             let (size, advance) = match spec.kind {
                 plan::WindowKind::Tumbling { size_ms } => (size_ms, size_ms),
@@ -96,21 +94,16 @@ impl TimeWindows {
             recent: Vec::new(),
             next_close: i64::MAX,
             closing: Vec::new(),
-            lost: Vec::new(),
         }
     }
 
-    /// Sets what becomes of finals whose window expired.
-    pub(super) fn set_finals(&mut self, policy: ExpiredFinals) {
-        self.finals = Some(policy);
-    }
-
     /// Finds the slots of rows `from..`, until the rows end or enough are assigned; gives where it stopped.
-    /// `times[i]` and `ids[i]` belong to `rows[i]`.
+    /// `rows` are row numbers of the batch, `ids[i]` the key of `rows[i]`.
     pub(super) fn assign(
         &mut self,
         groups: &mut Groups,
-        (rows, ids, row_time): (&[u32], &[u32], &[i64]),
+        batch: &Batch,
+        (rows, ids): (&[u32], &[u32]),
         from: usize,
         into: &mut Assigned,
         context: &mut Context,
@@ -118,6 +111,7 @@ impl TimeWindows {
         if self.recent.len() < groups.keys.capacity() {
             self.recent.resize(groups.keys.capacity(), (0, NONE));
         }
+        let row_time: &[i64] = &batch.row_time;
         let Some(shape) = self.shape else {
             for (&row, &key) in rows[from..].iter().zip(&ids[from..]) {
                 let time = row_time[row as usize];
@@ -138,13 +132,13 @@ impl TimeWindows {
             let time = row_time[rows[i] as usize];
             if time < 0 {
                 let reason = "the row time is negative: no window has it".to_owned();
-                context.error(failed(ErrorKind::Processing, reason, Some(time)));
+                context.bad_row(batch, rows[i] as usize, ErrorKind::Processing, reason);
                 continue;
             }
             let advanced = time > self.stream_time;
             self.stream_time = self.stream_time.max(time);
-            self.assign_row(groups, shape, (rows[i], ids[i], time), into, context);
-            if advanced && self.finals.is_some() {
+            self.assign_row(groups, shape, batch, (rows[i], ids[i], time), into, context);
+            if advanced && self.finals {
                 self.close(shape);
             }
         }
@@ -156,6 +150,7 @@ impl TimeWindows {
         &mut self,
         groups: &mut Groups,
         shape: TimeShape,
+        batch: &Batch,
         (row, key, time): (u32, u32, i64),
         into: &mut Assigned,
         context: &mut Context,
@@ -179,7 +174,8 @@ impl TimeWindows {
             } else {
                 let stream_time = self.stream_time;
                 let end = start.saturating_add(shape.size);
-                late(context, time, || format!("the window [{start}, {end}) was closed at stream time {stream_time}"));
+                let reason = || format!("the window [{start}, {end}) was closed at stream time {stream_time}");
+                context.late_row(batch, row as usize, reason);
             }
             let Some(next) = start.checked_add(shape.advance) else { break };
             start = next;
@@ -213,26 +209,12 @@ impl TimeWindows {
         if self.next_close > last {
             return;
         }
-        // As Kafka Streams sees it: a window's age is how far the newest window's start is beyond its own.
-        let newest = self.stream_time / shape.advance * shape.advance;
-        for &start in self.windows.range(self.next_close..=last).map(|(start, _)| start) {
-            if self.finals == Some(ExpiredFinals::Drop) && start.saturating_add(shape.retention) < newest {
-                self.lost.push(start);
-            } else {
-                self.closing.push(start);
-            }
-        }
+        self.closing.extend(self.windows.range(self.next_close..=last).map(|(&start, _)| start));
         self.next_close = self.windows.range(last.saturating_add(1)..).next().map_or(i64::MAX, |(&start, _)| start);
     }
 
     /// The slots of the windows that have closed, by window start and key bytes.
-    pub(super) fn take_closed(&mut self, groups: &Groups, context: &mut Context) -> Vec<u32> {
-        for start in std::mem::take(&mut self.lost) {
-            let rows = self.windows.get(&start).map_or(0, |window| window.table.len());
-            for _ in 0..rows {
-                late(context, start, || format!("the window from {start} expired (RETENTION) before its final result"));
-            }
-        }
+    pub(super) fn take_closed(&mut self, groups: &Groups) -> Vec<u32> {
         let mut slots = Vec::new();
         for start in std::mem::take(&mut self.closing) {
             let first = slots.len();
@@ -254,6 +236,7 @@ impl TimeWindows {
         }
     }
 
+    /// As Kafka Streams sees it: a window's age is how far the newest window's start is beyond its own.
     fn is_expired(&self, shape: TimeShape, start: i64) -> bool {
         let newest = self.stream_time / shape.advance * shape.advance;
         start.saturating_add(shape.retention) < newest && start.saturating_add(shape.open) <= self.stream_time

@@ -15,14 +15,14 @@ impl Aggregate {
         out: &mut Vec<Batch>,
         context: &mut Context,
     ) -> Result<()> {
-        let rows = Rows { columns: &batch.columns, row_time: &batch.row_time };
+        let rows = Rows { columns: &batch.columns, batch };
         let mut from = 0;
         while from < scratch.rows.len() {
             let Windows::Time(windows) = &mut self.windows else { return Ok(()) };
             let assigned = &mut scratch.assigned;
             assigned.clear();
-            let selected = (scratch.rows.as_slice(), scratch.ids.as_slice(), rows.row_time);
-            from = windows.assign(&mut self.groups, selected, from, assigned, context);
+            let selected = (scratch.rows.as_slice(), scratch.ids.as_slice());
+            from = windows.assign(&mut self.groups, batch, selected, from, assigned, context);
             if self.emission == Emission::Final {
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
             } else if context.caching {

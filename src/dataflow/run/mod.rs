@@ -96,8 +96,7 @@ impl Run {
                     },
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
-                let mut task = Task::new(&stage.steps, spec.caching)?;
-                task.context.place = reader.as_ref().map(|reader| (reader.place.topic.clone(), partition));
+                let task = Task::new(&stage.steps, spec.caching)?;
                 tasks.push(StageTask { partition, task, reader, output });
             }
             stages.push(tasks);
@@ -206,6 +205,11 @@ impl Run {
         rows
     }
 
+    /// Takes what could not be processed since the last call, for a reader: its query has no processing log.
+    pub fn take_errors(&mut self) -> Vec<ProcessingError> {
+        std::mem::take(&mut self.errors)
+    }
+
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
         self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors.len() * ERROR_BYTES
@@ -238,8 +242,6 @@ impl Run {
         self.flush()?;
         if !self.spec.durable {
             self.dirty = false;
-            // A reader's query has no place to keep them.
-            self.errors.clear();
             return Ok(());
         }
         let log = self.log.clone();

@@ -77,7 +77,7 @@ impl Reader {
             return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
                 .hint("DROP the query's stream or table and create it anew"));
         }
-        context.error(ProcessingError {
+        context.bad_record(ProcessingError {
             kind: ErrorKind::Deserialization,
             reason: format!(
                 "the records from offset {} up to {first} were removed from the topic before they were read",

@@ -1,5 +1,6 @@
 //! Tests of the whole engine, with its threads on a folder and stepped in memory.
 
+mod bad;
 mod failures;
 mod job;
 mod language;

@@ -79,7 +79,7 @@ impl Plan {
         let mut errors = EvalErrors::default();
         let rows = Rows { columns: &[], params: &[], count: 1, origin: None };
         let column = self.run(rows, &mut errors);
-        if errors.count > 0 || column.failed.is_some() {
+        if !errors.is_empty() || column.failed.is_some() {
             return self;
         }
         Plan { op: Op::Constant(column.array), ty: self.ty, columns: vec![], infallible: true }

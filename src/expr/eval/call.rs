@@ -14,7 +14,7 @@ pub(super) fn run(plan: &CallPlan, returns: &SqlType, rows: Rows<'_>, errors: &m
     let args: Vec<ArrayRef> = plan.args.iter().map(|arg| arg.run(rows, errors).into_array(rows.count)).collect();
     let bound: Vec<BoundLambda<'_>> = plan.lambdas.iter().map(|lambda| BoundLambda { plan: lambda, rows }).collect();
     let lambdas: Vec<&dyn LambdaBody> = bound.iter().map(|lambda| lambda as &dyn LambdaBody).collect();
-    let mut own = EvalErrors::tracking();
+    let mut own = EvalErrors::default();
     let array = (plan.call)(&mut ScalarCall {
         args: &args,
         arg_types: &plan.arg_types,
@@ -24,10 +24,10 @@ pub(super) fn run(plan: &CallPlan, returns: &SqlType, rows: Rows<'_>, errors: &m
         returns,
         errors: &mut own,
     });
-    if own.count == 0 {
+    if own.is_empty() {
         return Column::rows(array);
     }
-    let failed = own.failed_rows(rows.count);
+    let failed = own.failed_mask(rows.count);
     errors.absorb(own, |row| rows.row(row));
     Column::rows(without(array, &failed)).with_failed(Some(failed))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::expr::functions::{Function, FunctionKind};
+use crate::nearest::nearest;
 
 /// The functions of the language, in the order of their names.
 pub struct FunctionTable {
@@ -44,24 +45,6 @@ impl FunctionTable {
 
     /// The name most like an unknown one, for hints.
     pub fn similar(&self, name: &str) -> Option<&'static str> {
-        let name = name.to_uppercase();
-        let near = self.names().map(|known| (distance(&name, known), known)).min()?;
-        (near.0 <= 1 + name.len() / 4).then_some(near.1)
+        nearest(name, self.names())
     }
-}
-
-/// Levenshtein's distance of two short ASCII names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

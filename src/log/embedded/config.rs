@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::log::kafka_batch::Compression;
 use crate::log::{LogError, TopicConfig};
+use crate::nearest::nearest;
 
 /// What a topic's configs come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,28 +175,9 @@ fn find(name: &str) -> Result<&'static Known, LogError> {
     if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
         return Err(LogError::Invalid(format!("config {name} is not supported: {reason}")));
     }
-    let nearest = CONFIGS.iter().map(|known| (distance(name, known.name), known.name)).min();
-    let hint = match nearest {
-        Some((distance, near)) if distance <= 2 + name.len() / 4 => format!(" (did you mean {near}?)"),
-        _ => String::new(),
-    };
+    let near = nearest(name, CONFIGS.iter().map(|known| known.name));
+    let hint = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
     Err(LogError::Invalid(format!("unknown topic config '{name}'{hint}")))
-}
-
-/// Letters to insert, delete or replace to make one of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, r) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(l != *r);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 fn whole<T: TryFrom<i64>>(into: &mut T, value: &str, low: i64, high: i64) -> Result<(), String> {

@@ -42,6 +42,7 @@ pub fn send(owner: Arc<Owner>, stream: RowStream, head: Bytes, to: Sender<Bytes>
         let (sent, last) = match event {
             RowEvent::Rows(rows) => (row_lines(&rows, |line| to.blocking_send(line).is_ok()), false),
             RowEvent::Line(text) => (to.blocking_send(line(&RowLine::Line(text))).is_ok(), false),
+            RowEvent::Warning(text) => (to.blocking_send(line(&RowLine::Warning(text))).is_ok(), false),
             RowEvent::End(text) => (to.blocking_send(line(&RowLine::End(text))).is_ok(), true),
             RowEvent::Failed(error) => (to.blocking_send(line(&RowLine::Failed(error))).is_ok(), true),
         };
@@ -151,6 +152,7 @@ fn parse(line: &[u8]) -> Result<Parsed, String> {
     let event = match serde_json::from_slice(line).map_err(|error| error.to_string())? {
         RowLine::Rows { rows, tombstones } => RowEvent::Rows(parse_rows(rows, &tombstones)?),
         RowLine::Line(text) => RowEvent::Line(text),
+        RowLine::Warning(text) => RowEvent::Warning(text),
         RowLine::End(text) => RowEvent::End(text),
         RowLine::Failed(error) => RowEvent::Failed(error),
         RowLine::Closed => return Ok(Parsed::Closed),
@@ -192,6 +194,7 @@ mod tests {
         }));
         assert!(lines > 1, "10,000 rows of over 20 bytes are more than a line");
         bytes.extend_from_slice(&line(&RowLine::Line("text".into())));
+        bytes.extend_from_slice(&line(&RowLine::Warning("careful".into())));
         bytes.extend_from_slice(&line(&RowLine::End("Limit Reached".into())));
 
         let (sender, receiver) = std::sync::mpsc::sync_channel(1000);
@@ -211,7 +214,9 @@ mod tests {
             }
         }
         assert_eq!(seen, wanted);
-        assert_eq!(others, [RowEvent::Line("text".into()), RowEvent::End("Limit Reached".into())]);
+        let told =
+            [RowEvent::Line("text".into()), RowEvent::Warning("careful".into()), RowEvent::End("Limit Reached".into())];
+        assert_eq!(others, told);
     }
 
     #[test]

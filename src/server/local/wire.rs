@@ -101,6 +101,7 @@ pub enum RowLine {
         tombstones: Vec<usize>,
     },
     Line(String),
+    Warning(String),
     End(String),
     Failed(Error),
     /// The query is over and said nothing more. Without one of the last three, the connection broke.

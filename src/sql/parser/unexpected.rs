@@ -3,9 +3,9 @@
 use super::statement::BEGINNINGS;
 use super::{END_OF_STATEMENT, Parser};
 use crate::error::Error;
+use crate::nearest::nearest;
 use crate::sql::keywords;
 use crate::sql::lexer::Kind;
-use crate::sql::nearest::nearest;
 
 /// What may follow an alias within a query, one a word.
 const CLAUSES: &str = "FROM WINDOW WHERE GROUP PARTITION HAVING EMIT LIMIT JOIN INNER LEFT RIGHT FULL WITHIN ON AS";

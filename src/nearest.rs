@@ -1,21 +1,21 @@
-//! The nearest name to a misspelt one.
+//! The nearest name to a misspelt one, for hints.
 
-/// The candidate nearest to `word`, ignoring case, when it is near enough to be what was meant.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The candidate nearest to `word`, ignoring case, when it is near enough to be what was meant; never `word` itself.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer words are no slips of the finger, and the work is the product of the lengths.
     const CHARS_MAX: usize = 64;
-    let word: Vec<char> = word.chars().flat_map(char::to_uppercase).collect();
-    if word.len() < 2 || word.len() > CHARS_MAX {
+    let chars: Vec<char> = word.chars().flat_map(char::to_uppercase).collect();
+    if chars.len() < 2 || chars.len() > CHARS_MAX {
         return None;
     }
-    let allowed = if word.len() < 4 { 1 } else { 2.min(word.len() / 3).max(1) };
+    let allowed = (chars.len() / 3).clamp(1, 3);
     candidates
         .into_iter()
-        .filter(|candidate| candidate.chars().count() <= CHARS_MAX)
+        .filter(|candidate| *candidate != word && candidate.chars().count() <= CHARS_MAX)
         .map(|candidate| {
-            (distance(&word, &candidate.chars().flat_map(char::to_uppercase).collect::<Vec<_>>()), candidate)
+            (distance(&chars, &candidate.chars().flat_map(char::to_uppercase).collect::<Vec<_>>()), candidate)
         })
-        .filter(|(distance, _)| (1..=allowed).contains(distance))
+        .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -50,5 +50,7 @@ mod tests {
         assert_eq!(nearest("STREEM", words), Some("STREAM"));
         assert_eq!(nearest("banana", words), None);
         assert_eq!(nearest("WHERE", words), None);
+        assert_eq!(nearest("flights", ["FLIGHTS", "flight"]), Some("FLIGHTS"));
+        assert_eq!(nearest("XYZ", ["FLIGHTS", "DELAYS"]), None);
     }
 }
