@@ -122,6 +122,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         start: Start::Earliest,
         durable: true,
         group: group.to_string(),
+        processing_log: "processing_log".to_string(),
         guarantee: Guarantee::ExactlyOnce,
     };
     let counters = Arc::new(Counters::default());

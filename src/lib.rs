@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod catalog;
 pub mod cli;
+pub mod config;
 pub mod dataflow;
 pub mod engine;
 pub mod error;

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, TopicPartition, TopicSpec};
 
-/// The topic of the command log.
-pub const COMMAND_TOPIC: &str = "_confluent-ksql-default__command_topic";
-
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
 
@@ -42,9 +39,9 @@ pub struct CommandLog {
 
 impl CommandLog {
     /// Opens the command log; makes its topic when it is not there.
-    pub fn open(log: Arc<dyn Log>) -> Result<Self> {
+    pub fn open(log: Arc<dyn Log>, topic: String) -> Result<Self> {
         let spec = TopicSpec {
-            name: COMMAND_TOPIC.to_string(),
+            name: topic.clone(),
             partitions: 1,
             configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
         };
@@ -52,7 +49,7 @@ impl CommandLog {
             Ok(()) | Err(LogError::TopicExists(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(CommandLog { log, partition: TopicPartition { topic: COMMAND_TOPIC.to_string(), partition: 0 } })
+        Ok(CommandLog { log, partition: TopicPartition { topic, partition: 0 } })
     }
 
     /// The offset that the next command gets: the number in the ids of queries.

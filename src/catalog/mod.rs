@@ -1,12 +1,14 @@
 //! What exists: streams, tables, types, persistent queries. Doesn't know how things run.
 
 mod command;
+mod service;
 mod source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use command::{COMMAND_TOPIC, Command, CommandLog};
+pub use command::{Command, CommandLog};
+pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
 use crate::error::{Error, Result};

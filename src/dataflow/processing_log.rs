@@ -4,23 +4,21 @@ use base64::Engine as _;
 use serde_json::json;
 
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::log::{Records, TopicPartition};
+use crate::log::Records;
 
-/// The topic.
-pub const TOPIC: &str = "default_ksql_processing_log";
 /// The stream over it.
 pub const STREAM: &str = "KSQL_PROCESSING_LOG";
 
 /// What is kept of a record.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
-/// The statement that declares the stream.
-pub const STATEMENT: &str = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TYPE STRING, \
-     MESSAGE STRING, TOPIC STRING, PARTITION_ID INT, RECORD_OFFSET BIGINT, RECORD_TIME BIGINT, RECORD STRING, \
-     RECORD_B64 STRING) WITH (KAFKA_TOPIC='default_ksql_processing_log', VALUE_FORMAT='JSON');";
-
-pub fn place() -> TopicPartition {
-    TopicPartition { topic: TOPIC.to_string(), partition: 0 }
+/// The statement that declares the stream over its topic.
+pub fn statement(topic: &str) -> String {
+    format!(
+        "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TYPE STRING, MESSAGE STRING, TOPIC STRING, \
+         PARTITION_ID INT, RECORD_OFFSET BIGINT, RECORD_TIME BIGINT, RECORD STRING, RECORD_B64 STRING) \
+         WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON');"
+    )
 }
 
 /// One record per error: the query, the kind, the reason, where the record lies, and what it was.

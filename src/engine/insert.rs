@@ -31,7 +31,7 @@ impl Inner {
         }
         let catalog = self.catalog.read().clone();
         let source = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?.clone();
-        check_target(&source, target)?;
+        self.check_target(&source, target)?;
         let columns = named_columns(&source, columns, values)?;
         let mut row: BTreeMap<&str, Value> = BTreeMap::new();
         let mut row_time = None;
@@ -88,24 +88,25 @@ impl Inner {
         records.push(key.as_deref(), value.as_deref(), row_time);
         Ok(records)
     }
-}
 
-fn check_target(source: &Source, target: &Ident) -> Result<()> {
-    let refuse =
-        |why: &str| Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at));
-    if source.is_source {
-        return refuse("it is read-only (CREATE SOURCE ...)");
+    fn check_target(&self, source: &Source, target: &Ident) -> Result<()> {
+        let refuse = |why: &str| {
+            Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at))
+        };
+        if source.is_source {
+            return refuse("it is read-only (CREATE SOURCE ...)");
+        }
+        if source.window.is_some() {
+            return refuse("its keys are windowed");
+        }
+        if source.columns.iter().any(|column| matches!(column.role, ColumnRole::Headers | ColumnRole::Header(_))) {
+            return refuse("it has header columns");
+        }
+        if source.topic.starts_with("_confluent") || source.topic == self.service.processing_log_topic() {
+            return refuse("its topic is read-only");
+        }
+        Ok(())
     }
-    if source.window.is_some() {
-        return refuse("its keys are windowed");
-    }
-    if source.columns.iter().any(|column| matches!(column.role, ColumnRole::Headers | ColumnRole::Header(_))) {
-        return refuse("it has header columns");
-    }
-    if source.topic.starts_with("_confluent") || source.topic == crate::dataflow::processing_log::TOPIC {
-        return refuse("its topic is read-only");
-    }
-    Ok(())
 }
 
 /// The columns that the values are for.

@@ -31,8 +31,7 @@ pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
 use crate::analyze::Sink;
-use crate::catalog::{Catalog, CommandLog, Source};
-use crate::dataflow::processing_log;
+use crate::catalog::{Catalog, CommandLog, Service, Source};
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
@@ -47,6 +46,8 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// How the log keeps its data.
     pub log: EmbeddedOptions,
+    /// Whose names its own topics and groups have.
+    pub service: Service,
 }
 
 /// Where the log lies in a data folder.
@@ -57,7 +58,7 @@ pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
 impl Default for Options {
     fn default() -> Self {
-        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default() }
+        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default(), service: Service::default() }
     }
 }
 
@@ -77,6 +78,7 @@ pub struct Engine {
 
 struct Inner {
     log: Arc<dyn Log>,
+    service: Service,
     commands: CommandLog,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
@@ -125,10 +127,12 @@ impl Engine {
     }
 
     fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
-        create_internal_topic(&*log, processing_log::TOPIC)?;
-        let commands = CommandLog::open(log.clone())?;
+        let service = options.service.clone();
+        create_internal_topic(&*log, &service.processing_log_topic())?;
+        let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
+            service,
             commands,
             changing: Mutex::new(()),
             catalog: RwLock::default(),

@@ -102,6 +102,7 @@ fn transient(
         start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
         durable: false,
         group: id.clone(),
+        processing_log: inner.service.processing_log_topic(),
         guarantee: crate::dataflow::Guarantee::ExactlyOnce,
     };
     let counters = Arc::new(Counters::default());

@@ -267,7 +267,8 @@ impl Run {
         }
         if !self.errors.is_empty() {
             let records = processing_log::encode(&self.spec.id, &self.errors);
-            transaction.append(&processing_log::place(), &records)?;
+            let place = TopicPartition { topic: self.spec.processing_log.clone(), partition: 0 };
+            transaction.append(&place, &records)?;
         }
         transaction.commit()?;
         self.hold_tables()?;

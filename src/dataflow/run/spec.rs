@@ -22,6 +22,8 @@ pub struct RunSpec {
     pub durable: bool,
     /// The group of its positions, and the prefix of its internal topics.
     pub group: String,
+    /// The topic for what it can't process.
+    pub processing_log: String,
     pub guarantee: Guarantee,
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::topic::group;
 use super::{Change, Replay};
 use crate::catalog::{Command, QueryEntry};
 use crate::dataflow::{changelog_topic, processing_log};
@@ -15,7 +14,7 @@ impl Engine {
     pub(in crate::engine) fn declare_processing_log(&self) -> Result<()> {
         let inner = &*self.inner;
         let mut catalog = inner.catalog.read().clone();
-        for parsed in sql::parse(processing_log::STATEMENT)? {
+        for parsed in sql::parse(&processing_log::statement(&inner.service.processing_log_topic()))? {
             let (properties, replay) = (&BTreeMap::new(), Some(Replay { query_id: None }));
             let change = Change { inner, catalog: &mut catalog, properties, query_number: 0, replay };
             change.apply(&parsed)?;
@@ -80,7 +79,7 @@ impl Engine {
         }
         let groups = self.inner.log.groups();
         for id in ended {
-            let group = group(&id);
+            let group = self.inner.service.query_group(&id);
             if groups.contains(&group) || self.inner.log.partitions(&changelog_topic(&group)).is_some() {
                 // It takes room and does no harm: the next start tries again.
                 let _ = self.inner.end_query(&id);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::topic::group;
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
@@ -30,7 +29,7 @@ impl Inner {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
         if let Some(spec) = self.changelog_of(&entry.id, sink)? {
-            let begun = !self.log.positions(&group(&entry.id))?.is_empty();
+            let begun = !self.log.positions(&self.service.query_group(&entry.id))?.is_empty();
             if begun && self.log.partitions(&spec.name).is_none() {
                 return Err(Error::statement(format!(
                     "the query's state is gone: its topic '{}' was deleted",
@@ -55,7 +54,8 @@ impl Inner {
             caching: settings::number(&entry.properties, "cache.max.bytes.buffering") > 0,
             start: start(&entry.properties),
             durable: true,
-            group: group(&entry.id),
+            group: self.service.query_group(&entry.id),
+            processing_log: self.service.processing_log_topic(),
             guarantee: guarantee(&entry.properties),
         };
         match &self.drive {
@@ -95,7 +95,7 @@ impl Inner {
         self.halt_query(id);
         self.sinks.write().remove(id);
         self.not_started.write().remove(id);
-        let group = group(id);
+        let group = self.service.query_group(id);
         self.log.release(&group)?;
         self.log.delete_group(&group)?;
         match self.log.delete_topic(&changelog_topic(&group)) {

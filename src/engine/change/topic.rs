@@ -14,11 +14,6 @@ use crate::log::{LogError, TopicSpec};
 /// segments of a gigabyte a start would read many millions of changes of few keys.
 const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
 
-/// The group of a query's positions, and the prefix of its internal topics.
-pub(super) fn group(query_id: &str) -> String {
-    format!("_confluent-ksql-default_query_{query_id}")
-}
-
 impl Inner {
     /// Makes the topics that a statement needs; `made` gets those that weren't there.
     pub(super) fn make_topics(&self, effect: &Effect, made: &mut Vec<String>) -> Result<()> {
@@ -55,7 +50,7 @@ impl Inner {
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        Ok(Some(TopicSpec { name: changelog_topic(&group(query_id)), partitions, configs }))
+        Ok(Some(TopicSpec { name: changelog_topic(&self.service.query_group(query_id)), partitions, configs }))
     }
 
     pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::catalog::COMMAND_TOPIC;
+use crate::catalog::Service;
 use crate::engine::Drive;
 use crate::engine::stepped::SteppedQueries;
 use crate::log::embedded::EmbeddedLog;
@@ -29,7 +29,7 @@ impl Log for Stubborn {
     }
 
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
-        if partition.topic == COMMAND_TOPIC && self.no_commands.load(Ordering::Relaxed) {
+        if partition.topic == Service::default().command_topic() && self.no_commands.load(Ordering::Relaxed) {
             return Err(LogError::Full("no commands now".to_string()));
         }
         self.log.append(partition, records)

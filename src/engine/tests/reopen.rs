@@ -1,14 +1,14 @@
 //! A folder closed and opened again.
 
 use super::*;
-use crate::catalog::COMMAND_TOPIC;
+use crate::catalog::Service;
 
 const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
 
 fn append_command(log: &dyn Log, bytes: &[u8]) {
     let mut records = Records::default();
     records.push(None, Some(bytes), 0);
-    log.append(&TopicPartition { topic: COMMAND_TOPIC.to_string(), partition: 0 }, &records).unwrap();
+    log.append(&TopicPartition { topic: Service::default().command_topic(), partition: 0 }, &records).unwrap();
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! The way of rows to the partition of their key.
+//! The way of rows to the partition of their key: handed over in memory, or through an internal topic.
+
+mod frame;
+mod topic;
 
 use arrow::buffer::BooleanBuffer;
 

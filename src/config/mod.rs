@@ -1,0 +1,3 @@
+//! What a process is told from outside: configuration files.
+
+pub mod properties;
