@@ -61,6 +61,12 @@ impl Origin {
         Origin { scanned: Arc::new(scanned), picked: None }
     }
 
+    /// Of rows that were the records of one partition with these offsets, and came another way since.
+    pub(super) fn moved(place: Arc<TopicPartition>, offsets: Vec<i64>) -> Self {
+        let scanned = Scanned { records: Some((place, Offsets::Each(offsets))), bad: Mutex::default() };
+        Origin { scanned: Arc::new(scanned), picked: None }
+    }
+
     /// Of the rows that `keep` leaves.
     pub(super) fn filter(&self, keep: &BooleanArray) -> Self {
         let marks = match keep.nulls() {
@@ -89,6 +95,28 @@ impl Origin {
             Offsets::Each(offsets) => *offsets.get(row)?,
         };
         Some((place, offset))
+    }
+
+    /// Topic and partition of all rows' records, and the offset of each of the batch's `rows`.
+    pub(super) fn places(&self, rows: usize) -> Option<(&TopicPartition, Vec<i64>)> {
+        let (place, offsets) = self.scanned.records.as_ref()?;
+        let mut scanned: Vec<usize> = (0..rows).collect();
+        let mut picked = self.picked.as_deref();
+        while let Some(Picked { rows, before }) = picked {
+            match rows {
+                Pick::Marked(marks) => {
+                    let marked: Vec<usize> = marks.set_indices().collect();
+                    scanned.iter_mut().for_each(|row| *row = marked[*row]);
+                }
+                Pick::Numbered(rows) => scanned.iter_mut().for_each(|row| *row = rows.value(*row) as usize),
+            }
+            picked = before.as_deref();
+        }
+        let offset = |row: usize| match offsets {
+            Offsets::From(first) => Some(first + row as i64),
+            Offsets::Each(offsets) => offsets.get(row).copied(),
+        };
+        Some((place, scanned.into_iter().map(offset).collect::<Option<_>>()?))
     }
 
     /// How many of these rows are bad for the first time: a record counts once, whatever of it fails and in whichever steps.
@@ -146,7 +174,9 @@ mod tests {
     }
 
     fn offsets(origin: &Origin, rows: usize) -> Vec<i64> {
-        (0..rows).map(|row| origin.place(row).unwrap().1).collect()
+        let each: Vec<i64> = (0..rows).map(|row| origin.place(row).unwrap().1).collect();
+        assert_eq!(origin.places(rows).unwrap().1, each);
+        each
     }
 
     /// Against the picks made of the offsets themselves, with and without gaps between them.

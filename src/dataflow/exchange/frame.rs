@@ -1,8 +1,9 @@
 //! Rows on their way through an internal topic: some rows of one partition in columns, as the value of one record.
 //!
 //! Format 1. Version (a byte), marks (a byte: which of the optional parts are there), number of rows and of columns
-//! (LEB128), row times (8 bytes each, little-endian); then, where marked, window starts and ends (8 bytes each), the bits of
-//! tombstones, of null keys, of old rows that are there; then the columns: a byte 0 for one that nobody reads, or 1 and the
+//! (LEB128), row times (8 bytes each, little-endian); then, where marked, window starts and ends (8 bytes each), where the
+//! rows come from (the source's partition as LEB128, 8 bytes of offset each), the bits of tombstones, of null keys, of old
+//! rows that are there; then the columns: a byte 0 for one that nobody reads, or 1 and the
 //! cells (`state::codec`); then, where marked, the old rows' value columns the same way, and the headers as cells. The
 //! format is for ever: a topic may hold frames of an earlier version.
 
@@ -12,7 +13,9 @@ use arrow::array::{Array, ArrayRef, NullArray};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::datatypes::DataType;
 
+use crate::dataflow::origin::Origin;
 use crate::dataflow::{Batch, OldRows, WindowBounds};
+use crate::log::TopicPartition;
 use crate::state::codec::{CellColumn, put_len, take_array, take_len, take_slice, write_cell};
 use crate::types::SqlType;
 
@@ -23,6 +26,7 @@ const TOMBSTONE: u8 = 2;
 const NULL_KEY: u8 = 4;
 const OLD: u8 = 8;
 const HEADERS: u8 = 16;
+const ORIGIN: u8 = 32;
 
 const UNREAD: u8 = 0;
 const CELLS: u8 = 1;
@@ -33,13 +37,15 @@ const ROWS_MAX: u64 = 1 << 24;
 /// Appends the frame of all rows of a batch.
 pub(super) fn write(batch: &Batch, out: &mut Vec<u8>) {
     let mark = |there: bool, mark: u8| if there { mark } else { 0 };
+    let origin = batch.origin.places(batch.rows);
     out.push(VERSION);
     out.push(
         mark(batch.window.is_some(), WINDOW)
             | mark(batch.tombstone.is_some(), TOMBSTONE)
             | mark(batch.null_key.is_some(), NULL_KEY)
             | mark(batch.old.is_some(), OLD)
-            | mark(batch.headers.is_some(), HEADERS),
+            | mark(batch.headers.is_some(), HEADERS)
+            | mark(origin.is_some(), ORIGIN),
     );
     put_len(out, batch.rows as u64);
     put_len(out, batch.columns.len() as u64);
@@ -47,6 +53,10 @@ pub(super) fn write(batch: &Batch, out: &mut Vec<u8>) {
     if let Some(window) = &batch.window {
         put_times(&window.start, out);
         put_times(&window.end, out);
+    }
+    if let Some((place, offsets)) = origin {
+        put_len(out, u64::from(place.partition));
+        put_times(&offsets, out);
     }
     let old = batch.old.as_ref();
     for bits in [batch.tombstone.as_ref(), batch.null_key.as_ref(), old.map(|old| &old.present)].into_iter().flatten() {
@@ -61,8 +71,9 @@ pub(super) fn write(batch: &Batch, out: &mut Vec<u8>) {
     }
 }
 
-/// The rows of a frame whose columns are of these types, the first `keys` of them the key. None: it is no such frame.
-pub(super) fn read(mut bytes: &[u8], types: &[SqlType], keys: usize) -> Option<Batch> {
+/// The rows of a frame whose columns are of these types, the first `keys` of them the key; they come from this topic. None:
+/// it is no such frame.
+pub(super) fn read(mut bytes: &[u8], source: &str, types: &[SqlType], keys: usize) -> Option<Batch> {
     let bytes = &mut bytes;
     if take_array(bytes) != Some([VERSION]) {
         return None;
@@ -76,6 +87,14 @@ pub(super) fn read(mut bytes: &[u8], types: &[SqlType], keys: usize) -> Option<B
     let window = match marks & WINDOW {
         0 => None,
         _ => Some(WindowBounds { start: take_times(bytes, rows)?, end: take_times(bytes, rows)? }),
+    };
+    let origin = match marks & ORIGIN {
+        0 => Origin::default(),
+        _ => {
+            let partition = u32::try_from(take_len(bytes)?).ok()?;
+            let place = TopicPartition { topic: source.to_owned(), partition };
+            Origin::moved(Arc::new(place), take_times(bytes, rows)?.to_vec())
+        }
     };
     let mut bits = |mark: u8| match marks & mark {
         0 => Some(None),
@@ -93,7 +112,7 @@ pub(super) fn read(mut bytes: &[u8], types: &[SqlType], keys: usize) -> Option<B
         0 => None,
         _ => Some(take_column(bytes, &SqlType::Bytes, rows)?),
     };
-    let batch = Batch { rows, columns: all, keys, row_time, window, tombstone, null_key, old, headers };
+    let batch = Batch { rows, columns: all, keys, row_time, window, tombstone, null_key, old, headers, origin };
     bytes.is_empty().then_some(batch)
 }
 
@@ -194,7 +213,12 @@ pub(super) mod tests {
             Arc::new(BinaryArray::from(cells)) as ArrayRef
         });
         let window = random.bool().then_some(bounds);
-        (Batch { rows, columns, keys: 1, row_time, window, tombstone, null_key, old, headers }, types)
+        let place = TopicPartition { topic: "t".to_owned(), partition: 300 };
+        let origin = match random.bool() {
+            true => Origin::moved(Arc::new(place), row_time.iter().map(|time| time >> 3).collect()),
+            false => Origin::default(),
+        };
+        (Batch { rows, columns, keys: 1, row_time, window, tombstone, null_key, old, headers, origin }, types)
     }
 
     /// Fails unless both have the same rows with the same marks.
@@ -208,6 +232,7 @@ pub(super) mod tests {
         let old = |batch: &Batch| batch.old.as_ref().map(|old| (old.columns.clone(), old.present.clone()));
         assert_eq!(old(found), old(expected));
         assert_eq!(found.headers, expected.headers);
+        assert_eq!(found.origin.places(found.rows), expected.origin.places(found.rows));
     }
 
     #[test]
@@ -218,7 +243,7 @@ pub(super) mod tests {
             let (batch, types) = random_batch(&mut random, rows);
             let mut frame = Vec::new();
             write(&batch, &mut frame);
-            let back = read(&frame, &types, batch.keys).expect("a good frame");
+            let back = read(&frame, "t", &types, batch.keys).expect("a good frame");
             assert_same(&back, &batch);
         }
     }
@@ -241,12 +266,16 @@ pub(super) mod tests {
             null_key: None,
             old: None,
             headers: None,
+            origin: Origin::moved(Arc::new(TopicPartition { topic: "t".to_owned(), partition: 200 }), vec![5, 6]),
         };
         let mut frame = Vec::new();
         write(&batch, &mut frame);
-        let mut expected = vec![1, 0b10, 2, 2];
+        let mut expected = vec![1, 0b10_0010, 2, 2];
         expected.extend(1_i64.to_le_bytes());
         expected.extend((-2_i64).to_le_bytes());
+        expected.extend([0xc8, 1]);
+        expected.extend(5_i64.to_le_bytes());
+        expected.extend(6_i64.to_le_bytes());
         expected.push(0b10);
         expected.extend([1, 1, 1, 0]);
         expected.extend([1, 1, 7, 0, 0, 0, 1, 255, 255, 255, 255]);
@@ -261,12 +290,12 @@ pub(super) mod tests {
         let mut frame = Vec::new();
         write(&batch, &mut frame);
         for end in 0..frame.len() {
-            assert!(read(&frame[..end], &types, 1).is_none(), "cut at {end}");
+            assert!(read(&frame[..end], "t", &types, 1).is_none(), "cut at {end}");
         }
         for bit in 0..frame.len() * 8 {
             let mut turned = frame.clone();
             turned[bit / 8] ^= 1 << (bit % 8);
-            if let Some(batch) = read(&turned, &types, 1) {
+            if let Some(batch) = read(&turned, "t", &types, 1) {
                 assert!(batch.columns.iter().all(|column| column.len() == batch.rows));
             }
         }

@@ -69,21 +69,23 @@ impl TopicExchangeWriter {
 
 /// The reading end.
 pub struct TopicExchangeReader {
+    /// The topic that the rows were read from first.
+    source: String,
     /// Types of the columns, keys first.
     types: Vec<SqlType>,
     keys: usize,
 }
 
 impl TopicExchangeReader {
-    pub fn new(types: Vec<SqlType>, keys: usize) -> Self {
-        TopicExchangeReader { types, keys }
+    pub fn new(source: String, types: Vec<SqlType>, keys: usize) -> Self {
+        TopicExchangeReader { source, types, keys }
     }
 
     /// The rows of one record of the topic.
     ///
     /// Errors: it is none of ours, or of a newer version: reading on would lose rows.
     pub fn read(&self, records: &Records, record: usize) -> Result<Batch> {
-        let frame = records.value(record).and_then(|value| frame::read(value, &self.types, self.keys));
+        let frame = records.value(record).and_then(|value| frame::read(value, &self.source, &self.types, self.keys));
         frame.ok_or_else(|| {
             let offset = records.meta[record].offset;
             let what = format!(
@@ -122,7 +124,7 @@ mod tests {
             let mut expected = Vec::new();
             writer.exchange.split(batch.clone(), &mut expected).unwrap();
             writer.write(batch).unwrap();
-            let reader = TopicExchangeReader::new(types, 1);
+            let reader = TopicExchangeReader::new("t".to_owned(), types, 1);
             let staged = writer.staged.iter();
             let found =
                 staged.flat_map(|(partition, records)| (0..records.len()).map(move |row| (*partition, records, row)));
@@ -145,7 +147,7 @@ mod tests {
         let records = &writer.staged[&0];
         assert!(records.len() > 1);
         assert!(records.meta.iter().all(|meta| meta.value.len as usize <= FRAME_BYTES_MAX));
-        let reader = TopicExchangeReader::new(types, 1);
+        let reader = TopicExchangeReader::new("t".to_owned(), types, 1);
         let found: Vec<i64> =
             (0..records.len()).flat_map(|row| reader.read(records, row).unwrap().row_time.to_vec()).collect();
         assert_eq!(found, times.to_vec());
@@ -156,7 +158,7 @@ mod tests {
         let mut records = Records::default();
         records.push(None, Some(b"{}"), 0);
         records.push(None, None, 0);
-        let reader = TopicExchangeReader::new(vec![SqlType::Int], 1);
+        let reader = TopicExchangeReader::new("t".to_owned(), vec![SqlType::Int], 1);
         assert!(reader.read(&records, 0).is_err());
         assert!(reader.read(&records, 1).is_err());
     }
