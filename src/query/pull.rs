@@ -157,7 +157,10 @@ fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Vec<Batch>> {
     for ViewRows { partition, mut records } in rows {
         let mut reader = ScanReader::new(scan, partition, false)?;
         if let Some(batch) = reader.read(&mut records, &mut context)? {
-            Task::new(&stage.steps, false)?.push(batch, &mut batches)?;
+            Task::new(&stage.steps, false)?.push(batch, &mut |batch, _| {
+                batches.push(batch);
+                Ok(())
+            })?;
         }
     }
     Ok(batches)
