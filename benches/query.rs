@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use millpond::analyze::{self, Sink};
 use millpond::catalog::SourceKind;
-use millpond::dataflow::{Counters, Guarantee, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic};
+use millpond::dataflow::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topic};
 use millpond::engine::{Engine, Face, Options, Session};
 use millpond::format::{self, Part};
 use millpond::log::{Log, TopicPartition, TopicSpec};
 use millpond::query::View;
 use millpond::sql::{self, ast::Statement};
+use millpond::state::MemoryBudget;
 
 use crate::bids::{Batch, layout};
 use crate::{Entry, cpu_time};
@@ -113,7 +114,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     let source = Arc::new(source);
     create_topics(&*log, &topic, group, partitions);
     let is_table = source.kind == SourceKind::Table;
-    let view = is_table.then(|| Arc::new(View::of_query(source.clone(), partitions, None)));
+    let view = is_table.then(|| Arc::new(View::of_query(source.clone(), partitions, None, &MemoryBudget::unlimited())));
     let spec = RunSpec {
         id: group.to_string(),
         plan: Arc::new(sink.analyzed.plan.clone()),
@@ -126,10 +127,11 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         guarantee: Guarantee::ExactlyOnce,
     };
     let counters = Arc::new(Counters::default());
-    let mut run = Run::open(log, spec, counters.clone()).expect("a run");
+    let host = Host { counters: counters.clone(), ..Host::default() };
+    let mut run = Run::open(log, spec, host).expect("a run");
     let mut last_commit = cpu_time();
     while run.step().expect("a round") > 0 {
-        if cpu_time() - last_commit >= COMMIT_INTERVAL || run.staged_bytes() >= STAGED_BYTES_MAX {
+        if cpu_time() - last_commit >= COMMIT_INTERVAL || run.must_commit() {
             run.commit().expect("a commit");
             last_commit = cpu_time();
         }

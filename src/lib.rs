@@ -17,6 +17,7 @@ pub mod server;
 pub mod sql;
 pub mod state;
 pub mod testing;
+mod threads;
 pub mod time;
 pub mod types;
 

@@ -1,9 +1,9 @@
 //! What flows between operators: rows in columns.
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, take};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Int64Type};
 
 use crate::dataflow::Origin;
 use crate::error::{Error, Result};
@@ -65,6 +65,25 @@ impl Batch {
 }
 
 impl Batch {
+    /// Errors: a column or a mark has not as many entries as the batch has rows; a defect of the operator that made it.
+    pub fn check(&self) -> Result<()> {
+        let old = self.old.as_ref();
+        let marks = [&self.tombstone, &self.null_key].into_iter().flatten().chain(old.map(|old| &old.present));
+        let columns = self.columns.iter().chain(old.iter().flat_map(|old| &old.columns)).chain(&self.headers);
+        let times = self.window.iter().flat_map(|window| [&window.start, &window.end]).chain([&self.row_time]);
+        let lens = marks.map(BooleanBuffer::len).chain(columns.map(|column| column.len()));
+        match lens.chain(times.map(|times| times.len())).find(|len| *len != self.rows) {
+            Some(len) => Err(Error::internal(format!("a batch of {} rows has a column or mark of {len}", self.rows))),
+            None if self.keys > self.columns.len() => Err(Error::internal("a batch has fewer columns than keys")),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of these rows' columns, about: of a part of an array the part alone.
+    pub fn slice_bytes(&self, first: usize, rows: usize) -> usize {
+        self.columns.iter().map(|column| array_bytes(&*column.slice(first, rows))).sum::<usize>() + rows * 8
+    }
+
     /// The rows where `keep` is true.
     pub fn filter(&self, keep: &BooleanArray) -> Result<Batch> {
         let origin = self.origin.filter(keep);
@@ -127,6 +146,87 @@ impl Batch {
     }
 }
 
+/// Bytes of an array, about; of a slice the slice's alone (Arrow's own measure takes the whole of a list's items).
+fn array_bytes(array: &dyn Array) -> usize {
+    let rows = array.len();
+    match array.data_type() {
+        DataType::Utf8 => span(array.as_string::<i32>().value_offsets()) + rows * 4,
+        DataType::Binary => span(array.as_binary::<i32>().value_offsets()) + rows * 4,
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let first = list.value_offsets()[0] as usize;
+            array_bytes(&*list.values().slice(first, span(list.value_offsets()))) + rows * 4
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            let first = map.value_offsets()[0] as usize;
+            array_bytes(&map.entries().slice(first, span(map.value_offsets()))) + rows * 4
+        }
+        DataType::Struct(_) => array.as_struct().columns().iter().map(|column| array_bytes(&**column)).sum(),
+        DataType::Null => 0,
+        fixed => rows * fixed.primitive_width().unwrap_or(1),
+    }
+}
+
+/// What lies between the first and the last of a list's offsets.
+fn span(offsets: &[i32]) -> usize {
+    (offsets[offsets.len() - 1] - offsets[0]) as usize
+}
+
 pub(super) fn arrow_error(error: arrow::error::ArrowError) -> Error {
     Error::internal(format!("columns that don't fit: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ListArray, StringArray};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    fn batch(columns: Vec<ArrayRef>, rows: usize) -> Batch {
+        Batch {
+            rows,
+            columns,
+            keys: 1,
+            row_time: vec![0; rows].into(),
+            window: None,
+            tombstone: None,
+            null_key: None,
+            old: None,
+            headers: None,
+            origin: crate::dataflow::Origin::default(),
+        }
+    }
+
+    #[test]
+    fn a_column_of_another_length_is_found() {
+        let column = |rows: i64| -> ArrayRef { Arc::new((0..rows).collect::<Int64Array>()) };
+        let good = batch(vec![column(3), column(3)], 3);
+        good.check().unwrap();
+        assert!(batch(vec![column(3), column(2)], 3).check().is_err());
+        assert!(batch(Vec::new(), 3).check().is_err());
+        let marks = |rows: usize| Some(BooleanBuffer::new_set(rows));
+        assert!(Batch { tombstone: marks(2), ..good.clone() }.check().is_err());
+        assert!(Batch { null_key: marks(4), ..good.clone() }.check().is_err());
+        assert!(Batch { row_time: vec![0; 4].into(), ..good.clone() }.check().is_err());
+        let old = |rows: usize| OldRows { columns: vec![column(3)], present: BooleanBuffer::new_set(rows) };
+        assert!(Batch { old: Some(old(2)), ..good.clone() }.check().is_err());
+        Batch { old: Some(old(3)), ..good }.check().unwrap();
+    }
+
+    #[test]
+    fn a_part_has_the_bytes_of_its_part() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "1000 bytes and so on", ""]));
+        let items = [Some(vec![Some(1)]), Some(vec![Some(2); 1000]), None];
+        let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(items));
+        let batch = batch(vec![text, list], 3);
+        // Text and its offset, items and their offset, row time.
+        assert_eq!(batch.slice_bytes(0, 1), 1 + 4 + 4 + 4 + 8);
+        assert_eq!(batch.slice_bytes(1, 1), 20 + 4 + 4000 + 4 + 8);
+        assert_eq!(batch.slice_bytes(2, 1), 4 + 4 + 8);
+        assert_eq!(batch.slice_bytes(0, 3), (0..3).map(|row| batch.slice_bytes(row, 1)).sum::<usize>());
+    }
 }

@@ -10,6 +10,13 @@ pub trait Operator: Send {
     /// Takes a batch in; appends what it makes of it to `out`, in row order.
     fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()>;
 
+    /// Goes on with what the last push left to be made, a bounded part at a time; nothing is added to `out` when all is
+    /// made. Called until then, before the next push.
+    fn resume(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let _ = (out, context);
+        Ok(())
+    }
+
     /// Before a commit: gives the changes that caching held back.
     fn flush(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let _ = (out, context);
@@ -46,6 +53,18 @@ pub struct Context {
     pub late: u64,
     /// Records of which something could not be processed, each once (`errors` is bounded, and has all that failed of them).
     pub bad: u64,
+    /// For the operator that multiplies rows: the bytes that a batch may become, unless it is a single row. Taken by the
+    /// first that looks. None: any number.
+    pub fan_out_bytes_max: Option<usize>,
+    /// The batch becomes more: nothing was made of it.
+    pub refused: Option<Refused>,
+}
+
+/// Why a batch was refused: of its `rows` rows the first `fitting` may be pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    pub fitting: usize,
+    pub rows: usize,
 }
 
 /// Kept of one task's round; beyond it only the count goes on. A round reads about a megabyte a partition: only rows that
@@ -79,7 +98,28 @@ pub enum ErrorKind {
     Late,
 }
 
+impl ProcessingError {
+    /// Bytes that it takes until it is committed, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<ProcessingError>()
+            + self.reason.len()
+            + self.topic.as_ref().map_or(0, String::len)
+            + self.record.as_ref().map_or(0, Vec::len)
+    }
+}
+
 impl Context {
+    /// Where the errors stand, to go back there when a batch is refused.
+    pub fn mark(&self) -> Mark {
+        Mark { errors: self.errors.len(), late: self.late, bad: self.bad }
+    }
+
+    /// Forgets what was told since the mark.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.errors.truncate(mark.errors);
+        (self.late, self.bad) = (mark.late, mark.bad);
+    }
+
     /// Counts a record that never became a row, or rows that were lost before they could be read.
     pub fn bad_record(&mut self, error: ProcessingError) {
         self.bad += 1;
@@ -116,6 +156,14 @@ impl Context {
             self.errors.push(error);
         }
     }
+}
+
+/// A place in a context's errors and counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    errors: usize,
+    late: u64,
+    bad: u64,
 }
 
 impl ProcessingError {

@@ -9,7 +9,7 @@ use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::Batch;
 use crate::dataflow::operator::{Context, ErrorKind};
 use crate::dataflow::row_time::RowTime;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{self, BadRow, Encoder};
 use crate::log::partitioner::partition_for;
 use crate::log::{RecordMeta, Records, Span};
@@ -28,8 +28,13 @@ pub struct SinkWriter {
     values: Vec<Span>,
     places: Vec<u32>,
     /// Encoded and not yet committed, a partition each.
-    pub staged: BTreeMap<u32, Records>,
+    staged: BTreeMap<u32, Records>,
+    staged_bytes: usize,
+    staged_rows: usize,
 }
+
+/// One partition's part of a commit: the records' places in it are numbers of 32 bits, and it must fit into memory.
+const PARTITION_BYTES_MAX: usize = 2 << 30;
 
 impl SinkWriter {
     pub fn new(sink: &Source, partitions: u32, own: u32) -> Result<Self> {
@@ -46,14 +51,28 @@ impl SinkWriter {
             values: Vec::new(),
             places: Vec::new(),
             staged: BTreeMap::new(),
+            staged_bytes: 0,
+            staged_rows: 0,
         })
     }
 
     /// Bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.staged.values().map(|records| records.data.len() + records.meta.len() * size_of::<RecordMeta>()).sum()
+        self.staged_bytes
     }
 
+    /// Records that wait for the commit.
+    pub fn staged_rows(&self) -> usize {
+        self.staged_rows
+    }
+
+    /// Takes the records that wait, with their partitions.
+    pub fn take_staged(&mut self) -> BTreeMap<u32, Records> {
+        (self.staged_bytes, self.staged_rows) = (0, 0);
+        std::mem::take(&mut self.staged)
+    }
+
+    /// Encodes the rows of a batch behind those that wait. Rows that can't be encoded go to `context.errors`.
     pub fn write(&mut self, batch: &Batch, context: &mut Context) -> Result<()> {
         self.scratch.clear();
         self.keys.clear();
@@ -66,6 +85,7 @@ impl SinkWriter {
             Some(partition) => &mut self.staged.entry(partition).or_default().data,
             None => &mut self.scratch,
         };
+        let encoded_from = into.len();
         let (values, tombstone) = (batch.value_columns(), batch.tombstone.as_ref());
         bad.extend(self.value.encode(values, batch.rows, tombstone, into, &mut self.values));
         let times = self.row_times(batch, &mut bad);
@@ -74,22 +94,30 @@ impl SinkWriter {
         match together {
             Some(partition) => {
                 let records = self.staged.entry(partition).or_default();
+                let rows_before = records.len();
                 records.meta.reserve(batch.rows);
                 for row in rows {
                     let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
                     push(records, key, self.values[row], times[row], batch, row);
                 }
+                let written = records.len() - rows_before;
+                self.staged_rows += written;
+                self.staged_bytes += records.data.len() - encoded_from + written * size_of::<RecordMeta>();
+                check_size(records)
             }
             None => {
                 for row in rows {
                     let records = self.staged.entry(self.places[row]).or_default();
+                    let before = records.data.len();
                     let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
                     let value = records.put(slice(&self.scratch, self.values[row]));
                     push(records, key, value, times[row], batch, row);
+                    self.staged_rows += 1;
+                    self.staged_bytes += records.data.len() - before + size_of::<RecordMeta>();
                 }
+                self.staged.values().try_for_each(check_size)
             }
         }
-        Ok(())
     }
 
     /// Finds the partition of each row; gives the one that all go to, if they do.
@@ -129,6 +157,14 @@ impl SinkWriter {
         }
         times.into()
     }
+}
+
+fn check_size(records: &Records) -> Result<()> {
+    if records.data.len() <= PARTITION_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::statement(format!("one commit would write more than {} MB to one partition", PARTITION_BYTES_MAX >> 20))
+        .hint("commit more often (commit.interval.ms), spread the keys over more partitions, or collect shorter lists"))
 }
 
 /// Puts a row's key among the records' bytes, its window behind it.

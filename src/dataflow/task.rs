@@ -7,7 +7,7 @@ use crate::dataflow::Batch;
 use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
-use crate::dataflow::operator::{Context, Operator};
+use crate::dataflow::operator::{Context, Operator, Refused};
 use crate::dataflow::project::Project;
 use crate::error::Result;
 use crate::log::Records;
@@ -16,8 +16,13 @@ use crate::plan::{self, Step};
 /// The operators of a stage, and what they share.
 pub struct Task {
     chain: Vec<Box<dyn Operator>>,
+    /// A batch may be refused as a whole: no operator with state comes before the one that multiplies rows.
+    may_refuse: bool,
     pub context: Context,
 }
+
+/// Takes the batches that come out of a task, each before the next is made.
+pub type Outlet<'a> = &'a mut dyn FnMut(Batch, &mut Context) -> Result<()>;
 
 impl Task {
     pub fn new(steps: &[Step], caching: bool) -> Result<Self> {
@@ -25,33 +30,34 @@ impl Task {
         for step in steps {
             chain.push(operator(step)?);
         }
-        Ok(Task { chain, context: Context { caching, ..Context::default() } })
+        let first = steps.iter().find(|step| matches!(step, Step::FlatMap { .. } | Step::Aggregate(_)));
+        let may_refuse = matches!(first, Some(Step::FlatMap { .. }));
+        Ok(Task { chain, may_refuse, context: Context { caching, ..Context::default() } })
     }
 
-    /// Sends a batch through the chain; what comes out is appended to `out`.
-    pub fn push(&mut self, batch: Batch, out: &mut Vec<Batch>) -> Result<()> {
-        self.push_from(0, vec![batch], out)
+    /// Sends a batch through the chain.
+    pub fn push(&mut self, batch: Batch, outlet: Outlet<'_>) -> Result<()> {
+        drive(&mut self.chain, batch, &mut self.context, outlet)
     }
 
-    fn push_from(&mut self, first: usize, mut batches: Vec<Batch>, out: &mut Vec<Batch>) -> Result<()> {
-        for operator in &mut self.chain[first..] {
-            let mut next = Vec::new();
-            for batch in batches {
-                operator.push(batch, &mut next, &mut self.context)?;
-            }
-            batches = next;
+    /// Sends a batch through the chain unless it becomes more than `bytes_max` bytes and has more than one row: then
+    /// nothing was done, and no error told.
+    pub fn push_within(&mut self, bytes_max: usize, batch: Batch, outlet: Outlet<'_>) -> Result<Option<Refused>> {
+        if self.may_refuse {
+            self.context.fan_out_bytes_max = Some(bytes_max);
         }
-        out.append(&mut batches);
-        Ok(())
+        self.push(batch, outlet)?;
+        self.context.fan_out_bytes_max = None;
+        Ok(self.context.refused.take())
     }
 
     /// What the operators held back, through the rest of the chain.
-    pub fn flush(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+    pub fn flush(&mut self, outlet: Outlet<'_>) -> Result<()> {
         for index in 0..self.chain.len() {
             let mut held = Vec::new();
             self.chain[index].flush(&mut held, &mut self.context)?;
-            if !held.is_empty() {
-                self.push_from(index + 1, held, out)?;
+            for batch in held {
+                drive(&mut self.chain[index + 1..], batch, &mut self.context, outlet)?;
             }
         }
         Ok(())
@@ -69,6 +75,23 @@ impl Task {
     pub fn state_bytes(&self) -> usize {
         self.chain.iter().map(|operator| operator.state_bytes()).sum()
     }
+}
+
+/// Drives a batch through the operators, depth first: what one makes goes to the end before it makes more.
+fn drive(chain: &mut [Box<dyn Operator>], batch: Batch, context: &mut Context, outlet: Outlet<'_>) -> Result<()> {
+    if cfg!(debug_assertions) {
+        batch.check()?;
+    }
+    let Some((operator, rest)) = chain.split_first_mut() else { return outlet(batch, context) };
+    let mut made = Vec::new();
+    operator.push(batch, &mut made, context)?;
+    while !made.is_empty() {
+        for batch in made.drain(..) {
+            drive(rest, batch, context, outlet)?;
+        }
+        operator.resume(&mut made, context)?;
+    }
+    Ok(())
 }
 
 fn operator(step: &Step) -> Result<Box<dyn Operator>> {

@@ -60,7 +60,8 @@ impl Inner {
         let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
         self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
         if let Some(view) = self.views.read().get(&source.name).filter(|_| source.query_id.is_some()) {
-            view.apply([(partition, &records)]);
+            let inserted = |error: Error| Error { what: format!("The row was inserted, but {}", error.what), ..error };
+            view.apply([(partition, &records)]).map_err(inserted)?;
         }
         Ok(())
     }

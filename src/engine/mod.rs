@@ -38,11 +38,12 @@ use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
+use crate::state::MemoryBudget;
 
 /// How an engine works.
 #[derive(Clone)]
 pub struct Options {
-    /// State of each query may not outgrow this.
+    /// What all queries together may hold: state, rows for pull queries, records that wait for a commit.
     pub memory_bytes_max: usize,
     /// How the log keeps its data.
     pub log: EmbeddedOptions,
@@ -53,7 +54,7 @@ pub struct Options {
 /// Where the log lies in a data folder.
 const LOG_FOLDER: &str = "log";
 
-/// Bytes that the state of queries may take, unless `--memory` says else.
+/// Bytes that all queries together may hold, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
 impl Default for Options {
@@ -88,7 +89,7 @@ struct Inner {
     /// Rows of tables for pull queries, by the table's name.
     views: RwLock<BTreeMap<String, Arc<View>>>,
     drive: Drive,
-    options: Options,
+    memory: Arc<MemoryBudget>,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
     /// Queries whose run could not be started, and why.
@@ -139,7 +140,7 @@ impl Engine {
             sinks: RwLock::default(),
             views: RwLock::default(),
             drive,
-            options,
+            memory: MemoryBudget::new(options.memory_bytes_max),
             quarantined: RwLock::default(),
             not_started: RwLock::default(),
             ended: Mutex::default(),

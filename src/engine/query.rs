@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Run, RunSpec, STAGED_BYTES_MAX};
+use crate::dataflow::{Counters, Host, Run, RunSpec};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal};
+use crate::state::MemoryBudget;
 use crate::time::now;
 
 /// What a query is doing. Decided only in this file.
@@ -50,6 +51,8 @@ pub struct Orders {
     pub paused: AtomicBool,
     /// Stop when all that is there now, and what the queries before it write, has been read.
     pub until_end: AtomicBool,
+    /// Try again after a failure.
+    pub retry: AtomicBool,
 }
 
 /// A persistent query with its thread.
@@ -63,11 +66,10 @@ pub struct QueryHandle {
 }
 
 /// What a driver needs to know of the engine's limits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DriveOptions {
     pub commit_interval: Duration,
-    /// State of one query may not outgrow this.
-    pub memory_bytes_max: usize,
+    pub memory: Arc<MemoryBudget>,
     pub paused: bool,
 }
 
@@ -106,12 +108,14 @@ impl QueryHandle {
         handle
     }
 
+    /// PAUSE and RESUME. Resumed, a query that failed tries again from its last commit.
     pub fn set_paused(&self, paused: bool) {
         self.orders.paused.store(paused, Ordering::Relaxed);
+        self.orders.retry.store(!paused, Ordering::Relaxed);
         self.signal.ring();
     }
 
-    /// Commits and stops; waits for it.
+    /// Commits and stops; waits for it. One that recovers stops as it is.
     pub fn stop(&mut self) {
         self.orders.stop.store(true, Ordering::Relaxed);
         self.signal.ring();
@@ -135,25 +139,27 @@ struct Driver {
 enum Ended {
     Stopped,
     Finished,
+    /// Paused while it recovered: it begins anew when it is resumed.
+    Interrupted,
 }
 
 impl Driver {
     fn drive(self) {
         let mut wait = RETRY_WAIT_MIN;
         loop {
-            self.set(QueryState::Recovering);
             let commits = self.counters.commits.load(Ordering::Relaxed);
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
             let error = match outcome {
                 Ok(Ok(Ended::Stopped)) => return self.set(QueryState::Stopped),
                 Ok(Ok(Ended::Finished)) => return self.set(QueryState::Finished),
+                Ok(Ok(Ended::Interrupted)) => continue,
                 Ok(Err(error)) => error,
                 Err(_) => Error::internal("the query's thread panicked; please report this"),
             };
             match error.audience {
                 Audience::World if !error.lasting => {
                     self.set(QueryState::Blocked(error.to_string()));
-                    if self.orders.stop.load(Ordering::Relaxed) {
+                    if self.stopped() {
                         return;
                     }
                     if self.counters.commits.load(Ordering::Relaxed) > commits {
@@ -162,10 +168,14 @@ impl Driver {
                     self.signal.wait(wait);
                     wait = (wait * 2).min(RETRY_WAIT_MAX);
                 }
-                _ => return self.set(QueryState::Failed(error.to_string())),
-            }
-            if self.orders.stop.load(Ordering::Relaxed) {
-                return self.set(QueryState::Stopped);
+                _ => {
+                    self.orders.retry.store(false, Ordering::Relaxed);
+                    self.set(QueryState::Failed(error.to_string()));
+                    if !self.await_retry() {
+                        return;
+                    }
+                    wait = RETRY_WAIT_MIN;
+                }
             }
         }
     }
@@ -174,18 +184,81 @@ impl Driver {
         *self.state.lock() = state;
     }
 
+    fn stopped(&self) -> bool {
+        self.orders.stop.load(Ordering::Relaxed)
+    }
+
+    fn paused(&self) -> bool {
+        self.orders.paused.load(Ordering::Relaxed)
+    }
+
+    /// After a failure: waits until somebody has mended what was wrong and says RESUME. False: it is to stop instead.
+    fn await_retry(&self) -> bool {
+        loop {
+            if self.stopped() {
+                return false;
+            }
+            if self.orders.retry.swap(false, Ordering::Relaxed) {
+                return true;
+            }
+            self.signal.wait(IDLE_WAIT);
+        }
+    }
+
+    /// Paused before it recovered: waits. Its table's rows can be pulled meanwhile, its state is read when it goes on.
+    fn await_resume(&self) -> Result<(), Error> {
+        self.set(QueryState::Paused);
+        let goes_on = || self.stopped() || !self.paused();
+        if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref())
+            && !view.is_loaded()
+        {
+            let interrupted = || if goes_on() { Err(Error::world("the query goes on")) } else { Ok(()) };
+            let loaded = view.load(&*self.log, &interrupted);
+            if !goes_on() {
+                loaded?;
+            }
+        }
+        while !goes_on() {
+            self.signal.wait(IDLE_WAIT);
+        }
+        Ok(())
+    }
+
+    /// Opens the query's run. None: it was told to stop or to pause meanwhile.
+    fn open(&self) -> Result<Option<Run>, Error> {
+        let orders = self.orders.clone();
+        let interrupted = move || orders.stop.load(Ordering::Relaxed) || orders.paused.load(Ordering::Relaxed);
+        let host = Host {
+            counters: self.counters.clone(),
+            memory: self.options.memory.clone(),
+            interrupted: Arc::new(interrupted),
+            ..Host::default()
+        };
+        match Run::open(self.log.clone(), self.spec.clone(), host) {
+            Err(_) if self.stopped() || self.paused() => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// Runs from the last commit on, until told to stop or something fails. What was not committed is made again.
     fn run(&self) -> Result<Ended, Error> {
-        let mut run = Run::open(self.log.clone(), self.spec.clone(), self.counters.clone())?;
+        if self.paused() {
+            self.await_resume()?;
+        }
+        if self.stopped() {
+            return Ok(Ended::Stopped);
+        }
+        self.set(QueryState::Recovering);
+        let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
         self.log.watch(&run.topics(), &self.signal);
         let mut last_commit = now();
         let mut bounded = false;
         loop {
-            if self.orders.stop.load(Ordering::Relaxed) {
+            if self.stopped() {
                 run.commit()?;
                 return Ok(Ended::Stopped);
             }
-            if self.orders.paused.load(Ordering::Relaxed) {
+            if self.paused() {
                 run.commit()?;
                 self.set(QueryState::Paused);
                 self.signal.wait(IDLE_WAIT);
@@ -196,19 +269,21 @@ impl Driver {
                 run.stop_at_current_ends()?;
                 bounded = true;
             }
-            let rows = run.step()?;
+            let rows = match run.step() {
+                Err(_) if self.stopped() || self.paused() => return Ok(Ended::Interrupted),
+                rows => rows?,
+            };
             run.publish_early()?;
             let since = now().duration_since(last_commit);
-            let due = since >= self.options.commit_interval || run.staged_bytes() >= STAGED_BYTES_MAX;
+            let due = since >= self.options.commit_interval || run.must_commit();
             if run.is_dirty() && (due || (bounded && rows == 0)) {
                 run.commit()?;
                 last_commit = now();
-                run.check_partitions()?;
+                run.check_topics()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-                self.check_memory(&run)?;
             }
             if rows == 0 {
-                run.check_partitions()?;
+                run.check_topics()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
                 if bounded && run.at_end() && !run.is_dirty() {
                     return Ok(Ended::Finished);
@@ -217,19 +292,6 @@ impl Driver {
                 self.signal.wait(wait);
             }
         }
-    }
-
-    fn check_memory(&self, run: &Run) -> Result<(), Error> {
-        let bytes = run.state_bytes();
-        if bytes > self.options.memory_bytes_max {
-            return Err(Error::statement(format!(
-                "the query's state has grown to {} MB, more than the {} MB it may have",
-                bytes >> 20,
-                self.options.memory_bytes_max >> 20
-            ))
-            .hint("start with a larger --memory, or group by fewer keys or shorter retention"));
-        }
-        Ok(())
     }
 }
 

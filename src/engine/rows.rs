@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::analyze::{Target, analyze};
-use crate::dataflow::{Batch, Counters, Run, RunSpec};
+use crate::dataflow::{Batch, Counters, Host, Run, RunSpec};
 use crate::engine::change::start;
 use crate::engine::warning::warning;
 use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
@@ -105,13 +105,20 @@ fn transient(
         processing_log: inner.service.processing_log_topic(),
         guarantee: crate::dataflow::Guarantee::ExactlyOnce,
     };
+    let gone = Arc::new(AtomicBool::new(false));
+    let reader_gone = gone.clone();
     let counters = Arc::new(Counters::default());
-    let mut run = Run::open(inner.log.clone(), spec, counters.clone())?;
+    let host = Host {
+        counters: counters.clone(),
+        memory: inner.memory.clone(),
+        interrupted: Arc::new(move || reader_gone.load(Ordering::Relaxed)),
+        ..Host::default()
+    };
+    let mut run = Run::open(inner.log.clone(), spec, host)?;
     if until == Until::End {
         run.stop_at_current_ends()?;
     }
     let (sender, events) = sync_channel(EVENTS_MAX);
-    let gone = Arc::new(AtomicBool::new(false));
     let signal = Arc::new(Signal::default());
     inner.log.watch(&run.topics(), &signal);
     let mut pump = Pump {

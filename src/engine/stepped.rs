@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::dataflow::{Counters, Run, RunSpec};
+use crate::dataflow::{Host, Run, RunSpec};
 use crate::engine::{Drive, Engine, QueryState};
 use crate::error::Result;
 use crate::log::Log;
+use crate::state::MemoryBudget;
 
 /// The queries of a stepped engine, in the order they were started.
 #[derive(Default)]
@@ -20,9 +21,9 @@ struct Stepped {
 }
 
 impl SteppedQueries {
-    pub fn start(&mut self, log: &Arc<dyn Log>, spec: RunSpec) -> Result<()> {
+    pub fn start(&mut self, log: &Arc<dyn Log>, spec: RunSpec, memory: &Arc<MemoryBudget>) -> Result<()> {
         let id = spec.id.clone();
-        let run = Run::open(log.clone(), spec, Arc::new(Counters::default()))?;
+        let run = Run::open(log.clone(), spec, Host { memory: memory.clone(), ..Host::default() })?;
         self.runs.push(Stepped { id, run, paused: false });
         Ok(())
     }

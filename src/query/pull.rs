@@ -160,7 +160,10 @@ fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
         let mut reader = ScanReader::new(scan, partition, false)?.without_offsets();
         let mut task = Task::new(&stage.steps, false)?;
         if let Some(batch) = reader.read(&mut records, &mut task.context)? {
-            task.push(batch, &mut into.batches)?;
+            task.push(batch, &mut |batch, _| {
+                into.batches.push(batch);
+                Ok(())
+            })?;
         }
         into.bad += task.context.bad;
         into.errors.append(&mut task.context.errors);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
-use rayon::prelude::*;
 
 use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, TopicPartition, for_each_fetch};
-use crate::state::RowStore;
+use crate::state::{MemoryBudget, MemoryShare, RowStore};
+use crate::threads::side_by_side;
 
 /// How long a reader waits for rows that are being read back.
 const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -27,6 +27,8 @@ pub struct View {
     loaded_now: Condvar,
     /// Of a table that no query makes (SOURCE TABLE): how far its topic was read. Readers bring it up to date.
     followed: Option<Mutex<Vec<i64>>>,
+    /// What its rows hold of the process's memory.
+    memory: MemoryShare,
 }
 
 /// The rows of one partition. Rows of one window stand together, under its start, so that it is dropped whole; a table
@@ -50,34 +52,47 @@ pub type Starts = (std::ops::Bound<i64>, std::ops::Bound<i64>);
 pub const ALL_STARTS: Starts = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
 
 impl View {
-    fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
-        let rows = || Rows { generations: BTreeMap::new(), stream_time: i64::MIN };
+    fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: MemoryShare) -> View {
         View {
-            partitions: RwLock::new((0..partitions).map(|_| rows()).collect()),
+            partitions: RwLock::new((0..partitions).map(|_| Rows::default()).collect()),
             source,
             retention_ms,
             loaded: Mutex::new(true),
             loaded_now: Condvar::new(),
             followed: None,
+            memory,
         }
     }
 
     /// A view of a table that a query keeps: its start loads what the topic has, its commits change it. `retention_ms`:
     /// of a windowed table, how long its windows are kept.
-    pub fn of_query(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>) -> View {
-        View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms) }
+    pub fn of_query(
+        source: Arc<Source>,
+        partitions: u32,
+        retention_ms: Option<i64>,
+        memory: &Arc<MemoryBudget>,
+    ) -> View {
+        View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
-    /// Takes in what the table's topic has, once. Partitions side by side.
-    pub(crate) fn load(&self, log: &dyn Log) -> Result<()> {
+    /// Takes in what the table's topic has, once. Partitions side by side. After each fetch `go_on` says whether to.
+    pub(crate) fn load(&self, log: &dyn Log, go_on: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
         *self.loaded.lock() = false;
-        self.partitions.write().par_iter_mut().enumerate().try_for_each(|(partition, rows)| {
-            rows.generations.clear();
-            self.read(log, partition, None, rows).map(|_| ())
+        let mut partitions = self.partitions.write();
+        partitions.iter_mut().for_each(|rows| *rows = Rows::default());
+        self.memory.set(0)?;
+        side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
+            self.read(log, partition, None, rows, go_on).map(|_| ())
         })?;
+        drop(partitions);
         *self.loaded.lock() = true;
         self.loaded_now.notify_all();
         Ok(())
+    }
+
+    /// Whether the rows are there that were there before the process was.
+    pub(crate) fn is_loaded(&self) -> bool {
+        *self.loaded.lock()
     }
 
     /// Waits until the rows are there that were there before the process was.
@@ -92,37 +107,62 @@ impl View {
     }
 
     /// A view of a topic that others write: `catch_up` reads what is new.
-    pub fn follow(source: Arc<Source>, partitions: u32) -> View {
+    pub fn follow(source: Arc<Source>, partitions: u32, memory: &Arc<MemoryBudget>) -> View {
         let followed = Some(Mutex::new(vec![0; partitions as usize]));
-        View { followed, ..View::empty(source, partitions, None) }
+        View { followed, ..View::empty(source, partitions, None, memory.share()) }
     }
 
     /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
+    ///
+    /// Errors: the topic can't be read, or the memory is not enough; then a followed view begins anew the next time.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
         let Some(followed) = &self.followed else { return self.wait_until_loaded() };
         let mut partitions = self.partitions.write();
-        for (partition, (position, rows)) in followed.lock().iter_mut().zip(partitions.iter_mut()).enumerate() {
-            *position = self.read(log, partition, Some(*position), rows)?;
+        let mut followed = followed.lock();
+        for (partition, (position, rows)) in followed.iter_mut().zip(partitions.iter_mut()).enumerate() {
+            let read = self.read(log, partition, Some(*position), rows, &|| Ok(()));
+            match read {
+                Ok(next) => *position = next,
+                Err(error) => {
+                    partitions.iter_mut().for_each(|rows| *rows = Rows::default());
+                    followed.fill(0);
+                    self.memory.set(0)?;
+                    return Err(error);
+                }
+            }
         }
-        Ok(())
+        self.memory.set(bytes(&partitions))
     }
 
-    fn read(&self, log: &dyn Log, partition: usize, from: Option<i64>, rows: &mut Rows) -> Result<i64> {
+    fn read(
+        &self,
+        log: &dyn Log,
+        partition: usize,
+        from: Option<i64>,
+        rows: &mut Rows,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<i64> {
         let place = TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
+        let mut counted = rows.bytes();
         for_each_fetch(log, &place, from, None, &mut |records| {
             self.apply_to(rows, records);
-            Ok(())
+            let bytes = rows.bytes();
+            self.memory.grow(bytes.saturating_sub(counted))?;
+            counted = counted.max(bytes);
+            go_on()
         })
     }
 
-    /// Takes in the records of a commit, each with their partition.
-    pub fn apply<'a>(&self, commit: impl IntoIterator<Item = (u32, &'a Records)>) {
+    /// Takes in the records of a commit, each with their partition. Errors: the memory is not enough for them; they are
+    /// taken in nonetheless, since they are committed.
+    pub fn apply<'a>(&self, commit: impl IntoIterator<Item = (u32, &'a Records)>) -> Result<()> {
         let mut partitions = self.partitions.write();
         for (partition, records) in commit {
             if let Some(rows) = partitions.get_mut(partition as usize) {
                 self.apply_to(rows, records);
             }
         }
+        self.memory.set(bytes(&partitions))
     }
 
     fn apply_to(&self, rows: &mut Rows, records: &Records) {
@@ -189,13 +229,29 @@ impl View {
         self.partitions.read().iter().enumerate().map(partition).collect()
     }
 
-    /// Bytes held, about.
+    /// Bytes that it has of the process's memory.
     pub fn bytes(&self) -> usize {
-        self.partitions.read().iter().flat_map(|rows| rows.generations.values()).map(RowStore::bytes).sum()
+        self.memory.bytes()
+    }
+}
+
+/// Bytes held, about.
+fn bytes(partitions: &[Rows]) -> usize {
+    partitions.iter().map(Rows::bytes).sum()
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows { generations: BTreeMap::new(), stream_time: i64::MIN }
     }
 }
 
 impl Rows {
+    /// Bytes held, about.
+    fn bytes(&self) -> usize {
+        self.generations.values().map(RowStore::bytes).sum()
+    }
+
     fn within(&self, starts: Starts) -> impl Iterator<Item = &RowStore> {
         self.generations.range(starts).map(|(_, generation)| generation)
     }
@@ -250,14 +306,14 @@ mod tests {
             statement: String::new(),
             query_id: None,
         };
-        View::empty(Arc::new(source), 1, retention_ms)
+        View::empty(Arc::new(source), 1, retention_ms, MemoryBudget::unlimited().share())
     }
 
     fn put(view: &View, key: &str, start: i64, value: Option<&str>, row_time: i64) {
         let mut records = Records::default();
         let key = [key.as_bytes(), &start.to_be_bytes()].concat();
         records.push(Some(&key), value.map(str::as_bytes), row_time);
-        view.apply([(0, &records)]);
+        view.apply([(0, &records)]).unwrap();
     }
 
     fn values(rows: &[ViewRows]) -> Vec<String> {

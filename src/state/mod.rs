@@ -1,11 +1,13 @@
-//! Keyed state: keys interned to small numbers, values as bytes for changelog and snapshot, and the newest row of each key.
-//! Doesn't know what an aggregate or a join means.
+//! Keyed state: keys interned to small numbers, values as bytes for changelog and snapshot, and the newest row of each key;
+//! the budget of memory they share. Doesn't know what an aggregate or a join means.
 
 pub mod codec;
 mod framing;
 mod keys;
+mod memory;
 mod rows;
 
 pub use framing::{FrameReader, FrameWriter};
 pub use keys::Keys;
+pub use memory::{MemoryBudget, MemoryShare};
 pub use rows::RowStore;

@@ -3,11 +3,18 @@
 //! A round reads some records of each partition and drives them through all stages: within a stage the tasks run side by
 //! side, between stages the rows are handed over (an exchange is that hand-over: bounded by what a round reads, and no
 //! row is under way between rounds). So a commit between two rounds needs no barrier.
+//!
+//! What a round makes is bounded: where records become much more than they are, a round pushes only some of what was
+//! fetched, and the rest waits (`slices`). The position is that of the first record that was not pushed.
 
+mod host;
 mod reader;
 mod restore;
+mod slices;
 mod spec;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +23,11 @@ use std::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
+pub use host::{Host, STAGED_BYTES_MAX};
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, Start};
 
 use self::reader::Reader;
+use self::slices::Slices;
 use self::stage::{Output, Phase, Round, StageTask};
 use crate::dataflow::Batch;
 use crate::dataflow::exchange::ExchangeWriter;
@@ -30,23 +39,27 @@ use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
 use crate::plan::{Plan, StageInput, Step};
+use crate::state::MemoryShare;
+use crate::types::SqlType;
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
 const ROUND_BYTES_MAX: usize = 32 << 20;
 const PARTITION_BYTES_MIN: usize = 16 << 10;
-/// Encoded bytes that may wait for a commit; beyond it the query commits at once.
-pub const STAGED_BYTES_MAX: usize = 32 << 20;
-/// What an entry of the processing log takes, about.
-const ERROR_BYTES: usize = 512;
+/// Records that a round pushes of a partition where each may become a whole list.
+const COLLECTING_ROWS_MAX: usize = 1024;
 
 /// A query at work.
 pub struct Run {
     log: Arc<dyn Log>,
     spec: RunSpec,
     stages: Vec<Vec<StageTask>>,
-    counters: Arc<Counters>,
+    host: Host,
+    /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
+    memory: MemoryShare,
+    slices: Slices,
     errors: Vec<ProcessingError>,
+    errors_bytes: usize,
     /// What was counted since the last commit: if that comes to nothing, it will be counted again.
     uncommitted: Uncommitted,
     buffers: Mutex<Vec<Records>>,
@@ -56,7 +69,10 @@ pub struct Run {
 
 impl Run {
     /// Opens a query where it stopped: positions and state of its last commit.
-    pub fn open(log: Arc<dyn Log>, spec: RunSpec, counters: Arc<Counters>) -> Result<Run> {
+    ///
+    /// Errors: a topic is missing or laid out otherwise, the state can't be read, the memory is not enough for it, or the
+    /// query is told to stop meanwhile.
+    pub fn open(log: Arc<dyn Log>, spec: RunSpec, host: Host) -> Result<Run> {
         let StageInput::Scan(scan) = &spec.plan.stages[0].input else {
             return Err(Error::internal("the first stage reads no source"));
         };
@@ -72,7 +88,7 @@ impl Run {
             .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
         }
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
-        let mut stages = Vec::new();
+        let mut stages = Vec::with_capacity(spec.plan.stages.len());
         let last = spec.plan.stages.len() - 1;
         for (index, stage) in spec.plan.stages.iter().enumerate() {
             let mut tasks = Vec::new();
@@ -92,7 +108,7 @@ impl Run {
                         Some(sink) => {
                             Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?))
                         }
-                        None => Output::Rows(Vec::new()),
+                        None => Output::Rows(Vec::new(), 0),
                     },
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
@@ -101,18 +117,25 @@ impl Run {
             }
             stages.push(tasks);
         }
+        let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             log,
             spec,
             stages,
-            counters,
+            memory: host.memory.share(),
+            slices: Slices::new(host.staged_bytes_max, rows_max),
+            host,
             errors: Vec::new(),
+            errors_bytes: 0,
             uncommitted: Uncommitted::default(),
             buffers: Mutex::default(),
             dirty: false,
         };
+        run.check_sink()?;
         run.hold_tables()?;
         run.restore()?;
+        run.account()?;
+        run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
         Ok(run)
     }
 
@@ -132,8 +155,10 @@ impl Run {
             .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
     }
 
-    /// An error when a topic has got more partitions than it reads: it must be opened anew.
-    pub fn check_partitions(&self) -> Result<()> {
+    /// An error when a topic has got more partitions than it reads (it must be opened anew), or when one that it reads or
+    /// writes is gone.
+    pub fn check_topics(&self) -> Result<()> {
+        self.check_sink()?;
         let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
         let topic = &reader.place.topic;
         match self.log.partitions(topic) {
@@ -142,6 +167,16 @@ impl Run {
                 Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
             }
             Some(_) => Ok(()),
+        }
+    }
+
+    /// A query that has nothing to write just now is to notice, too.
+    fn check_sink(&self) -> Result<()> {
+        let Some(sink) = &self.spec.sink else { return Ok(()) };
+        match self.log.partitions(&sink.source.topic) {
+            Some(_) => Ok(()),
+            None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
+                .hint("create it anew with as many partitions, or DROP the query's stream or table")),
         }
     }
 
@@ -155,13 +190,16 @@ impl Run {
 
     /// One round. Gives the number of records read; 0 when there is nothing to read now.
     pub fn step(&mut self) -> Result<usize> {
+        let waiting = self.waiting_bytes();
         self.round(Phase::Rows)?;
         let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
-        let rows = readers.map(|reader| reader.rows).sum();
+        let read: Vec<usize> = readers.map(|reader| reader.rows).filter(|rows| *rows > 0).collect();
+        let rows = read.iter().sum();
+        self.slices.observe(rows, read.len(), self.waiting_bytes().saturating_sub(waiting));
         if rows > 0 {
             self.dirty = true;
             self.uncommitted.rows_in += rows as u64;
-            self.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
+            self.host.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
         }
         Ok(rows)
     }
@@ -176,8 +214,8 @@ impl Run {
         let mut transaction = log.begin()?;
         self.append_staged(&mut *transaction, &staged)?;
         transaction.commit()?;
-        self.made_visible(&staged);
-        Ok(())
+        self.made_visible(&staged)?;
+        self.account()
     }
 
     fn append_staged(&self, transaction: &mut dyn Transaction, staged: &[(u32, Records)]) -> Result<()> {
@@ -198,8 +236,9 @@ impl Run {
     pub fn take_rows(&mut self) -> Vec<Batch> {
         let mut rows = Vec::new();
         for task in self.stages.iter_mut().flatten() {
-            if let Output::Rows(batches) = &mut task.output {
+            if let Output::Rows(batches, bytes) = &mut task.output {
                 rows.append(batches);
+                *bytes = 0;
             }
         }
         rows
@@ -207,21 +246,40 @@ impl Run {
 
     /// Takes what could not be processed since the last call, for a reader: its query has no processing log.
     pub fn take_errors(&mut self) -> Vec<ProcessingError> {
+        self.errors_bytes = 0;
         std::mem::take(&mut self.errors)
     }
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors.len() * ERROR_BYTES
+        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors_bytes
     }
 
-    /// Bytes of its state, the rows for pull queries among them.
-    pub fn state_bytes(&self) -> usize {
+    /// Whether so much waits that the commit may not be put off.
+    pub fn must_commit(&self) -> bool {
+        self.staged_bytes() >= self.host.staged_bytes_max
+    }
+
+    /// Bytes that wait for the commit or for a reader.
+    fn waiting_bytes(&self) -> usize {
+        self.stages.iter().flatten().map(StageTask::waiting_bytes).sum::<usize>() + self.errors_bytes
+    }
+
+    /// Bytes of its state, without the rows for pull queries.
+    fn own_state_bytes(&self) -> usize {
         let task = |task: &StageTask| {
             task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.scan.state_bytes())
         };
+        self.stages.iter().flatten().map(task).sum()
+    }
+
+    /// Tells the memory budget, and those who look at the counters, what it holds now.
+    fn account(&self) -> Result<()> {
+        let state = self.own_state_bytes();
         let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
-        self.stages.iter().flatten().map(task).sum::<usize>() + view
+        self.host.counters.state_bytes.store((state + view) as u64, Ordering::Relaxed);
+        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        self.memory.set(state + self.waiting_bytes() + readers.map(Reader::fetched_bytes).sum::<usize>())
     }
 
     pub fn is_dirty(&self) -> bool {
@@ -271,14 +329,14 @@ impl Run {
             transaction.append(&place, &records)?;
         }
         transaction.commit()?;
-        self.hold_tables()?;
         self.errors.clear();
+        self.errors_bytes = 0;
         self.uncommitted = Uncommitted::default();
         self.dirty = false;
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        self.counters.state_bytes.store(self.state_bytes() as u64, Ordering::Relaxed);
-        self.made_visible(&staged);
-        Ok(())
+        self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.made_visible(&staged)?;
+        self.hold_tables()?;
+        self.account()
     }
 
     /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
@@ -291,11 +349,12 @@ impl Run {
         Ok(())
     }
 
-    fn made_visible(&mut self, staged: &[(u32, Records)]) {
-        let rows: usize = staged.iter().map(|(_, records)| records.len()).sum();
-        self.counters.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
-        if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
-            view.apply(staged.iter().map(|(partition, records)| (*partition, records)));
+    /// These records are committed: they won't be made again, and pull queries see them.
+    fn made_visible(&mut self, staged: &[(u32, Records)]) -> Result<()> {
+        self.uncommitted.rows_out = 0;
+        match self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
+            Some(view) => view.apply(staged.iter().map(|(partition, records)| (*partition, records))),
+            None => Ok(()),
         }
     }
 
@@ -304,7 +363,7 @@ impl Run {
         let mut staged = Vec::new();
         for task in self.stages.iter_mut().flatten() {
             if let Output::Sink(sink) = &mut task.output {
-                staged.extend(std::mem::take(&mut sink.staged));
+                staged.extend(sink.take_staged());
             }
         }
         staged
@@ -321,7 +380,16 @@ impl Run {
     fn round(&mut self, phase: Phase) -> Result<()> {
         let partitions = self.stages[0].len();
         let bytes_max = (ROUND_BYTES_MAX / partitions).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
-        let round = Round { phase, log: &*self.log, bytes_max, buffers: &self.buffers };
+        let round = Round {
+            phase,
+            log: &*self.log,
+            bytes_max,
+            rows_max: self.slices.rows(),
+            made_bytes_max: self.slices.made_bytes_max(partitions),
+            buffers: &self.buffers,
+            memory: &self.memory,
+            host: &self.host,
+        };
         let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
         for stage in &mut self.stages {
             let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
@@ -333,16 +401,26 @@ impl Run {
             inputs = vec![Vec::new(); partitions];
             outputs.into_iter().flatten().for_each(|(partition, batch)| inputs[partition as usize].push(batch));
         }
+        self.count();
+        self.account()
+    }
+
+    /// Takes over what the tasks counted in a round.
+    fn count(&mut self) {
+        let counters = &self.host.counters;
         for task in self.stages.iter_mut().flatten() {
             let context = &mut task.task.context;
             let (late, bad) = (std::mem::take(&mut context.late), std::mem::take(&mut context.bad));
             self.uncommitted.late += late;
             self.uncommitted.bad += bad;
-            self.counters.late.fetch_add(late, Ordering::Relaxed);
-            self.counters.bad.fetch_add(bad, Ordering::Relaxed);
+            counters.late.fetch_add(late, Ordering::Relaxed);
+            counters.bad.fetch_add(bad, Ordering::Relaxed);
+            self.errors_bytes += context.errors.iter().map(ProcessingError::bytes).sum::<usize>();
             self.errors.append(&mut context.errors);
         }
-        Ok(())
+        let staged = self.sinks().map(SinkWriter::staged_rows).sum::<usize>() as u64;
+        counters.rows_out.fetch_add(staged - self.uncommitted.rows_out, Ordering::Relaxed);
+        self.uncommitted.rows_out = staged;
     }
 }
 
@@ -350,6 +428,7 @@ impl Run {
 #[derive(Debug, Default)]
 struct Uncommitted {
     rows_in: u64,
+    rows_out: u64,
     late: u64,
     bad: u64,
 }
@@ -357,9 +436,11 @@ struct Uncommitted {
 impl Drop for Run {
     fn drop(&mut self) {
         if self.spec.durable {
-            self.counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
-            self.counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
-            self.counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
+            let counters = &self.host.counters;
+            counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
+            counters.rows_out.fetch_sub(self.uncommitted.rows_out, Ordering::Relaxed);
+            counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
+            counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
         }
     }
 }
@@ -372,6 +453,16 @@ pub fn changelog_topic(group: &str) -> String {
 /// Whether these steps keep state that must survive.
 pub fn stateful(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step, Step::Aggregate(_)))
+}
+
+/// Whether a single row may give a whole list again: an aggregate of lists or maps whose every change goes on.
+fn collects(spec: &RunSpec) -> bool {
+    let collection = |ty: &SqlType| matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
+    let collects = |step: &Step| match step {
+        Step::Aggregate(aggregate) => aggregate.calls.iter().any(|call| collection(&call.returns)),
+        _ => false,
+    };
+    !spec.caching && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
 }
 
 /// Whether some step looks at the rows that a table's rows replace.

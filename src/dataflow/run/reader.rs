@@ -9,8 +9,8 @@ use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, TopicPartition, for_each_fetch};
-use crate::plan::StageInput;
+use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
+use crate::plan::{StageInput, Step};
 
 /// The reading end of a source's partition.
 pub(super) struct Reader {
@@ -19,8 +19,29 @@ pub(super) struct Reader {
     pub position: i64,
     /// Read up to here and no further.
     pub end: Option<i64>,
-    /// Read in the last round.
+    /// Records read in the last round.
     pub rows: usize,
+    /// The position once these are done.
+    next_position: i64,
+    /// What was fetched is kept until all of it was pushed: the task may take less than it was offered.
+    keeps_fetched: bool,
+    rest: Option<Rest>,
+}
+
+/// Fetched records that were not all pushed yet.
+struct Rest {
+    /// The part that was offered last, and the bytes of all.
+    records: Records,
+    all: Vec<RecordMeta>,
+    /// The first that was not pushed.
+    first: usize,
+    /// Where to go on behind them.
+    next_position: i64,
+}
+
+/// Whether the steps make several rows of one.
+fn multiplies(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::FlatMap { .. }))
 }
 
 impl Reader {
@@ -43,31 +64,67 @@ impl Reader {
             (None, Start::Latest) if !is_table => next,
             (None, _) => first,
         };
-        Ok(Reader { scan, place, position, end: None, rows: 0 })
+        let keeps_fetched = multiplies(&spec.plan.stages[0].steps);
+        let next_position = position;
+        Ok(Reader { scan, place, position, end: None, rows: 0, next_position, keeps_fetched, rest: None })
     }
 
-    /// The next batch; None: there is nothing to read, or no row of it is left.
-    pub fn read(&mut self, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
+    /// The batch of the next records, `rows_max` at most; None: there is nothing to read, or no row of it is left. They come
+    /// again until they are `done`.
+    pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
         self.rows = 0;
-        if self.end.is_some_and(|end| self.position >= end) {
-            return Ok(None);
+        if self.rest.is_none() {
+            if self.end.is_some_and(|end| self.position >= end) {
+                return Ok(None);
+            }
+            let mut records = round.buffers.lock().pop().unwrap_or_default();
+            if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
+                round.buffers.lock().push(records);
+                return self.skip_removed(error, context).map(|()| None);
+            }
+            self.next_position = self.position.max(records.next_offset);
+            if let Some(end) = self.end
+                && self.next_position > end
+            {
+                records.meta.retain(|meta| meta.offset < end);
+                self.next_position = end;
+            }
+            if records.len() <= rows_max && !self.keeps_fetched {
+                self.rows = records.len();
+                let batch = self.scan.read(&mut records, context);
+                round.buffers.lock().push(records);
+                return batch;
+            }
+            let all = std::mem::take(&mut records.meta);
+            self.rest = Some(Rest { records, all, first: 0, next_position: self.next_position });
         }
-        let mut records = round.buffers.lock().pop().unwrap_or_default();
-        if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
-            round.buffers.lock().push(records);
-            return self.skip_removed(error, context).map(|()| None);
-        }
-        self.position = self.position.max(records.next_offset);
-        if let Some(end) = self.end
-            && self.position > end
+        let Some(rest) = &mut self.rest else { return Ok(None) };
+        let end = rest.all.len().min(rest.first + rows_max);
+        rest.records.meta.clear();
+        rest.records.meta.extend_from_slice(&rest.all[rest.first..end]);
+        self.rows = end - rest.first;
+        self.next_position = rest.all.get(end).map_or(rest.next_position, |meta| meta.offset);
+        self.scan.read(&mut rest.records, context)
+    }
+
+    /// What `read` gave last was pushed.
+    pub fn done(&mut self, round: &Round<'_>) {
+        self.position = self.next_position;
+        let Some(rest) = &mut self.rest else { return };
+        rest.first += self.rows;
+        if rest.first == rest.all.len()
+            && let Some(Rest { mut records, all, .. }) = self.rest.take()
         {
-            records.meta.retain(|meta| meta.offset < end);
-            self.position = end;
+            records.meta = all;
+            round.buffers.lock().push(records);
         }
-        self.rows = records.len();
-        let batch = self.scan.read(&mut records, context);
-        round.buffers.lock().push(records);
-        batch
+    }
+
+    /// Bytes of what was fetched and not pushed yet.
+    pub fn fetched_bytes(&self) -> usize {
+        self.rest
+            .as_ref()
+            .map_or(0, |rest| rest.records.data.capacity() + rest.all.capacity() * size_of::<RecordMeta>())
     }
 
     /// Where records were removed before they were read (retention, `topic empty`), goes on behind them and says so.
@@ -89,18 +146,21 @@ impl Reader {
             row_time: None,
             record: None,
         });
-        self.position = first;
+        self.next_position = first;
         self.rows = 1;
         Ok(())
     }
 
     /// A table's rows up to the position come from its own topic: that is their changelog.
-    pub fn restore(&mut self, log: &dyn Log) -> Result<()> {
+    pub fn restore(&mut self, log: &dyn Log, heard: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         let scan = &mut self.scan;
         if !scan.keeps_rows() {
             return Ok(());
         }
-        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| scan.restore(records))?;
+        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| {
+            scan.restore(records)?;
+            heard(scan.state_bytes())
+        })?;
         Ok(())
     }
 }

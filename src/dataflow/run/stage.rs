@@ -2,13 +2,15 @@
 
 use parking_lot::Mutex;
 
+use super::host::Host;
 use super::reader::Reader;
-use crate::dataflow::Batch;
 use crate::dataflow::exchange::ExchangeWriter;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
+use crate::dataflow::{Batch, Context};
 use crate::error::Result;
 use crate::log::{Log, Records};
+use crate::state::MemoryShare;
 
 /// One partition's part of one stage.
 pub(super) struct StageTask {
@@ -21,8 +23,8 @@ pub(super) struct StageTask {
 pub(super) enum Output {
     Exchange(ExchangeWriter),
     Sink(Box<SinkWriter>),
-    /// Rows for a reader, until they are taken.
-    Rows(Vec<Batch>),
+    /// Rows for a reader, until they are taken, and their bytes.
+    Rows(Vec<Batch>, usize),
 }
 
 /// What the tasks of a round share.
@@ -31,8 +33,14 @@ pub(super) struct Round<'a> {
     pub log: &'a dyn Log,
     /// Read from one partition.
     pub bytes_max: usize,
+    /// Of what was read from one partition, the records that are pushed at most.
+    pub rows_max: usize,
+    /// What the records of one partition may become, unless it is a single one.
+    pub made_bytes_max: usize,
     /// For fetched records: as many as threads work at a time, not one a partition.
     pub buffers: &'a Mutex<Vec<Records>>,
+    pub memory: &'a MemoryShare,
+    pub host: &'a Host,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,36 +49,85 @@ pub(super) enum Phase {
     Flush,
 }
 
+/// Batches that a task makes before it listens whether the query is to stop: a round that makes no more than them is short,
+/// and is brought to its end, so that it can be committed.
+const BATCHES_UNHEARD: usize = 64;
+
 impl StageTask {
     /// Gives the batches for the next stage, each with the partition it goes to.
     pub fn run(&mut self, input: Vec<Batch>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
-        let mut made = Vec::new();
+        let mut handed_over = Vec::new();
+        let StageTask { task, reader, output, .. } = self;
+        let mut batches = 0;
+        let mut outlet = |batch: Batch, context: &mut Context| {
+            batches += 1;
+            if batches > BATCHES_UNHEARD {
+                round.host.check_interrupted()?;
+            }
+            let bytes = output.put(batch, context, &mut handed_over)?;
+            round.memory.grow(bytes)
+        };
         for batch in input {
-            self.task.push(batch, &mut made)?;
+            task.push(batch, &mut outlet)?;
         }
-        match (round.phase, &mut self.reader) {
-            (Phase::Rows, Some(reader)) => {
-                if let Some(batch) = reader.read(round, &mut self.task.context)? {
-                    self.task.push(batch, &mut made)?;
-                }
-            }
+        match (round.phase, reader) {
+            (Phase::Rows, Some(reader)) => read(reader, task, round, &mut outlet)?,
             (Phase::Rows, None) => {}
-            (Phase::Flush, _) => self.task.flush(&mut made)?,
+            (Phase::Flush, _) => task.flush(&mut outlet)?,
         }
-        let mut out = Vec::new();
-        match &mut self.output {
-            Output::Exchange(exchange) => {
-                for batch in made {
-                    exchange.split(batch, &mut out)?;
-                }
+        Ok(handed_over)
+    }
+
+    /// Bytes that wait in its output.
+    pub fn waiting_bytes(&self) -> usize {
+        match &self.output {
+            Output::Exchange(_) => 0,
+            Output::Sink(sink) => sink.staged_bytes(),
+            Output::Rows(_, bytes) => *bytes,
+        }
+    }
+}
+
+/// Pushes the next records of a partition; as few of them as become no more than they may.
+fn read(
+    reader: &mut Reader,
+    task: &mut Task,
+    round: &Round<'_>,
+    outlet: &mut dyn FnMut(Batch, &mut Context) -> Result<()>,
+) -> Result<()> {
+    let mut rows_max = round.rows_max;
+    loop {
+        let mark = task.context.mark();
+        let Some(batch) = reader.read(rows_max, round, &mut task.context)? else { break };
+        match task.push_within(round.made_bytes_max, batch, outlet)? {
+            None => break,
+            Some(refused) => {
+                task.context.back_to(mark);
+                // Of the records read as large a part as of the rows that came so far; always fewer than before.
+                rows_max = (reader.rows * refused.fitting / refused.rows).clamp(1, (reader.rows - 1).max(1));
             }
+        }
+    }
+    reader.done(round);
+    Ok(())
+}
+
+impl Output {
+    /// Takes a batch; gives the bytes that wait here more than before.
+    fn put(&mut self, batch: Batch, context: &mut Context, handed_over: &mut Vec<(u32, Batch)>) -> Result<usize> {
+        match self {
+            Output::Exchange(exchange) => exchange.split(batch, handed_over).map(|()| 0),
             Output::Sink(sink) => {
-                for batch in &made {
-                    sink.write(batch, &mut self.task.context)?;
-                }
+                let before = sink.staged_bytes();
+                sink.write(&batch, context)?;
+                Ok(sink.staged_bytes() - before)
             }
-            Output::Rows(rows) => rows.append(&mut made),
+            Output::Rows(rows, bytes) => {
+                let more = batch.slice_bytes(0, batch.rows);
+                *bytes += more;
+                rows.push(batch);
+                Ok(more)
+            }
         }
-        Ok(out)
     }
 }

@@ -120,6 +120,9 @@ impl Inner {
             }
         }
         for (id, paused) in &effect.pause {
+            if let (false, Err(error)) = (*paused, self.start_again(id)) {
+                warnings.push(format!("query {id} did not start: {error}"));
+            }
             match &self.drive {
                 Drive::Threads(queries) => {
                     if let Some(query) = queries.lock().get(id) {

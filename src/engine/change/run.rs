@@ -25,6 +25,19 @@ impl Inner {
         started
     }
 
+    /// Tries again to start a query that could not be started.
+    pub(super) fn start_again(&self, id: &str) -> Result<()> {
+        if !self.not_started.read().contains_key(id) {
+            return Ok(());
+        }
+        let entry = self.catalog.read().query(id).cloned();
+        let sink = self.sinks.read().get(id).cloned();
+        match entry.zip(sink) {
+            Some((entry, sink)) => self.start_query(&entry, sink),
+            None => Ok(()),
+        }
+    }
+
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
@@ -41,7 +54,7 @@ impl Inner {
         }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
-            let view = Arc::new(View::of_query(source.clone(), partitions, retention_ms(sink)));
+            let view = Arc::new(View::of_query(source.clone(), partitions, retention_ms(sink), &self.memory));
             self.views.write().insert(source.name.clone(), view.clone());
             Some(view)
         } else {
@@ -62,7 +75,7 @@ impl Inner {
             Drive::Threads(queries) => {
                 let options = DriveOptions {
                     commit_interval: commit_interval(&entry.properties),
-                    memory_bytes_max: self.options.memory_bytes_max,
+                    memory: self.memory.clone(),
                     paused: entry.paused,
                 };
                 queries.lock().insert(QueryHandle::start(self.log.clone(), spec, options));
@@ -70,7 +83,7 @@ impl Inner {
             }
             Drive::Stepped(queries) => {
                 let mut queries = queries.lock();
-                queries.start(&self.log, spec)?;
+                queries.start(&self.log, spec, &self.memory)?;
                 queries.set_paused(&entry.id, entry.paused);
                 Ok(())
             }
@@ -113,7 +126,7 @@ impl Inner {
         if !source.is_source {
             return Ok(None);
         }
-        let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?));
+        let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?, &self.memory));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
     }
 }
