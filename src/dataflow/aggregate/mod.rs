@@ -37,10 +37,10 @@ mod tests;
 use arrow::array::Array;
 use arrow::buffer::NullBuffer;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context, Operator};
 use crate::error::{Error, Result};
+use crate::expr::accumulator::Accumulator;
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
 use crate::state::Keys;

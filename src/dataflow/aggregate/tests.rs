@@ -10,8 +10,8 @@ use arrow::util::display::array_value_to_string;
 use super::*;
 use crate::dataflow::OldRows;
 use crate::dataflow::Origin;
-use crate::dataflow::accumulators;
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
+use crate::expr::accumulators;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {

@@ -42,9 +42,8 @@ pub use self::registry::{FunctionTable, table};
 pub(in crate::expr) use self::resolve::Bindings;
 pub use self::resolve::{ArgType, Resolved};
 
-use crate::dataflow::accumulator::Accumulator;
-use crate::error::Result;
 use crate::expr::EvalErrors;
+use crate::expr::accumulator::BuildAccumulator;
 use crate::types::{SqlType, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +110,7 @@ pub enum Returns {
 pub enum Implementation {
     Scalar(ScalarFn),
     /// Called with the arguments' types (those that are rows' values first, then the constants in `init`).
-    Aggregate(fn(&AggregateCall) -> Result<Box<dyn Accumulator>>),
+    Aggregate(BuildAccumulator),
     Table(TableFn),
 }
 
@@ -145,18 +144,6 @@ pub type TableFn = for<'a, 'b> fn(&'a mut ScalarCall<'b>) -> TableResult;
 pub struct TableResult {
     pub offsets: Vec<u32>,
     pub values: ArrayRef,
-}
-
-/// How an aggregate was called.
-#[derive(Debug, Clone)]
-pub struct AggregateCall {
-    pub name: &'static str,
-    /// Types of the arguments that are columns.
-    pub args: Vec<SqlType>,
-    /// Trailing constant arguments (k of TOPK, n and ignoreNulls of *_BY_OFFSET).
-    pub init: Vec<Value>,
-    /// The most elements of COLLECT_LIST and COLLECT_SET.
-    pub collect_limit: Option<usize>,
 }
 
 /// The entries of all families.

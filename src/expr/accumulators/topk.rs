@@ -8,7 +8,7 @@ use super::cells::{Cells, compare_cells};
 use super::composite::{Composite, Grouped};
 use super::{Made, arg, bad_type, positive};
 use crate::error::{Error, Result};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::write_cell;
 use crate::types::SqlType;
 

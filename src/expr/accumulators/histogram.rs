@@ -6,7 +6,7 @@ use super::cells::Cells;
 use super::collect::DistinctCells;
 use super::composite::{Composite, Grouped};
 use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{put_bytes, put_len, take_array, take_bytes, take_len, write_cell};
 use crate::types::SqlType;
 

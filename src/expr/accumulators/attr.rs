@@ -5,7 +5,7 @@ use arrow::array::ArrayRef;
 use super::composite::{Composite, Grouped};
 use super::histogram::Counted;
 use super::{Made, arg};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::write_cell;
 use crate::types::SqlType;
 

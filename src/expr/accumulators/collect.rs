@@ -7,7 +7,7 @@ use super::cells::Cells;
 use super::composite::{Composite, Grouped};
 use super::count_distinct::stable_hash;
 use super::{Made, arg};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::write_cell;
 use crate::types::SqlType;
 

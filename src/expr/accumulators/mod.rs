@@ -23,9 +23,9 @@ mod variance;
 #[cfg(test)]
 mod tests;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::error::{Error, Result};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::Accumulator;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::{SqlType, Value};
 
 pub(crate) use attr::attr;
