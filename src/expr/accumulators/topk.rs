@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use arrow::array::{Array, ArrayRef};
 
 use super::cells::{Cells, compare_cells};
-use super::composite::{Composite, Grouped};
+use super::composite::Grouped;
+use super::list::{Keep, Lists};
 use super::{Made, arg, bad_type, positive};
 use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
@@ -18,9 +19,9 @@ pub(crate) fn topk(call: &AggregateCall) -> Made {
     if !matches!(sort, SqlType::Int | SqlType::Bigint | SqlType::Double | SqlType::String) {
         return Err(bad_type(call, sort));
     }
-    let k = constant_k(call)?;
-    let item = topk_item(&call.args);
-    Ok(Box::new(Grouped::new(TopK::new(sort.clone(), item, k, Equal::Kept))))
+    let (k, structs) = (constant_k(call)?, call.args.len() > 1);
+    let keep = Greatest { sort: sort.clone(), structs, k, equal: Equal::Kept };
+    Ok(Box::new(Grouped::new(Lists::new(topk_item(&call.args), keep))))
 }
 
 /// TOPKDISTINCT(x, k): the k greatest different x, greatest first.
@@ -29,8 +30,8 @@ pub(crate) fn topkdistinct(call: &AggregateCall) -> Made {
     if matches!(sort, SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_)) {
         return Err(bad_type(call, sort));
     }
-    let k = constant_k(call)?;
-    Ok(Box::new(Grouped::new(TopK::new(sort.clone(), sort.clone(), k, Equal::Dropped))))
+    let keep = Greatest { sort: sort.clone(), structs: false, k: constant_k(call)?, equal: Equal::Dropped };
+    Ok(Box::new(Grouped::new(Lists::new(sort.clone(), keep))))
 }
 
 fn constant_k(call: &AggregateCall) -> Result<usize> {
@@ -59,97 +60,54 @@ enum Equal {
     Dropped,
 }
 
-struct TopK {
+struct Greatest {
     sort: SqlType,
-    item: SqlType,
-    returns: SqlType,
+    /// Whether items are structs, sorted by their first member.
+    structs: bool,
     k: usize,
     equal: Equal,
-    scratch: Vec<u8>,
 }
 
-impl TopK {
-    fn new(sort: SqlType, item: SqlType, k: usize, equal: Equal) -> Self {
-        let returns = SqlType::Array(Box::new(item.clone()));
-        TopK { sort, item, returns, k, equal, scratch: Vec::new() }
-    }
-
+impl Greatest {
     /// The cell that an item is sorted by: itself, or the first member of the struct (behind its marker).
     fn sort_cell<'a>(&self, item: &'a [u8]) -> &'a [u8] {
-        match self.item {
-            SqlType::Struct(_) => item.get(1..).unwrap_or_default(),
-            _ => item,
+        if self.structs { item.get(1..).unwrap_or_default() } else { item }
+    }
+}
+
+impl Keep for Greatest {
+    type List = Cells;
+
+    const CAN_UNDO: bool = false;
+
+    fn item(&self, args: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> bool {
+        if args[0].is_null(row) {
+            return false;
         }
+        if self.structs {
+            out.push(1);
+            args.iter().for_each(|column| write_cell(column, row, out));
+        } else {
+            write_cell(&args[0], row, out);
+        }
+        true
     }
 
     /// Puts an item behind all that are not less.
-    fn offer(&self, group: &mut Cells, item: &[u8]) {
+    fn offer(&self, list: &mut Cells, item: &[u8]) {
         let sort = self.sort_cell(item);
-        let (mut low, mut high) = (0, group.len());
+        let (mut low, mut high) = (0, list.len());
         while low < high {
             let middle = low.midpoint(high);
-            match compare_cells(&self.sort, self.sort_cell(group.get(middle)), sort) {
+            match compare_cells(&self.sort, self.sort_cell(list.get(middle)), sort) {
                 Ordering::Less => high = middle,
                 Ordering::Equal if self.equal == Equal::Dropped => return,
                 _ => low = middle + 1,
             }
         }
         if low < self.k {
-            group.insert(low, item);
-            group.truncate(self.k);
+            list.insert(low, item);
+            list.truncate(self.k);
         }
-    }
-}
-
-impl Composite for TopK {
-    type Group = Cells;
-
-    const CAN_UNDO: bool = false;
-
-    fn returns(&self) -> &SqlType {
-        &self.returns
-    }
-
-    fn add(&mut self, group: &mut Cells, args: &[ArrayRef], row: usize) -> Result<(), String> {
-        if args[0].is_null(row) {
-            return Ok(());
-        }
-        let mut item = std::mem::take(&mut self.scratch);
-        item.clear();
-        if matches!(self.item, SqlType::Struct(_)) {
-            item.push(1);
-            args.iter().for_each(|column| write_cell(column, row, &mut item));
-        } else {
-            write_cell(&args[0], row, &mut item);
-        }
-        self.offer(group, &item);
-        self.scratch = item;
-        Ok(())
-    }
-
-    fn merge(&mut self, from: &Cells, into: &mut Cells) {
-        let mut all = from.clone();
-        into.iter().for_each(|item| self.offer(&mut all, item));
-        *into = all;
-    }
-
-    fn result(&self, group: &Cells, out: &mut Vec<u8>) {
-        group.write_array(out);
-    }
-
-    fn state_types(&self) -> Vec<SqlType> {
-        vec![self.returns.clone()]
-    }
-
-    fn save(&self, group: &Cells, out: &mut Vec<u8>) {
-        group.write_array(out);
-    }
-
-    fn load(&mut self, cells: &mut &[u8]) -> Option<Cells> {
-        Cells::take_array(&self.item, cells)
-    }
-
-    fn heap(&self, group: &Cells) -> usize {
-        group.heap()
     }
 }
