@@ -10,6 +10,9 @@ pub mod expr;
 pub mod format;
 pub mod log;
 mod nearest;
+#[cfg(test)]
+#[path = "../tests/outside.rs"]
+mod outside;
 pub mod plan;
 pub mod query;
 pub mod server;
