@@ -16,8 +16,7 @@ mod table_functions;
 mod wanted;
 
 pub use builder::Target;
-pub use query::{Analyzed, analyze};
+pub use query::analyze;
 pub use rewrite::mentions;
-pub use scope::Columns;
 pub use sink::{Sink, create_as, insert_select};
-pub use source::{CreateSource, PSEUDO_COLUMNS, WINDOW_COLUMNS};
+pub use source::{CreateSource, PSEUDO_COLUMNS};

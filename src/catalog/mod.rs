@@ -6,7 +6,9 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use command::{COMMAND_TOPIC, Command, CommandLog};
+#[cfg(test)]
+pub use command::COMMAND_TOPIC;
+pub use command::{Command, CommandLog};
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
 use crate::error::{Error, Result};

@@ -8,13 +8,11 @@ use crate::log::{Records, TopicPartition};
 
 /// The topic.
 pub const TOPIC: &str = "default_ksql_processing_log";
-/// The stream over it.
-pub const STREAM: &str = "KSQL_PROCESSING_LOG";
 
 /// What is kept of a record.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
-/// The statement that declares the stream.
+/// The statement that declares the stream over it.
 pub const STATEMENT: &str = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TYPE STRING, \
      MESSAGE STRING, TOPIC STRING, PARTITION_ID INT, RECORD_OFFSET BIGINT, RECORD_TIME BIGINT, RECORD STRING, \
      RECORD_B64 STRING) WITH (KAFKA_TOPIC='default_ksql_processing_log', VALUE_FORMAT='JSON');";

@@ -21,9 +21,9 @@ mod typed;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
-pub use self::calls::{ResolvedAggregate, TableCall, is_aggregate, is_table_function, resolve_aggregate};
-pub use self::check::{check, text_of, to_sql_type};
-pub use self::errors::{ERRORS_MAX, EvalErrors, RowError};
+pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggregate};
+pub use self::check::{check, to_sql_type};
+pub use self::errors::EvalErrors;
 use self::eval::{Plan, Rows};
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
@@ -59,12 +59,7 @@ pub fn compile(typed: &Typed) -> Result<Evaluator> {
 }
 
 impl Evaluator {
-    /// The type of `evaluate`'s column.
-    pub fn returns(&self) -> &SqlType {
-        &self.plan.ty
-    }
-
-    /// A column of `returns().to_arrow()` with `input.rows` entries. A row that fails is NULL and goes to `errors`.
+    /// A column of the expression's type with `input.rows` entries. A row that fails is NULL and goes to `errors`.
     pub fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> ArrayRef {
         let column = self.run(input, errors).expand(input.rows);
         if column.array.data_type() == &arrow::datatypes::DataType::Null {

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::log::{Records, Span};
 use crate::types::SqlType;
 
-pub use check::{check, check_wrapping, delimiter_from_name};
+pub use check::check;
 
 /// A format of keys or values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -37,14 +37,14 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
-pub use self::describe::{describe, rows, type_text};
+pub use self::describe::{describe, rows};
 pub use self::registry::{FunctionTable, table};
+pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;
-pub use self::resolve::{ArgType, Resolved};
 
 use crate::expr::EvalErrors;
 use crate::expr::accumulator::BuildAccumulator;
-use crate::types::{SqlType, Value};
+use crate::types::SqlType;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FunctionKind {
@@ -92,7 +92,6 @@ pub enum ParamType {
     Array(Box<ParamType>),
     /// MAP<STRING, _>
     Map(Box<ParamType>),
-    AnyStruct,
     Any,
     /// A lambda of parameters of these types that gives that type.
     Lambda(Vec<ParamType>, Box<ParamType>),
@@ -121,8 +120,6 @@ pub struct ScalarCall<'a> {
     /// One array per argument, `rows` long. Lambda arguments are not among them.
     pub args: &'a [ArrayRef],
     pub arg_types: &'a [SqlType],
-    /// The arguments that are constants, known before the first row (a regular expression is compiled once).
-    pub constants: &'a [Option<Value>],
     pub lambdas: &'a [&'a dyn LambdaBody],
     pub rows: usize,
     pub returns: &'a SqlType,
@@ -134,7 +131,6 @@ pub struct ScalarCall<'a> {
 pub trait LambdaBody {
     /// `params`: one array per parameter, of `rows` entries; `outer`: for each entry the outer row it belongs to.
     fn evaluate(&self, params: &[ArrayRef], outer: &[u32], rows: usize, errors: &mut EvalErrors) -> ArrayRef;
-    fn returns(&self) -> &SqlType;
 }
 
 /// A table function over a batch: for each row any number of values.
