@@ -1,6 +1,6 @@
 //! Nexmark's bids, as JSON of about 250 bytes.
 
-use millpond::format::{Format, Layout};
+use millpond::internals::{Format, Layout};
 use millpond::log::Records;
 use millpond::types::SqlType;
 use nexmark::EventGenerator;

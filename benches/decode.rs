@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_json::ReaderBuilder;
-use millpond::format::{self, Decoder, Part};
+use millpond::internals::{Decoder, Part, decoder};
 use millpond::types::SqlType;
 
 use crate::Entry;
@@ -22,7 +22,7 @@ pub fn entries() -> Vec<Entry> {
 }
 
 fn entry(name: &'static str, wanted: &'static [usize], floor: f64, aim: f64, batches: &Rc<Vec<Batch>>) -> Entry {
-    let mut decoder = format::decoder(&layout(), wanted).expect("JSON has all types");
+    let mut decoder = decoder(&layout(), wanted).expect("JSON has all types");
     assert_same(&mut *decoder, wanted, &batches[0]);
     let (ours, theirs) = (Rc::clone(batches), Rc::clone(batches));
     Entry {

@@ -2,7 +2,7 @@
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use millpond::format::{self, Part};
+use millpond::internals::{Part, decoder};
 
 use crate::Entry;
 use crate::bids::{BATCHES, Batch, bids, layout};
@@ -29,7 +29,7 @@ pub fn entries() -> Vec<Entry> {
 
 /// In order.
 fn prices(bids: &[Batch]) -> Vec<i64> {
-    let mut decoder = format::decoder(&layout(), &[PRICE]).expect("JSON has all types");
+    let mut decoder = decoder(&layout(), &[PRICE]).expect("JSON has all types");
     let mut prices = Vec::new();
     for batch in bids {
         let decoded = decoder.decode(&batch.records, Part::Value);

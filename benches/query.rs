@@ -8,15 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use millpond::analyze::{self, Sink};
-use millpond::catalog::SourceKind;
-use millpond::dataflow::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topic};
 use millpond::engine::{Engine, Face, Options, Session};
-use millpond::format::{self, Part};
+use millpond::internals::{
+    Counters, Guarantee, Host, MemoryBudget, Part, Run, RunSpec, Sink, SinkSpec, SourceKind, Start, Statement, View,
+    changelog_topic, create_as, decoder, parse,
+};
 use millpond::log::{Log, TopicPartition, TopicSpec};
-use millpond::query::View;
-use millpond::sql::{self, ast::Statement};
-use millpond::state::MemoryBudget;
 
 use crate::bids::{Batch, layout};
 use crate::{Entry, cpu_time};
@@ -47,7 +44,7 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
     let engine = Engine::open(folder.path(), options).expect("an engine");
     fill(&engine, query.with, &bids, partitions);
     let sink = analyzed(&engine, &query.statement);
-    let mut decoder = format::decoder(&layout(), query.wanted).expect("JSON has all types");
+    let mut decoder = decoder(&layout(), query.wanted).expect("JSON has all types");
     let bids = Rc::new(bids);
     let records = Rc::clone(&bids);
     let rounds = Rc::new(Cell::new(0));
@@ -97,12 +94,12 @@ fn fill(engine: &Engine, with: &str, bids: &[Batch], partitions: u32) {
 }
 
 fn analyzed(engine: &Engine, statement: &str) -> Sink {
-    let parsed = sql::parse(statement).expect("a statement");
+    let parsed = parse(statement).expect("a statement");
     let Statement::CreateAs { kind, name, properties, query, .. } = &parsed[0].statement else {
         panic!("{statement} makes no query");
     };
     let settings = BTreeMap::new();
-    analyze::create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).expect("a query")
+    create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).expect("a query")
 }
 
 /// Runs the query under this name from the beginning to the end, with commits; gives the number of rows it wrote.

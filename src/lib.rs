@@ -1,24 +1,43 @@
 //! Millpond: a streaming database. Continuous SQL over durable topics, in one process.
 
-pub mod analyze;
-pub mod catalog;
-pub mod cli;
-pub mod config;
-pub mod dataflow;
+mod analyze;
+mod catalog;
+mod cli;
+mod config;
+mod dataflow;
 pub mod engine;
 pub mod error;
-pub mod expr;
-pub mod format;
+mod expr;
+mod format;
 pub mod log;
 mod nearest;
-pub mod plan;
-pub mod query;
-pub mod server;
-pub mod sql;
-pub mod state;
-pub mod testing;
+#[cfg(test)]
+#[path = "../tests/outside.rs"]
+mod outside;
+mod plan;
+mod query;
+mod server;
+mod sql;
+mod state;
+mod testing;
 mod threads;
-pub mod time;
+mod time;
 pub mod types;
 
+pub use cli::main;
 pub use engine::{Engine, Face, Options, Reply, Session};
+
+/// What the project's own benchmarks and integration tests look into. Not for others: anything here may change.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::analyze::{Sink, create_as};
+    pub use crate::catalog::{Source, SourceKind, SourceWindow};
+    pub use crate::dataflow::{
+        Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic,
+    };
+    pub use crate::format::{Decoder, Format, Layout, Part, decoder};
+    pub use crate::query::View;
+    pub use crate::sql::ast::Statement;
+    pub use crate::sql::parse;
+    pub use crate::state::MemoryBudget;
+}

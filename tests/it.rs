@@ -18,5 +18,6 @@ mod folder;
 mod golden;
 #[path = "it/kill.rs"]
 mod kill;
+mod outside;
 #[path = "it/records.rs"]
 mod records;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyze::builder::Builder;
 use crate::analyze::calls::{has_aggregate, is_aggregate_call};
 use crate::analyze::items::Item;
 use crate::analyze::keys::{KeyColumn, substitute_keys};
-use crate::analyze::query::Builder;
 use crate::analyze::rewrite;
 use crate::error::{Error, Result};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
 use crate::plan::{
     Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, Step, Window, WindowKind,

@@ -1,15 +1,11 @@
-//! The key of a query's rows: kept, made anew by PARTITION BY and GROUP BY, found again in the SELECT list.
+//! The key of a query's rows: kept, or made anew by PARTITION BY and GROUP BY.
 
+use crate::analyze::builder::Builder;
 use crate::analyze::calls::reject_calls;
-use crate::analyze::items::Item;
-use crate::analyze::query::Builder;
 use crate::analyze::rewrite;
-use crate::catalog::Source;
 use crate::error::{Error, Result};
-use crate::format::{Format, Layout};
 use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
-use crate::types::SqlType;
 
 impl Builder<'_> {
     /// PARTITION BY: a projection to the new key and an exchange. Gives the key expressions of the rows as they are
@@ -90,87 +86,6 @@ impl Builder<'_> {
         self.schema = Schema { columns, keys: keys.len() };
         Ok(keys)
     }
-
-    /// For a reader the key goes along unseen: a deleted row is known by it.
-    pub(super) fn hidden_keys(&self, keys: &[KeyColumn]) -> Vec<Item> {
-        let place = Expr::new(ExprKind::Null, ast::Location::default());
-        keys.iter()
-            .enumerate()
-            .map(|(index, key)| Item {
-                expr: rewrite::column(&key.column, &place),
-                name: format!("KSQL_INTERNAL_KEY_{index}"),
-                aliased: true,
-                at: ast::Location::default(),
-            })
-            .collect()
-    }
-
-    pub(super) fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
-        let mut found: Vec<Option<Item>> = vec![None; keys.len()];
-        // New keys keep the order of GROUP BY and PARTITION BY; those of the source stand as the SELECT list has them.
-        let rekeyed = !self.query.group_by.is_empty() || !self.query.partition_by.is_empty();
-        let mut order: Vec<usize> = (0..keys.len()).filter(|_| rekeyed).collect();
-        let mut values = Vec::new();
-        for item in items {
-            let key = match &item.expr.kind {
-                ExprKind::Column { name, .. } => keys.iter().position(|key| key.column == name.text),
-                _ => None,
-            };
-            match key {
-                None => values.push(item),
-                Some(index) => {
-                    let item = if item.aliased || !is_internal(&item.name) {
-                        item
-                    } else {
-                        Item { name: keys[index].default_name.clone(), ..item }
-                    };
-                    if let Some(first) = &found[index] {
-                        return Err(Error::statement(format!(
-                            "The projection contains a key column (`{}`) more than once, aliased as: `{}` and `{}`.",
-                            keys[index].default_name, first.name, item.name
-                        ))
-                        .hint("Each key column must only be in the projection once. If you intended to copy the key into the value, then consider using the AS_VALUE function to indicate which key reference should be copied.")
-                        .at(item.at));
-                    }
-                    found[index] = Some(item);
-                    if !rekeyed {
-                        order.push(index);
-                    }
-                }
-            }
-        }
-        let missing: Vec<&str> = keys
-            .iter()
-            .zip(&found)
-            .filter(|(_, item)| item.is_none())
-            .map(|(key, _)| key.default_name.as_str())
-            .collect();
-        if !missing.is_empty() {
-            return Err(self.missing_keys(&missing, keys));
-        }
-        Ok((order.into_iter().filter_map(|index| found[index].take()).collect(), values))
-    }
-
-    fn missing_keys(&self, missing: &[&str], keys: &[KeyColumn]) -> Error {
-        let kind = if !self.query.group_by.is_empty() {
-            "grouping expression"
-        } else if !self.query.partition_by.is_empty() {
-            "partitioning expression"
-        } else {
-            "key column"
-        };
-        let plural = if missing.len() > 1 { "s" } else { "" };
-        let written: Vec<String> = keys
-            .iter()
-            .filter(|key| missing.contains(&key.default_name.as_str()))
-            .map(|key| crate::sql::format::expression(&key.shown))
-            .collect();
-        Error::statement(format!(
-            "Key missing from projection (ie, SELECT). The query must include the {kind}{plural} {} in its projection (eg, SELECT {}...).",
-            written.join(" and "),
-            written.join(", ")
-        ))
-    }
 }
 
 /// A column of the rows' key.
@@ -184,10 +99,6 @@ pub(super) struct KeyColumn {
     pub column: String,
     /// Its name when nobody gives it another.
     pub default_name: String,
-}
-
-fn is_internal(name: &str) -> bool {
-    name.starts_with("KSQL_INTERNAL_")
 }
 
 /// Puts the key columns in the place of the expressions that they were made of.
@@ -219,15 +130,4 @@ fn move_keys_last(star: &mut Vec<String>, old: &[KeyColumn], new: &[KeyColumn]) 
         .collect();
     star.splice(0..0, firsts);
     star.extend(old.iter().filter(|key| !is_key(new, &key.default_name)).map(|key| key.default_name.clone()));
-}
-
-/// The layout by which an exchange places rows: that of the source's keys where it can carry them.
-pub(super) fn exchange_layout(source: &Source, columns: Vec<(String, SqlType)>) -> Layout {
-    let wrapped = columns.len() > 1;
-    let format = if source.key.format == Format::None { Format::Kafka } else { source.key.format };
-    let layout = Layout { format, delimiter: source.key.delimiter, columns, wrapped };
-    match crate::format::check(&layout, crate::format::Part::Key) {
-        Ok(()) => layout,
-        Err(_) => Layout { format: Format::Json, ..layout },
-    }
 }

@@ -1,19 +1,22 @@
 //! Meaning: names, types, keys, windows, time, aggregates. Doesn't know operators.
 
 mod aggregate;
+mod builder;
 mod calls;
 mod items;
 mod keys;
+mod projection;
 pub mod properties;
 mod query;
 mod rewrite;
 mod scope;
 mod sink;
 mod source;
+mod table_functions;
 mod wanted;
 
-pub use query::{Analyzed, Target, analyze, scan_schema};
+pub use builder::Target;
+pub use query::analyze;
 pub use rewrite::mentions;
-pub use scope::Columns;
 pub use sink::{Sink, create_as, insert_select};
-pub use source::{CreateSource, PSEUDO_COLUMNS, WINDOW_COLUMNS};
+pub use source::{CreateSource, PSEUDO_COLUMNS};

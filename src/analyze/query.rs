@@ -4,29 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::aggregate;
+use crate::analyze::builder::{Builder, Target};
 use crate::analyze::calls::{has_aggregate, reject_calls};
 use crate::analyze::items::{self, Item};
-use crate::analyze::keys::{KeyColumn, exchange_layout, substitute_keys};
-use crate::analyze::rewrite;
-use crate::analyze::scope::Columns;
-use crate::analyze::source::is_pseudo_column;
 use crate::analyze::wanted::mark_wanted;
-use crate::catalog::{Catalog, ColumnRole, Source, SourceKind};
+use crate::catalog::{Catalog, ColumnRole, Source};
 use crate::error::{Error, Result};
-use crate::expr::{self, Typed};
 use crate::format::Format;
-use crate::plan::{Plan, Project, Rekey, ResultKind, Scan, Schema, SchemaColumn, Stage, StageInput, Step};
-use crate::sql::ast::{self, Emit, Expr, ExprKind};
-use crate::types::SqlType;
-
-/// What becomes of a query's rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// Rows for a reader: the SELECT list in its order.
-    Transient,
-    /// Records of a topic: the key columns must be in the SELECT list.
-    Persistent,
-}
+use crate::plan::{Plan, Step};
+use crate::sql::ast::{self, Emit};
 
 /// A SELECT, understood.
 #[derive(Debug, Clone)]
@@ -53,55 +39,7 @@ pub fn analyze(
     builder.build()
 }
 
-/// All columns that expressions over a source can name: its own, then the pseudo columns.
-pub fn scan_schema(source: &Source) -> Schema {
-    let mut columns: Vec<SchemaColumn> =
-        source.columns.iter().map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
-    let mut pseudo = |name: &str, ty| columns.push(SchemaColumn { name: name.to_string(), ty });
-    pseudo("ROWTIME", SqlType::Bigint);
-    pseudo("ROWPARTITION", SqlType::Int);
-    pseudo("ROWOFFSET", SqlType::Bigint);
-    if source.window.is_some() {
-        pseudo("WINDOWSTART", SqlType::Bigint);
-        pseudo("WINDOWEND", SqlType::Bigint);
-    }
-    Schema { columns, keys: source.key_columns().count() }
-}
-
-/// A query under construction: the schema of the step last added.
-pub(super) struct Builder<'a> {
-    pub(super) query: &'a ast::Query,
-    pub(super) catalog: &'a Catalog,
-    pub(super) source: Arc<Source>,
-    pub(super) target: Target,
-    pub(super) settings: &'a BTreeMap<String, String>,
-    pub(super) qualifiers: Vec<String>,
-    pub(super) schema: Schema,
-    pub(super) stages: Vec<Stage>,
-    pub(super) result: ResultKind,
-}
-
-impl<'a> Builder<'a> {
-    fn new(
-        query: &'a ast::Query,
-        catalog: &'a Catalog,
-        source: Arc<Source>,
-        target: Target,
-        settings: &'a BTreeMap<String, String>,
-    ) -> Result<Self> {
-        let first = &query.from.first;
-        let mut qualifiers = vec![first.name.text.clone()];
-        qualifiers.extend(first.alias.iter().map(|alias| alias.text.clone()));
-        let schema = scan_schema(&source);
-        let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
-        let result = match source.kind {
-            SourceKind::Stream => ResultKind::Stream,
-            SourceKind::Table => ResultKind::Table { windowed: source.window },
-        };
-        let stages = vec![Stage { input: StageInput::Scan(scan), steps: Vec::new() }];
-        Ok(Builder { query, catalog, source, target, settings, qualifiers, schema, stages, result })
-    }
-
+impl Builder<'_> {
     fn build(mut self) -> Result<Analyzed> {
         self.check_clauses()?;
         let mut star = self.star_columns();
@@ -164,50 +102,6 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    pub(super) fn is_table(&self) -> bool {
-        self.source.kind == SourceKind::Table
-    }
-
-    pub(super) fn persistent(&self) -> bool {
-        self.target == Target::Persistent
-    }
-
-    pub(super) fn step(&mut self, step: Step) {
-        if let Some(stage) = self.stages.last_mut() {
-            stage.steps.push(step);
-        }
-    }
-
-    /// Cuts here: rows go to the partition of their new key.
-    pub(super) fn exchange(&mut self) {
-        let columns = self.schema.columns[..self.schema.keys]
-            .iter()
-            .map(|column| (column.name.clone(), column.ty.clone()))
-            .collect::<Vec<_>>();
-        let key = exchange_layout(&self.source, columns);
-        self.stages.push(Stage { input: StageInput::Exchange { key }, steps: Vec::new() });
-    }
-
-    pub(super) fn columns(&self) -> Columns<'_> {
-        Columns { schema: &self.schema, qualifiers: &self.qualifiers, catalog: self.catalog }
-    }
-
-    pub(super) fn check(&self, expr: &Expr) -> Result<Typed> {
-        expr::check(expr, &self.columns()).map_err(|error| error.at(expr.at))
-    }
-
-    pub(super) fn boolean(&self, expr: &Expr, clause: &str) -> Result<Typed> {
-        let typed = self.check(expr)?;
-        match typed.ty() {
-            Some(SqlType::Boolean) => Ok(typed),
-            other => Err(Error::statement(format!(
-                "Type error in {clause} expression: should evaluate to boolean but is {} instead.",
-                other.map_or("NULL".to_string(), ToString::to_string)
-            ))
-            .at(expr.at)),
-        }
-    }
-
     /// Names of the columns of `*`: keys, window bounds, values.
     fn star_columns(&self) -> Vec<String> {
         let name = |column: &crate::catalog::Column| column.name.clone();
@@ -226,62 +120,5 @@ impl<'a> Builder<'a> {
             item.expr = self.unqualified(&item.expr)?;
         }
         Ok(items)
-    }
-
-    /// Takes `source.` off the columns, once it is known to be right.
-    pub(super) fn unqualified(&self, expr: &Expr) -> Result<Expr> {
-        rewrite::rewrite(expr, &mut |node| match &node.kind {
-            ExprKind::Column { source: Some(source), name } => {
-                if !self.qualifiers.contains(&source.text) {
-                    return Err(Error::statement(format!(
-                        "Column '{}.{}' cannot be resolved: there is no source '{}' here.",
-                        source.text, name.text, source.text
-                    ))
-                    .at(source.at));
-                }
-                Ok(Some(Expr::new(ExprKind::Column { source: None, name: name.clone() }, node.at)))
-            }
-            _ => Ok(None),
-        })
-    }
-
-    /// The last projection: for a topic the key columns first, for a reader the list as it was written.
-    pub(super) fn final_projection(&mut self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<()> {
-        let items: Vec<Item> =
-            items.into_iter().map(|item| Item { expr: substitute_keys(&item.expr, keys), ..item }).collect();
-        let (key_items, value_items) =
-            if self.persistent() { self.split_keys(items, keys)? } else { (self.hidden_keys(keys), items) };
-        if self.persistent() && value_items.is_empty() {
-            return Err(Error::statement("The projection contains no value columns."));
-        }
-        if let Some(item) = value_items.iter().find(|item| self.persistent() && is_pseudo_column(&item.name)) {
-            return Err(Error::statement(format!(
-                "Reserved column name in select: `{}`. Please remove or alias the column.",
-                item.name
-            ))
-            .at(item.at));
-        }
-        let mut project = Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
-        let mut columns = Vec::new();
-        for (list, items) in [(&mut project.keys, &key_items), (&mut project.values, &value_items)] {
-            for item in items {
-                let typed = self.check(&item.expr)?;
-                let Some(ty) = typed.ty().cloned() else {
-                    return Err(Error::statement(format!(
-                        "The type of column `{}` is unknown: it is NULL.",
-                        item.name
-                    ))
-                    .hint("CAST(NULL AS type) gives it one")
-                    .at(item.at));
-                };
-                columns.push(SchemaColumn { name: item.name.clone(), ty });
-                project.names.push(item.name.clone());
-                list.push(typed);
-            }
-        }
-        let keys = key_items.len();
-        self.step(Step::Project(project));
-        self.schema = Schema { columns, keys };
-        Ok(())
     }
 }

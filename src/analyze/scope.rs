@@ -1,12 +1,27 @@
 //! Names in sight of an expression.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Source};
 use crate::error::{Error, Result};
 use crate::expr::Scope;
 use crate::nearest::nearest;
-use crate::plan::Schema;
+use crate::plan::{Schema, SchemaColumn};
 use crate::sql::ast::Ident;
 use crate::types::SqlType;
+
+/// All columns that expressions over a source can name: its own, then the pseudo columns.
+pub(super) fn scan_schema(source: &Source) -> Schema {
+    let mut columns: Vec<SchemaColumn> =
+        source.columns.iter().map(|column| SchemaColumn { name: column.name.clone(), ty: column.ty.clone() }).collect();
+    let mut pseudo = |name: &str, ty| columns.push(SchemaColumn { name: name.to_string(), ty });
+    pseudo("ROWTIME", SqlType::Bigint);
+    pseudo("ROWPARTITION", SqlType::Int);
+    pseudo("ROWOFFSET", SqlType::Bigint);
+    if source.window.is_some() {
+        pseudo("WINDOWSTART", SqlType::Bigint);
+        pseudo("WINDOWEND", SqlType::Bigint);
+    }
+    Schema { columns, keys: source.key_columns().count() }
+}
 
 /// The columns of one step, under the names of the sources they may be qualified with.
 pub struct Columns<'a> {

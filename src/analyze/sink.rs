@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyze::builder::Target;
 use crate::analyze::properties::{Place, With};
-use crate::analyze::query::{Analyzed, Target, analyze};
+use crate::analyze::query::{Analyzed, analyze};
 use crate::analyze::source::{key_layout, timestamp_column, value_layout, wrapping};
 use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};

@@ -1,7 +1,5 @@
 //! The operators and the loop that drives them. Doesn't know SQL text.
 
-pub mod accumulator;
-pub mod accumulators;
 pub mod aggregate;
 mod batch;
 mod evaluate;

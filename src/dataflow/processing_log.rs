@@ -6,9 +6,6 @@ use serde_json::json;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::log::Records;
 
-/// The stream over it.
-pub const STREAM: &str = "KSQL_PROCESSING_LOG";
-
 /// What is kept of a record.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 

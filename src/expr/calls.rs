@@ -1,8 +1,8 @@
 //! Calls that are no scalars: aggregates and table functions, for the planner and for the operators that carry them out.
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::error::{Error, Result};
-use crate::expr::functions::{self, AggregateCall, ArgType, Implementation};
+use crate::expr::accumulator::BuildAccumulator;
+use crate::expr::functions::{self, ArgType, Implementation};
 use crate::expr::{TableEvaluator, Typed, compile_table_function};
 use crate::types::SqlType;
 
@@ -11,7 +11,7 @@ pub struct ResolvedAggregate {
     pub name: &'static str,
     /// Types of the arguments that are columns; the rest are constants.
     pub columns: Vec<SqlType>,
-    pub build: fn(&AggregateCall) -> Result<Box<dyn Accumulator>>,
+    pub build: BuildAccumulator,
     pub returns: SqlType,
 }
 

@@ -5,10 +5,13 @@
 //! the language's. DataFusion's own physical expressions and functions aren't used: a bad row fails their whole batch,
 //! their logic has three values, and they don't say which row failed.
 
+pub mod accumulator;
+pub(crate) mod accumulators;
 mod calls;
 mod check;
 mod coerce;
 mod decimal;
+mod errors;
 mod eval;
 pub mod functions;
 pub(crate) mod iso;
@@ -18,8 +21,9 @@ mod typed;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
-pub use self::calls::{ResolvedAggregate, TableCall, is_aggregate, is_table_function, resolve_aggregate};
-pub use self::check::{check, text_of, to_sql_type};
+pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggregate};
+pub use self::check::{check, to_sql_type};
+pub use self::errors::EvalErrors;
 use self::eval::{Plan, Rows};
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
@@ -34,60 +38,6 @@ pub trait Scope {
     fn column(&self, source: Option<&ast::Ident>, name: &ast::Ident) -> Result<(usize, SqlType)>;
     /// The type behind an alias made by CREATE TYPE.
     fn custom_type(&self, name: &str) -> Option<SqlType>;
-}
-
-/// An expression failed for a row: its value there is NULL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowError {
-    pub row: usize,
-    pub reason: String,
-}
-
-/// What an evaluation collects besides its result. Bounded: beyond `ERRORS_MAX` only the rows are kept.
-#[derive(Debug, Default)]
-pub struct EvalErrors {
-    pub errors: Vec<RowError>,
-    /// The row of every error, beyond `ERRORS_MAX`, too.
-    failed: Vec<u32>,
-}
-
-/// Reasons that are kept of one batch.
-pub const ERRORS_MAX: usize = 1000;
-
-impl EvalErrors {
-    pub fn push(&mut self, row: usize, reason: impl Into<String>) {
-        self.failed.push(row as u32);
-        if self.errors.len() < ERRORS_MAX {
-            self.errors.push(RowError { row, reason: reason.into() });
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.failed.is_empty()
-    }
-
-    /// The row of every error, in the order of the errors: a row may come more than once.
-    pub fn failed_rows(&self) -> impl Iterator<Item = usize> + '_ {
-        self.failed.iter().map(|row| *row as usize)
-    }
-
-    fn failed_mask(&self, rows: usize) -> BooleanBuffer {
-        let mut mask = vec![false; rows];
-        for row in self.failed_rows() {
-            if let Some(bit) = mask.get_mut(row) {
-                *bit = true;
-            }
-        }
-        BooleanBuffer::from(mask)
-    }
-
-    /// Takes over what another evaluation collected, its rows renumbered.
-    fn absorb(&mut self, other: EvalErrors, row_of: impl Fn(usize) -> usize) {
-        self.failed.extend(other.failed_rows().map(|row| row_of(row) as u32));
-        let room = ERRORS_MAX.saturating_sub(self.errors.len());
-        let renumbered = other.errors.into_iter().take(room);
-        self.errors.extend(renumbered.map(|error| RowError { row: row_of(error.row), ..error }));
-    }
 }
 
 /// The columns an expression is evaluated over.
@@ -109,12 +59,7 @@ pub fn compile(typed: &Typed) -> Result<Evaluator> {
 }
 
 impl Evaluator {
-    /// The type of `evaluate`'s column.
-    pub fn returns(&self) -> &SqlType {
-        &self.plan.ty
-    }
-
-    /// A column of `returns().to_arrow()` with `input.rows` entries. A row that fails is NULL and goes to `errors`.
+    /// A column of the expression's type with `input.rows` entries. A row that fails is NULL and goes to `errors`.
     pub fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> ArrayRef {
         let column = self.run(input, errors).expand(input.rows);
         if column.array.data_type() == &arrow::datatypes::DataType::Null {

@@ -6,14 +6,13 @@ use crate::error::{Error, Result};
 use crate::expr::eval::{Plan, Rows};
 use crate::expr::functions::{self, Implementation, ScalarCall, TableFn, TableResult};
 use crate::expr::{EvalErrors, Input, Typed};
-use crate::types::{SqlType, Value};
+use crate::types::SqlType;
 
 /// A call of a table function, ready to be run over batches.
 pub struct TableEvaluator {
     call: TableFn,
     args: Vec<Plan>,
     arg_types: Vec<SqlType>,
-    constants: Vec<Option<Value>>,
     returns: SqlType,
 }
 
@@ -32,7 +31,6 @@ pub fn compile_table_function(name: &str, args: Vec<Typed>) -> Result<TableEvalu
     Ok(TableEvaluator {
         call,
         arg_types: args.iter().map(|arg| arg.ty.clone()).collect(),
-        constants: args.iter().map(Plan::constant).collect(),
         args,
         returns: resolved.returns,
     })
@@ -51,7 +49,6 @@ impl TableEvaluator {
         (self.call)(&mut ScalarCall {
             args: &args,
             arg_types: &self.arg_types,
-            constants: &self.constants,
             lambdas: &[],
             rows: input.rows,
             returns: &self.returns,

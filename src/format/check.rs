@@ -59,37 +59,6 @@ pub(super) fn check_columns(layout: &Layout) -> Result<()> {
     }
 }
 
-/// Whether WRAP_SINGLE_VALUE may be set so for a value format.
-pub fn check_wrapping(format: Format, wrapped: bool) -> Result<()> {
-    match (format, wrapped) {
-        (Format::Kafka | Format::Delimited, true) | (Format::None, _) => {
-            Err(Error::statement(format!("Format '{format}' does not support 'WRAP_SINGLE_VALUE' set to '{wrapped}'.")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The separator that KEY_DELIMITER or VALUE_DELIMITER names: one character, or the words TAB or SPACE.
-pub fn delimiter_from_name(property: &str, name: &str) -> Result<char> {
-    let invalid =
-        |why: &str| Error::statement(format!("Configuration {property} is invalid: {why}\nExample valid value: ';'"));
-    if name.trim().is_empty() {
-        return Err(invalid(
-            "Delimiter cannot be empty, if you meant to have a tab or space for delimiter, please use the special \
-             values 'TAB' or 'SPACE'",
-        ));
-    }
-    let mut chars = name.chars();
-    match (name, chars.next(), chars.next()) {
-        ("TAB", ..) => Ok('\t'),
-        ("SPACE", ..) => Ok(' '),
-        (_, Some(one), None) => Ok(one),
-        _ => Err(invalid(&format!(
-            "Invalid delimiter value: '{name}'. Delimiter must be a single character or TAB,SPACE"
-        ))),
-    }
-}
-
 fn none_reason(listed: &str) -> String {
     format!("The 'NONE' format can only be used when no columns are defined. Got: [{listed}]")
 }
@@ -208,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_formats_and_delimiters() {
+    fn names_of_formats() {
         assert_eq!(Format::from_name("json").unwrap(), Format::Json);
         assert_eq!(Format::from_name("Delimited").unwrap(), Format::Delimited);
         assert!(Format::from_name("FOO").unwrap_err().what.contains("Unknown format: FOO"));
@@ -217,13 +186,5 @@ mod tests {
             assert_eq!(error.audience, crate::error::Audience::NotSupported);
             assert!(error.hint.is_some());
         }
-        assert_eq!(delimiter_from_name("VALUE_DELIMITER", "TAB").unwrap(), '\t');
-        assert_eq!(delimiter_from_name("VALUE_DELIMITER", "|").unwrap(), '|');
-        for bad in ["", "\t", "<~>"] {
-            assert!(delimiter_from_name("VALUE_DELIMITER", bad).is_err());
-        }
-        assert!(check_wrapping(Format::Kafka, true).is_err());
-        assert!(check_wrapping(Format::Kafka, false).is_ok());
-        assert!(check_wrapping(Format::Json, false).is_ok());
     }
 }

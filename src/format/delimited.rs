@@ -8,7 +8,7 @@ use arrow::buffer::BooleanBuffer;
 use super::builder::{Column, Values};
 use super::text::push_text;
 use super::{
-    BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoder, Layout, Part, TOO_LARGE, null_rows, part_of, shown, span_from,
+    BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoded, Encoder, Layout, Part, encode_rows, null_rows, part_of, shown,
 };
 use crate::log::{Records, Span};
 use crate::types::{SqlType, Value};
@@ -227,23 +227,11 @@ impl Encoder for DelimitedEncoder {
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow> {
-        let mut bad = Vec::new();
-        for row in 0..rows {
-            if nulls.is_some_and(|nulls| nulls.value(row)) {
-                spans.push(Span::NULL);
-                continue;
-            }
+        encode_rows(rows, nulls, data, spans, |row, data| {
             self.row(columns, row);
-            let start = data.len();
             data.extend_from_slice(self.line.as_bytes());
-            let span = span_from(start, data.len());
-            if span.is_none() {
-                data.truncate(start);
-                bad.push(BadRow { row, reason: TOO_LARGE.to_string() });
-            }
-            spans.push(span.unwrap_or(Span::NULL));
-        }
-        bad
+            Encoded::Bytes
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
 use super::builder::{Column, Values};
 use super::{
-    BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoder, Layout, Part, TOO_LARGE, null_rows, part_of, span_from,
+    BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoded, Encoder, Layout, Part, encode_rows, null_rows, part_of,
 };
 use crate::log::{Records, Span};
 
@@ -91,23 +91,14 @@ impl Encoder for KafkaEncoder {
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow> {
-        let mut bad = Vec::new();
-        for row in 0..rows {
-            let is_null = |column: &&ArrayRef| column.is_null(row) || nulls.is_some_and(|nulls| nulls.value(row));
-            let Some(column) = columns.first().filter(|column| !is_null(column)) else {
-                spans.push(Span::NULL);
-                continue;
-            };
-            let start = data.len();
-            let written = put(column, row, data).then(|| span_from(start, data.len())).flatten();
-            if written.is_none() {
-                data.truncate(start);
-                let name = self.column.as_deref().unwrap_or_default();
-                bad.push(BadRow { row, reason: format!("column `{name}`: {TOO_LARGE}, or not of its type") });
+        encode_rows(rows, nulls, data, spans, |row, data| {
+            let Some(column) = columns.first().filter(|column| !column.is_null(row)) else { return Encoded::Null };
+            if put(column, row, data) {
+                return Encoded::Bytes;
             }
-            spans.push(written.unwrap_or(Span::NULL));
-        }
-        bad
+            let name = self.column.as_deref().unwrap_or_default();
+            Encoded::Failed(format!("column `{name}`: its type is none of the format's"))
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::log::{Records, Span};
 use crate::types::SqlType;
 
-pub use check::{check, check_wrapping, delimiter_from_name};
+pub use check::check;
 
 /// A format of keys or values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -176,13 +176,46 @@ fn null_rows(listed: &[usize], rows: usize) -> Option<BooleanBuffer> {
     Some(BooleanBuffer::collect_bool(rows, |row| listed.next_if_eq(&row).is_some()))
 }
 
+/// What an encoder made of a row.
+enum Encoded {
+    Bytes,
+    Null,
+    /// It can't be encoded; why.
+    Failed(String),
+}
+
+/// Appends rows one after another, for [`Encoder::encode`]: `write` appends a row that is not set in `nulls`.
+#[inline]
+fn encode_rows(
+    rows: usize,
+    nulls: Option<&BooleanBuffer>,
+    data: &mut Vec<u8>,
+    spans: &mut Vec<Span>,
+    mut write: impl FnMut(usize, &mut Vec<u8>) -> Encoded,
+) -> Vec<BadRow> {
+    let mut bad = Vec::new();
+    for row in 0..rows {
+        let start = data.len();
+        let is_null = nulls.is_some_and(|nulls| nulls.value(row));
+        let encoded = if is_null { Encoded::Null } else { write(row, data) };
+        let span = match encoded {
+            Encoded::Bytes => span_from(start, data.len()).ok_or_else(|| "the batch is larger than 4 GiB".to_string()),
+            Encoded::Null => Ok(Span::NULL),
+            Encoded::Failed(reason) => Err(reason),
+        };
+        spans.push(span.unwrap_or_else(|reason| {
+            data.truncate(start);
+            bad.push(BadRow { row, reason });
+            Span::NULL
+        }));
+    }
+    bad
+}
+
 /// Where bytes that were appended from `start` on lie. `None`: beyond the 32 bits that a span has.
 fn span_from(start: usize, end: usize) -> Option<Span> {
     Some(Span { start: u32::try_from(start).ok()?, len: i32::try_from(end - start).ok()? })
 }
-
-/// What an encoder says when [`span_from`] has no place for a row.
-const TOO_LARGE: &str = "the batch is larger than 4 GiB";
 
 /// A text from a record for a message: quoted, cut to a readable length.
 fn shown(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{Source, SourceWindow};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::{AggregateCall, BuildAccumulator};
 use crate::expr::{TableCall, Typed};
 use crate::format::Layout;
 use crate::types::SqlType;
@@ -113,7 +113,7 @@ pub struct Aggregate {
 pub struct AggregateStep {
     pub call: AggregateCall,
     /// Builds the accumulator.
-    pub build: fn(&AggregateCall) -> crate::error::Result<Box<dyn crate::dataflow::accumulator::Accumulator>>,
+    pub build: BuildAccumulator,
     /// Columns of the input.
     pub args: Vec<usize>,
     pub returns: SqlType,

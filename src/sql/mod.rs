@@ -12,12 +12,15 @@ mod parser;
 mod split;
 mod variables;
 
-use ast::{Expr, Location, ParsedStatement, Type};
+#[cfg(test)]
+use ast::Expr;
+use ast::{Location, ParsedStatement, Type};
 
 pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
-pub use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
-pub use split::{Split, directives, split};
+#[cfg(test)]
+use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
+pub use split::{directives, split};
 pub use variables::substitute;
 
 use crate::error::Result;
@@ -42,6 +45,7 @@ pub fn parse_statement(text: &str, at: Location) -> Result<ParsedStatement> {
 }
 
 /// The whole text as one expression.
+#[cfg(test)]
 pub fn parse_expression(text: &str) -> Result<Expr> {
     parser::parse_expression(text)
 }

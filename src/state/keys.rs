@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -72,11 +72,6 @@ impl Keys {
         Keys { types, store, refs: Vec::new(), free: Vec::new(), loose: Vec::new() }
     }
 
-    /// Types of the key's columns.
-    pub fn types(&self) -> &[SqlType] {
-        &self.types
-    }
-
     /// One more than the highest number given out.
     pub fn capacity(&self) -> usize {
         self.refs.len()
@@ -115,29 +110,6 @@ impl Keys {
             }
             // As many columns as types is the callers' contract; one integer column is always one column.
             (Store::Ints(_), _) => ids.extend(rows.iter().map(|_| 0)),
-        }
-    }
-
-    /// The number of one row's key, if it is known. A key with a NULL never is.
-    pub fn find(&self, columns: &[ArrayRef], row: usize) -> Option<u32> {
-        if columns.len() != self.types.len() || columns.iter().any(|column| column.is_null(row)) {
-            return None;
-        }
-        let mut scratch = Vec::new();
-        match (&self.store, columns) {
-            (Store::Ints(ints), [column]) => {
-                let wide = column.as_primitive_opt::<Int64Type>().map(|column| column.value(row));
-                let narrow = || column.as_primitive_opt::<Int32Type>().map(|column| i64::from(column.value(row)));
-                ints.find(wide.or_else(narrow)?)
-            }
-            (Store::Bytes(bytes), [column]) if column.as_string_opt::<i32>().is_some() => {
-                bytes.find(column.as_string::<i32>().value(row).as_bytes())
-            }
-            (Store::Bytes(bytes), columns) => {
-                columns.iter().for_each(|column| write_cell(column, row, &mut scratch));
-                bytes.find(&scratch)
-            }
-            (Store::Ints(_), _) => None,
         }
     }
 
@@ -325,10 +297,6 @@ impl Bytes {
             Some(id) => id,
             None => self.insert(hash, key, names),
         }
-    }
-
-    fn find(&self, key: &[u8]) -> Option<u32> {
-        self.find_hashed(self.hasher.hash_one(key), key)
     }
 
     #[inline]

@@ -47,10 +47,6 @@ impl Default for RowStore {
 const GARBAGE_BYTES_MIN: usize = 1 << 20;
 
 impl RowStore {
-    pub fn len(&self) -> usize {
-        self.index.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
@@ -178,7 +174,7 @@ mod tests {
             let expected = model.get(&key).map(|(value, time)| (value.as_slice(), *time));
             assert_eq!(store.get(&key), expected);
         }
-        assert_eq!(store.len(), model.len());
+        assert_eq!(store.index.len(), model.len());
         let rows: HashMap<Vec<u8>, (Vec<u8>, i64)> =
             store.iter().map(|(key, value, time)| (key.to_vec(), (value.to_vec(), time))).collect();
         assert_eq!(rows, model);

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use parking_lot::Mutex;
-
 use super::json::Json;
 use super::subject::{KeyWindow, SourceSummary, Subject, TopicLayout};
 use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
 use crate::error::{Error, Result};
 use crate::format::{Format, Layout};
-use crate::log::*;
+use crate::log::embedded::EmbeddedLog;
+use crate::log::{Log, Records, TopicPartition, TopicSpec, for_each_fetch};
 use crate::sql;
 use crate::sql::ast::{
     ColumnRole, ExprKind, Ident, Literal, ParsedStatement, Properties, Query, SourceKind, Statement, Type,
@@ -22,13 +21,12 @@ use crate::types::{SqlType, Value};
 pub fn new_fake(properties: &BTreeMap<String, String>) -> Result<Box<dyn Subject>> {
     match properties.get("broken") {
         Some(_) => Err(Error::statement("broken is no property")),
-        None => Ok(Box::new(Fake::default())),
+        None => Ok(Box::new(Fake::new())),
     }
 }
 
-#[derive(Default)]
 struct Fake {
-    log: Arc<MemoryLog>,
+    log: Arc<EmbeddedLog>,
     sources: Vec<(SourceSummary, TopicLayout)>,
     /// (from, to, how many of each partition were copied)
     copies: Vec<(String, String, BTreeMap<u32, i64>)>,
@@ -51,6 +49,10 @@ fn sql_type(ty: &Type) -> SqlType {
 }
 
 impl Fake {
+    fn new() -> Self {
+        Fake { log: Arc::new(EmbeddedLog::in_memory()), sources: Vec::new(), copies: Vec::new() }
+    }
+
     fn find(&self, name: &Ident) -> Result<(SourceSummary, TopicLayout)> {
         let found = self.sources.iter().find(|(source, _)| source.name == name.text).cloned();
         found.ok_or_else(|| Error::statement(format!("{} does not exist", name.text)))
@@ -117,20 +119,26 @@ impl Fake {
         columns.extend(layout.value.columns.clone());
         let (sender, events) = sync_channel(4);
         let mut rows = Vec::new();
-        for records in self.log.topics.lock().get(&source.topic).into_iter().flatten() {
-            for row in 0..records.len() {
-                let mut values = vec![Value::String(String::from_utf8_lossy(records.key(row).unwrap_or(b"")).into())];
-                let json = Json::parse(std::str::from_utf8(records.value(row).unwrap_or(b"null")).unwrap()).unwrap();
-                if json == Json::string("poison") {
-                    sender.send(RowEvent::Failed(Error::statement("the query fails"))).unwrap();
+        for partition in 0..self.log.partitions(&source.topic).unwrap_or(0) {
+            let place = TopicPartition { topic: source.topic.clone(), partition };
+            for_each_fetch(&*self.log, &place, None, None, &mut |records| {
+                for row in 0..records.len() {
+                    let key = Value::String(String::from_utf8_lossy(records.key(row).unwrap_or(b"")).into());
+                    let json =
+                        Json::parse(std::str::from_utf8(records.value(row).unwrap_or(b"null")).unwrap()).unwrap();
+                    if json == Json::string("poison") {
+                        sender.send(RowEvent::Failed(Error::statement("the query fails"))).unwrap();
+                    }
+                    let field = |(name, _): &(String, SqlType)| match json.get(name) {
+                        Some(Json::Number(text)) => Value::Bigint(text.parse().unwrap()),
+                        Some(Json::String(text)) => Value::String(text.clone()),
+                        _ => Value::Null,
+                    };
+                    let values = std::iter::once(key).chain(layout.value.columns.iter().map(field)).collect();
+                    rows.push(Row { values, tombstone: json.is_null() });
                 }
-                values.extend(layout.value.columns.iter().map(|(name, _)| match json.get(name) {
-                    Some(Json::Number(text)) => Value::Bigint(text.parse().unwrap()),
-                    Some(Json::String(text)) => Value::String(text.clone()),
-                    _ => Value::Null,
-                }));
-                rows.push(Row { values, tombstone: json.is_null() });
-            }
+                Ok(())
+            })?;
         }
         sender.send(RowEvent::Rows(rows)).unwrap();
         sender.send(RowEvent::End("Query Completed".into())).unwrap();
@@ -178,7 +186,7 @@ impl Subject for Fake {
             for partition in 0..self.log.partitions(from).unwrap_or(0) {
                 let mut records = Records::default();
                 let position = copied.entry(partition).or_default();
-                self.log.fetch(&TopicPartition { topic: from.clone(), partition }, *position, 0, &mut records)?;
+                self.log.fetch(&TopicPartition { topic: from.clone(), partition }, *position, 1 << 20, &mut records)?;
                 *position = records.next_offset;
                 if (0..records.len()).any(|row| records.value(row) == Some(b"\"poison\"")) {
                     return Err(Error::world("the query stopped"));
@@ -195,94 +203,5 @@ impl Subject for Fake {
 
     fn layouts(&self, topic: &str) -> Option<TopicLayout> {
         self.sources.iter().find(|(source, _)| source.topic == topic).map(|(_, layout)| layout.clone())
-    }
-}
-
-/// Topics in memory: appended records by partition.
-#[derive(Default)]
-struct MemoryLog {
-    topics: Mutex<BTreeMap<String, Vec<Records>>>,
-}
-
-impl Log for MemoryLog {
-    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
-        let mut topics = self.topics.lock();
-        if topics.contains_key(&spec.name) {
-            return Err(LogError::TopicExists(spec.name.clone()));
-        }
-        topics.insert(spec.name.clone(), vec![Records::default(); spec.partitions as usize]);
-        Ok(())
-    }
-
-    fn topics(&self) -> Vec<String> {
-        self.topics.lock().keys().cloned().collect()
-    }
-
-    fn partitions(&self, topic: &str) -> Option<u32> {
-        self.topics.lock().get(topic).map(|partitions| partitions.len() as u32)
-    }
-
-    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        Ok((0, self.topics.lock()[&partition.topic][partition.partition as usize].len() as i64))
-    }
-
-    fn fetch(&self, partition: &TopicPartition, from: i64, _: usize, into: &mut Records) -> Result<(), LogError> {
-        *into = self.topics.lock()[&partition.topic][partition.partition as usize].clone();
-        into.next_offset = into.len() as i64;
-        into.meta.drain(..from as usize);
-        Ok(())
-    }
-
-    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
-        let mut topics = self.topics.lock();
-        let unknown = || LogError::UnknownTopic(partition.topic.clone());
-        let stored = &mut topics.get_mut(&partition.topic).ok_or_else(unknown)?[partition.partition as usize];
-        let first = stored.len() as i64;
-        for row in 0..records.len() {
-            let headers = records.headers(row);
-            let timestamp = records.meta[row].timestamp;
-            stored.push_with_headers(records.key(row), records.value(row), timestamp, &headers);
-            let offset = stored.len() as i64 - 1;
-            stored.meta.last_mut().unwrap().offset = offset;
-        }
-        Ok(first)
-    }
-
-    fn alter_topic(&self, _: &str, _: Option<u32>, _: &[(String, Option<String>)]) -> Result<(), LogError> {
-        unreachable!()
-    }
-    fn empty_topic(&self, _: &str) -> Result<(), LogError> {
-        unreachable!()
-    }
-    fn delete_records(&self, _: &TopicPartition, _: i64) -> Result<(), LogError> {
-        unreachable!()
-    }
-    fn delete_topic(&self, _: &str) -> Result<(), LogError> {
-        unreachable!()
-    }
-    fn describe_topic(&self, _: &str) -> Result<TopicDescription, LogError> {
-        unreachable!()
-    }
-    fn offset_for_time(&self, _: &TopicPartition, _: i64) -> Result<i64, LogError> {
-        unreachable!()
-    }
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
-        unreachable!()
-    }
-    fn positions(&self, _: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        unreachable!()
-    }
-    fn groups(&self) -> Vec<String> {
-        unreachable!()
-    }
-    fn delete_group(&self, _: &str) -> Result<(), LogError> {
-        unreachable!()
-    }
-    fn watch(&self, _: &[String], _: &Arc<Signal>) {}
-    fn durability(&self) -> Durability {
-        Durability::Process
-    }
-    fn sync(&self) -> Result<(), LogError> {
-        Ok(())
     }
 }

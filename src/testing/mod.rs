@@ -28,5 +28,4 @@ mod fake;
 mod tests;
 
 pub use engine_subject::EngineSubject;
-pub use subject::{KeyWindow, NewSubject, SourceSummary, Subject, TopicLayout};
-pub use suite::{Summary, Tally, run};
+pub use suite::{Summary, run};

@@ -9,7 +9,8 @@ use super::schema::same_schema;
 use super::subject::{SourceSummary, TopicLayout};
 use super::verdict::Miss;
 use crate::format::Layout;
-use crate::sql::ast::{ColumnDef, ColumnRole, Expr, ExprKind, Ident, Literal, Properties, SourceKind, Type, UnaryOp};
+use crate::sql::ast::{ColumnDef, ColumnRole, Expr, ExprKind, Ident, Literal, Properties, SourceKind, UnaryOp};
+use crate::sql::format;
 use crate::types::SqlType;
 
 /// A record as a row: name, type and value of each column.
@@ -269,27 +270,5 @@ fn column_text(column: &ColumnDef) -> String {
         ColumnRole::Headers => " HEADERS".to_owned(),
         ColumnRole::Header(name) => format!(" HEADER('{name}')"),
     };
-    format!("`{}` {}{role}", column.name.text, type_text(&column.ty))
-}
-
-fn type_text(ty: &Type) -> String {
-    match ty {
-        Type::Boolean => "BOOLEAN".to_owned(),
-        Type::Int => "INTEGER".to_owned(),
-        Type::Bigint => "BIGINT".to_owned(),
-        Type::Double => "DOUBLE".to_owned(),
-        Type::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
-        Type::String => "STRING".to_owned(),
-        Type::Bytes => "BYTES".to_owned(),
-        Type::Time => "TIME".to_owned(),
-        Type::Date => "DATE".to_owned(),
-        Type::Timestamp => "TIMESTAMP".to_owned(),
-        Type::Array(item) => format!("ARRAY<{}>", type_text(item)),
-        Type::Map(key, value) => format!("MAP<{}, {}>", type_text(key), type_text(value)),
-        Type::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|(name, ty)| format!("`{}` {}", name.text, type_text(ty))).collect();
-            format!("STRUCT<{}>", fields.join(", "))
-        }
-        Type::Custom(name) => name.text.clone(),
-    }
+    format!("`{}` {}{role}", column.name.text, format::ty(&column.ty))
 }

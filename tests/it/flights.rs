@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use crate::batch::{Flights, Table};
 use crate::folder::{Folder, Input, package};
+use crate::outside;
 use crate::records::{self, assert_same, in_order_of, last_of_each_key};
-
-/// Names the file of the whole year.
-const YEAR_VARIABLE: &str = "MILLPOND_FLIGHTS";
 
 fn check(file: PathBuf) -> usize {
     let flights = Flights::read(&file);
@@ -39,15 +37,7 @@ fn the_shipped_part_equals_a_batch_computation() {
 
 #[test]
 fn the_whole_year_equals_a_batch_computation() {
-    let asked = std::env::var_os(YEAR_VARIABLE).map(PathBuf::from);
-    let beside = package().join("../shared/data/nycflights13/flights.csv.gz");
-    match asked.or_else(|| beside.exists().then_some(beside)) {
-        Some(file) => assert_eq!(check(file), 336_776),
-        // Past the capture of the test's output: what isn't tested is said aloud.
-        None => {
-            use std::io::Write;
-            let text = format!("SKIPPED: the flights of the whole year. {YEAR_VARIABLE} names their file.");
-            writeln!(std::io::stderr(), "{text}").unwrap();
-        }
+    if let Some(file) = outside::path("MILLPOND_FLIGHTS") {
+        assert_eq!(check(file), 336_776);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millpond::catalog::{Source, SourceWindow};
+use millpond::internals::{Source, SourceWindow};
 use millpond::log::{Records, TopicPartition};
 use millpond::{Engine, Face};
 use serde_json::Value;

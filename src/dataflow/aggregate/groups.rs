@@ -2,11 +2,11 @@
 
 use arrow::array::ArrayRef;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::dataflow::aggregate::changelog::RecordKey;
 use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context};
 use crate::expr::EvalErrors;
+use crate::expr::accumulator::Accumulator;
 use crate::state::Keys;
 
 /// No index.

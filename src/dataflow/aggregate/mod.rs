@@ -23,9 +23,9 @@ mod changelog;
 mod changes;
 mod groups;
 mod held;
-mod read;
 mod session;
 mod session_rows;
+#[allow(dead_code, reason = "nothing takes snapshots yet")]
 mod snapshot;
 mod table_rows;
 mod time;
@@ -37,10 +37,10 @@ mod tests;
 use arrow::array::Array;
 use arrow::buffer::NullBuffer;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context, Operator};
 use crate::error::{Error, Result};
+use crate::expr::accumulator::Accumulator;
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
 use crate::state::Keys;
@@ -142,6 +142,12 @@ impl Aggregate {
             recovery: Recovery::Done,
             scratch: Scratch::default(),
         })
+    }
+
+    /// How many groups (and windows) there are.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.groups.live
     }
 
     /// The greatest row time seen; `i64::MIN` before the first row.

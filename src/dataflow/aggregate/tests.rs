@@ -10,8 +10,8 @@ use arrow::util::display::array_value_to_string;
 use super::*;
 use crate::dataflow::OldRows;
 use crate::dataflow::Origin;
-use crate::dataflow::accumulators;
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
+use crate::expr::accumulators;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
@@ -507,35 +507,6 @@ fn table_batch(keys: KeyShape, changes: &[Change]) -> Batch {
         present: BooleanBuffer::collect_bool(changes.len(), |row| changes[row].1.is_some()),
     });
     batch
-}
-
-/// What a pull query sees is what was emitted last.
-#[test]
-fn rows_can_be_read() {
-    for (seed, kind) in [None, Some(WindowKind::Tumbling { size_ms: 10 }), Some(WindowKind::Session { gap_ms: 3 })]
-        .into_iter()
-        .cycle()
-        .take(60)
-        .enumerate()
-    {
-        let mut random = fastrand::Rng::with_seed(seed as u64);
-        let window = kind.map(|kind| Window { kind, grace_ms: 5, retention_ms: 1_000_000 });
-        for keys in [KeyShape::Text, KeyShape::Number, KeyShape::Both] {
-            let mut operator = Aggregate::new(spec(keys, window, false, false)).unwrap();
-            let (mut context, mut out, mut downstream) = (Context::default(), Vec::new(), BTreeMap::new());
-            operator.push(batch(keys, &random_rows(&mut random, 8)), &mut out, &mut context).unwrap();
-            read(&mut out, &mut downstream);
-            let mut all = BTreeMap::new();
-            read(&mut operator.rows().unwrap(), &mut all);
-            assert_eq!(all, downstream);
-            let mut some = BTreeMap::new();
-            let wanted = key_columns(keys, &[Some(2), None, Some(99)]);
-            read(&mut operator.rows_of_keys(&wanted).unwrap(), &mut some);
-            let of_key = |group: &String| group.split('@').next() == Some(key_text(keys, 2).as_str());
-            downstream.retain(|group, _| of_key(group));
-            assert_eq!(some, downstream);
-        }
-    }
 }
 
 /// The order of a session's tombstones and rows, written out.

@@ -284,14 +284,6 @@ impl TimeWindows {
         slot
     }
 
-    /// The slots of a key in all windows, by window start.
-    pub(super) fn of_key(&self, key: u32) -> Vec<u32> {
-        if self.shape.is_none() {
-            return self.find_slot(key, 0).into_iter().collect();
-        }
-        self.windows.keys().filter_map(|&start| self.find_slot(key, start)).collect()
-    }
-
     /// The slot of a group, if it is there.
     pub(super) fn find_slot(&self, key: u32, start: i64) -> Option<u32> {
         if self.shape.is_none() {

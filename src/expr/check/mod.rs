@@ -5,7 +5,6 @@ mod compare;
 mod make;
 mod text;
 
-pub use self::text::text as text_of;
 use crate::error::{Error, Result};
 use crate::expr::Scope;
 use crate::expr::decimal::{self, Shape};

@@ -1,6 +1,7 @@
 //! Expressions as messages show them: fully bracketed, as the original language prints them.
 
-use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Type, UnaryOp};
+use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, UnaryOp};
+use crate::sql::format;
 
 /// The expression on one line.
 pub fn text(expr: &Expr) -> String {
@@ -35,7 +36,7 @@ pub fn text(expr: &Expr) -> String {
             format!("({} {}LIKE {}{escape})", text(operand), not(*negated), text(pattern))
         }
         ExprKind::Case { operand, branches, otherwise } => case(operand.as_deref(), branches, otherwise.as_deref()),
-        ExprKind::Cast { operand, ty } => format!("CAST({} AS {})", text(operand), type_text(ty)),
+        ExprKind::Cast { operand, ty } => format!("CAST({} AS {})", text(operand), format::ty(ty)),
         ExprKind::Subscript { base, index } => format!("{}[{}]", text(base), text(index)),
         ExprKind::Field { base, field } => format!("{}->{}", text(base), ident(field)),
         ExprKind::Array(items) => format!("ARRAY[{}]", join(items)),
@@ -101,27 +102,5 @@ fn symbol(op: BinaryOp) -> &'static str {
         BinaryOp::Multiply => "*",
         BinaryOp::Divide => "/",
         BinaryOp::Modulo => "%",
-    }
-}
-
-fn type_text(ty: &Type) -> String {
-    match ty {
-        Type::Boolean => "BOOLEAN".into(),
-        Type::Int => "INTEGER".into(),
-        Type::Bigint => "BIGINT".into(),
-        Type::Double => "DOUBLE".into(),
-        Type::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
-        Type::String => "STRING".into(),
-        Type::Bytes => "BYTES".into(),
-        Type::Time => "TIME".into(),
-        Type::Date => "DATE".into(),
-        Type::Timestamp => "TIMESTAMP".into(),
-        Type::Array(item) => format!("ARRAY<{}>", type_text(item)),
-        Type::Map(key, value) => format!("MAP<{}, {}>", type_text(key), type_text(value)),
-        Type::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|(name, ty)| format!("{} {}", ident(name), type_text(ty))).collect();
-            format!("STRUCT<{}>", fields.join(", "))
-        }
-        Type::Custom(name) => ident(name),
     }
 }

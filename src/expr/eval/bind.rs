@@ -50,7 +50,6 @@ pub(in crate::expr) struct CallPlan {
     pub call: ScalarFn,
     pub args: Vec<Plan>,
     pub arg_types: Vec<SqlType>,
-    pub constants: Vec<Option<Value>>,
     pub lambdas: Vec<LambdaPlan>,
 }
 
@@ -193,7 +192,6 @@ fn call_plan(call: &crate::expr::typed::Call) -> Result<CallPlan> {
     Ok(CallPlan {
         call: scalar_fn(call.overload)?,
         arg_types: args.iter().map(|arg| arg.ty.clone()).collect(),
-        constants: args.iter().map(Plan::constant).collect(),
         args,
         lambdas,
     })

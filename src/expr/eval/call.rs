@@ -18,7 +18,6 @@ pub(super) fn run(plan: &CallPlan, returns: &SqlType, rows: Rows<'_>, errors: &m
     let array = (plan.call)(&mut ScalarCall {
         args: &args,
         arg_types: &plan.arg_types,
-        constants: &plan.constants,
         lambdas: &lambdas,
         rows: rows.count,
         returns,
@@ -56,9 +55,5 @@ impl LambdaBody for BoundLambda<'_> {
         let inner = Rows { columns: &columns, params: &all, count: rows, origin: Some(outer) };
         let column = self.plan.body.run(inner, errors);
         if column.is_scalar { repeat(&column.array, rows) } else { column.array }
-    }
-
-    fn returns(&self) -> &SqlType {
-        &self.plan.body.ty
     }
 }

@@ -1,6 +1,7 @@
-//! Table entries of the aggregates. Their work is done in `dataflow::accumulators`.
+//! Table entries of the aggregates. Their work is done in `expr::accumulators`.
 
-use crate::dataflow::accumulators as made;
+use crate::expr::accumulator::BuildAccumulator;
+use crate::expr::accumulators as made;
 use crate::expr::functions::{Function, FunctionKind, Implementation, Overload, Param, ParamType, Returns};
 use crate::types::SqlType;
 
@@ -14,10 +15,6 @@ pub fn constant_arguments(name: &str, args: usize) -> usize {
         _ => 0,
     }
 }
-
-type Make = fn(
-    &crate::expr::functions::AggregateCall,
-) -> crate::error::Result<Box<dyn crate::dataflow::accumulator::Accumulator>>;
 
 pub(super) fn entries() -> Vec<Function> {
     let mut all = counts_and_sums();
@@ -36,7 +33,7 @@ fn param(name: &'static str, ty: ParamType, description: &'static str) -> Param 
     Param { name, ty, description }
 }
 
-fn overload(params: Vec<Param>, returns: Returns, make: Make) -> Overload {
+fn overload(params: Vec<Param>, returns: Returns, make: BuildAccumulator) -> Overload {
     Overload { params, variadic: None, returns, call: Implementation::Aggregate(make) }
 }
 
@@ -45,17 +42,17 @@ fn is(ty: &SqlType) -> ParamType {
 }
 
 /// One overload a type, which gives that type.
-fn same(types: &[SqlType], make: Make) -> Vec<Overload> {
+fn same(types: &[SqlType], make: BuildAccumulator) -> Vec<Overload> {
     types.iter().map(|ty| overload(vec![param("val", is(ty), "the value")], Returns::Is(is(ty)), make)).collect()
 }
 
 /// One overload a type, which gives `returns`.
-fn giving(types: &[SqlType], returns: &SqlType, make: Make) -> Vec<Overload> {
+fn giving(types: &[SqlType], returns: &SqlType, make: BuildAccumulator) -> Vec<Overload> {
     types.iter().map(|ty| overload(vec![param("val", is(ty), "the value")], Returns::Is(is(returns)), make)).collect()
 }
 
 /// Any DECIMAL, which gives the same one.
-fn decimal(make: Make) -> Overload {
+fn decimal(make: BuildAccumulator) -> Overload {
     overload(vec![param("val", ParamType::Decimal, "the value")], Returns::Computed(first), make)
 }
 
@@ -101,7 +98,7 @@ fn extremes() -> Vec<Function> {
         SqlType::Time,
         SqlType::Timestamp,
     ];
-    let with_decimal = |make: Make| {
+    let with_decimal = |make: BuildAccumulator| {
         let mut overloads = same(&ordered, make);
         overloads.push(decimal(make));
         overloads
@@ -166,7 +163,7 @@ fn collections() -> Vec<Function> {
 }
 
 fn by_offset() -> Vec<Function> {
-    let overloads = |make: Make| {
+    let overloads = |make: BuildAccumulator| {
         let value = || param("val", ParamType::Generic("T"), "the value");
         let n = || param("n", is(&SqlType::Int), "how many values to keep, a constant");
         let ignore = || param("ignoreNulls", is(&SqlType::Boolean), "whether NULLs are left out, a constant (true)");

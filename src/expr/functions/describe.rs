@@ -28,7 +28,6 @@ pub fn type_text(ty: &ParamType) -> String {
         ParamType::Generic(name) => (*name).into(),
         ParamType::Array(item) => format!("ARRAY<{}>", type_text(item)),
         ParamType::Map(value) => format!("MAP<STRING, {}>", type_text(value)),
-        ParamType::AnyStruct => "STRUCT".into(),
         ParamType::Any => "ANY".into(),
         ParamType::Lambda(params, body) => {
             let params: Vec<_> = params.iter().map(type_text).collect();

@@ -37,15 +37,14 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
-pub use self::describe::{describe, rows, type_text};
+pub use self::describe::{describe, rows};
 pub use self::registry::{FunctionTable, table};
+pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;
-pub use self::resolve::{ArgType, Resolved};
 
-use crate::dataflow::accumulator::Accumulator;
-use crate::error::Result;
 use crate::expr::EvalErrors;
-use crate::types::{SqlType, Value};
+use crate::expr::accumulator::BuildAccumulator;
+use crate::types::SqlType;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FunctionKind {
@@ -93,7 +92,6 @@ pub enum ParamType {
     Array(Box<ParamType>),
     /// MAP<STRING, _>
     Map(Box<ParamType>),
-    AnyStruct,
     Any,
     /// A lambda of parameters of these types that gives that type.
     Lambda(Vec<ParamType>, Box<ParamType>),
@@ -111,7 +109,7 @@ pub enum Returns {
 pub enum Implementation {
     Scalar(ScalarFn),
     /// Called with the arguments' types (those that are rows' values first, then the constants in `init`).
-    Aggregate(fn(&AggregateCall) -> Result<Box<dyn Accumulator>>),
+    Aggregate(BuildAccumulator),
     Table(TableFn),
 }
 
@@ -122,8 +120,6 @@ pub struct ScalarCall<'a> {
     /// One array per argument, `rows` long. Lambda arguments are not among them.
     pub args: &'a [ArrayRef],
     pub arg_types: &'a [SqlType],
-    /// The arguments that are constants, known before the first row (a regular expression is compiled once).
-    pub constants: &'a [Option<Value>],
     pub lambdas: &'a [&'a dyn LambdaBody],
     pub rows: usize,
     pub returns: &'a SqlType,
@@ -135,7 +131,6 @@ pub struct ScalarCall<'a> {
 pub trait LambdaBody {
     /// `params`: one array per parameter, of `rows` entries; `outer`: for each entry the outer row it belongs to.
     fn evaluate(&self, params: &[ArrayRef], outer: &[u32], rows: usize, errors: &mut EvalErrors) -> ArrayRef;
-    fn returns(&self) -> &SqlType;
 }
 
 /// A table function over a batch: for each row any number of values.
@@ -145,18 +140,6 @@ pub type TableFn = for<'a, 'b> fn(&'a mut ScalarCall<'b>) -> TableResult;
 pub struct TableResult {
     pub offsets: Vec<u32>,
     pub values: ArrayRef,
-}
-
-/// How an aggregate was called.
-#[derive(Debug, Clone)]
-pub struct AggregateCall {
-    pub name: &'static str,
-    /// Types of the arguments that are columns.
-    pub args: Vec<SqlType>,
-    /// Trailing constant arguments (k of TOPK, n and ignoreNulls of *_BY_OFFSET).
-    pub init: Vec<Value>,
-    /// The most elements of COLLECT_LIST and COLLECT_SET.
-    pub collect_limit: Option<usize>,
 }
 
 /// The entries of all families.

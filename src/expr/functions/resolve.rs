@@ -43,7 +43,7 @@ impl Bindings {
             ParamType::Array(item) => Some(SqlType::Array(Box::new(self.substitute(item)?))),
             ParamType::Map(value) => Some(SqlType::Map(Box::new(self.substitute(value)?))),
             ParamType::Unit => Some(SqlType::String),
-            ParamType::Decimal | ParamType::AnyStruct | ParamType::Any | ParamType::Lambda(..) => None,
+            ParamType::Decimal | ParamType::Any | ParamType::Lambda(..) => None,
         }
     }
 }
@@ -244,7 +244,6 @@ fn null_type(param: &ParamType, bindings: &Bindings) -> SqlType {
         ParamType::Decimal => SqlType::Decimal { precision: 1, scale: 0 },
         ParamType::Array(_) => bindings.substitute(param).unwrap_or(SqlType::Array(Box::new(SqlType::String))),
         ParamType::Map(_) => bindings.substitute(param).unwrap_or(SqlType::Map(Box::new(SqlType::String))),
-        ParamType::AnyStruct => SqlType::Struct(vec![]),
         _ => bindings.substitute(param).unwrap_or(SqlType::String),
     }
 }
@@ -270,7 +269,7 @@ fn unify(param: &ParamType, ty: &SqlType, bindings: &mut Bindings) -> bool {
     match (param, ty) {
         (ParamType::Is(wanted), _) => wanted == ty,
         (ParamType::Decimal, SqlType::Decimal { .. }) => true,
-        (ParamType::Any, _) | (ParamType::AnyStruct, SqlType::Struct(_)) => true,
+        (ParamType::Any, _) => true,
         (ParamType::Array(param), SqlType::Array(item)) => unify(param, item, bindings),
         (ParamType::Map(param), SqlType::Map(value)) => unify(param, value, bindings),
         (ParamType::Generic(name), _) => match bindings.get(name) {

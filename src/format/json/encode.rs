@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::digits::{is_stop, stops};
-use crate::format::{BadRow, Encoder, Layout, TOO_LARGE, span_from};
+use crate::format::{BadRow, Encoded, Encoder, Layout, encode_rows};
 use crate::log::Span;
 use crate::types::{SqlType, decimal, text};
 
@@ -250,30 +250,19 @@ impl Encoder for JsonEncoder {
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow> {
-        let mut bad = Vec::new();
         let Some(cells) = members(columns, &self.members) else {
             spans.resize(spans.len() + rows, Span::NULL);
             let reason = "the columns are not those of the format's layout";
             return (0..rows).map(|row| BadRow { row, reason: reason.to_string() }).collect();
         };
-        for row in 0..rows {
-            let bare = cells.first().filter(|_| self.bare).map(|(_, cells)| cells);
-            if nulls.is_some_and(|nulls| nulls.value(row)) || bare.is_some_and(|cells| cells.is_null(row)) {
-                spans.push(Span::NULL);
-                continue;
-            }
-            let start = data.len();
+        let bare = cells.first().filter(|_| self.bare).map(|(_, cells)| cells);
+        encode_rows(rows, nulls, data, spans, |row, data| {
             match bare {
+                Some(cells) if cells.is_null(row) => return Encoded::Null,
                 Some(cells) => cells.write(row, data, &mut self.scratch),
                 None => write_object(&cells, row, data, &mut self.scratch),
             }
-            let span = span_from(start, data.len());
-            if span.is_none() {
-                data.truncate(start);
-                bad.push(BadRow { row, reason: TOO_LARGE.to_string() });
-            }
-            spans.push(span.unwrap_or(Span::NULL));
-        }
-        bad
+            Encoded::Bytes
+        })
     }
 }

@@ -24,4 +24,3 @@ mod wire;
 
 pub use attached::{Attached, attach};
 pub use owner::{LocalServer, serve};
-pub use remote_log::RemoteLog;

@@ -6,18 +6,13 @@ mod statement;
 
 use std::time::Duration;
 
-use super::ast::{ColumnDef, ColumnRole, Expr, Literal, Properties, Query, Statement, Type};
+use super::ast::{ColumnDef, ColumnRole, Expr, Literal, Properties, Statement, Type};
 use super::keywords;
 use super::parser::UNITS;
 
 /// A statement on one line, without `;`. A [`Statement::NotSupported`] gives its name only.
 pub fn statement(statement: &Statement) -> String {
     statement::text(statement)
-}
-
-/// A query on one line.
-pub fn query(query: &Query) -> String {
-    query::text(query)
 }
 
 /// An expression with no more parentheses than it needs.

@@ -10,7 +10,9 @@ mod statement;
 mod types;
 mod unexpected;
 
-use super::ast::{Expr, Ident, Literal, Location, Properties, Type};
+#[cfg(test)]
+use super::ast::Expr;
+use super::ast::{Ident, Literal, Location, Properties, Type};
 use super::keywords;
 use super::lexer::{Kind, Token, lex};
 use crate::error::{Error, Result};
@@ -30,6 +32,7 @@ pub const NESTING_MAX: usize = 100;
 pub const TREE_HEIGHT_MAX: usize = 200;
 
 /// The whole text as one expression.
+#[cfg(test)]
 pub(super) fn parse_expression(text: &str) -> Result<Expr> {
     let mut parser = Parser::new(text, Location { line: 1, column: 1 })?;
     let expr = parser.expression()?;

@@ -1,17 +1,13 @@
-//! Every statement of the conformance cases, when they lie beside the checkout or where MILLPOND_CONFORMANCE says.
+//! Every statement of the conformance cases.
 
 use std::path::{Path, PathBuf};
 
 use super::super::*;
+use crate::outside;
 
 /// The statements of all cases, and whether their case must give outputs.
 pub(super) fn statements() -> Option<Vec<(String, bool)>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
-    let folder = std::env::var_os("MILLPOND_CONFORMANCE").map_or(beside, PathBuf::from);
-    if !folder.is_dir() {
-        eprintln!("SKIPPED: there are no conformance cases in {}", folder.display());
-        return None;
-    }
+    let folder = outside::path("MILLPOND_CONFORMANCE")?;
     let mut out = Vec::new();
     for path in ["query", "rest"].iter().flat_map(|part| files(&folder.join(part))) {
         let text = std::fs::read_to_string(&path).unwrap();

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef};
 
 use super::composite::{Composite, Grouped};
 use super::{Made, arg};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{put_bytes, take_array, take_bytes, write_cell};
 use crate::types::SqlType;
 

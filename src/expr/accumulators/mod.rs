@@ -11,7 +11,10 @@ mod composite;
 mod correlation;
 mod count;
 mod count_distinct;
+mod counted;
+mod distinct_cells;
 mod histogram;
+mod list;
 mod min_max;
 mod numeric;
 mod offset;
@@ -23,9 +26,9 @@ mod variance;
 #[cfg(test)]
 mod tests;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::error::{Error, Result};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::Accumulator;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::{SqlType, Value};
 
 pub(crate) use attr::attr;

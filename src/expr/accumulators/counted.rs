@@ -1,28 +1,12 @@
-//! HISTOGRAM, and values with counts, which ATTR shares.
+//! Values with counts, which HISTOGRAM and ATTR are made of.
 
 use arrow::array::ArrayRef;
 
 use super::cells::Cells;
-use super::collect::DistinctCells;
-use super::composite::{Composite, Grouped};
-use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
-use crate::state::codec::{put_bytes, put_len, take_array, take_bytes, take_len, write_cell};
+use super::composite::Composite;
+use super::distinct_cells::DistinctCells;
+use crate::state::codec::{put_len, take_array, take_len, write_cell};
 use crate::types::SqlType;
-
-/// Distinct values of a group; new ones beyond it are ignored.
-const KEYS_MAX: usize = 1000;
-
-/// HISTOGRAM(x): how often each STRING came. A NULL counts under the key `null`.
-pub(crate) fn histogram(call: &AggregateCall) -> Made {
-    match arg(call, 0)? {
-        SqlType::String => Ok(Box::new(Grouped::new(Histogram {
-            returns: SqlType::Map(Box::new(SqlType::Bigint)),
-            scratch: Vec::new(),
-        }))),
-        other => Err(bad_type(call, other)),
-    }
-}
 
 /// Cells with how often each came.
 #[derive(Debug, Default)]
@@ -33,7 +17,7 @@ pub(super) struct Counted {
 
 impl Counted {
     /// Adds to the count of a value; a count of 0 is forgotten. A new value beyond `max` is ignored.
-    pub(super) fn add(&mut self, cell: &[u8], by: i64, max: usize) {
+    fn add(&mut self, cell: &[u8], by: i64, max: usize) {
         match self.values.find(cell) {
             Some(place) => {
                 self.counts[place] += by;
@@ -50,7 +34,7 @@ impl Counted {
         }
     }
 
-    pub(super) fn merge(from: &Counted, into: &mut Counted, max: usize) {
+    fn merge(from: &Counted, into: &mut Counted, max: usize) {
         let mut all = Counted::default();
         for group in [from, into] {
             for (cell, &count) in group.values.cells.iter().zip(&group.counts) {
@@ -61,7 +45,7 @@ impl Counted {
     }
 
     /// Appends the cells of an ARRAY of the values and an ARRAY of BIGINT.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         self.values.cells.write_array(out);
         out.push(1);
         put_len(out, self.counts.len() as u64);
@@ -71,7 +55,7 @@ impl Counted {
         }
     }
 
-    pub(super) fn take(item: &SqlType, cells: &mut &[u8]) -> Option<Counted> {
+    fn take(item: &SqlType, cells: &mut &[u8]) -> Option<Counted> {
         let values = Cells::take_array(item, cells)?;
         let mut counts = Vec::new();
         if take_array::<1>(cells)? == [1] {
@@ -83,25 +67,31 @@ impl Counted {
         (values.len() == counts.len()).then(|| Counted { values: DistinctCells::from_cells(values), counts })
     }
 
-    pub(super) fn heap(&self) -> usize {
+    fn heap(&self) -> usize {
         self.values.heap() + self.counts.capacity() * 8
     }
 }
 
-struct Histogram {
-    returns: SqlType,
-    scratch: Vec<u8>,
+/// An aggregate that counts each value of its argument, NULL as well.
+pub(super) struct Counting {
+    pub(super) item: SqlType,
+    pub(super) returns: SqlType,
+    /// Distinct values of a group; new ones beyond it are ignored.
+    pub(super) values_max: usize,
+    /// Appends the result's cell.
+    pub(super) result: fn(&Counted, &mut Vec<u8>),
+    pub(super) scratch: Vec<u8>,
 }
 
-impl Histogram {
+impl Counting {
     fn change(&mut self, group: &mut Counted, args: &[ArrayRef], row: usize, by: i64) {
         self.scratch.clear();
         write_cell(&args[0], row, &mut self.scratch);
-        group.add(&self.scratch, by, KEYS_MAX);
+        group.add(&self.scratch, by, self.values_max);
     }
 }
 
-impl Composite for Histogram {
+impl Composite for Counting {
     type Group = Counted;
 
     const CAN_UNDO: bool = true;
@@ -120,25 +110,15 @@ impl Composite for Histogram {
     }
 
     fn merge(&mut self, from: &Counted, into: &mut Counted) {
-        Counted::merge(from, into, KEYS_MAX);
+        Counted::merge(from, into, self.values_max);
     }
 
     fn result(&self, group: &Counted, out: &mut Vec<u8>) {
-        out.push(1);
-        put_len(out, group.counts.len() as u64);
-        for (mut cell, count) in group.values.cells.iter().zip(&group.counts) {
-            let key = match take_array::<1>(&mut cell) {
-                Some([1]) => take_bytes(&mut cell).unwrap_or_default(),
-                _ => b"null",
-            };
-            put_bytes(out, key);
-            out.push(1);
-            out.extend_from_slice(&count.to_le_bytes());
-        }
+        (self.result)(group, out);
     }
 
     fn state_types(&self) -> Vec<SqlType> {
-        vec![SqlType::Array(Box::new(SqlType::String)), SqlType::Array(Box::new(SqlType::Bigint))]
+        vec![SqlType::Array(Box::new(self.item.clone())), SqlType::Array(Box::new(SqlType::Bigint))]
     }
 
     fn save(&self, group: &Counted, out: &mut Vec<u8>) {
@@ -146,7 +126,7 @@ impl Composite for Histogram {
     }
 
     fn load(&mut self, cells: &mut &[u8]) -> Option<Counted> {
-        Counted::take(&SqlType::String, cells)
+        Counted::take(&self.item, cells)
     }
 
     fn heap(&self, group: &Counted) -> usize {

@@ -8,8 +8,8 @@ use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 
 use super::numeric::{Kernel, Numeric};
 use super::{Made, arg, bad_type};
-use crate::dataflow::accumulator::Accumulator;
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::Accumulator;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::SqlType;
 
 /// STDDEV_SAMP(x): the sample variance (as ksqlDB has it, in spite of its name); 0 with less than two rows.

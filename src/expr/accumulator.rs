@@ -2,8 +2,24 @@
 
 use arrow::array::ArrayRef;
 
+use crate::error::Result;
 use crate::expr::EvalErrors;
-use crate::types::SqlType;
+use crate::types::{SqlType, Value};
+
+/// How an aggregate was called.
+#[derive(Debug, Clone)]
+pub struct AggregateCall {
+    pub name: &'static str,
+    /// Types of the arguments that are columns.
+    pub args: Vec<SqlType>,
+    /// Trailing constant arguments (k of TOPK, n and ignoreNulls of *_BY_OFFSET).
+    pub init: Vec<Value>,
+    /// The most elements of COLLECT_LIST and COLLECT_SET.
+    pub collect_limit: Option<usize>,
+}
+
+/// Makes the accumulator of a call, without groups. Errors: constants that the aggregate doesn't take.
+pub type BuildAccumulator = fn(&AggregateCall) -> Result<Box<dyn Accumulator>>;
 
 /// The state of one aggregate call for many groups. Groups are dense numbers from 0, given by the caller.
 ///

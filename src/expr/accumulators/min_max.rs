@@ -13,7 +13,7 @@ use super::cells::compare_cells;
 use super::composite::{Composite, Grouped};
 use super::numeric::{Kernel, Numeric};
 use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{take_cell, write_cell};
 use crate::types::SqlType;
 
@@ -42,7 +42,7 @@ fn extreme(call: &AggregateCall, wins: Ordering) -> Made {
     })
 }
 
-fn numbers<T: ArrowPrimitiveType>(wins: Ordering, ty: SqlType) -> Box<dyn crate::dataflow::accumulator::Accumulator>
+fn numbers<T: ArrowPrimitiveType>(wins: Ordering, ty: SqlType) -> Box<dyn crate::expr::accumulator::Accumulator>
 where
     T::Native: ArrowNativeTypeOp,
 {

@@ -7,7 +7,7 @@ use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 
 use super::numeric::{Kernel, Numeric};
 use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::SqlType;
 
 /// AVG(x) of INT, BIGINT and DOUBLE as DOUBLE; 0 without rows. The sum of integers is kept in 64 bits and wraps.

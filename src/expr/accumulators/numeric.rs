@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::buffer::NullBuffer;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::expr::EvalErrors;
+use crate::expr::accumulator::Accumulator;
 use crate::types::SqlType;
 
 /// What is done with the numbers of a group. A kernel holds no group's state itself.

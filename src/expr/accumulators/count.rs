@@ -6,9 +6,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::Int64Type;
 
 use super::Made;
-use crate::dataflow::accumulator::Accumulator;
 use crate::expr::EvalErrors;
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::Accumulator;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::SqlType;
 
 /// COUNT(x): rows whose x is not NULL; without an argument all rows.

@@ -2,8 +2,8 @@
 
 use arrow::array::ArrayRef;
 
-use crate::dataflow::accumulator::Accumulator;
 use crate::expr::EvalErrors;
+use crate::expr::accumulator::Accumulator;
 use crate::state::codec::{CellColumn, write_cell};
 use crate::types::SqlType;
 

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::composite::{Composite, Grouped};
 use super::{Made, arg, positive};
 use crate::error::{Error, Result};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{put_len, take_array, take_cell, take_len, write_cell};
 use crate::types::{SqlType, Value};
 

@@ -5,7 +5,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
 use super::composite::{Composite, Grouped};
 use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{take_array, take_cell};
 use crate::types::SqlType;
 

@@ -7,7 +7,7 @@ use arrow::datatypes::{ArrowPrimitiveType, Decimal256Type, Float64Type, Int32Typ
 
 use super::numeric::{Kernel, Numeric};
 use super::{Made, arg, bad_type};
-use crate::expr::functions::AggregateCall;
+use crate::expr::accumulator::AggregateCall;
 use crate::types::SqlType;
 
 /// SUM(x) of INT, BIGINT (both wrap), DOUBLE and DECIMAL (a row that would overflow is left out); 0 without rows.

@@ -1,0 +1,138 @@
+//! The last projection: which columns of the SELECT list are the key, and which are values.
+
+use crate::analyze::builder::Builder;
+use crate::analyze::items::Item;
+use crate::analyze::keys::{KeyColumn, substitute_keys};
+use crate::analyze::rewrite;
+use crate::analyze::source::is_pseudo_column;
+use crate::error::{Error, Result};
+use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
+use crate::sql::ast::{self, Expr, ExprKind};
+
+impl Builder<'_> {
+    /// The last projection: for a topic the key columns first, for a reader the list as it was written.
+    pub(super) fn final_projection(&mut self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<()> {
+        let items: Vec<Item> =
+            items.into_iter().map(|item| Item { expr: substitute_keys(&item.expr, keys), ..item }).collect();
+        let (key_items, value_items) =
+            if self.persistent() { self.split_keys(items, keys)? } else { (self.hidden_keys(keys), items) };
+        if self.persistent() && value_items.is_empty() {
+            return Err(Error::statement("The projection contains no value columns."));
+        }
+        if let Some(item) = value_items.iter().find(|item| self.persistent() && is_pseudo_column(&item.name)) {
+            return Err(Error::statement(format!(
+                "Reserved column name in select: `{}`. Please remove or alias the column.",
+                item.name
+            ))
+            .at(item.at));
+        }
+        let mut project = Project { keys: Vec::new(), values: Vec::new(), names: Vec::new(), rekey: Rekey::Keep };
+        let mut columns = Vec::new();
+        for (list, items) in [(&mut project.keys, &key_items), (&mut project.values, &value_items)] {
+            for item in items {
+                let typed = self.check(&item.expr)?;
+                let Some(ty) = typed.ty().cloned() else {
+                    return Err(Error::statement(format!(
+                        "The type of column `{}` is unknown: it is NULL.",
+                        item.name
+                    ))
+                    .hint("CAST(NULL AS type) gives it one")
+                    .at(item.at));
+                };
+                columns.push(SchemaColumn { name: item.name.clone(), ty });
+                project.names.push(item.name.clone());
+                list.push(typed);
+            }
+        }
+        let keys = key_items.len();
+        self.step(Step::Project(project));
+        self.schema = Schema { columns, keys };
+        Ok(())
+    }
+
+    /// For a reader the key goes along unseen: a deleted row is known by it.
+    fn hidden_keys(&self, keys: &[KeyColumn]) -> Vec<Item> {
+        let place = Expr::new(ExprKind::Null, ast::Location::default());
+        keys.iter()
+            .enumerate()
+            .map(|(index, key)| Item {
+                expr: rewrite::column(&key.column, &place),
+                name: format!("KSQL_INTERNAL_KEY_{index}"),
+                aliased: true,
+                at: ast::Location::default(),
+            })
+            .collect()
+    }
+
+    /// The key columns among the items, in the order of the topic's key, and the other items.
+    fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
+        let mut found: Vec<Option<Item>> = vec![None; keys.len()];
+        // New keys keep the order of GROUP BY and PARTITION BY; those of the source stand as the SELECT list has them.
+        let rekeyed = !self.query.group_by.is_empty() || !self.query.partition_by.is_empty();
+        let mut order: Vec<usize> = (0..keys.len()).filter(|_| rekeyed).collect();
+        let mut values = Vec::new();
+        for item in items {
+            let key = match &item.expr.kind {
+                ExprKind::Column { name, .. } => keys.iter().position(|key| key.column == name.text),
+                _ => None,
+            };
+            match key {
+                None => values.push(item),
+                Some(index) => {
+                    let item = if item.aliased || !is_internal(&item.name) {
+                        item
+                    } else {
+                        Item { name: keys[index].default_name.clone(), ..item }
+                    };
+                    if let Some(first) = &found[index] {
+                        return Err(Error::statement(format!(
+                            "The projection contains a key column (`{}`) more than once, aliased as: `{}` and `{}`.",
+                            keys[index].default_name, first.name, item.name
+                        ))
+                        .hint("Each key column must only be in the projection once. If you intended to copy the key into the value, then consider using the AS_VALUE function to indicate which key reference should be copied.")
+                        .at(item.at));
+                    }
+                    found[index] = Some(item);
+                    if !rekeyed {
+                        order.push(index);
+                    }
+                }
+            }
+        }
+        let missing: Vec<&str> = keys
+            .iter()
+            .zip(&found)
+            .filter(|(_, item)| item.is_none())
+            .map(|(key, _)| key.default_name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            return Err(self.missing_keys(&missing, keys));
+        }
+        Ok((order.into_iter().filter_map(|index| found[index].take()).collect(), values))
+    }
+
+    fn missing_keys(&self, missing: &[&str], keys: &[KeyColumn]) -> Error {
+        let kind = if !self.query.group_by.is_empty() {
+            "grouping expression"
+        } else if !self.query.partition_by.is_empty() {
+            "partitioning expression"
+        } else {
+            "key column"
+        };
+        let plural = if missing.len() > 1 { "s" } else { "" };
+        let written: Vec<String> = keys
+            .iter()
+            .filter(|key| missing.contains(&key.default_name.as_str()))
+            .map(|key| crate::sql::format::expression(&key.shown))
+            .collect();
+        Error::statement(format!(
+            "Key missing from projection (ie, SELECT). The query must include the {kind}{plural} {} in its projection (eg, SELECT {}...).",
+            written.join(" and "),
+            written.join(", ")
+        ))
+    }
+}
+
+fn is_internal(name: &str) -> bool {
+    name.starts_with("KSQL_INTERNAL_")
+}
