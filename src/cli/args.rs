@@ -209,7 +209,7 @@ pub struct ProduceOptions {
     pub strict: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ConsumeOptions {
     pub topic: String,
     /// Starts with the first record [default: with the next one that is written]

@@ -97,6 +97,7 @@ impl Log for FakeLog {
         };
         Ok(TopicDescription {
             name: topic.to_owned(),
+            id: None,
             partitions: partitions.iter().map(describe).collect(),
             configs: vec![TopicConfig {
                 name: "max.message.bytes".into(),

@@ -108,8 +108,20 @@ impl Engine {
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
-        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
-        let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        Engine::over_folder(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?, options)
+    }
+
+    /// As [`Engine::open`]; None: another process holds the folder.
+    pub fn try_open(folder: &Path, options: Options) -> Result<Option<Engine>> {
+        match EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone()) {
+            Ok(log) => Engine::over_folder(log, options).map(Some),
+            Err(LogError::Held(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn over_folder(log: EmbeddedLog, options: Options) -> Result<Engine> {
+        let engine = Engine::over(Arc::new(log), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)

@@ -154,6 +154,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
             topic.configs.iter().map(|config| (config.name.clone(), config.value.clone().into())).collect();
         let line = json!({
             "topic": topic.name,
+            "id": topic.id.map(|id| id.to_string()),
             "records": records(&topic),
             "internal": topic.internal,
             "partitions": partitions,
@@ -164,6 +165,9 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
         return Ok(());
     }
     out.line(&format!("Topic {}: {} partitions, {} records", topic.name, topic.partitions.len(), records(&topic)))?;
+    if let Some(id) = topic.id {
+        out.line(&format!("Id {id}"))?;
+    }
     let rows = topic.partitions.iter().enumerate().map(|(i, partition)| {
         let count = partition.next_offset - partition.first_offset;
         vec![

@@ -121,6 +121,7 @@ impl Log for FakeLog {
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         self.with_topic(topic, |spec, partitions| TopicDescription {
             name: topic.into(),
+            id: None,
             partitions: partitions
                 .iter()
                 .map(|partition| PartitionDescription {
