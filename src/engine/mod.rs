@@ -3,6 +3,7 @@
 
 mod assert;
 mod change;
+mod cycle;
 mod face;
 mod insert;
 mod job;
@@ -45,6 +46,8 @@ use crate::state::MemoryBudget;
 pub struct Options {
     /// What all queries together may hold: state, rows for pull queries, records that wait for a commit.
     pub memory_bytes_max: usize,
+    /// A job that is to end gives up when something outside keeps one of its queries from any commit for so long.
+    pub blocked_max: Duration,
     /// How the log keeps its data.
     pub log: EmbeddedOptions,
     /// Whose names its own topics and groups have.
@@ -54,12 +57,20 @@ pub struct Options {
 /// Where the log lies in a data folder.
 const LOG_FOLDER: &str = "log";
 
+/// What mends itself (a disk that is made room on, a topic that is being created) has done so by then.
+const BLOCKED_MAX: Duration = Duration::from_secs(60);
+
 /// Bytes that all queries together may hold, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
 impl Default for Options {
     fn default() -> Self {
-        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default(), service: Service::default() }
+        Options {
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            blocked_max: BLOCKED_MAX,
+            log: EmbeddedOptions::default(),
+            service: Service::default(),
+        }
     }
 }
 
@@ -90,6 +101,7 @@ struct Inner {
     views: RwLock<BTreeMap<String, Arc<View>>>,
     drive: Drive,
     memory: Arc<MemoryBudget>,
+    blocked_max: Duration,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
     /// Queries whose run could not be started, and why.
@@ -153,6 +165,7 @@ impl Engine {
             views: RwLock::default(),
             drive,
             memory: MemoryBudget::new(options.memory_bytes_max),
+            blocked_max: options.blocked_max,
             quarantined: RwLock::default(),
             not_started: RwLock::default(),
             ended: Mutex::default(),

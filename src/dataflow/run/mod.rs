@@ -154,7 +154,14 @@ impl Run {
         Ok(())
     }
 
-    /// Whether all that `stop_at_current_ends` found was read.
+    /// Reads no further than these offsets; of a partition without one, nothing (more).
+    pub fn stop_at(&mut self, ends: &BTreeMap<TopicPartition, i64>) {
+        for reader in self.stages[0].iter_mut().filter_map(|task| task.reader.as_mut()) {
+            reader.end = Some(ends.get(&reader.place).copied().unwrap_or(0));
+        }
+    }
+
+    /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> bool {
         self.stages[0]
             .iter()

@@ -3,6 +3,7 @@
 //! The same code judges a statement when it is given and when the command log is replayed. What can fail comes before
 //! the command is written, and is undone when it does; what comes after it can only warn.
 
+mod outlook;
 mod query;
 mod replay;
 mod run;
