@@ -23,11 +23,21 @@ pub struct Command {
     /// The query it started: the id is part of what was promised, so it is not made anew at replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_id: Option<String>,
+    /// The topic that goes with what it drops. By its id: what is created later under the name is not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletes: Option<DeletedTopic>,
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DeletedTopic {
+    pub name: String,
+    /// As `TopicId` shows itself.
+    pub id: String,
 }
 
 impl Command {
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
-        Command { version: VERSION, statement, properties, query_id }
+        Command { version: VERSION, statement, properties, query_id, deletes: None }
     }
 }
 

@@ -125,6 +125,9 @@ pub enum TopicCommand {
         /// No error when there is no such topic
         #[arg(long)]
         if_exists: bool,
+        /// Also when a stream, a table or a query uses it
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -207,6 +210,9 @@ pub struct ProduceOptions {
     /// Stops at the first bad line
     #[arg(long)]
     pub strict: bool,
+    /// Also into the topic of a table that a query makes; pull queries see such records only after a restart
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -248,6 +248,16 @@ impl Face for FakeFace {
         std::collections::BTreeMap::new()
     }
 
+    /// Topics named `used...` hold a table of a query.
+    fn topic_users(&self, topic: &str) -> Result<crate::engine::TopicUsers> {
+        let mut users = crate::engine::TopicUsers::default();
+        if topic.starts_with("used") {
+            users.names = vec!["table T".into(), "query CTAS_T_1".into()];
+            users.table = Some(("T".into(), "CTAS_T_1".into()));
+        }
+        Ok(users)
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["FLIGHTS".into()]
     }

@@ -28,6 +28,17 @@ pub trait Face: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// How the records of each topic that has a stream or table over it are laid out.
     fn layouts(&self) -> BTreeMap<String, TopicLayout>;
+    /// Who relies on a topic.
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers>;
+}
+
+/// What of the catalog relies on a topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TopicUsers {
+    /// Streams and tables over it, as `stream S`, and the queries that read or write it, as `query CSAS_O_1`.
+    pub names: Vec<String>,
+    /// The table that a query keeps in it: its name and the query's id.
+    pub table: Option<(String, String)>,
 }
 
 /// How the records of a topic are laid out.

@@ -18,6 +18,7 @@ mod statement;
 mod stepped;
 #[cfg(test)]
 mod tests;
+mod users;
 mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout};
+pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout, TopicUsers};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
@@ -259,6 +260,10 @@ impl Face for Engine {
             window: source.window,
         };
         catalog.sources().map(|source| (source.topic.clone(), layout(source))).collect()
+    }
+
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        Ok(users::of(&self.inner.catalog.read(), topic))
     }
 
     fn names(&self) -> Vec<String> {

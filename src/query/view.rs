@@ -1,7 +1,7 @@
 //! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, TopicPartition, for_each_fetch};
+use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::{MemoryBudget, MemoryShare, RowStore};
 use crate::threads::side_by_side;
 
@@ -29,6 +29,19 @@ pub struct View {
     followed: Option<Mutex<Vec<i64>>>,
     /// What its rows hold of the process's memory.
     memory: MemoryShare,
+    /// What the rows were read from.
+    extent: Mutex<Extent>,
+    /// Rung when the topic gets records or is changed.
+    changed: Arc<Signal>,
+    watched: Once,
+}
+
+/// What of a topic is there: another topic under the name, or records removed from its front, and rows have to go.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extent {
+    topic: Option<TopicId>,
+    /// First offset of each partition.
+    firsts: Vec<i64>,
 }
 
 /// The rows of one partition. Rows of one window stand together, under its start, so that it is dropped whole; a table
@@ -61,6 +74,9 @@ impl View {
             loaded_now: Condvar::new(),
             followed: None,
             memory,
+            extent: Mutex::default(),
+            changed: Arc::default(),
+            watched: Once::new(),
         }
     }
 
@@ -78,6 +94,9 @@ impl View {
     /// Takes in what the table's topic has, once. Partitions side by side. After each fetch `go_on` says whether to.
     pub(crate) fn load(&self, log: &dyn Log, go_on: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
         *self.loaded.lock() = false;
+        self.watched.call_once(|| log.watch(std::slice::from_ref(&self.source.topic), &self.changed));
+        let mut extent = self.extent.lock();
+        *extent = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
         partitions.iter_mut().for_each(|rows| *rows = Rows::default());
         self.memory.set(0)?;
@@ -85,6 +104,7 @@ impl View {
             self.read(log, partition, None, rows, go_on).map(|_| ())
         })?;
         drop(partitions);
+        drop(extent);
         *self.loaded.lock() = true;
         self.loaded_now.notify_all();
         Ok(())
@@ -116,10 +136,18 @@ impl View {
     ///
     /// Errors: the topic can't be read, or the memory is not enough; then a followed view begins anew the next time.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
-        let Some(followed) = &self.followed else { return self.wait_until_loaded() };
+        let Some(followed) = &self.followed else {
+            self.wait_until_loaded()?;
+            return self.drop_removed(log);
+        };
+        let mut extent = self.extent.lock();
+        let now = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
         let mut followed = followed.lock();
         for (partition, (position, rows)) in followed.iter_mut().zip(partitions.iter_mut()).enumerate() {
+            if now.differs(&extent, partition) {
+                (*position, *rows) = (0, Rows::default());
+            }
             let read = self.read(log, partition, Some(*position), rows, &|| Ok(()));
             match read {
                 Ok(next) => *position = next,
@@ -131,7 +159,44 @@ impl View {
                 }
             }
         }
+        *extent = now;
         self.memory.set(bytes(&partitions))
+    }
+
+    /// Where records were removed from the topic (`topic empty`, retention), or another topic has its name: takes in anew
+    /// what it has. A commit that is taken in after that once more changes nothing.
+    fn drop_removed(&self, log: &dyn Log) -> Result<()> {
+        let mut extent = self.extent.lock();
+        if !self.changed.wait(Duration::ZERO) {
+            return Ok(());
+        }
+        let renewed = self.extent_now(log).and_then(|now| {
+            if now == *extent {
+                return Ok(());
+            }
+            let mut partitions = self.partitions.write();
+            for (partition, rows) in partitions.iter_mut().enumerate() {
+                if now.differs(&extent, partition) {
+                    *rows = Rows::default();
+                    self.read(log, partition, None, rows, &|| Ok(()))?;
+                }
+            }
+            *extent = now;
+            self.memory.set(bytes(&partitions))
+        });
+        if renewed.is_err() {
+            // The next reader looks again.
+            self.changed.ring();
+        }
+        renewed
+    }
+
+    fn extent_now(&self, log: &dyn Log) -> Result<Extent> {
+        let topic = log.topic_id(&self.source.topic);
+        let place = |partition: usize| TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
+        let partitions = self.partitions.read().len();
+        let firsts = (0..partitions).map(|partition| Ok(log.offsets(&place(partition))?.0)).collect::<Result<_>>()?;
+        Ok(Extent { topic, firsts })
     }
 
     fn read(
@@ -243,6 +308,13 @@ fn bytes(partitions: &[Rows]) -> usize {
 impl Default for Rows {
     fn default() -> Self {
         Rows { generations: BTreeMap::new(), stream_time: i64::MIN }
+    }
+}
+
+impl Extent {
+    /// Whether the rows of a partition that were read from `other` are not those of this one.
+    fn differs(&self, other: &Extent, partition: usize) -> bool {
+        self.topic != other.topic || self.firsts.get(partition) != other.firsts.get(partition)
     }
 }
 

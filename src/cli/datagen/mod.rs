@@ -15,7 +15,7 @@ use super::connect::Connected;
 use super::exit::Stop;
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
-use super::produce::{Ending, Pace, Report, TopicWriter, now_ms};
+use super::produce::{Ending, Pace, Report, TopicWriter, check_no_table_of_query, now_ms};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::sql::KEYWORDS;
 
@@ -112,6 +112,7 @@ impl Generator {
 pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let watch = Watch::new();
     let topic = options.topic.clone().unwrap_or_else(|| options.kind.topic().to_owned());
+    check_no_table_of_query(&topic, engine)?;
     create_missing(engine.log.as_ref(), &topic, options.partitions)?;
     if out.format == OutputFormat::Tabular {
         out.line(&create_stream(options.kind, &topic))?;

@@ -32,6 +32,9 @@ use record::{Draft, Raw, Shape, Taken};
 
 pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let format = format_of(options)?;
+    if !options.force {
+        check_no_table_of_query(&options.topic, engine)?;
+    }
     let watch = Watch::new();
     let mut writer = TopicWriter::new(engine.log.as_ref(), &options.topic, options.partition)?;
     let input = Input::open(options.file.as_deref())?;
@@ -51,6 +54,19 @@ pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -
     flushed?;
     done?;
     report.exit(ending, options.file.is_none() || is_stdin(options.file.as_deref()))
+}
+
+/// An error for the topic of a table that a query makes: the query is its only writer, and what it keeps of the table for
+/// pull queries is what it wrote itself.
+pub fn check_no_table_of_query(topic: &str, engine: &Connected) -> Result<(), Stop> {
+    match engine.face.topic_users(topic)?.table {
+        None => Ok(()),
+        Some((table, query)) => Err(Error::statement(format!(
+            "Topic '{topic}' holds the table {table}, which query {query} makes: it takes no other records."
+        ))
+        .hint("write into a topic that the query reads; `topic produce --force` writes all the same")
+        .into()),
+    }
 }
 
 fn is_stdin(file: Option<&Path>) -> bool {

@@ -169,16 +169,13 @@ fn a_cycle_is_named_before_anything_runs() {
     assert!(error.what.contains("S -> O -> P -> S"), "{error}");
     assert_eq!(error.at.map(|at| at.line), Some(5));
     assert!(engine.catalog().source("S").is_none());
-    // Two names of one topic are a cycle, too; and so is a query that feeds itself.
+    // Two names of one topic are one place.
     let alias = format!(
         "{CHAIN}\n    CREATE STREAM s2 (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
         INSERT INTO s2 SELECT * FROM p EMIT CHANGES;"
     );
     let error = job(&engine, &alias, true).err().unwrap();
     assert!(error.what.contains("S -> O -> P -> S2"), "{error}");
-    let own = alias.replace("SELECT * FROM p EMIT", "SELECT * FROM s EMIT");
-    let error = job(&engine, &own, true).err().unwrap();
-    assert!(error.what.ends_with(": S -> S2."), "{error}");
     // It may run for ever, and what stands is looked at as well.
     job(&engine, &cycle, false).unwrap().stop().unwrap();
     drop(engine);

@@ -11,7 +11,7 @@ use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, OwnerInfo, ReplyHead, StatementAnswer, StatementCall};
-use crate::engine::{Face, Reply, RowStream, Session, TopicLayout};
+use crate::engine::{Face, Reply, RowStream, Session, TopicLayout, TopicUsers};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::types::SqlType;
@@ -191,6 +191,10 @@ impl Face for Attached {
     fn names(&self) -> Vec<String> {
         // Completion does without.
         self.client.get_json(wire::NAMES, NAMES_TIME_MAX).unwrap_or_default()
+    }
+
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        self.client.post_json(wire::USERS, &topic).map_err(|error| face_error(&error))
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {

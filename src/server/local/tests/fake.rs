@@ -397,6 +397,11 @@ impl Face for FakeFace {
         std::collections::BTreeMap::new()
     }
 
+    fn topic_users(&self, topic: &str) -> Result<crate::engine::TopicUsers> {
+        let names = vec![format!("stream {topic}")];
+        Ok(crate::engine::TopicUsers { names, table: Some(("T".into(), "CTAS_T_1".into())) })
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["FLIGHTS".into(), "delays".into()]
     }
