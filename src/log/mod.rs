@@ -73,6 +73,9 @@ pub enum LogError {
     /// An fsync failed: what was written is in doubt, so the log takes no more writes until it is opened anew.
     #[error("the log is read-only since a failed write: {0}")]
     Poisoned(String),
+    /// The answer to a commit was lost: it may have been committed.
+    #[error("{0}; whether the transaction was committed is not known")]
+    InDoubt(String),
     #[error("{what}: {cause}")]
     Io {
         what: String,
@@ -210,7 +213,7 @@ pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned` means that nothing was committed.
+    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 

@@ -15,6 +15,7 @@ use super::connect::Connected;
 use super::exit::Stop;
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
+use super::produce;
 use super::produce::{Ending, Pace, Report, TopicWriter, check_no_table_of_query, now_ms};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::sql::KEYWORDS;
@@ -122,7 +123,7 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
         (None, None) => Some(options.kind.rate_default()),
         (rate, _) => rate,
     };
-    let mut writer = TopicWriter::new(engine.log.as_ref(), &topic, None)?;
+    let mut writer = produce::writer(engine, &topic, None)?;
     let mut report = Report::new(&topic, None, options.count);
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     let start = options.start.unwrap_or_else(now_ms);
@@ -132,6 +133,7 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
     let result = generate(&mut generator, count, &mut Pace::new(rate), &watch, &mut writer, &mut report);
     let flushed = writer.flush();
     report.finish(writer.written(), engine.log.durability(), out)?;
+    writer.close();
     let ending = result?;
     flushed?;
     report.exit(ending, options.count.is_none())

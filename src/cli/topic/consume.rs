@@ -204,17 +204,25 @@ impl<'a> Consumer<'a> {
         Ok(cursor.next > before)
     }
 
+    fn set_positions(&self, group: &str, cursors: &[Cursor]) -> Result<(), LogError> {
+        let mut transaction = self.engine.log.begin()?;
+        for cursor in cursors {
+            transaction.set_position(group, &cursor.place, cursor.next)?;
+        }
+        transaction.commit()
+    }
+
     /// Keeps the group's positions: of what was shown, and no more.
     fn commit(&self, cursors: &mut [Cursor]) -> Result<(), Stop> {
         let Some(group) = &self.options.group else { return Ok(()) };
         if cursors.iter().all(|cursor| cursor.committed == Some(cursor.next)) || self.topic_replaced() {
             return Ok(());
         }
-        let mut transaction = self.engine.log.begin()?;
-        for cursor in cursors.iter() {
-            transaction.set_position(group, &cursor.place, cursor.next)?;
+        match self.set_positions(group, cursors) {
+            // Set again they are the same.
+            Err(LogError::InDoubt(_)) => self.set_positions(group, cursors)?,
+            result => result?,
         }
-        transaction.commit()?;
         for cursor in cursors {
             cursor.committed = Some(cursor.next);
         }

@@ -412,7 +412,7 @@ fn a_commit_whose_answer_is_lost_is_in_doubt() {
     let log = attached.log();
     let mut transaction = log.begin().unwrap();
     transaction.append(&at(0), &record(None, b"v", 1)).unwrap();
-    assert!(matches!(transaction.commit(), Err(LogError::Poisoned(_))));
+    assert!(matches!(transaction.commit(), Err(LogError::InDoubt(_))));
     dying.join().unwrap();
 }
 

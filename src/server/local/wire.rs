@@ -128,6 +128,26 @@ pub enum LogCall {
     Sync,
 }
 
+impl LogCall {
+    /// Whether it changes nothing when it is made twice.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            LogCall::AlterTopic { .. }
+            | LogCall::DeleteRecords { .. }
+            | LogCall::Topics
+            | LogCall::DescribeTopic(_)
+            | LogCall::Partitions(_)
+            | LogCall::Offsets(_)
+            | LogCall::OffsetForTime { .. }
+            | LogCall::Positions(_)
+            | LogCall::Groups
+            | LogCall::DeleteGroup(_)
+            | LogCall::Sync => true,
+            LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub enum LogAnswer {
     Done,
