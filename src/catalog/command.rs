@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition, TopicSpec};
+use crate::log::{Log, Records, TopicPartition, create_if_missing, internal_topic};
 
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
@@ -50,15 +50,7 @@ pub struct CommandLog {
 impl CommandLog {
     /// Opens the command log; makes its topic when it is not there.
     pub fn open(log: Arc<dyn Log>, topic: String) -> Result<Self> {
-        let spec = TopicSpec {
-            name: topic.clone(),
-            partitions: 1,
-            configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
-        };
-        match log.create_topic(&spec) {
-            Ok(()) | Err(LogError::TopicExists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        create_if_missing(&*log, &internal_topic(&topic))?;
         Ok(CommandLog { log, partition: TopicPartition { topic, partition: 0 } })
     }
 

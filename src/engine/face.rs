@@ -83,7 +83,7 @@ pub struct Listing {
 
 /// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.
 pub struct RowStream {
-    /// (name, type) of each column; the first `keys` are key columns. Empty for PRINT.
+    /// (name, type) of each column, in the order of the SELECT. Empty for PRINT.
     pub columns: Vec<(String, SqlType)>,
     /// A push query has an id and goes on until it is dropped.
     pub query_id: Option<String>,

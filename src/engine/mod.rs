@@ -38,7 +38,7 @@ use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use crate::log::{Log, LogError, TopicSpec};
+use crate::log::{Log, LogError, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
 
@@ -154,7 +154,7 @@ impl Engine {
 
     fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
         let service = options.service.clone();
-        create_internal_topic(&*log, &service.processing_log_topic())?;
+        create_if_missing(&*log, &internal_topic(&service.processing_log_topic()))?;
         let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
@@ -280,19 +280,6 @@ impl Face for Engine {
         names.sort();
         names.dedup();
         names
-    }
-}
-
-/// Makes one of Millpond's own topics unless it is there.
-fn create_internal_topic(log: &dyn Log, name: &str) -> Result<()> {
-    let spec = TopicSpec {
-        name: name.to_string(),
-        partitions: 1,
-        configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
-    };
-    match log.create_topic(&spec) {
-        Ok(()) | Err(LogError::TopicExists(_)) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -208,6 +208,21 @@ pub trait Log: Send + Sync {
     fn sync(&self) -> Result<(), LogError>;
 }
 
+/// Creates a topic unless it is there, with whatever configs. Tells whether it wasn't.
+pub fn create_if_missing(log: &dyn Log, spec: &TopicSpec) -> Result<bool, LogError> {
+    match log.create_topic(spec) {
+        Ok(()) => Ok(true),
+        Err(LogError::TopicExists(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// One of Millpond's own topics: a single partition, and nothing expires.
+pub(crate) fn internal_topic(name: &str) -> TopicSpec {
+    let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
+    TopicSpec { name: name.to_string(), partitions: 1, configs }
+}
+
 /// Appends to many partitions and positions that become visible together.
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.

@@ -52,10 +52,33 @@ struct Rows {
     stream_time: i64,
 }
 
-/// Rows copied out of a view.
+/// Rows copied out of a view, or a part of them.
 pub struct ViewRows {
     pub partition: u32,
     pub records: Records,
+}
+
+/// Bytes of one part: the places within `Records` end at 4 GiB.
+const PART_BYTES_MAX: usize = 1 << 30;
+
+/// Rows that are copied, in parts.
+struct Parts {
+    parts: Vec<Records>,
+    bytes_max: usize,
+}
+
+impl Parts {
+    fn push(&mut self, key: &[u8], value: &[u8], row_time: i64) {
+        let bytes = key.len() + value.len();
+        match self.parts.last_mut().filter(|last| last.is_empty() || last.data.len() + bytes <= self.bytes_max) {
+            Some(last) => last.push(Some(key), Some(value), row_time),
+            None => {
+                let mut part = Records::default();
+                part.push(Some(key), Some(value), row_time);
+                self.parts.push(part);
+            }
+        }
+    }
 }
 
 /// Bounds of the windows to look at, by their starts.
@@ -252,12 +275,12 @@ impl View {
     /// Rows whose window begins within `starts` and whose whole key (window included) passes, as records ordered by
     /// window start and key.
     pub fn scan(&self, starts: Starts, keep: &dyn Fn(&[u8]) -> bool) -> Vec<ViewRows> {
-        self.copy(&|rows, records| {
+        self.copy(&|rows, parts| {
             for generation in rows.within(starts) {
                 let mut found: Vec<(&[u8], &[u8], i64)> = generation.iter().filter(|(key, ..)| keep(key)).collect();
                 found.sort_unstable_by_key(|(key, ..)| *key);
                 for (key, value, row_time) in found {
-                    records.push(Some(key), Some(value), row_time);
+                    parts.push(key, value, row_time);
                 }
             }
         })
@@ -270,7 +293,7 @@ impl View {
             return self
                 .scan(starts, &|key| key.len() >= 16 && keys.iter().any(|wanted| key[..key.len() - 16] == wanted[..]));
         }
-        self.copy(&|rows, records| {
+        self.copy(&|rows, parts| {
             for key in keys {
                 for (start, generation) in rows.generations.range(starts) {
                     let mut whole = key.clone();
@@ -278,20 +301,21 @@ impl View {
                         whole.extend_from_slice(&start.to_be_bytes());
                     }
                     if let Some((value, row_time)) = generation.get(&whole) {
-                        records.push(Some(&whole), Some(value), row_time);
+                        parts.push(&whole, value, row_time);
                     }
                 }
             }
         })
     }
 
-    fn copy(&self, copy: &dyn Fn(&Rows, &mut Records)) -> Vec<ViewRows> {
+    /// At least one part a partition, in order.
+    fn copy(&self, copy: &dyn Fn(&Rows, &mut Parts)) -> Vec<ViewRows> {
         let partition = |(partition, rows): (usize, &Rows)| {
-            let mut records = Records::default();
-            copy(rows, &mut records);
-            ViewRows { partition: partition as u32, records }
+            let mut copied = Parts { parts: vec![Records::default()], bytes_max: PART_BYTES_MAX };
+            copy(rows, &mut copied);
+            copied.parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
         };
-        self.partitions.read().iter().enumerate().map(partition).collect()
+        self.partitions.read().iter().enumerate().flat_map(partition).collect()
     }
 
     /// Bytes that it has of the process's memory.
@@ -405,6 +429,16 @@ mod tests {
         assert_eq!(values(&view.get(ALL_STARTS, &a)), ["a0", "a20"]);
         assert_eq!(values(&view.get((Bound::Included(10), Bound::Unbounded), &a)), ["a20"]);
         assert_eq!(values(&view.scan((Bound::Unbounded, Bound::Excluded(20)), &|_| true)), ["a0", "b0", "b10"]);
+    }
+
+    #[test]
+    fn many_rows_come_in_parts() {
+        let mut copied = Parts { parts: vec![Records::default()], bytes_max: 10 };
+        for (key, value) in [("a", "123456"), ("b", "12"), ("c", "1"), ("d", "a row of its own, too long"), ("e", "")] {
+            copied.push(key.as_bytes(), value.as_bytes(), 0);
+        }
+        let keys = |part: &Records| (0..part.len()).map(|row| part.key(row).unwrap()[0] as char).collect::<String>();
+        assert_eq!(copied.parts.iter().map(keys).collect::<Vec<_>>(), ["ab", "c", "d", "e"]);
     }
 
     #[test]

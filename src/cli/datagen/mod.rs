@@ -17,7 +17,7 @@ use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
 use super::produce;
 use super::produce::{Ending, Pace, Report, TopicWriter, check_no_table_of_query, now_ms};
-use crate::log::{Log, LogError, TopicSpec};
+use crate::log::{LogError, TopicSpec, create_if_missing};
 use crate::sql::KEYWORDS;
 
 /// What is made up.
@@ -114,7 +114,8 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
     let watch = Watch::new();
     let topic = options.topic.clone().unwrap_or_else(|| options.kind.topic().to_owned());
     check_no_table_of_query(&topic, engine)?;
-    create_missing(engine.log.as_ref(), &topic, options.partitions)?;
+    let spec = TopicSpec { name: topic.clone(), partitions: options.partitions, configs: BTreeMap::new() };
+    create_if_missing(engine.log.as_ref(), &spec)?;
     if out.format == OutputFormat::Tabular {
         out.line(&create_stream(options.kind, &topic))?;
         std::io::Write::flush(out)?;
@@ -158,17 +159,6 @@ fn generate(
         report.tick(i + 1);
     }
     Ok(Ending::Complete)
-}
-
-fn create_missing(log: &dyn Log, topic: &str, partitions: u32) -> Result<(), LogError> {
-    if log.partitions(topic).is_some() {
-        return Ok(());
-    }
-    match log.create_topic(&TopicSpec { name: topic.to_owned(), partitions, configs: BTreeMap::new() }) {
-        // By another process just now.
-        Err(LogError::TopicExists(_)) => Ok(()),
-        result => result,
-    }
 }
 
 /// The statement that makes a stream of the topic.

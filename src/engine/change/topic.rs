@@ -8,7 +8,7 @@ use crate::catalog::{DeletedTopic, Source, SourceKind};
 use crate::dataflow::{changelog_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::log::{LogError, TopicSpec};
+use crate::log::{LogError, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -29,14 +29,10 @@ impl Inner {
     }
 
     pub(super) fn make_topic(&self, spec: &TopicSpec, made: &mut Vec<String>) -> Result<()> {
-        match self.log.create_topic(spec) {
-            Ok(()) => {
-                made.push(spec.name.clone());
-                Ok(())
-            }
-            Err(LogError::TopicExists(_)) => Ok(()),
-            Err(error) => Err(error.into()),
+        if create_if_missing(&*self.log, spec)? {
+            made.push(spec.name.clone());
         }
+        Ok(())
     }
 
     /// The topic for the changes of a query's state; None: it keeps none.

@@ -375,6 +375,15 @@ fn a_topic_created_again_is_another_one() {
 }
 
 #[test]
+fn records_that_were_cut_are_refused() {
+    let log = EmbeddedLog::in_memory();
+    log.create_topic(&spec("t", 1, &[])).unwrap();
+    let records = Records { overflowed: true, ..numbered(0..1) };
+    assert!(matches!(log.append(&at("t", 0), &records), Err(LogError::Invalid(_))));
+    assert_eq!(log.offsets(&at("t", 0)).unwrap(), (0, 0));
+}
+
+#[test]
 fn signals_ring_after_a_commit() {
     let log = EmbeddedLog::in_memory();
     let signal = Arc::new(Signal::default());
