@@ -111,6 +111,7 @@ impl From<LogError> for Error {
             error,
             LogError::Damaged { .. }
                 | LogError::NewerFormat { .. }
+                | LogError::Held(_)
                 | LogError::Poisoned(_)
                 | LogError::RecordTooLarge { .. }
                 | LogError::Invalid(_)

@@ -16,6 +16,8 @@ mod flights;
 mod folder;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/handover.rs"]
+mod handover;
 #[path = "it/kill.rs"]
 mod kill;
 mod outside;

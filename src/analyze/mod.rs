@@ -20,3 +20,4 @@ pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Sink, create_as, insert_select};
 pub use source::{CreateSource, PSEUDO_COLUMNS};
+pub use wanted::outputs_read;

@@ -19,6 +19,19 @@ pub(super) fn mark_wanted(plan: &mut Plan) {
     }
 }
 
+/// Of each step of a plan, in the order of its stages: the columns of its output that are read behind it (None: all).
+pub fn outputs_read(plan: &Plan) -> Vec<Option<Vec<usize>>> {
+    let mut read = Vec::new();
+    let mut later: Option<Vec<usize>> = None;
+    let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
+    for step in steps.iter().rev() {
+        let wanted = wanted_by(step, later.clone());
+        read.push(std::mem::replace(&mut later, Some(wanted)));
+    }
+    read.reverse();
+    read
+}
+
 /// Columns of a step's input that are needed for the columns `later` (None: all) of its output.
 fn wanted_by(step: &Step, later: Option<Vec<usize>>) -> Vec<usize> {
     let mut wanted: Vec<usize> = match step {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition, TopicSpec};
+use crate::log::{Log, Records, TopicPartition, create_if_missing, internal_topic};
 
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
@@ -23,11 +23,21 @@ pub struct Command {
     /// The query it started: the id is part of what was promised, so it is not made anew at replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_id: Option<String>,
+    /// The topic that goes with what it drops. By its id: what is created later under the name is not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletes: Option<DeletedTopic>,
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DeletedTopic {
+    pub name: String,
+    /// As `TopicId` shows itself.
+    pub id: String,
 }
 
 impl Command {
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
-        Command { version: VERSION, statement, properties, query_id }
+        Command { version: VERSION, statement, properties, query_id, deletes: None }
     }
 }
 
@@ -40,15 +50,7 @@ pub struct CommandLog {
 impl CommandLog {
     /// Opens the command log; makes its topic when it is not there.
     pub fn open(log: Arc<dyn Log>, topic: String) -> Result<Self> {
-        let spec = TopicSpec {
-            name: topic.clone(),
-            partitions: 1,
-            configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
-        };
-        match log.create_topic(&spec) {
-            Ok(()) | Err(LogError::TopicExists(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        create_if_missing(&*log, &internal_topic(&topic))?;
         Ok(CommandLog { log, partition: TopicPartition { topic, partition: 0 } })
     }
 

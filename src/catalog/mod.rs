@@ -7,7 +7,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use command::{Command, CommandLog};
+pub use command::{Command, CommandLog, DeletedTopic};
 pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 

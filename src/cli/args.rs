@@ -125,6 +125,9 @@ pub enum TopicCommand {
         /// No error when there is no such topic
         #[arg(long)]
         if_exists: bool,
+        /// Also when a stream, a table or a query uses it
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -199,7 +202,7 @@ pub struct ProduceOptions {
     #[arg(long, value_name = "N")]
     pub partition: Option<u32>,
     /// At most so many records a second
-    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_rate)]
     pub rate: Option<f64>,
     /// Stops after so many records
     #[arg(long, value_name = "N")]
@@ -207,9 +210,12 @@ pub struct ProduceOptions {
     /// Stops at the first bad line
     #[arg(long)]
     pub strict: bool,
+    /// Also into the topic of a table that a query makes; pull queries see such records only after a restart
+    #[arg(long)]
+    pub force: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ConsumeOptions {
     pub topic: String,
     /// Starts with the first record [default: with the next one that is written]
@@ -225,7 +231,7 @@ pub struct ConsumeOptions {
     #[arg(long, value_name = "N")]
     pub partition: Option<u32>,
     /// Starts at this offset, or at `earliest` or `latest`
-    #[arg(long, value_name = "N", value_parser = parse_offset, conflicts_with = "from_beginning")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_offset, conflicts_with = "from_beginning")]
     pub offset: Option<StartOffset>,
     /// Stops after so many records
     #[arg(long, value_name = "N")]
@@ -244,7 +250,7 @@ pub enum StartOffset {
 pub struct DatagenOptions {
     pub kind: Kind,
     /// Records a second [default: 10, nexmark 1000; with --count as fast as it goes]
-    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_rate)]
     pub rate: Option<f64>,
     /// Stops after so many records [default: at Ctrl-C]
     #[arg(long, value_name = "N")]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::engine::shown::Shower;
 use crate::engine::{Engine, Face, Job, Options};
 use crate::error::{Error, Result};
@@ -26,9 +28,12 @@ pub struct Connection {
 /// What a command wants of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Statements: if this process becomes the owner, the folder's persistent queries run.
-    Engine,
-    /// Topics only: nothing need run.
+    /// A person's statements. The folder's persistent queries run here if this process is its owner; when another one
+    /// was, the person decides who follows it.
+    Terminal,
+    /// A script's statements, or a job's: as for a person, but this process follows an owner that ends.
+    Script,
+    /// Topics only: nothing need run. Follows an owner that ends.
     Log,
 }
 
@@ -62,36 +67,95 @@ pub fn connect(connection: &Connection) -> Result<Connected> {
     let until = now() + HANDOVER_MAX;
     loop {
         if let Some(attached) = local::attach(&connection.data_dir)? {
-            return Ok(attached_to(attached));
+            return Ok(attached_to(attached, connection));
         }
-        match own(connection) {
-            Ok(connected) => return Ok(connected),
-            Err(error) if error.what.contains("held by another process") && now() < until => {
-                std::thread::sleep(HANDOVER_STEP);
+        match Owned::take(connection)? {
+            Some(owned) => {
+                let face: Arc<dyn Face> = Arc::new(owned.engine.clone());
+                return Ok(connected(face, true, Some(Box::new(move || owned.close()))));
             }
-            Err(error) => return Err(error),
+            None if now() < until => std::thread::sleep(HANDOVER_STEP),
+            None => return Err(held(&connection.data_dir)),
         }
     }
 }
 
-fn attached_to(attached: local::Attached) -> Connected {
-    let face: Arc<dyn Face> = Arc::new(attached);
-    connected(face, false, None)
+fn held(folder: &std::path::Path) -> Error {
+    Error::world(format!("the data folder {} is held by another process, which doesn't answer", folder.display()))
+        .hint("end that process, or try again")
 }
 
-fn own(connection: &Connection) -> Result<Connected> {
-    let engine = open(connection)?;
-    if connection.purpose == Purpose::Engine {
-        engine.start();
+fn attached_to(attached: local::Attached, connection: &Connection) -> Connected {
+    if connection.purpose == Purpose::Terminal {
+        return connected(Arc::new(attached), false, None);
     }
-    let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
-    let face: Arc<dyn Face> = Arc::new(engine.clone());
-    let shutdown = Box::new(move || {
-        drop(server);
-        engine.shutdown();
-        Ok(engine.log().sync()?)
+    let heir = Arc::new(Inheritance { connection: connection.clone(), state: Mutex::new(Inherited::NotYet) });
+    let attached = attached.with_heir({
+        let heir = Arc::clone(&heir);
+        Arc::new(move || heir.enter())
     });
-    Ok(connected(face, true, Some(shutdown)))
+    connected(Arc::new(attached), false, Some(Box::new(move || heir.end())))
+}
+
+/// The folder in this process's hands.
+struct Owned {
+    engine: Engine,
+    server: local::LocalServer,
+}
+
+impl Owned {
+    /// None: another process holds it.
+    fn take(connection: &Connection) -> Result<Option<Owned>> {
+        let Some(engine) = open(connection)? else { return Ok(None) };
+        if connection.purpose != Purpose::Log {
+            engine.start();
+        }
+        let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
+        Ok(Some(Owned { engine, server }))
+    }
+
+    fn close(self) -> Result<()> {
+        drop(self.server);
+        self.engine.shutdown();
+        Ok(self.engine.log().sync()?)
+    }
+}
+
+/// What a command does that is attached when the folder's owner ends: it takes the folder and goes on, attached to itself.
+struct Inheritance {
+    connection: Connection,
+    state: Mutex<Inherited>,
+}
+
+enum Inherited {
+    NotYet,
+    Owned(Owned),
+    /// The command is done.
+    Ended,
+}
+
+impl Inheritance {
+    fn enter(&self) -> Result<local::Succession> {
+        let mut state = self.state.lock();
+        match *state {
+            Inherited::Owned(_) => Ok(local::Succession::Serving),
+            Inherited::Ended => Ok(local::Succession::Declined),
+            Inherited::NotYet => match Owned::take(&self.connection)? {
+                Some(owned) => {
+                    *state = Inherited::Owned(owned);
+                    Ok(local::Succession::Serving)
+                }
+                None => Ok(local::Succession::Held),
+            },
+        }
+    }
+
+    fn end(&self) -> Result<()> {
+        match std::mem::replace(&mut *self.state.lock(), Inherited::Ended) {
+            Inherited::Owned(owned) => owned.close(),
+            Inherited::NotYet | Inherited::Ended => Ok(()),
+        }
+    }
 }
 
 type Shutdown = Box<dyn FnOnce() -> Result<()> + Send>;
@@ -107,13 +171,13 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
     }
 }
 
-/// Opens the folder; tells of commands that could not be carried out.
-fn open(connection: &Connection) -> Result<Engine> {
-    let engine = Engine::open(&connection.data_dir, options(connection))?;
+/// Opens the folder; tells of commands that could not be carried out. None: another process holds it.
+fn open(connection: &Connection) -> Result<Option<Engine>> {
+    let Some(engine) = Engine::try_open(&connection.data_dir, options(connection))? else { return Ok(None) };
     for (offset, reason) in engine.quarantined() {
         eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
     }
-    Ok(engine)
+    Ok(Some(engine))
 }
 
 fn options(connection: &Connection) -> Options {
@@ -160,7 +224,7 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         ))
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
-    let engine = open(connection)?;
+    let engine = open(connection)?.ok_or_else(|| held(&connection.data_dir))?;
     let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
     let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
     Ok(OwnedJob { job, server: Some(server) })
@@ -173,4 +237,51 @@ pub fn run_tests(
     out: &mut dyn std::io::Write,
 ) -> Result<testing::Summary> {
     testing::run(paths, report, &|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::produce::writer;
+    use crate::log::{Records, TopicPartition, TopicSpec};
+
+    /// The values of `t`, all that were written by any owner.
+    fn values(log: &dyn Log) -> Vec<String> {
+        let place = TopicPartition { topic: "t".into(), partition: 0 };
+        let mut records = Records::default();
+        log.fetch(&place, 0, 1 << 20, &mut records).unwrap();
+        (0..records.len()).map(|row| String::from_utf8_lossy(records.value(row).unwrap()).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_command_goes_on_when_the_owner_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection =
+            Connection { data_dir: folder.path().to_owned(), memory_bytes_max: None, purpose: Purpose::Log };
+        let mut owner = connect(&connection).unwrap();
+        owner.log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, configs: BTreeMap::new() }).unwrap();
+        let mut attached = connect(&connection).unwrap();
+        assert!(owner.owner && !attached.owner);
+        let mut writer = writer(&attached, "t", None).unwrap();
+        for i in 0..30 {
+            if i == 10 {
+                owner.close().unwrap();
+                // Lets go of the lock.
+                owner = Connected { face: Arc::clone(&attached.face), log: Arc::clone(&attached.log), ..owner };
+            }
+            if i == 20 {
+                assert!(!connect(&connection).unwrap().owner, "the command holds the folder");
+            }
+            writer.push(None, Some(i.to_string().as_bytes()), i).unwrap();
+            writer.flush().unwrap();
+        }
+        assert_eq!(writer.written(), 30);
+        writer.close();
+        let expected: Vec<String> = (0..30).map(|i: i32| i.to_string()).collect();
+        assert_eq!(values(&*attached.log), expected);
+        assert_eq!(attached.log.groups(), Vec::<String>::new());
+        attached.close().unwrap();
+        drop((attached, owner));
+        assert_eq!(values(&*connect(&connection).unwrap().log), expected);
+    }
 }

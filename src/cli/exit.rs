@@ -99,6 +99,7 @@ impl From<LogError> for Stop {
             LogError::Invalid(what) => return Stop::Usage(what.clone()),
             LogError::UnknownTopic(topic) => Some(format!("`millpond topic create {topic}` makes it")),
             LogError::TopicExists(_) => Some("--if-not-exists lets it be".to_owned()),
+            LogError::InDoubt(_) => Some("look whether it is there before you try again".to_owned()),
             LogError::Poisoned(_) => Some("start the process that holds the folder anew".to_owned()),
             _ => None,
         };

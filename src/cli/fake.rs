@@ -97,6 +97,7 @@ impl Log for FakeLog {
         };
         Ok(TopicDescription {
             name: topic.to_owned(),
+            id: None,
             partitions: partitions.iter().map(describe).collect(),
             configs: vec![TopicConfig {
                 name: "max.message.bytes".into(),
@@ -245,6 +246,16 @@ impl Face for FakeFace {
 
     fn layouts(&self) -> std::collections::BTreeMap<String, crate::engine::TopicLayout> {
         std::collections::BTreeMap::new()
+    }
+
+    /// Topics named `used...` hold a table of a query.
+    fn topic_users(&self, topic: &str) -> Result<crate::engine::TopicUsers> {
+        let mut users = crate::engine::TopicUsers::default();
+        if topic.starts_with("used") {
+            users.names = vec!["table T".into(), "query CTAS_T_1".into()];
+            users.table = Some(("T".into(), "CTAS_T_1".into()));
+        }
+        Ok(users)
     }
 
     fn names(&self) -> Vec<String> {

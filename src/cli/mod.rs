@@ -23,7 +23,7 @@ mod table;
 mod test;
 mod topic;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -58,16 +58,19 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
     }
     match &cli.command {
         None if !cli.execute.is_empty() || !cli.file.is_empty() => {
-            connected(&connection(Purpose::Engine)?, |engine| script::command(&cli, engine, out))
+            connected(&connection(Purpose::Script)?, |engine| script::command(&cli, engine, out))
         }
-        None => connected(&connection(Purpose::Engine)?, |engine| repl::command(&cli, engine, out)),
+        None if !std::io::stdin().is_terminal() => {
+            connected(&connection(Purpose::Script)?, |engine| repl::command(&cli, engine, out))
+        }
+        None => connected(&connection(Purpose::Terminal)?, |engine| repl::command(&cli, engine, out)),
         Some(Command::Topic(command)) => {
             connected(&connection(Purpose::Log)?, |engine| topic::command(command, engine, out))
         }
         Some(Command::Datagen(options)) => {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))
         }
-        Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Engine)?, out),
+        Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
         Some(Command::Test(options)) => test::command(options, out),
     }
 }

@@ -28,6 +28,17 @@ pub trait Face: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// How the records of each topic that has a stream or table over it are laid out.
     fn layouts(&self) -> BTreeMap<String, TopicLayout>;
+    /// Who relies on a topic.
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers>;
+}
+
+/// What of the catalog relies on a topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TopicUsers {
+    /// Streams and tables over it, as `stream S`, and the queries that read or write it, as `query CSAS_O_1`.
+    pub names: Vec<String>,
+    /// The table that a query keeps in it: its name and the query's id.
+    pub table: Option<(String, String)>,
 }
 
 /// How the records of a topic are laid out.
@@ -72,7 +83,7 @@ pub struct Listing {
 
 /// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.
 pub struct RowStream {
-    /// (name, type) of each column; the first `keys` are key columns. Empty for PRINT.
+    /// (name, type) of each column, in the order of the SELECT. Empty for PRINT.
     pub columns: Vec<(String, SqlType)>,
     /// A push query has an id and goes on until it is dropped.
     pub query_id: Option<String>,

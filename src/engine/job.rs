@@ -1,12 +1,16 @@
 //! A job: a script of definitions and persistent queries that runs until it is stopped, or through what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
 use crate::engine::standing::{Standing, StandingInserts, standing};
-use crate::engine::{Drive, Engine, Face, QueryState, Reply, Session, settings, statement};
+use crate::engine::{Drive, Engine, Face, QueryState, Reply, Session, cycle, settings, statement};
 use crate::error::{Error, Result};
+use crate::log::{Log, TopicPartition};
 use crate::sql;
 use crate::sql::ast::{Location, ParsedStatement, Statement};
 use crate::time::now;
@@ -17,8 +21,12 @@ pub struct Job {
     /// Its queries, in the order of the script.
     queries: Vec<String>,
     until_end: bool,
+    /// Topics and ends of what the queries read, as they were at the start. Empty unless it is to end.
+    ends: BTreeMap<TopicPartition, i64>,
     /// Queries that were told to stop at the end of their sources.
-    bounded: parking_lot::Mutex<Vec<String>>,
+    bounded: Mutex<Vec<String>>,
+    /// Queries that something is in the way of: since when, and after how many commits.
+    blocked: Mutex<BTreeMap<String, (Instant, u64)>>,
 }
 
 /// How far a query of a job is.
@@ -37,7 +45,11 @@ pub struct QueryProgress {
 impl Job {
     /// Makes what the script states (what stands already as written is left alone) and lets its queries run.
     ///
-    /// Errors: a statement that has no place in a job, or that differs from what stands; with its place in the text.
+    /// `until_end`: it ends when what its queries read has been read as far as it went at the start, what they write for
+    /// each other to its end.
+    ///
+    /// Errors: a statement that has no place in a job, or that differs from what stands; queries that feed each other in
+    /// a ring and are to end; with their place in the text.
     pub fn start(
         engine: &Engine,
         text: &str,
@@ -51,6 +63,9 @@ impl Job {
             settings::set(&mut session.properties, name, value)?;
         }
         let statements = read(text, session.clone())?;
+        if until_end {
+            check_ends(engine, &statements, session.clone())?;
+        }
         let mut queries = Vec::new();
         let mut inserts = StandingInserts::default();
         for parsed in &statements {
@@ -70,7 +85,10 @@ impl Job {
             return Err(Error::statement("The script has no persistent query: there is nothing to run.")
                 .hint("add CREATE ... AS SELECT or INSERT INTO ... SELECT, or use -f for other statements"));
         }
-        Ok(Job { engine: engine.clone(), queries, until_end, bounded: parking_lot::Mutex::default() })
+        let ends =
+            if until_end { ends(&*engine.log(), sources(&engine.catalog(), &queries))? } else { BTreeMap::new() };
+        let (engine, bounded, blocked) = (engine.clone(), Mutex::default(), Mutex::default());
+        Ok(Job { engine, queries, until_end, ends, bounded, blocked })
     }
 
     /// How far the queries are that the catalog still has.
@@ -120,35 +138,71 @@ impl Job {
         if !self.until_end {
             return None;
         }
-        self.bound(&states);
+        if let Some(error) = states.iter().find_map(|(id, state)| self.given_up(id, state)) {
+            return Some(Err(error));
+        }
+        if let Err(error) = self.bound(&states) {
+            return Some(Err(error));
+        }
         let done = self.queries.iter().all(|id| states.get(id) == Some(&QueryState::Finished));
         done.then_some(Ok(()))
     }
 
-    /// Tells the queries whose sources are complete to stop at their ends: those that read what no other query of the job
-    /// writes, then those that read what finished ones wrote.
-    fn bound(&self, states: &BTreeMap<String, QueryState>) {
+    /// Why a job that is to end doesn't wait for this query any longer.
+    fn given_up(&self, id: &String, state: &QueryState) -> Option<Error> {
+        let mut blocked = self.blocked.lock();
+        match state {
+            QueryState::Paused => Some(
+                Error::world(format!("query {id} is paused: the job can't come to its end"))
+                    .hint(format!("RESUME {id}; lets it go on")),
+            ),
+            QueryState::Blocked(reason) => {
+                let Drive::Threads(handles) = &self.engine.inner.drive else { return None };
+                let commits =
+                    handles.lock().get(id).map_or(0, |handle| handle.counters.commits.load(Ordering::Relaxed));
+                let since = blocked.entry(id.clone()).or_insert_with(|| (now(), commits));
+                if since.1 != commits {
+                    *since = (now(), commits);
+                }
+                // It goes through other states when it tries again: what counts is that no commit came.
+                (since.0.elapsed() >= self.engine.inner.blocked_max)
+                    .then(|| Error::world(format!("query {id} is blocked: {reason}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Tells the queries whose sources are complete where to stop: those that read what no other query of the job writes
+    /// at the ends of the start, those that read what finished ones wrote at the ends of now.
+    fn bound(&self, states: &BTreeMap<String, QueryState>) -> Result<()> {
         let catalog = self.engine.catalog();
-        let Drive::Threads(handles) = &self.engine.inner.drive else { return };
+        let Drive::Threads(handles) = &self.engine.inner.drive else { return Ok(()) };
         let handles = handles.lock();
         let mut bounded = self.bounded.lock();
+        let topic = |name: &String| catalog.source(name).map(|source| source.topic.clone());
+        let mut writers: BTreeMap<String, Vec<&String>> = BTreeMap::new();
         for id in &self.queries {
-            if bounded.contains(id) {
-                continue;
-            }
-            let Some(query) = catalog.query(id) else { continue };
-            let topic = |name: &str| catalog.source(name).map(|source| source.topic.clone());
-            let reads: Vec<Option<String>> = query.sources.iter().map(|name| topic(name)).collect();
-            let waits = self.queries.iter().filter(|other| *other != id).any(|other| {
-                let writes = catalog.query(other).and_then(|other| topic(&other.sink));
-                reads.contains(&writes) && states.get(other) != Some(&QueryState::Finished)
-            });
-            if !waits && let Some(handle) = handles.get(id) {
-                handle.orders.until_end.store(true, Ordering::Relaxed);
-                handle.signal.ring();
-                bounded.push(id.clone());
+            if let Some(sink) = catalog.query(id).and_then(|query| topic(&query.sink)) {
+                writers.entry(sink).or_default().push(id);
             }
         }
+        for id in self.queries.iter().filter(|id| !bounded.contains(id)).cloned().collect::<Vec<_>>() {
+            let (Some(query), Some(handle)) = (catalog.query(&id), handles.get(&id)) else { continue };
+            let reads: BTreeSet<String> = query.sources.iter().filter_map(topic).collect();
+            let mut made = reads.iter().filter_map(|topic| writers.get(topic)).flatten();
+            if made.any(|writer| states.get(*writer) != Some(&QueryState::Finished)) {
+                continue;
+            }
+            let (made, given): (BTreeSet<_>, BTreeSet<_>) =
+                reads.into_iter().partition(|topic| writers.contains_key(topic));
+            let mut stops = ends(&*self.engine.inner.log, made)?;
+            let at_start = self.ends.iter().filter(|(place, _)| given.contains(&place.topic));
+            stops.extend(at_start.map(|(place, end)| (place.clone(), *end)));
+            *handle.orders.ends.lock() = Some(stops);
+            handle.signal.ring();
+            bounded.push(id);
+        }
+        Ok(())
     }
 
     /// Commits and stops.
@@ -156,6 +210,75 @@ impl Job {
         self.engine.shutdown();
         Ok(self.engine.log().sync()?)
     }
+}
+
+/// Topics that queries read.
+fn sources(catalog: &Catalog, queries: &[String]) -> BTreeSet<String> {
+    let entries = queries.iter().filter_map(|id| catalog.query(id));
+    let names = entries.flat_map(|query| &query.sources);
+    names.filter_map(|name| catalog.source(name)).map(|source| source.topic.clone()).collect()
+}
+
+/// Where topics end now. One that is gone has no ends: its readers say so.
+fn ends(log: &dyn Log, topics: BTreeSet<String>) -> Result<BTreeMap<TopicPartition, i64>> {
+    let mut ends = BTreeMap::new();
+    for topic in topics {
+        for partition in 0..log.partitions(&topic).unwrap_or(0) {
+            let place = TopicPartition { topic: topic.clone(), partition };
+            let (_, end) = log.offsets(&place)?;
+            ends.insert(place, end);
+        }
+    }
+    Ok(ends)
+}
+
+/// An error when the queries of the script, with those that stand already, feed each other in a ring: they have no end.
+fn check_ends(engine: &Engine, statements: &[ParsedStatement], mut session: Session) -> Result<()> {
+    let mut catalog = engine.catalog();
+    let first_number = engine.inner.commands.next_offset()?;
+    let (mut queries, mut places) = (Vec::new(), Vec::new());
+    let mut inserts = StandingInserts::default();
+    for (number, parsed) in (first_number..).zip(statements) {
+        if let Statement::Set { name, value } = &parsed.statement {
+            settings::set(&mut session.properties, name, value)?;
+        } else if let Statement::Unset { name } = &parsed.statement {
+            session.properties.remove(settings::short_name(name));
+        }
+        let query = match standing(&catalog, parsed, &session.properties, &mut inserts) {
+            Ok(Standing::Same(query)) => query,
+            Ok(Standing::Absent) if changes_catalog(&parsed.statement) => {
+                match engine.inner.foresee(&mut catalog, parsed, &session.properties, number) {
+                    Ok(query) => query,
+                    // Carried out, it will say the same, with what was done before it.
+                    Err(_) => return Ok(()),
+                }
+            }
+            Ok(Standing::Absent) => None,
+            Err(_) => return Ok(()),
+        };
+        if let Some(query) = query {
+            queries.push(query);
+            places.push(parsed.at);
+        }
+    }
+    let Some(found) = cycle::find(&catalog, &queries) else { return Ok(()) };
+    let closing = found.queries.iter().copied().max().unwrap_or_default();
+    Err(Error::statement(format!(
+        "Queries feed each other, so that there is no end to run to: {}.",
+        found.names.join(" -> ")
+    ))
+    .hint("let it run without an end, or break the ring")
+    .at(places[closing]))
+}
+
+fn changes_catalog(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::CreateSource { .. }
+            | Statement::CreateAs { .. }
+            | Statement::InsertSelect { .. }
+            | Statement::CreateType { .. }
+    )
 }
 
 /// The statements of a script, variables put in as its DEFINEs go along; all must have a place in a job.

@@ -3,6 +3,7 @@
 
 mod assert;
 mod change;
+mod cycle;
 mod face;
 mod insert;
 mod job;
@@ -17,6 +18,7 @@ mod statement;
 mod stepped;
 #[cfg(test)]
 mod tests;
+mod users;
 mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout};
+pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout, TopicUsers};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
@@ -36,7 +38,7 @@ use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use crate::log::{Log, LogError, TopicSpec};
+use crate::log::{Log, LogError, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
 
@@ -45,6 +47,8 @@ use crate::state::MemoryBudget;
 pub struct Options {
     /// What all queries together may hold: state, rows for pull queries, records that wait for a commit.
     pub memory_bytes_max: usize,
+    /// A job that is to end gives up when something outside keeps one of its queries from any commit for so long.
+    pub blocked_max: Duration,
     /// How the log keeps its data.
     pub log: EmbeddedOptions,
     /// Whose names its own topics and groups have.
@@ -54,12 +58,20 @@ pub struct Options {
 /// Where the log lies in a data folder.
 const LOG_FOLDER: &str = "log";
 
+/// What mends itself (a disk that is made room on, a topic that is being created) has done so by then.
+const BLOCKED_MAX: Duration = Duration::from_secs(60);
+
 /// Bytes that all queries together may hold, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
 impl Default for Options {
     fn default() -> Self {
-        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default(), service: Service::default() }
+        Options {
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            blocked_max: BLOCKED_MAX,
+            log: EmbeddedOptions::default(),
+            service: Service::default(),
+        }
     }
 }
 
@@ -90,6 +102,7 @@ struct Inner {
     views: RwLock<BTreeMap<String, Arc<View>>>,
     drive: Drive,
     memory: Arc<MemoryBudget>,
+    blocked_max: Duration,
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
     /// Queries whose run could not be started, and why.
@@ -108,8 +121,20 @@ impl Engine {
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
-        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
-        let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        Engine::over_folder(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?, options)
+    }
+
+    /// As [`Engine::open`]; None: another process holds the folder.
+    pub fn try_open(folder: &Path, options: Options) -> Result<Option<Engine>> {
+        match EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone()) {
+            Ok(log) => Engine::over_folder(log, options).map(Some),
+            Err(LogError::Held(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn over_folder(log: EmbeddedLog, options: Options) -> Result<Engine> {
+        let engine = Engine::over(Arc::new(log), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)
@@ -129,7 +154,7 @@ impl Engine {
 
     fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
         let service = options.service.clone();
-        create_internal_topic(&*log, &service.processing_log_topic())?;
+        create_if_missing(&*log, &internal_topic(&service.processing_log_topic()))?;
         let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
@@ -141,6 +166,7 @@ impl Engine {
             views: RwLock::default(),
             drive,
             memory: MemoryBudget::new(options.memory_bytes_max),
+            blocked_max: options.blocked_max,
             quarantined: RwLock::default(),
             not_started: RwLock::default(),
             ended: Mutex::default(),
@@ -236,6 +262,10 @@ impl Face for Engine {
         catalog.sources().map(|source| (source.topic.clone(), layout(source))).collect()
     }
 
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        Ok(users::of(&self.inner.catalog.read(), topic))
+    }
+
     fn names(&self) -> Vec<String> {
         let catalog = self.inner.catalog.read();
         let mut names: Vec<String> = catalog
@@ -250,19 +280,6 @@ impl Face for Engine {
         names.sort();
         names.dedup();
         names
-    }
-}
-
-/// Makes one of Millpond's own topics unless it is there.
-fn create_internal_topic(log: &dyn Log, name: &str) -> Result<()> {
-    let spec = TopicSpec {
-        name: name.to_string(),
-        partitions: 1,
-        configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
-    };
-    match log.create_topic(&spec) {
-        Ok(()) | Err(LogError::TopicExists(_)) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::dataflow::{Counters, Host, Run, RunSpec};
 use crate::error::{Audience, Error};
-use crate::log::{Log, Signal};
+use crate::log::{Log, Signal, TopicPartition};
 use crate::state::MemoryBudget;
 use crate::time::now;
 
@@ -49,8 +49,8 @@ impl std::fmt::Display for QueryState {
 pub struct Orders {
     pub stop: AtomicBool,
     pub paused: AtomicBool,
-    /// Stop when all that is there now, and what the queries before it write, has been read.
-    pub until_end: AtomicBool,
+    /// Stop when its sources have been read up to these offsets.
+    pub ends: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
     /// Try again after a failure.
     pub retry: AtomicBool,
 }
@@ -265,8 +265,8 @@ impl Driver {
                 continue;
             }
             self.set(QueryState::Running);
-            if !bounded && self.orders.until_end.load(Ordering::Relaxed) {
-                run.stop_at_current_ends()?;
+            if !bounded && let Some(ends) = &*self.orders.ends.lock() {
+                run.stop_at(ends);
                 bounded = true;
             }
             let rows = match run.step() {

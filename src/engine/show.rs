@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analyze::{Sink, Target, analyze, create_as, insert_select};
+use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_read};
 use crate::catalog::{ColumnRole, Source, SourceKind, SourceWindow};
 use crate::dataflow::Counters;
 use crate::engine::{Drive, Inner, Listing, Session, settings};
@@ -332,6 +332,7 @@ pub(super) fn explain(inner: &Inner, what: &Explained, settings: &BTreeMap<Strin
 /// The steps from the sink down to the source, one a line.
 fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
     let mut lines = Vec::new();
+    let mut read = outputs_read(plan).into_iter();
     for stage in &plan.stages {
         lines.push(match &stage.input {
             StageInput::Scan(scan) => {
@@ -350,7 +351,7 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
                 format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "))
             }
         });
-        lines.extend(stage.steps.iter().map(step_text));
+        lines.extend(stage.steps.iter().map(|step| step_text(step, read.next().flatten().as_deref())));
     }
     let columns: Vec<String> =
         plan.schema.columns.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
@@ -382,10 +383,17 @@ fn duration(ms: i64) -> String {
     }
 }
 
-fn step_text(step: &Step) -> String {
+/// `read`: the columns of its output that the steps behind it read (None: all).
+fn step_text(step: &Step, read: Option<&[usize]>) -> String {
     match step {
         Step::Filter { name, .. } => format!("[ FILTER ] {name}"),
-        Step::Project(project) => format!("[ PROJECT ] {}", project.names.join(", ")),
+        Step::Project(project) => {
+            // Keys are made whether they are read or not.
+            let made = |column: &usize| *column < project.keys.len() || read.is_none_or(|read| read.contains(column));
+            let names: Vec<&str> =
+                (0..project.names.len()).filter(made).map(|column| project.names[column].as_str()).collect();
+            format!("[ PROJECT ] {}", names.join(", "))
+        }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
@@ -415,6 +423,26 @@ mod tests {
         let expected =
             ["0 MILLISECONDS", "1 MILLISECONDS", "1500 MILLISECONDS", "2 SECONDS", "90 SECONDS", "2 MINUTES", "1 DAYS"];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_plan_tells_the_columns_that_are_used() {
+        let engine = Engine::stepped(Options::default()).unwrap();
+        let mut session = Session::default();
+        let mut run = |statement: &str| engine.execute(&mut session, statement).unwrap();
+        run(
+            "CREATE STREAM s (k INT KEY, a INT, b INT, c INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        );
+        let told = match run("EXPLAIN CREATE TABLE t AS SELECT a, SUM(b) AS n FROM s GROUP BY a;") {
+            Reply::Text(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let projects = told.lines().filter(|line| line.contains("[ PROJECT ]"));
+        assert!(projects.clone().count() > 0, "{told}");
+        for line in projects {
+            let (_, columns) = line.split_once("] ").unwrap();
+            assert!(!columns.split(", ").any(|name| ["C", "ROWTIME", "ROWPARTITION"].contains(&name)), "{told}");
+        }
     }
 
     #[test]

@@ -22,6 +22,25 @@ pub struct TopicPartition {
     pub partition: u32,
 }
 
+/// The identity of a topic, as Kafka's topic ids: a topic that is deleted and created again under its name has another.
+/// `Display` gives it as a UUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct TopicId(pub [u8; 16]);
+
+impl std::fmt::Display for TopicId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        uuid::Uuid::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl std::str::FromStr for TopicId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<TopicId, uuid::Error> {
+        Ok(TopicId(uuid::Uuid::parse_str(text)?.into_bytes()))
+    }
+}
+
 /// What can go wrong with a log. `Display` gives what, and a hint where there is one.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LogError {
@@ -45,12 +64,18 @@ pub enum LogError {
     /// Stored bytes below the committed end don't have the checksum they were written with.
     #[error("damaged data in {file} at byte {position}: {reason}")]
     Damaged { file: String, position: u64, reason: String },
+    /// Another process has the log in this folder open.
+    #[error("the log in {0} is held by another process")]
+    Held(String),
     /// The data folder was written by a newer version.
     #[error("the data folder has format version {found}; this program knows up to {known}: use a newer millpond")]
     NewerFormat { found: u32, known: u32 },
     /// An fsync failed: what was written is in doubt, so the log takes no more writes until it is opened anew.
     #[error("the log is read-only since a failed write: {0}")]
     Poisoned(String),
+    /// The answer to a commit was lost: it may have been committed.
+    #[error("{0}; whether the transaction was committed is not known")]
+    InDoubt(String),
     #[error("{what}: {cause}")]
     Io {
         what: String,
@@ -71,6 +96,8 @@ pub struct TopicSpec {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicDescription {
     pub name: String,
+    /// None: the log gives its topics none (Kafka before 2.8).
+    pub id: Option<TopicId>,
     pub partitions: Vec<PartitionDescription>,
     /// All configs: those that were set and the defaults of the others.
     pub configs: Vec<TopicConfig>,
@@ -122,6 +149,11 @@ pub trait Log: Send + Sync {
     /// Names in order.
     fn topics(&self) -> Vec<String>;
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
+    /// The identity of the topic that has this name now; None: there is no such topic, or the log doesn't tell. Asked at
+    /// each commit of each query: it must not take longer than the commit itself.
+    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        self.describe_topic(topic).ok()?.id
+    }
     /// None: there is no such topic.
     fn partitions(&self, topic: &str) -> Option<u32>;
     /// (first offset, next offset) of a partition.
@@ -146,7 +178,8 @@ pub trait Log: Send + Sync {
     /// Begins a transaction. Nothing of it can be seen before its commit; dropped without commit, it never was.
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError>;
 
-    /// Committed positions of a group: the offset to read next.
+    /// Committed positions of a group: the offset to read next. They are of topics, not of names: of a deleted topic they
+    /// are gone, and one that is created again under its name begins without.
     fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError>;
     /// Groups that have positions, in order.
     fn groups(&self) -> Vec<String>;
@@ -175,12 +208,27 @@ pub trait Log: Send + Sync {
     fn sync(&self) -> Result<(), LogError>;
 }
 
+/// Creates a topic unless it is there, with whatever configs. Tells whether it wasn't.
+pub fn create_if_missing(log: &dyn Log, spec: &TopicSpec) -> Result<bool, LogError> {
+    match log.create_topic(spec) {
+        Ok(()) => Ok(true),
+        Err(LogError::TopicExists(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// One of Millpond's own topics: a single partition, and nothing expires.
+pub(crate) fn internal_topic(name: &str) -> TopicSpec {
+    let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
+    TopicSpec { name: name.to_string(), partitions: 1, configs }
+}
+
 /// Appends to many partitions and positions that become visible together.
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned` means that nothing was committed.
+    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 

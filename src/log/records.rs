@@ -41,6 +41,9 @@ pub struct Records {
     pub meta: Vec<RecordMeta>,
     /// After a fetch: the offset to go on from.
     pub next_offset: i64,
+    /// Something that would have begun beyond 4 GiB of the buffer, or had more than 2 GiB, was left out. No log takes such
+    /// records.
+    pub overflowed: bool,
 }
 
 impl Records {
@@ -55,6 +58,7 @@ impl Records {
     pub fn clear(&mut self) {
         self.data.clear();
         self.meta.clear();
+        self.overflowed = false;
     }
 
     /// The bytes of a part; `None` for null.
@@ -75,16 +79,34 @@ impl Records {
         match bytes {
             None => Span::NULL,
             Some(bytes) => {
-                let start = self.data.len() as u32;
-                self.data.extend_from_slice(bytes);
-                Span { start, len: bytes.len() as i32 }
+                let span = self.next_span(bytes.len());
+                if !span.is_null() {
+                    self.data.extend_from_slice(bytes);
+                }
+                span
+            }
+        }
+    }
+
+    /// Where the next `len` bytes will lie; null, and `overflowed`, when they can't be told of.
+    fn next_span(&mut self, len: usize) -> Span {
+        match (u32::try_from(self.data.len()), i32::try_from(len)) {
+            (Ok(start), Ok(len)) => Span { start, len },
+            _ => {
+                self.overflowed = true;
+                Span::NULL
             }
         }
     }
 
     /// Adds copies of other records behind these.
     pub fn append(&mut self, others: &Records) {
-        let shift = self.data.len() as u32;
+        let Some(shift) = u32::try_from(self.data.len() + others.data.len()).ok().map(|_| self.data.len() as u32)
+        else {
+            self.overflowed = true;
+            return;
+        };
+        self.overflowed |= others.overflowed;
         let moved = |span: Span| if span.is_null() { span } else { Span { start: span.start + shift, ..span } };
         self.data.extend_from_slice(&others.data);
         self.meta.extend(others.meta.iter().map(|meta| RecordMeta {
@@ -125,7 +147,15 @@ impl Records {
                 }
             }
         }
-        Span { start: start as u32, len: (self.data.len() - start) as i32 }
+        let len = self.data.len() - start;
+        match (u32::try_from(start), i32::try_from(len)) {
+            (Ok(start), Ok(len)) => Span { start, len },
+            _ => {
+                self.data.truncate(start);
+                self.overflowed = true;
+                Span::NULL
+            }
+        }
     }
 
     /// The headers of a record, in order.
@@ -185,4 +215,28 @@ fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let (head, rest) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
     *bytes = rest;
     Some(Some(head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        // Zeroed pages that nobody touches: no memory is taken.
+        let mut records = Records { data: vec![0; u32::MAX as usize], ..Records::default() };
+        assert_eq!(records.put(Some(b"last")), Span { start: u32::MAX, len: 4 });
+        assert!(!records.overflowed);
+        assert!(records.put(Some(b"beyond")).is_null() && records.overflowed);
+        records.overflowed = false;
+        records.push_with_headers(None, None, 0, &[Header { key: "h".to_owned(), value: None }]);
+        assert!(records.meta[0].headers.is_null() && records.overflowed);
+        records.overflowed = false;
+        let mut one = Records::default();
+        one.push(None, Some(b"v"), 0);
+        records.append(&one);
+        assert!(records.overflowed && records.len() == 1);
+        records.clear();
+        assert!(!records.overflowed);
+    }
 }

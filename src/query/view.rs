@@ -1,7 +1,7 @@
 //! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, TopicPartition, for_each_fetch};
+use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::{MemoryBudget, MemoryShare, RowStore};
 use crate::threads::side_by_side;
 
@@ -29,6 +29,19 @@ pub struct View {
     followed: Option<Mutex<Vec<i64>>>,
     /// What its rows hold of the process's memory.
     memory: MemoryShare,
+    /// What the rows were read from.
+    extent: Mutex<Extent>,
+    /// Rung when the topic gets records or is changed.
+    changed: Arc<Signal>,
+    watched: Once,
+}
+
+/// What of a topic is there: another topic under the name, or records removed from its front, and rows have to go.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extent {
+    topic: Option<TopicId>,
+    /// First offset of each partition.
+    firsts: Vec<i64>,
 }
 
 /// The rows of one partition. Rows of one window stand together, under its start, so that it is dropped whole; a table
@@ -39,10 +52,33 @@ struct Rows {
     stream_time: i64,
 }
 
-/// Rows copied out of a view.
+/// Rows copied out of a view, or a part of them.
 pub struct ViewRows {
     pub partition: u32,
     pub records: Records,
+}
+
+/// Bytes of one part: the places within `Records` end at 4 GiB.
+const PART_BYTES_MAX: usize = 1 << 30;
+
+/// Rows that are copied, in parts.
+struct Parts {
+    parts: Vec<Records>,
+    bytes_max: usize,
+}
+
+impl Parts {
+    fn push(&mut self, key: &[u8], value: &[u8], row_time: i64) {
+        let bytes = key.len() + value.len();
+        match self.parts.last_mut().filter(|last| last.is_empty() || last.data.len() + bytes <= self.bytes_max) {
+            Some(last) => last.push(Some(key), Some(value), row_time),
+            None => {
+                let mut part = Records::default();
+                part.push(Some(key), Some(value), row_time);
+                self.parts.push(part);
+            }
+        }
+    }
 }
 
 /// Bounds of the windows to look at, by their starts.
@@ -61,6 +97,9 @@ impl View {
             loaded_now: Condvar::new(),
             followed: None,
             memory,
+            extent: Mutex::default(),
+            changed: Arc::default(),
+            watched: Once::new(),
         }
     }
 
@@ -78,6 +117,9 @@ impl View {
     /// Takes in what the table's topic has, once. Partitions side by side. After each fetch `go_on` says whether to.
     pub(crate) fn load(&self, log: &dyn Log, go_on: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
         *self.loaded.lock() = false;
+        self.watched.call_once(|| log.watch(std::slice::from_ref(&self.source.topic), &self.changed));
+        let mut extent = self.extent.lock();
+        *extent = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
         partitions.iter_mut().for_each(|rows| *rows = Rows::default());
         self.memory.set(0)?;
@@ -85,6 +127,7 @@ impl View {
             self.read(log, partition, None, rows, go_on).map(|_| ())
         })?;
         drop(partitions);
+        drop(extent);
         *self.loaded.lock() = true;
         self.loaded_now.notify_all();
         Ok(())
@@ -116,10 +159,18 @@ impl View {
     ///
     /// Errors: the topic can't be read, or the memory is not enough; then a followed view begins anew the next time.
     pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
-        let Some(followed) = &self.followed else { return self.wait_until_loaded() };
+        let Some(followed) = &self.followed else {
+            self.wait_until_loaded()?;
+            return self.drop_removed(log);
+        };
+        let mut extent = self.extent.lock();
+        let now = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
         let mut followed = followed.lock();
         for (partition, (position, rows)) in followed.iter_mut().zip(partitions.iter_mut()).enumerate() {
+            if now.differs(&extent, partition) {
+                (*position, *rows) = (0, Rows::default());
+            }
             let read = self.read(log, partition, Some(*position), rows, &|| Ok(()));
             match read {
                 Ok(next) => *position = next,
@@ -131,7 +182,44 @@ impl View {
                 }
             }
         }
+        *extent = now;
         self.memory.set(bytes(&partitions))
+    }
+
+    /// Where records were removed from the topic (`topic empty`, retention), or another topic has its name: takes in anew
+    /// what it has. A commit that is taken in after that once more changes nothing.
+    fn drop_removed(&self, log: &dyn Log) -> Result<()> {
+        let mut extent = self.extent.lock();
+        if !self.changed.wait(Duration::ZERO) {
+            return Ok(());
+        }
+        let renewed = self.extent_now(log).and_then(|now| {
+            if now == *extent {
+                return Ok(());
+            }
+            let mut partitions = self.partitions.write();
+            for (partition, rows) in partitions.iter_mut().enumerate() {
+                if now.differs(&extent, partition) {
+                    *rows = Rows::default();
+                    self.read(log, partition, None, rows, &|| Ok(()))?;
+                }
+            }
+            *extent = now;
+            self.memory.set(bytes(&partitions))
+        });
+        if renewed.is_err() {
+            // The next reader looks again.
+            self.changed.ring();
+        }
+        renewed
+    }
+
+    fn extent_now(&self, log: &dyn Log) -> Result<Extent> {
+        let topic = log.topic_id(&self.source.topic);
+        let place = |partition: usize| TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 };
+        let partitions = self.partitions.read().len();
+        let firsts = (0..partitions).map(|partition| Ok(log.offsets(&place(partition))?.0)).collect::<Result<_>>()?;
+        Ok(Extent { topic, firsts })
     }
 
     fn read(
@@ -187,12 +275,12 @@ impl View {
     /// Rows whose window begins within `starts` and whose whole key (window included) passes, as records ordered by
     /// window start and key.
     pub fn scan(&self, starts: Starts, keep: &dyn Fn(&[u8]) -> bool) -> Vec<ViewRows> {
-        self.copy(&|rows, records| {
+        self.copy(&|rows, parts| {
             for generation in rows.within(starts) {
                 let mut found: Vec<(&[u8], &[u8], i64)> = generation.iter().filter(|(key, ..)| keep(key)).collect();
                 found.sort_unstable_by_key(|(key, ..)| *key);
                 for (key, value, row_time) in found {
-                    records.push(Some(key), Some(value), row_time);
+                    parts.push(key, value, row_time);
                 }
             }
         })
@@ -205,7 +293,7 @@ impl View {
             return self
                 .scan(starts, &|key| key.len() >= 16 && keys.iter().any(|wanted| key[..key.len() - 16] == wanted[..]));
         }
-        self.copy(&|rows, records| {
+        self.copy(&|rows, parts| {
             for key in keys {
                 for (start, generation) in rows.generations.range(starts) {
                     let mut whole = key.clone();
@@ -213,20 +301,21 @@ impl View {
                         whole.extend_from_slice(&start.to_be_bytes());
                     }
                     if let Some((value, row_time)) = generation.get(&whole) {
-                        records.push(Some(&whole), Some(value), row_time);
+                        parts.push(&whole, value, row_time);
                     }
                 }
             }
         })
     }
 
-    fn copy(&self, copy: &dyn Fn(&Rows, &mut Records)) -> Vec<ViewRows> {
+    /// At least one part a partition, in order.
+    fn copy(&self, copy: &dyn Fn(&Rows, &mut Parts)) -> Vec<ViewRows> {
         let partition = |(partition, rows): (usize, &Rows)| {
-            let mut records = Records::default();
-            copy(rows, &mut records);
-            ViewRows { partition: partition as u32, records }
+            let mut copied = Parts { parts: vec![Records::default()], bytes_max: PART_BYTES_MAX };
+            copy(rows, &mut copied);
+            copied.parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
         };
-        self.partitions.read().iter().enumerate().map(partition).collect()
+        self.partitions.read().iter().enumerate().flat_map(partition).collect()
     }
 
     /// Bytes that it has of the process's memory.
@@ -243,6 +332,13 @@ fn bytes(partitions: &[Rows]) -> usize {
 impl Default for Rows {
     fn default() -> Self {
         Rows { generations: BTreeMap::new(), stream_time: i64::MIN }
+    }
+}
+
+impl Extent {
+    /// Whether the rows of a partition that were read from `other` are not those of this one.
+    fn differs(&self, other: &Extent, partition: usize) -> bool {
+        self.topic != other.topic || self.firsts.get(partition) != other.firsts.get(partition)
     }
 }
 
@@ -333,6 +429,16 @@ mod tests {
         assert_eq!(values(&view.get(ALL_STARTS, &a)), ["a0", "a20"]);
         assert_eq!(values(&view.get((Bound::Included(10), Bound::Unbounded), &a)), ["a20"]);
         assert_eq!(values(&view.scan((Bound::Unbounded, Bound::Excluded(20)), &|_| true)), ["a0", "b0", "b10"]);
+    }
+
+    #[test]
+    fn many_rows_come_in_parts() {
+        let mut copied = Parts { parts: vec![Records::default()], bytes_max: 10 };
+        for (key, value) in [("a", "123456"), ("b", "12"), ("c", "1"), ("d", "a row of its own, too long"), ("e", "")] {
+            copied.push(key.as_bytes(), value.as_bytes(), 0);
+        }
+        let keys = |part: &Records| (0..part.len()).map(|row| part.key(row).unwrap()[0] as char).collect::<String>();
+        assert_eq!(copied.parts.iter().map(keys).collect::<Vec<_>>(), ["ab", "c", "d", "e"]);
     }
 
     #[test]

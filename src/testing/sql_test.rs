@@ -93,11 +93,13 @@ struct Run<'a> {
     /// Records that no ASSERT has read yet.
     unread: Collector,
     variables: BTreeMap<String, String>,
+    /// ASSERTs that held.
+    asserts: usize,
 }
 
 impl<'a> Run<'a> {
     fn new(drive: Drive<'a>) -> Self {
-        Run { drive, unread: Collector::default(), variables: BTreeMap::new() }
+        Run { drive, unread: Collector::default(), variables: BTreeMap::new(), asserts: 0 }
     }
 
     fn test(mut self, test: &SqlTest) -> Result<String, Miss> {
@@ -112,15 +114,25 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        match test.expects_error {
-            true => Err(Miss::fail("no statement failed, an error is expected")),
-            false => Ok(String::new()),
+        match (test.expects_error, self.asserts) {
+            (true, _) => Err(Miss::fail("no statement failed, an error is expected")),
+            (false, 0) => Err(Miss::error("the test asserts nothing: add an ASSERT, or --@expected.error")),
+            (false, _) => Ok(String::new()),
         }
     }
 
     fn statement(&mut self, text: &str, at: Location) -> Result<(), Trouble> {
         let text = sql::substitute(text, &self.variables).map_err(Trouble::Rejected)?;
         let parsed = sql::parse_statement(&text, at).map_err(Trouble::Rejected)?;
+        // The rest ends the test when they fail.
+        self.asserts += usize::from(matches!(
+            parsed.statement,
+            Statement::AssertValues { .. }
+                | Statement::AssertNullValues { .. }
+                | Statement::AssertSource { .. }
+                | Statement::AssertTopic { .. }
+                | Statement::AssertSchema { .. }
+        ));
         match parsed.statement {
             Statement::AssertValues { source, columns, values } => {
                 sql_assert::values(&self.drive, &mut self.unread, &source, &columns, &values).map_err(Trouble::Missed)

@@ -326,3 +326,13 @@ fn folders_are_walked_and_nothing_to_run_is_an_error() {
     let names: Vec<_> = out.lines().filter_map(|line| line.rsplit(": ").next()).take(3).collect();
     assert_eq!(names, ["refused", "copy", "ponds"]);
 }
+
+#[test]
+fn a_test_that_asserts_nothing_is_an_error() {
+    let create = "--@test: nothing\nCREATE STREAM a (k STRING KEY) WITH (kafka_topic='a', value_format='JSON');";
+    let (_, out, _) = run_file("t.sql", create);
+    assert!(out.contains("asserts nothing"), "{out}");
+    assert_eq!(status("t.sql", create), "error");
+    let asserts = format!("{create}\nASSERT STREAM a (k STRING KEY) WITH (kafka_topic='a', value_format='JSON');");
+    assert_eq!(status("t.sql", &asserts), "pass");
+}

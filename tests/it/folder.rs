@@ -139,10 +139,10 @@ impl Folder {
     pub fn open(&self) -> Engine {
         let mut patience = 500;
         loop {
-            match Engine::open(&self.path(), Options::default()) {
-                Ok(engine) => return engine,
-                Err(error) if error.what.contains("held by another process") && patience > 0 => patience -= 1,
-                Err(error) => panic!("{error}"),
+            match Engine::try_open(&self.path(), Options::default()).unwrap() {
+                Some(engine) => return engine,
+                None if patience > 0 => patience -= 1,
+                None => panic!("the folder is held by another process"),
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -138,3 +138,15 @@ fn sizes() {
         assert!(parse_size(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn what_is_allowed_is_told_of_negative_numbers() {
+    for (line, told) in [
+        ("topic consume t --offset -1", "expected an offset from 0 on"),
+        ("topic produce t --rate -1", "expected a number above 0"),
+        ("datagen people --rate -0.5", "expected a number above 0"),
+    ] {
+        let error = Cli::try_parse_from(format!("millpond {line}").split_whitespace()).unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("tip:"), "{error}");
+    }
+}

@@ -15,8 +15,9 @@ use super::connect::Connected;
 use super::exit::Stop;
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
-use super::produce::{Ending, Pace, Report, TopicWriter, now_ms};
-use crate::log::{Log, LogError, TopicSpec};
+use super::produce;
+use super::produce::{Ending, Pace, Report, TopicWriter, check_no_table_of_query, now_ms};
+use crate::log::{LogError, TopicSpec, create_if_missing};
 use crate::sql::KEYWORDS;
 
 /// What is made up.
@@ -112,7 +113,9 @@ impl Generator {
 pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let watch = Watch::new();
     let topic = options.topic.clone().unwrap_or_else(|| options.kind.topic().to_owned());
-    create_missing(engine.log.as_ref(), &topic, options.partitions)?;
+    check_no_table_of_query(&topic, engine)?;
+    let spec = TopicSpec { name: topic.clone(), partitions: options.partitions, configs: BTreeMap::new() };
+    create_if_missing(engine.log.as_ref(), &spec)?;
     if out.format == OutputFormat::Tabular {
         out.line(&create_stream(options.kind, &topic))?;
         std::io::Write::flush(out)?;
@@ -121,7 +124,7 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
         (None, None) => Some(options.kind.rate_default()),
         (rate, _) => rate,
     };
-    let mut writer = TopicWriter::new(engine.log.as_ref(), &topic, None)?;
+    let mut writer = produce::writer(engine, &topic, None)?;
     let mut report = Report::new(&topic, None, options.count);
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     let start = options.start.unwrap_or_else(now_ms);
@@ -131,6 +134,7 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
     let result = generate(&mut generator, count, &mut Pace::new(rate), &watch, &mut writer, &mut report);
     let flushed = writer.flush();
     report.finish(writer.written(), engine.log.durability(), out)?;
+    writer.close();
     let ending = result?;
     flushed?;
     report.exit(ending, options.count.is_none())
@@ -155,17 +159,6 @@ fn generate(
         report.tick(i + 1);
     }
     Ok(Ending::Complete)
-}
-
-fn create_missing(log: &dyn Log, topic: &str, partitions: u32) -> Result<(), LogError> {
-    if log.partitions(topic).is_some() {
-        return Ok(());
-    }
-    match log.create_topic(&TopicSpec { name: topic.to_owned(), partitions, configs: BTreeMap::new() }) {
-        // By another process just now.
-        Err(LogError::TopicExists(_)) => Ok(()),
-        result => result,
-    }
 }
 
 /// The statement that makes a stream of the topic.

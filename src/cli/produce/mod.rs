@@ -5,6 +5,7 @@ mod input;
 mod jsonl;
 mod key;
 mod lines;
+mod marks;
 mod record;
 mod report;
 mod time;
@@ -23,6 +24,7 @@ use super::exit::{Exit, Stop};
 use super::interrupt::Watch;
 use super::output::Output;
 use crate::error::Error;
+use crate::log::LogError;
 use csv::Csv;
 use input::Input;
 use jsonl::Jsonl;
@@ -32,8 +34,11 @@ use record::{Draft, Raw, Shape, Taken};
 
 pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let format = format_of(options)?;
+    if !options.force {
+        check_no_table_of_query(&options.topic, engine)?;
+    }
     let watch = Watch::new();
-    let mut writer = TopicWriter::new(engine.log.as_ref(), &options.topic, options.partition)?;
+    let mut writer = writer(engine, &options.topic, options.partition)?;
     let input = Input::open(options.file.as_deref())?;
     let mut lines = LineReader::new(input.chunks, writer.record_bytes_max());
     let mut report = Report::new(&options.topic, Some(&input.meter), options.limit);
@@ -47,10 +52,30 @@ pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -
         Err(_) if writer.pushed() == 0 => Ok(()),
         _ => report.finish(writer.written(), engine.log.durability(), out),
     };
+    writer.close();
     let ending = ending?;
     flushed?;
     done?;
     report.exit(ending, options.file.is_none() || is_stdin(options.file.as_deref()))
+}
+
+/// An error for the topic of a table that a query makes: the query is its only writer, and what it keeps of the table for
+/// pull queries is what it wrote itself.
+pub fn check_no_table_of_query(topic: &str, engine: &Connected) -> Result<(), Stop> {
+    match engine.face.topic_users(topic)?.table {
+        None => Ok(()),
+        Some((table, query)) => Err(Error::statement(format!(
+            "Topic '{topic}' holds the table {table}, which query {query} makes: it takes no other records."
+        ))
+        .hint("write into a topic that the query reads; `topic produce --force` writes all the same")
+        .into()),
+    }
+}
+
+/// Writes to a topic in the way that suits who holds the folder.
+pub fn writer<'l>(engine: &'l Connected, topic: &str, partition: Option<u32>) -> Result<TopicWriter<'l>, LogError> {
+    let writer = TopicWriter::new(engine.log.as_ref(), topic, partition)?;
+    Ok(if engine.owner { writer } else { writer.marked() })
 }
 
 fn is_stdin(file: Option<&Path>) -> bool {

@@ -6,6 +6,7 @@ use crate::cli::interrupt::Watch;
 use crate::log::partitioner::partition_for;
 use crate::log::{Log, LogError, Records, TopicPartition};
 
+use super::marks::Marks;
 use super::report::Ending;
 
 /// A batch goes to the log when it has so many bytes, or when there is nothing else to do.
@@ -31,6 +32,8 @@ pub struct TopicWriter<'l> {
     turn: usize,
     waiting_bytes: usize,
     record_bytes_max: usize,
+    /// Where another process, which may end at any moment, does the writing.
+    marks: Option<Marks>,
     pushed: u64,
     written: u64,
 }
@@ -53,9 +56,24 @@ impl<'l> TopicWriter<'l> {
             turn: 0,
             waiting_bytes: 0,
             record_bytes_max: limit.saturating_sub(RECORD_BYTES_EXTRA),
+            marks: None,
             pushed: 0,
             written: 0,
         })
+    }
+
+    /// For a log of another process: appends whose answer is lost are looked for in the log, and made again if they aren't
+    /// there.
+    #[must_use]
+    pub fn marked(self) -> Self {
+        TopicWriter { marks: Some(Marks::new()), ..self }
+    }
+
+    /// Takes its marks out of the log again.
+    pub fn close(self) {
+        if let Some(marks) = &self.marks {
+            marks.remove(self.log);
+        }
     }
 
     /// The most bytes of key and value together.
@@ -106,7 +124,10 @@ impl<'l> TopicWriter<'l> {
             return Ok(());
         }
         let count = batch.len() as u64;
-        let result = self.log.append(&self.places[at], batch);
+        let result = match &mut self.marks {
+            Some(marks) => marks.append(self.log, &self.places[at], batch),
+            None => self.log.append(&self.places[at], batch).map(|_| ()),
+        };
         self.waiting_bytes = self.waiting_bytes.saturating_sub(batch.data.len());
         // A batch that was refused is gone, too: written again later it would stand behind others.
         batch.clear();

@@ -30,7 +30,7 @@ const HISTORY_ENTRIES_MAX: usize = 10_000;
 pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<(), Stop> {
     let mut shell = Shell::new(engine, &cli.common);
     if std::io::stdin().is_terminal() {
-        interactive(&mut shell, &cli.common.connection(Purpose::Engine)?, out)
+        interactive(&mut shell, &cli.common.connection(Purpose::Terminal)?, out)
     } else {
         piped(&mut shell, &mut std::io::stdin().lock(), out)
     }

@@ -44,7 +44,7 @@ fn a_paste_brings_commands_and_statements() {
 
 #[test]
 fn the_banner_names_the_folder() {
-    let connection = Connection { data_dir: "/some/where".into(), memory_bytes_max: None, purpose: Purpose::Engine };
+    let connection = Connection { data_dir: "/some/where".into(), memory_bytes_max: None, purpose: Purpose::Terminal };
     let banner = banner(&connection, false);
     assert!(banner.contains("/some/where") && banner.contains("attached"));
 }

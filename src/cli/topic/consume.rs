@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::cli::args::{ConsumeOptions, StartOffset};
 use crate::cli::connect::Connected;
-use crate::cli::exit::Stop;
+use crate::cli::exit::{Stop, complain};
 use crate::cli::interrupt::Watch;
 use crate::cli::output::{Output, OutputFormat};
 use crate::engine::shown::{Place, json_line, text_line};
-use crate::log::{Log, LogError, Records, Signal, TopicPartition};
+use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition};
 
 const FETCH_BYTES: usize = 1 << 20;
 /// A rung signal ends the wait; this is for what doesn't ring.
@@ -33,24 +33,10 @@ pub fn command(options: &ConsumeOptions, engine: &Connected, out: &mut Output) -
     let log = engine.log.as_ref();
     // Watched before the ends are looked at: nothing that comes in between is missed.
     log.watch(std::slice::from_ref(&options.topic), &signal);
-    let mut cursors = cursors(options, log)?;
-    let mut consumer =
-        Consumer { options, engine, left: options.limit.unwrap_or(u64::MAX), records: Records::default() };
+    let mut consumer = Consumer::new(options, engine)?;
     loop {
-        let mut found = false;
-        for cursor in &mut cursors {
-            while consumer.left > 0 && !watch.caught() && consumer.fetch(cursor, out)? {
-                found = true;
-                // The others get their turn, unless only this one is asked for until its end.
-                if cursor.end.is_none() {
-                    break;
-                }
-            }
-        }
-        out.flush()?;
-        consumer.commit(&mut cursors)?;
-        let complete = cursors.iter().all(|cursor| cursor.end.is_some_and(|end| cursor.next >= end));
-        if complete || consumer.left == 0 || watch.caught() {
+        let found = consumer.turn(&watch, out)?;
+        if consumer.is_complete() || watch.caught() {
             return Ok(());
         }
         if !found {
@@ -118,9 +104,61 @@ struct Consumer<'a> {
     /// Records still to be shown.
     left: u64,
     records: Records,
+    cursors: Vec<Cursor>,
+    /// Which topic the cursors are of.
+    topic_id: Option<TopicId>,
 }
 
-impl Consumer<'_> {
+impl<'a> Consumer<'a> {
+    fn new(options: &'a ConsumeOptions, engine: &'a Connected) -> Result<Self, Stop> {
+        let log = engine.log.as_ref();
+        let topic_id = log.topic_id(&options.topic);
+        let left = options.limit.unwrap_or(u64::MAX);
+        Ok(Consumer { options, engine, left, records: Records::default(), cursors: cursors(options, log)?, topic_id })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.left == 0 || self.cursors.iter().all(|cursor| cursor.end.is_some_and(|end| cursor.next >= end))
+    }
+
+    /// Shows what there is, and keeps the group's positions. Tells whether there was something.
+    fn turn(&mut self, watch: &Watch, out: &mut Output) -> Result<bool, Stop> {
+        if self.topic_replaced() {
+            self.begin_anew()?;
+        }
+        let mut found = false;
+        let mut cursors = std::mem::take(&mut self.cursors);
+        for cursor in &mut cursors {
+            while self.left > 0 && !watch.caught() && self.fetch(cursor, out)? {
+                found = true;
+                // The others get their turn, unless only this one is asked for until its end.
+                if cursor.end.is_none() {
+                    break;
+                }
+            }
+        }
+        out.flush()?;
+        self.commit(&mut cursors)?;
+        self.cursors = cursors;
+        Ok(found)
+    }
+
+    /// With another topic under the name; the group's positions went with the old one.
+    fn begin_anew(&mut self) -> Result<(), Stop> {
+        let log = self.engine.log.as_ref();
+        complain(&format!("topic {} was deleted and created again: from its beginning", self.options.topic));
+        self.topic_id = log.topic_id(&self.options.topic);
+        let anew = ConsumeOptions { from_beginning: true, offset: None, ..self.options.clone() };
+        self.cursors = cursors(&anew, log)?;
+        Ok(())
+    }
+
+    /// Whether another topic has the name now; one that is gone is found by the next fetch.
+    fn topic_replaced(&self) -> bool {
+        let now = self.engine.log.topic_id(&self.options.topic);
+        now.is_some() && now != self.topic_id
+    }
+
     /// Shows what comes next. Tells whether the cursor has moved.
     fn fetch(&mut self, cursor: &mut Cursor, out: &mut Output) -> Result<bool, Stop> {
         if cursor.end.is_some_and(|end| cursor.next >= end) {
@@ -134,7 +172,12 @@ impl Consumer<'_> {
                 cursor.next = first;
                 return Ok(true);
             }
+            Err(LogError::OffsetOutOfRange { .. }) if self.topic_replaced() => return Ok(false),
             Err(error) => return Err(error.into()),
+        }
+        if self.topic_replaced() {
+            // Seen at the next turn.
+            return Ok(false);
         }
         let before = cursor.next;
         for row in 0..self.records.len() {
@@ -161,17 +204,25 @@ impl Consumer<'_> {
         Ok(cursor.next > before)
     }
 
+    fn set_positions(&self, group: &str, cursors: &[Cursor]) -> Result<(), LogError> {
+        let mut transaction = self.engine.log.begin()?;
+        for cursor in cursors {
+            transaction.set_position(group, &cursor.place, cursor.next)?;
+        }
+        transaction.commit()
+    }
+
     /// Keeps the group's positions: of what was shown, and no more.
     fn commit(&self, cursors: &mut [Cursor]) -> Result<(), Stop> {
         let Some(group) = &self.options.group else { return Ok(()) };
-        if cursors.iter().all(|cursor| cursor.committed == Some(cursor.next)) {
+        if cursors.iter().all(|cursor| cursor.committed == Some(cursor.next)) || self.topic_replaced() {
             return Ok(());
         }
-        let mut transaction = self.engine.log.begin()?;
-        for cursor in cursors.iter() {
-            transaction.set_position(group, &cursor.place, cursor.next)?;
+        match self.set_positions(group, cursors) {
+            // Set again they are the same.
+            Err(LogError::InDoubt(_)) => self.set_positions(group, cursors)?,
+            result => result?,
         }
-        transaction.commit()?;
         for cursor in cursors {
             cursor.committed = Some(cursor.next);
         }
@@ -256,6 +307,38 @@ mod tests {
         assert_eq!(rest, [row(0, 4), row(0, 5), row(0, 6), row(1, 0), row(1, 1)]);
         assert_eq!(consume(&log, "--group g --from-beginning --until-end"), []);
         assert_eq!(consume(&log, "--group other --from-beginning --until-end").len(), 9);
+    }
+
+    #[test]
+    fn a_topic_made_anew_is_read_from_its_beginning() {
+        let log: Arc<dyn Log> = Arc::new(crate::log::embedded::EmbeddedLog::in_memory());
+        let spec = crate::log::TopicSpec { name: "t".into(), partitions: 1, configs: Default::default() };
+        let append = |text: &str, count: i64| {
+            let mut records = Records::default();
+            (0..count).for_each(|i| records.push(None, Some(format!("{text}{i}").as_bytes()), i));
+            log.append(&TopicPartition { topic: "t".into(), partition: 0 }, &records).unwrap();
+        };
+        log.create_topic(&spec).unwrap();
+        append("old", 2);
+        let (mut engine, _) = crate::cli::fake::connected(&filled());
+        engine.log = Arc::clone(&log);
+        let (mut out, memory) = Output::into_memory(OutputFormat::Json, None);
+        let options = options("millpond topic consume t --group g --from-beginning");
+        let (mut consumer, watch) = (Consumer::new(&options, &engine).unwrap(), Watch::new());
+        assert!(consumer.turn(&watch, &mut out).unwrap());
+        for count in [4, 1] {
+            log.delete_topic("t").unwrap();
+            log.create_topic(&spec).unwrap();
+            append("new", count);
+            assert!(consumer.turn(&watch, &mut out).unwrap());
+            assert_eq!(log.positions("g").unwrap().into_values().collect::<Vec<_>>(), [count]);
+        }
+        let values: Vec<String> = memory
+            .text()
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["value"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(values, ["old0", "old1", "new0", "new1", "new2", "new3", "new0"]);
     }
 
     #[test]

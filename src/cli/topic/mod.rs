@@ -37,6 +37,17 @@ fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
     Ok(())
 }
 
+/// An error that names what uses a topic that is there.
+fn check_unused(topic: &str, engine: &Connected) -> Result<(), Stop> {
+    let users = engine.face.topic_users(topic)?.names;
+    if users.is_empty() || engine.log.partitions(topic).is_none() {
+        return Ok(());
+    }
+    Err(Error::statement(format!("Topic '{topic}' is used by {}.", users.join(", ")))
+        .hint("DROP ... DELETE TOPIC them first; --force deletes it all the same")
+        .into())
+}
+
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     check_not_internal(command)?;
     let log = engine.log.as_ref();
@@ -51,11 +62,16 @@ pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> 
             log.empty_topic(topic)?;
             said(out, topic, "emptied")
         }
-        TopicCommand::Delete { topic, if_exists } => match log.delete_topic(topic) {
-            Ok(()) => said(out, topic, "deleted"),
-            Err(LogError::UnknownTopic(_)) if *if_exists => said(out, topic, "not there"),
-            Err(error) => Err(error.into()),
-        },
+        TopicCommand::Delete { topic, if_exists, force } => {
+            if !force {
+                check_unused(topic, engine)?;
+            }
+            match log.delete_topic(topic) {
+                Ok(()) => said(out, topic, "deleted"),
+                Err(LogError::UnknownTopic(_)) if *if_exists => said(out, topic, "not there"),
+                Err(error) => Err(error.into()),
+            }
+        }
     }
 }
 
@@ -154,6 +170,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
             topic.configs.iter().map(|config| (config.name.clone(), config.value.clone().into())).collect();
         let line = json!({
             "topic": topic.name,
+            "id": topic.id.map(|id| id.to_string()),
             "records": records(&topic),
             "internal": topic.internal,
             "partitions": partitions,
@@ -164,6 +181,9 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
         return Ok(());
     }
     out.line(&format!("Topic {}: {} partitions, {} records", topic.name, topic.partitions.len(), records(&topic)))?;
+    if let Some(id) = topic.id {
+        out.line(&format!("Id {id}"))?;
+    }
     let rows = topic.partitions.iter().enumerate().map(|(i, partition)| {
         let count = partition.next_offset - partition.first_offset;
         vec![

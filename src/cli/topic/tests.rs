@@ -11,6 +11,7 @@ fn topic(line: &str) -> (String, Result<(), Stop>) {
     let log = FakeLog::with_topic("t", 2);
     let own = TopicSpec { name: "_own".into(), partitions: 1, configs: BTreeMap::new() };
     log.create_topic(&own).unwrap();
+    log.create_topic(&TopicSpec { name: "used".into(), ..own }).unwrap();
     let cli = Cli::try_parse_from(format!("millpond {line}").split_whitespace()).unwrap();
     let Some(Command::Topic(options)) = cli.command else { panic!("{line}") };
     let (engine, _) = connected(&log);
@@ -23,7 +24,7 @@ fn topic(line: &str) -> (String, Result<(), Stop>) {
 fn topics_are_told() {
     let (text, _) = topic("topic list");
     assert!(text.contains("| t     |          2 |       0 |     0 |") && !text.contains("_own"), "{text}");
-    assert_eq!(topic("topic list --all --output json").0.lines().count(), 2);
+    assert_eq!(topic("topic list --all --output json").0.lines().count(), 3);
     let line = topic("topic describe t --output json").0;
     let described: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(described["partitions"][1]["next_offset"], 0);
@@ -45,4 +46,19 @@ fn commands_tell_what_they_did_and_what_went_wrong() {
     ] {
         assert_eq!(topic(line).1.unwrap_err().report(), exit, "{line}");
     }
+}
+
+#[test]
+fn what_is_used_is_not_deleted_nor_written_to_by_mistake() {
+    let refusal = |line: &str| match topic(line).1 {
+        Err(Stop::Error(error)) => error.to_string(),
+        other => panic!("{line}: {other:?}"),
+    };
+    let told = refusal("topic delete used");
+    assert!(told.contains("table T, query CTAS_T_1") && told.contains("--force"), "{told}");
+    assert_eq!(topic("topic delete used --force").0, "Topic used deleted\n");
+    assert_eq!(topic("topic delete used2 --if-exists").0, "Topic used2 not there\n");
+    let told = refusal("topic produce used --file /dev/null");
+    assert!(told.contains("table T") && told.contains("CTAS_T_1") && told.contains("--force"), "{told}");
+    assert!(topic("topic produce used --file /dev/null --force").1.is_ok());
 }

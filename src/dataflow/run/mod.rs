@@ -8,6 +8,7 @@
 //! fetched, and the rest waits (`slices`). The position is that of the first record that was not pushed.
 
 mod host;
+mod identity;
 mod reader;
 mod restore;
 mod slices;
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, Start};
 
+use self::identity::SourceTopics;
 use self::reader::Reader;
 use self::slices::Slices;
 use self::stage::{Output, Phase, Round, StageTask};
@@ -54,6 +56,7 @@ pub struct Run {
     log: Arc<dyn Log>,
     spec: RunSpec,
     stages: Vec<Vec<StageTask>>,
+    sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
     memory: MemoryShare,
@@ -87,7 +90,10 @@ impl Run {
             ))
             .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
         }
+        let sources = SourceTopics::find(&*log, vec![scan.source.topic.clone()], changelog.is_some());
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
+        sources
+            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         let last = spec.plan.stages.len() - 1;
         for (index, stage) in spec.plan.stages.iter().enumerate() {
@@ -122,6 +128,7 @@ impl Run {
             log,
             spec,
             stages,
+            sources,
             memory: host.memory.share(),
             slices: Slices::new(host.staged_bytes_max, rows_max),
             host,
@@ -147,7 +154,14 @@ impl Run {
         Ok(())
     }
 
-    /// Whether all that `stop_at_current_ends` found was read.
+    /// Reads no further than these offsets; of a partition without one, nothing (more).
+    pub fn stop_at(&mut self, ends: &BTreeMap<TopicPartition, i64>) {
+        for reader in self.stages[0].iter_mut().filter_map(|task| task.reader.as_mut()) {
+            reader.end = Some(ends.get(&reader.place).copied().unwrap_or(0));
+        }
+    }
+
+    /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> bool {
         self.stages[0]
             .iter()
@@ -155,9 +169,15 @@ impl Run {
             .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
     }
 
+    /// An error when a topic that it reads is gone, or another one has its name.
+    pub fn check_source_ids(&self) -> Result<()> {
+        self.sources.check(&*self.log)
+    }
+
     /// An error when a topic has got more partitions than it reads (it must be opened anew), or when one that it reads or
     /// writes is gone.
     pub fn check_topics(&self) -> Result<()> {
+        self.check_source_ids()?;
         self.check_sink()?;
         let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
         let topic = &reader.place.topic;
@@ -213,6 +233,7 @@ impl Run {
         let staged = self.take_staged();
         let mut transaction = log.begin()?;
         self.append_staged(&mut *transaction, &staged)?;
+        self.check_source_ids()?;
         transaction.commit()?;
         self.made_visible(&staged)?;
         self.account()
@@ -299,6 +320,7 @@ impl Run {
         }
         self.flush()?;
         if !self.spec.durable {
+            self.check_source_ids()?;
             self.dirty = false;
             return Ok(());
         }
@@ -328,6 +350,7 @@ impl Run {
             let place = TopicPartition { topic: self.spec.processing_log.clone(), partition: 0 };
             transaction.append(&place, &records)?;
         }
+        self.check_source_ids()?;
         transaction.commit()?;
         self.errors.clear();
         self.errors_bytes = 0;
@@ -443,6 +466,16 @@ impl Drop for Run {
             counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether a topic holds, or held, any record.
+fn has_records(log: &dyn Log, topic: &str) -> Result<bool> {
+    for partition in 0..log.partitions(topic).unwrap_or(0) {
+        if log.offsets(&TopicPartition { topic: topic.to_string(), partition })?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The topic that holds the changes of a query's state.

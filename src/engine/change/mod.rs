@@ -3,6 +3,7 @@
 //! The same code judges a statement when it is given and when the command log is replayed. What can fail comes before
 //! the command is written, and is undone when it does; what comes after it can only warn.
 
+mod outlook;
 mod query;
 mod replay;
 mod run;
@@ -96,7 +97,8 @@ impl Inner {
         }
         let mut made = Vec::new();
         let written = self.make_topics(&effect, &mut made).and_then(|()| {
-            let command = Command::new(parsed.text.clone(), properties.clone(), status.query_id.clone());
+            let mut command = Command::new(parsed.text.clone(), properties.clone(), status.query_id.clone());
+            command.deletes = effect.delete_topic.as_deref().and_then(|topic| self.identified(topic));
             self.commands.append(&command, wall_time_ms())
         });
         if let Err(error) = written {

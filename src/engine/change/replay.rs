@@ -25,10 +25,22 @@ impl Engine {
 
     /// Brings the catalog to what the command log says. A command that can't be carried out is set aside.
     pub(in crate::engine) fn replay(&self) -> Result<()> {
+        let mut deleted = Vec::new();
         for (offset, command) in self.inner.commands.replay()? {
-            let outcome = command.map_err(Error::world).and_then(|command| self.replay_one(offset, &command));
+            let outcome = command.map_err(Error::world).and_then(|command| {
+                self.replay_one(offset, &command)?;
+                deleted.extend(command.deletes.map(|meant| (offset, meant)));
+                Ok(())
+            });
             if let Err(error) = outcome {
                 self.inner.quarantined.write().push((offset, error.to_string()));
+            }
+        }
+        // Left there by a process that was killed between the command and its deeds. Before anybody can write to it.
+        for (offset, meant) in deleted {
+            if let Err(error) = self.inner.delete_meant(&meant) {
+                let left = format!("topic {} is still there: {error}", meant.name);
+                self.inner.quarantined.write().push((offset, left));
             }
         }
         Ok(())

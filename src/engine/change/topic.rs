@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Change, Effect};
 use crate::analyze::{Sink, properties::With};
-use crate::catalog::{Source, SourceKind};
+use crate::catalog::{DeletedTopic, Source, SourceKind};
 use crate::dataflow::{changelog_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::log::{LogError, TopicSpec};
+use crate::log::{LogError, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -29,14 +29,10 @@ impl Inner {
     }
 
     pub(super) fn make_topic(&self, spec: &TopicSpec, made: &mut Vec<String>) -> Result<()> {
-        match self.log.create_topic(spec) {
-            Ok(()) => {
-                made.push(spec.name.clone());
-                Ok(())
-            }
-            Err(LogError::TopicExists(_)) => Ok(()),
-            Err(error) => Err(error.into()),
+        if create_if_missing(&*self.log, spec)? {
+            made.push(spec.name.clone());
         }
+        Ok(())
     }
 
     /// The topic for the changes of a query's state; None: it keeps none.
@@ -51,6 +47,23 @@ impl Inner {
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
         Ok(Some(TopicSpec { name: changelog_topic(&self.service.query_group(query_id)), partitions, configs }))
+    }
+
+    /// A topic that is to be deleted, as its command names it; None: it isn't there.
+    pub(super) fn identified(&self, topic: &str) -> Option<DeletedTopic> {
+        let id = self.log.topic_id(topic)?.to_string();
+        Some(DeletedTopic { name: topic.to_string(), id })
+    }
+
+    /// Deletes the topic that a command meant, if it is still there.
+    pub(super) fn delete_meant(&self, meant: &DeletedTopic) -> Result<()> {
+        if self.identified(&meant.name).as_ref() != Some(meant) {
+            return Ok(());
+        }
+        match self.log.delete_topic(&meant.name) {
+            Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::Shown;
+use super::{Shown, ShownWindow};
 use crate::log::Header;
 use crate::types::text::{iso_timestamp, write_json_string};
 
@@ -52,9 +52,10 @@ pub fn json_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
         line.push('}');
     }
     line.push(']');
-    if let Some((start, end)) = shown.window {
+    if let Some(ShownWindow { start, end, is_session }) = shown.window {
         let end = end.map_or_else(|| "null".to_owned(), |end| end.to_string());
-        line.push_str(&format!(",\"window\":{{\"start\":{start},\"end\":{end}}}"));
+        let kind = if is_session { ",\"type\":\"SESSION\"" } else { "" };
+        line.push_str(&format!(",\"window\":{{\"start\":{start},\"end\":{end}{kind}}}"));
     }
     line.push('}');
     line
@@ -69,9 +70,10 @@ pub fn text_line(place: Place, shown: &Shown, headers: &[Header]) -> String {
         iso_timestamp(place.timestamp),
         bare(&shown.key)
     );
-    if let Some((start, end)) = shown.window {
+    if let Some(ShownWindow { start, end, is_session }) = shown.window {
         let end = end.map_or_else(|| "?".to_owned(), iso_timestamp);
-        line.push_str(&format!(", window: [{}, {end})", iso_timestamp(start)));
+        let bracket = if is_session { ']' } else { ')' };
+        line.push_str(&format!(", window: [{}, {end}{bracket}", iso_timestamp(start)));
     }
     line.push_str(&format!(", value: {}", bare(&shown.value)));
     for header in headers {
@@ -104,13 +106,19 @@ pub fn text_of(json: &str) -> Option<String> {
     struct Window {
         start: i64,
         end: Option<i64>,
+        /// Only of sessions.
+        r#type: Option<String>,
     }
     let line: Line<'_> = serde_json::from_str(json).ok()?;
     let place = Place { partition: line.partition, offset: line.offset, timestamp: line.timestamp };
     let shown = Shown {
         key: line.key.get().to_owned(),
         value: line.value.get().to_owned(),
-        window: line.window.map(|window| (window.start, window.end)),
+        window: line.window.map(|window| ShownWindow {
+            start: window.start,
+            end: window.end,
+            is_session: window.r#type.is_some(),
+        }),
     };
     let headers =
         line.headers.into_iter().map(|header| Header { key: header.key, value: header.value.map(String::into_bytes) });
@@ -145,9 +153,23 @@ mod tests {
         assert_eq!(plain(None), "null");
     }
 
+    fn window(start: i64, end: i64, is_session: bool) -> ShownWindow {
+        ShownWindow { start, end: Some(end), is_session }
+    }
+
+    /// Also that of one record, which begins and ends with it.
+    #[test]
+    fn the_end_of_a_session_belongs_to_it() {
+        let shown = Shown { key: "1".into(), value: "2".into(), window: Some(window(5, 5, true)) };
+        let line = json_line(Place { partition: 0, offset: 0, timestamp: 5 }, &shown, &[]);
+        assert!(line.ends_with(r#""window":{"start":5,"end":5,"type":"SESSION"}}"#), "{line}");
+        let text = text_of(&line).unwrap();
+        assert!(text.contains("window: [1970-01-01T00:00:00.005, 1970-01-01T00:00:00.005], value"), "{text}");
+    }
+
     #[test]
     fn a_line_is_a_json_object() {
-        let shown = Shown { key: "\"k\"".into(), value: "{\"A\":1}".into(), window: Some((0, Some(10))) };
+        let shown = Shown { key: "\"k\"".into(), value: "{\"A\":1}".into(), window: Some(window(0, 10, false)) };
         let headers = [
             Header { key: "h\"".into(), value: Some(b"v".to_vec()) },
             Header { key: "n".into(), value: None },

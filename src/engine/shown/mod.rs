@@ -21,8 +21,18 @@ pub use line::{Place, json_line, text_line, text_of};
 pub struct Shown {
     pub key: String,
     pub value: String,
-    /// Of a windowed key: start and, where it is known, end, in ms.
-    pub window: Option<(i64, Option<i64>)>,
+    /// Of a windowed key.
+    pub window: Option<ShownWindow>,
+}
+
+/// The window of a key, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownWindow {
+    pub start: i64,
+    /// Where it is known. The end of a session is the time of its last record and belongs to it; that of other windows is
+    /// where the next one begins.
+    pub end: Option<i64>,
+    pub is_session: bool,
 }
 
 /// Decodes keys and values of topics with a stream or table over them. What has none, or can't be decoded, is shown as it
@@ -62,8 +72,9 @@ impl Shower {
         if let (Some(kind), Some(key)) = (known.window, one.key(0))
             && let Some((start, end)) = split_window(key, kind)
         {
-            window = Some((start, Some(end)));
-            let suffix = if kind == SourceWindow::Session { 16 } else { 8 };
+            let is_session = kind == SourceWindow::Session;
+            window = Some(ShownWindow { start, end: Some(end), is_session });
+            let suffix = if is_session { 16 } else { 8 };
             let key = one.meta[0].key;
             one.meta[0].key = Span { start: key.start, len: key.len - suffix };
         }
@@ -147,7 +158,7 @@ mod tests {
         records.push(Some(&key), None, 0);
         let shown = shower.show("t", &records, 0);
         assert_eq!((shown.key.as_str(), shown.value.as_str()), ("7", r#"{"A":"x","B":5}"#));
-        assert_eq!(shown.window, Some((30, Some(40))));
+        assert_eq!(shown.window, Some(ShownWindow { start: 30, end: Some(40), is_session: false }));
         assert_eq!(shower.show("t", &records, 1).value, "null");
         assert_eq!(shower.show("other", &records, 1).value, "null");
     }

@@ -154,3 +154,75 @@ fn what_has_no_place_in_a_job() {
     }
     assert!(job(&engine, create, true).err().unwrap().what.contains("no persistent query"));
 }
+
+const CHAIN: &str = "
+    CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+    CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;
+    CREATE STREAM p AS SELECT * FROM o EMIT CHANGES;";
+
+#[test]
+fn a_cycle_is_named_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open(folder.path(), options()).unwrap();
+    let cycle = format!("{CHAIN}\n    INSERT INTO s SELECT * FROM p WHERE v > 0 EMIT CHANGES;");
+    let error = job(&engine, &cycle, true).err().unwrap();
+    assert!(error.what.contains("S -> O -> P -> S"), "{error}");
+    assert_eq!(error.at.map(|at| at.line), Some(5));
+    assert!(engine.catalog().source("S").is_none());
+    // Two names of one topic are one place.
+    let alias = format!(
+        "{CHAIN}\n    CREATE STREAM s2 (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+        INSERT INTO s2 SELECT * FROM p EMIT CHANGES;"
+    );
+    let error = job(&engine, &alias, true).err().unwrap();
+    assert!(error.what.contains("S -> O -> P -> S2"), "{error}");
+    // It may run for ever, and what stands is looked at as well.
+    job(&engine, &cycle, false).unwrap().stop().unwrap();
+    drop(engine);
+    let engine = Engine::open(folder.path(), options()).unwrap();
+    assert!(job(&engine, &cycle, true).err().unwrap().what.contains("S -> O -> P -> S"));
+}
+
+#[test]
+fn a_chain_is_followed_to_the_end_of_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    run_to_end(&t.engine, CHAIN);
+    drop(t);
+    t = Terminal::open(folder.path());
+    (0..20).for_each(|v| put(&mut t, "a", v));
+    let mut job = job(&t.engine, CHAIN, true).unwrap();
+    // Comes after the job's start: not its business.
+    (20..40).for_each(|v| put(&mut t, "b", v));
+    job.wait(PATIENCE).expect("it ends").unwrap();
+    job.stop().unwrap();
+    let seen = records(&*t.engine.log(), "P");
+    assert!(seen.len() >= 20 && seen[..20].iter().all(|record| record.starts_with("a:")), "{seen:?}");
+}
+
+#[test]
+fn a_query_in_the_way_ends_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open(folder.path(), Options { blocked_max: Duration::ZERO, ..options() }).unwrap();
+    let t = Terminal::on(engine);
+    let mut running = job(&t.engine, CHAIN, false).unwrap();
+    let [_, last] = &queries(&running)[..] else { panic!("two queries") };
+    t.engine.log().delete_topic("O").unwrap();
+    t.await_state(last, &|state| matches!(state, QueryState::Blocked(_)));
+    let error = job(&t.engine, CHAIN, true).unwrap().wait(PATIENCE).expect("it ends").unwrap_err();
+    assert!(error.what.contains(last) && error.what.contains("'O' does not exist"), "{error}");
+    assert_eq!(error.audience, crate::error::Audience::World);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_paused_query_ends_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    let mut running = job(&t.engine, CHAIN, false).unwrap();
+    let [_, last] = &queries(&running)[..] else { panic!("two queries") };
+    t.done(&format!("PAUSE {last};"));
+    let error = job(&t.engine, CHAIN, true).unwrap().wait(PATIENCE).expect("it ends").unwrap_err();
+    assert!(error.what.contains("is paused") && error.to_string().contains("RESUME"), "{error}");
+    running.stop().unwrap();
+}

@@ -2,6 +2,7 @@
 
 mod bad;
 mod failures;
+mod identity;
 mod job;
 mod language;
 mod memory;

@@ -121,6 +121,33 @@ fn what_a_kill_left_of_an_ended_query_is_cleared_away() {
 }
 
 #[test]
+fn a_deletion_that_a_kill_interrupted_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    t.done("INSERT INTO s VALUES ('a', 1);");
+    // As if the process died between the command and its deeds.
+    let id = t.engine.log().topic_id("s").unwrap();
+    let statement = "DROP STREAM s DELETE TOPIC;";
+    let command =
+        format!(r#"{{"version":1,"statement":"{statement}","properties":{{}},"deletes":{{"name":"s","id":"{id}"}}}}"#);
+    append_command(&*t.engine.log(), command.as_bytes());
+    drop(t);
+    let mut t = Terminal::open(folder.path());
+    assert_eq!(t.engine.log().partitions("s"), None);
+    // Another topic of that name is not meant, at whatever start.
+    t.done(S);
+    t.done("INSERT INTO s VALUES ('b', 2);");
+    drop(t);
+    let mut t = Terminal::open(folder.path());
+    t.await_records("s", &[r#"b:{"V":2}"#]);
+    t.done("DROP STREAM s DELETE TOPIC;");
+    let commands = records(&*t.engine.log(), &t.engine.inner.service.command_topic());
+    assert!(commands.last().unwrap().contains(r#""deletes":{"name":"s""#), "{commands:?}");
+    assert_eq!(t.engine.log().partitions("s"), None);
+}
+
+#[test]
 fn the_processing_log_is_a_stream_of_every_folder() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {

@@ -69,3 +69,54 @@ fn compaction_stops_at_what_a_paused_query_has_read() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn an_emptied_topic_empties_its_table() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
+        t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+        t.done("CREATE SOURCE TABLE c2 (k STRING PRIMARY KEY, n BIGINT) WITH (KAFKA_TOPIC='C', VALUE_FORMAT='JSON');");
+        t.done("INSERT INTO s VALUES ('a', 1);");
+        t.await_rows("SELECT * FROM c;", &[r#"String("a") Bigint(1)"#]);
+        t.await_rows("SELECT * FROM c2;", &[r#"String("a") Bigint(1)"#]);
+        t.engine.log().empty_topic("C").unwrap();
+        assert_eq!(t.rows("SELECT * FROM c;"), Vec::<String>::new());
+        assert_eq!(t.rows("SELECT * FROM c2;"), Vec::<String>::new());
+        t.done("INSERT INTO s VALUES ('b', 1);");
+        t.await_rows("SELECT * FROM c;", &[r#"String("b") Bigint(1)"#]);
+        t.await_rows("SELECT * FROM c2;", &[r#"String("b") Bigint(1)"#]);
+    });
+}
+
+#[test]
+fn a_source_table_follows_the_topic_of_today() {
+    let mut t = Terminal::stepped();
+    t.done("CREATE SOURCE TABLE c (k STRING PRIMARY KEY, n INT) WITH (KAFKA_TOPIC='c', VALUE_FORMAT='JSON', PARTITIONS=1);");
+    let log = t.engine.log();
+    for keys in [&["a", "b", "c"][..], &["d", "e", "f", "g"]] {
+        let mut records = Records::default();
+        keys.iter().for_each(|key| records.push(Some(key.as_bytes()), Some(br#"{"N":1}"#), 0));
+        log.append(&TopicPartition { topic: "c".to_string(), partition: 0 }, &records).unwrap();
+        let expected: Vec<String> = keys.iter().map(|key| format!("String({key:?}) Int(1)")).collect();
+        assert_eq!(t.rows("SELECT * FROM c;"), expected);
+        log.delete_topic("c").unwrap();
+        let spec = crate::log::TopicSpec { name: "c".to_string(), partitions: 1, configs: Default::default() };
+        log.create_topic(&spec).unwrap();
+    }
+}
+
+#[test]
+fn a_topic_tells_who_uses_it() {
+    let mut t = Terminal::stepped();
+    t.done("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
+    let id = t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    let users = |t: &Terminal, topic: &str| t.engine.topic_users(topic).unwrap();
+    assert_eq!(users(&t, "s").names, ["stream S".to_string(), format!("query {id}")]);
+    assert_eq!(users(&t, "s").table, None);
+    assert_eq!(users(&t, "C").names, ["table C".to_string(), format!("query {id}")]);
+    assert_eq!(users(&t, "C").table, Some(("C".to_string(), id.clone())));
+    assert_eq!(users(&t, "x"), Default::default());
+    t.done(&format!("TERMINATE {id};"));
+    assert_eq!(users(&t, "C").table, None);
+    assert_eq!(users(&t, "s").names, ["stream S"]);
+}

@@ -136,6 +136,7 @@ impl Inner {
         });
         Ok(TopicDescription {
             name: topic.name.clone(),
+            id: Some(topic.identity()),
             partitions: partitions.collect(),
             configs: config::describe(&shape.set),
             internal: INTERNAL_PREFIXES.iter().any(|prefix| topic.name.starts_with(prefix)),

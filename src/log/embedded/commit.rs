@@ -83,6 +83,9 @@ impl<'a> EmbeddedTransaction<'a> {
         if records.is_empty() {
             return Ok(());
         }
+        if records.overflowed {
+            return Err(LogError::Invalid("an append of more than 4 GiB: write it in parts".to_owned()));
+        }
         let options = self.inner.check_records(&topic, records)?;
         let pending = self.pending.entry((topic.id, partition.number)).or_insert_with(|| Pending {
             topic: Arc::clone(&topic),

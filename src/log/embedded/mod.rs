@@ -65,7 +65,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use parking_lot::Mutex;
 
-use super::{Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction};
+use super::{
+    Durability, Log, LogError, Records, Signal, TopicDescription, TopicId, TopicPartition, TopicSpec, Transaction,
+};
 use catalog::Catalog;
 use commit::{EmbeddedTransaction, Writer};
 use journal::Marks;
@@ -152,9 +154,7 @@ fn lock(folder: &Path) -> Result<std::fs::File, LogError> {
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(LogError::Invalid(format!("the log in {} is held by another process", folder.display())))
-        }
+        Err(std::fs::TryLockError::WouldBlock) => Err(LogError::Held(folder.display().to_string())),
         Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
     }
 }
@@ -204,6 +204,10 @@ impl Log for EmbeddedLog {
 
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         self.inner.describe_topic(topic)
+    }
+
+    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        Some(self.inner.catalog.topic(topic).ok()?.identity())
     }
 
     fn partitions(&self, topic: &str) -> Option<u32> {

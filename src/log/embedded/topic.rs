@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use super::config::TopicConfigs;
 use super::index::Index;
 use super::journal::{Append, SegmentInfo};
+use crate::log::TopicId;
 
 pub(super) const TOPICS_FOLDER: &str = "topics";
 
@@ -71,7 +72,18 @@ impl Dropped {
     }
 }
 
+/// The first half of the ids that are shown: the journal counts the topics, and counts them once.
+const IDENTITY_PREFIX: [u8; 8] = *b"millpond";
+
 impl Topic {
+    /// Its id for the world: the same after each restart, given to no other topic of this log.
+    pub(super) fn identity(&self) -> TopicId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&IDENTITY_PREFIX);
+        bytes[8..].copy_from_slice(&self.id.to_be_bytes());
+        TopicId(bytes)
+    }
+
     /// The name of its folder: the id makes it its own, the name is for people. `~` is in no topic's name, so that no
     /// two ids with names can look the same, and upper and lower case don't matter.
     pub(super) fn folder(&self) -> String {

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{self, CallError, Client, Streaming};
+use super::client::{self, CallError, Client, Heir, Streaming};
 use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, OwnerInfo, ReplyHead, StatementAnswer, StatementCall};
-use crate::engine::{Face, Reply, RowStream, Session, TopicLayout};
+use crate::engine::{Face, Reply, RowStream, Session, TopicLayout, TopicUsers};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::types::SqlType;
@@ -81,6 +81,7 @@ fn face_error(error: &CallError) -> Error {
     match error {
         CallError::TooLarge(text) => Error::statement(text.clone()),
         CallError::Conflict(_) | CallError::Unexpected(_) => Error::internal(error.to_string()),
+        CallError::Heir(error) => error.clone(),
         CallError::Connect(_) => Error::world(error.to_string()),
         CallError::Silent(_) => Error::world(error.to_string()).hint("it may be stopped, or serve too many terminals"),
         CallError::Nobody | CallError::Broken(_) => {
@@ -93,6 +94,13 @@ impl Attached {
     /// The process that holds the folder.
     pub fn owner_pid(&self) -> u32 {
         self.owner.pid
+    }
+
+    /// When the owner has ended, calls that follow ask `heir` to take the folder, or wait for its next owner.
+    #[must_use]
+    pub fn with_heir(self, heir: Arc<Heir>) -> Attached {
+        self.client.connector.set_heir(heir);
+        self
     }
 
     /// Sends a statement; its answer's head, and the rest of the answer with the bytes of it that have come.
@@ -191,6 +199,11 @@ impl Face for Attached {
     fn names(&self) -> Vec<String> {
         // Completion does without.
         self.client.get_json(wire::NAMES, NAMES_TIME_MAX).unwrap_or_default()
+    }
+
+    fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        let users = self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post_json(wire::USERS, &topic));
+        users.map_err(|error| face_error(&error))
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
 use super::{socket, wire};
+use crate::error::Error;
+use crate::time::now;
 
 /// Calls that may be made twice. Only they go over connections that were kept: that the owner has closed one can't be told
 /// from a call that broke, and then they are made again.
@@ -26,7 +28,12 @@ const REPEATABLE: [&str; 3] = [wire::INFO, wire::NAMES, wire::FETCH];
 /// Connections kept open for the next call.
 const IDLE_MAX: usize = 4;
 /// Attempts when connections that were kept turn out to be closed; the last one is over a fresh one.
-const ATTEMPTS_MAX: usize = IDLE_MAX + 1;
+const KEPT_ATTEMPTS_MAX: usize = IDLE_MAX + 1;
+/// Attempts of a repeatable call whose connection breaks: at its end, an owner breaks those that it has not read from.
+pub const ATTEMPTS_MAX: usize = 4;
+/// How long to wait for a process that is taking or letting go of the folder.
+const SUCCESSION_MAX: Duration = Duration::from_secs(10);
+const SUCCESSION_STEP: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +41,9 @@ pub enum CallError {
     /// Nobody listens; nothing was sent.
     #[error("no process serves the data folder any more")]
     Nobody,
+    /// Nobody listens, and this process can't take the folder; nothing was sent.
+    #[error("{0}")]
+    Heir(Error),
     /// Nothing was sent.
     #[error("cannot connect to the process that holds the data folder: {0}")]
     Connect(std::io::Error),
@@ -66,10 +76,25 @@ impl Drop for Connection {
     }
 }
 
+/// What became of an attempt to follow an owner that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Succession {
+    /// This process holds the folder and serves it.
+    Serving,
+    /// Another process holds it: one that doesn't serve it yet, or no more.
+    Held,
+    /// This process doesn't want the folder any more.
+    Declined,
+}
+
+/// Takes the folder when nobody serves it. May block; is called by one thread at a time or by several.
+pub type Heir = dyn Fn() -> Result<Succession, Error> + Send + Sync;
+
 /// A way to connect to the owner, for tasks of the client's runtime.
 pub struct Connector {
     folder: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    heir: OnceLock<Arc<Heir>>,
 }
 
 /// An answer that comes bit by bit. Dropping it closes the connection.
@@ -95,7 +120,29 @@ impl Streaming {
 }
 
 impl Connector {
+    /// Whom to ask to take the folder when nobody serves it. The first one stays.
+    pub fn set_heir(&self, heir: Arc<Heir>) {
+        let _ = self.heir.set(heir);
+    }
+
+    /// Connects to the owner of now: where there is an heir, it follows an owner that has ended.
     async fn connect(&self) -> Result<Connection, CallError> {
+        let until = now() + SUCCESSION_MAX;
+        loop {
+            let heir = match (self.connect_once().await, self.heir.get()) {
+                (Err(CallError::Nobody), Some(heir)) => Arc::clone(heir),
+                (result, _) => return result,
+            };
+            match tokio::task::spawn_blocking(move || heir()).await {
+                Ok(Ok(Succession::Serving)) => {}
+                Ok(Ok(Succession::Held)) if now() < until => tokio::time::sleep(SUCCESSION_STEP).await,
+                Ok(Err(error)) => return Err(CallError::Heir(error)),
+                Ok(Ok(_)) | Err(_) => return Err(CallError::Nobody),
+            }
+        }
+    }
+
+    async fn connect_once(&self) -> Result<Connection, CallError> {
         let socket = socket::find(&self.folder).ok_or(CallError::Nobody)?;
         let stream = UnixStream::connect(socket).await.map_err(|cause| match cause.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => CallError::Nobody,
@@ -123,7 +170,7 @@ impl Connector {
                 wire::REQUEST_BYTES_MAX
             )));
         }
-        let kept_max = if REPEATABLE.contains(&path) { ATTEMPTS_MAX - 1 } else { 0 };
+        let kept_max = if REPEATABLE.contains(&path) { KEPT_ATTEMPTS_MAX - 1 } else { 0 };
         let mut attempt = 0;
         loop {
             let kept = if attempt < kept_max { self.idle.lock().pop() } else { None };
@@ -211,7 +258,8 @@ impl Client {
             .thread_name("local-client")
             .enable_all()
             .build()?;
-        let connector = Arc::new(Connector { folder: folder.to_owned(), idle: Mutex::default() });
+        let connector =
+            Arc::new(Connector { folder: folder.to_owned(), idle: Mutex::default(), heir: OnceLock::new() });
         Ok(Client { connector, handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
@@ -243,6 +291,17 @@ impl Client {
             let late = |_| Err(CallError::Silent(time));
             tokio::time::timeout(time, future).await.unwrap_or_else(late)
         })
+    }
+
+    /// Makes a repeatable call again when its connection breaks.
+    pub fn with_attempts<T>(&self, attempts: usize, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
+        for _ in 1..attempts {
+            match call() {
+                Err(CallError::Broken(_)) => {}
+                result => return result,
+            }
+        }
+        call()
     }
 
     /// Posts bytes and reads bytes.

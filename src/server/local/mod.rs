@@ -23,4 +23,5 @@ mod watch;
 mod wire;
 
 pub use attached::{Attached, attach};
+pub use client::Succession;
 pub use owner::{LocalServer, serve};

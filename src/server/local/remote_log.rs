@@ -23,7 +23,8 @@ impl RemoteLog {
     }
 
     fn call(&self, call: &LogCall) -> Result<LogAnswer, LogError> {
-        self.client.post_json(wire::LOG, call).map_err(log_error)
+        let attempts = if call.is_repeatable() { client::ATTEMPTS_MAX } else { 1 };
+        self.client.with_attempts(attempts, || self.client.post_json(wire::LOG, call)).map_err(log_error)
     }
 
     fn call_done(&self, call: &LogCall) -> Result<(), LogError> {
@@ -129,7 +130,10 @@ impl Log for RemoteLog {
     ) -> Result<(), LogError> {
         into.clear();
         let call = FetchCall { partition: partition.clone(), from, bytes_max };
-        let bytes = client::write(&call).and_then(|call| self.client.post(wire::FETCH, call)).map_err(log_error)?;
+        let bytes = client::write(&call).map(bytes::Bytes::from).and_then(|call| {
+            self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post(wire::FETCH, call.clone()))
+        });
+        let bytes = bytes.map_err(log_error)?;
         binary::take_records(&mut bytes.as_ref(), into)
             .ok_or_else(|| other(&CallError::Unexpected("records that are cut off".into())))
     }
@@ -219,9 +223,7 @@ impl Transaction for RemoteTransaction<'_> {
         match self.log.client.post(wire::COMMIT, body).and_then(|bytes| client::parse(&bytes)) {
             Ok(answer) => expect_done(answer),
             // Only this error may mean that it was committed all the same.
-            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => {
-                Err(LogError::Poisoned(format!("{error}; whether the transaction was committed is not known")))
-            }
+            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => Err(LogError::InDoubt(error.to_string())),
             Err(error) => Err(log_error(error)),
         }
     }

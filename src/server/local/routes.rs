@@ -24,6 +24,7 @@ pub fn router(owner: Arc<Owner>) -> Router {
         .route(wire::INFO, get(info))
         .route(wire::NAMES, get(names))
         .route(wire::LAYOUTS, get(layouts))
+        .route(wire::USERS, post(users))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
         .route(wire::FETCH, post(log_routes::fetch))
@@ -76,6 +77,17 @@ async fn layouts(State(owner): State<Arc<Owner>>) -> Response {
     match blocking(move || owner.face.layouts()).await {
         Ok(layouts) => Json(layouts).into_response(),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+    }
+}
+
+async fn users(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    let topic: String = match serde_json::from_slice(&bytes) {
+        Ok(topic) => topic,
+        Err(error) => return malformed(&error),
+    };
+    match blocking(move || owner.face.topic_users(&topic)).await {
+        Ok(Ok(users)) => Json(users).into_response(),
+        Ok(Err(error)) | Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
     }
 }
 

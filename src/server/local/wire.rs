@@ -6,6 +6,7 @@
 //! | GET /info | | [`Info`] (ksqlDB's, and ours beside it) |
 //! | GET /local/names | | array of names |
 //! | GET /local/layouts | | object of topics and their layouts |
+//! | POST /local/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
 //! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
 //! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
 //! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
@@ -28,6 +29,7 @@ use crate::types::SqlType;
 pub const INFO: &str = "/info";
 pub const NAMES: &str = "/local/names";
 pub const LAYOUTS: &str = "/local/layouts";
+pub const USERS: &str = "/local/users";
 pub const STATEMENT: &str = "/local/statement";
 pub const LOG: &str = "/local/log";
 pub const FETCH: &str = "/local/fetch";
@@ -124,6 +126,26 @@ pub enum LogCall {
     Groups,
     DeleteGroup(String),
     Sync,
+}
+
+impl LogCall {
+    /// Whether it changes nothing when it is made twice.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            LogCall::AlterTopic { .. }
+            | LogCall::DeleteRecords { .. }
+            | LogCall::Topics
+            | LogCall::DescribeTopic(_)
+            | LogCall::Partitions(_)
+            | LogCall::Offsets(_)
+            | LogCall::OffsetForTime { .. }
+            | LogCall::Positions(_)
+            | LogCall::Groups
+            | LogCall::DeleteGroup(_)
+            | LogCall::Sync => true,
+            LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

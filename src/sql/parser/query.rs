@@ -240,7 +240,9 @@ impl Parser<'_> {
     fn end_of_query(&self) -> Result<()> {
         let word = self.word_at(0).unwrap_or_default();
         let hint = match word {
-            "ORDER" => "A stream's results come as they happen; sort what you read on your side.",
+            "ORDER" => {
+                "A push query's rows come as they happen. Of a pull query sort the rows on your side: they come by partition."
+            }
             "UNION" | "INTERSECT" | "EXCEPT" => {
                 "To unite streams, write each with INSERT INTO ... SELECT into one stream."
             }

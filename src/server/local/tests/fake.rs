@@ -121,6 +121,7 @@ impl Log for FakeLog {
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         self.with_topic(topic, |spec, partitions| TopicDescription {
             name: topic.into(),
+            id: None,
             partitions: partitions
                 .iter()
                 .map(|partition| PartitionDescription {
@@ -394,6 +395,11 @@ impl Face for FakeFace {
 
     fn layouts(&self) -> std::collections::BTreeMap<String, crate::engine::TopicLayout> {
         std::collections::BTreeMap::new()
+    }
+
+    fn topic_users(&self, topic: &str) -> Result<crate::engine::TopicUsers> {
+        let names = vec![format!("stream {topic}")];
+        Ok(crate::engine::TopicUsers { names, table: Some(("T".into(), "CTAS_T_1".into())) })
     }
 
     fn names(&self) -> Vec<String> {

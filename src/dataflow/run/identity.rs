@@ -1,0 +1,102 @@
+//! Which topics a query reads, by their ids: positions and state belong to a topic, not to its name.
+//!
+//! What a query does that finds another topic under the name: one with state stops, since its state is of records that
+//! are gone and can't be told from those of the new topic. One without state opens anew and begins in the new topic as a
+//! new query does; the log has forgotten its positions with the topic. Doesn't know what a position is used for.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::log::{Log, LogError, TopicId, TopicPartition};
+
+/// The source topics of a run and their ids when it was opened.
+pub(super) struct SourceTopics {
+    ids: Vec<(String, Option<TopicId>)>,
+    /// The query keeps state that outlives the run.
+    has_state: bool,
+}
+
+impl SourceTopics {
+    /// Looks the topics up; each comes once.
+    pub fn find(log: &dyn Log, names: Vec<String>, has_state: bool) -> SourceTopics {
+        let with_id = |name: String| {
+            let id = log.topic_id(&name);
+            (name, id)
+        };
+        SourceTopics { ids: names.into_iter().map(with_id).collect(), has_state }
+    }
+
+    /// An error when the positions of a topic are gone though the query's state says that it was read: both are of one
+    /// commit, and positions go only with their topic.
+    ///
+    /// `state_begun`: the changelog of the query has records.
+    pub fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, state_begun: bool) -> Result<()> {
+        let unread = |name: &String| !positions.keys().any(|place| place.topic == *name);
+        match self.ids.iter().find(|(name, _)| state_begun && unread(name)) {
+            Some((name, _)) => Err(self.replaced(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// An error when one of the topics isn't there any more, or is another one now. When there is none after positions
+    /// were put into a transaction, these are of the same topics as all that was read since `find`: no id is given twice.
+    pub fn check(&self, log: &dyn Log) -> Result<()> {
+        for (name, id) in &self.ids {
+            if id.is_none() || log.topic_id(name) == *id {
+                continue;
+            }
+            return match log.partitions(name) {
+                None => Err(LogError::UnknownTopic(name.clone()).into()),
+                Some(_) => Err(self.replaced(name)),
+            };
+        }
+        Ok(())
+    }
+
+    fn replaced(&self, name: &str) -> Error {
+        let error = Error::world(format!("topic '{name}' was deleted and created again: it is another topic now"));
+        if self.has_state {
+            let error = error.hint("DROP what the query makes and create it anew: its state is of the old topic");
+            return Error { lasting: true, ..error };
+        }
+        error.hint("the query begins in it as a new one does")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::TopicSpec;
+    use crate::log::embedded::EmbeddedLog;
+
+    #[test]
+    fn another_topic_under_the_name_is_seen() {
+        let log = EmbeddedLog::in_memory();
+        let spec = TopicSpec { name: "s".to_string(), partitions: 1, configs: BTreeMap::new() };
+        log.create_topic(&spec).unwrap();
+        for has_state in [false, true] {
+            let topics = SourceTopics::find(&log, vec!["s".to_string()], has_state);
+            topics.check(&log).unwrap();
+            log.empty_topic("s").unwrap();
+            log.alter_topic("s", Some(2), &[]).unwrap();
+            topics.check(&log).unwrap();
+            log.delete_topic("s").unwrap();
+            assert!(topics.check(&log).unwrap_err().what.contains("does not exist"));
+            log.create_topic(&spec).unwrap();
+            let error = topics.check(&log).unwrap_err();
+            assert!(error.what.contains("created again"), "{error}");
+            assert_eq!(error.lasting, has_state);
+        }
+    }
+
+    #[test]
+    fn state_without_positions_is_of_another_topic() {
+        let topics = SourceTopics { ids: vec![("s".to_string(), None)], has_state: true };
+        let place = |topic: &str| TopicPartition { topic: topic.to_string(), partition: 1 };
+        let read = BTreeMap::from([(place("s"), 3)]);
+        topics.check_positions(&read, true).unwrap();
+        topics.check_positions(&BTreeMap::new(), false).unwrap();
+        assert!(topics.check_positions(&BTreeMap::new(), true).unwrap_err().lasting);
+        assert!(topics.check_positions(&BTreeMap::from([(place("t"), 3)]), true).unwrap_err().lasting);
+    }
+}
