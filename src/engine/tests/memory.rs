@@ -40,7 +40,7 @@ fn a_push_query_that_outgrows_the_memory_ends_with_an_error() {
         match stream.events.recv_timeout(PATIENCE).unwrap() {
             RowEvent::Rows(_) => {}
             RowEvent::Failed(error) => break error,
-            RowEvent::End(end) => panic!("{end}"),
+            other => panic!("{other:?}"),
         }
     };
     assert!(failed.to_string().contains("--memory"), "{failed}");

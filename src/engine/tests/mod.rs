@@ -5,6 +5,7 @@ mod failures;
 mod job;
 mod language;
 mod memory;
+mod orders;
 mod reopen;
 mod replace;
 mod settings;
