@@ -1,4 +1,4 @@
-//! A recovery is broken off where it is, not at its end.
+//! Recoveries that don't come to their end: broken off where they are, or without what they need.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
@@ -74,4 +74,24 @@ fn of_state() {
 #[test]
 fn of_rows_for_pull_queries() {
     a_recovery_is_broken_off(SINK);
+}
+
+#[test]
+fn of_state_whose_topic_is_gone() {
+    let statement = "CREATE TABLE o AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;";
+    let log = Arc::new(Intercepted::new(|_| Ok(())));
+    let world = World::new(log.clone(), "k STRING KEY, v INT", 1, statement);
+    let mut records = Records::default();
+    records.push(Some(b"a"), Some(br#"{"V":1}"#), 0);
+    world.append(0, &records);
+    let mut run = world.open(&Host::default()).unwrap();
+    run.step().unwrap();
+    run.commit().unwrap();
+    drop(run);
+    log.delete_topic(&changelog_topic(GROUP)).unwrap();
+    // Counting from nothing would give wrong numbers.
+    let error = world.open(&Host::default()).err().unwrap();
+    assert!(error.to_string().contains("the query's state is gone"), "{error}");
+    log.delete_topic(SINK).unwrap();
+    assert!(world.open(&Host::default()).is_err());
 }
