@@ -143,6 +143,7 @@ mod tests {
     use arrow::datatypes::Int64Type;
 
     use super::*;
+    use crate::dataflow::Origin;
 
     /// Values of each row, numbered through.
     fn result(counts: &[u32]) -> TableResult {
@@ -168,6 +169,7 @@ mod tests {
             null_key: None,
             old: None,
             headers: None,
+            origin: Origin::default(),
         }
     }
 

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topic};
 use crate::analyze::{Sink, create_as};
 use crate::catalog::SourceKind;
-use crate::dataflow::processing_log;
 use crate::engine::{Engine, Face, Options, Session};
 use crate::log::{Log, Records, TopicPartition, TopicSpec};
 use crate::query::View;
@@ -20,6 +19,7 @@ use crate::state::MemoryBudget;
 
 const GROUP: &str = "query";
 const SINK: &str = "sink";
+const PROCESSING_LOG: &str = "processing-log";
 
 /// A query over the topic `s`, and the log it works on.
 struct World {
@@ -43,7 +43,7 @@ impl World {
         let mut sink = create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).unwrap();
         sink.source.topic = SINK.to_string();
         for (name, partitions) in
-            [("s", partitions), (SINK, partitions), (&changelog_topic(GROUP), partitions), (processing_log::TOPIC, 1)]
+            [("s", partitions), (SINK, partitions), (&changelog_topic(GROUP), partitions), (PROCESSING_LOG, 1)]
         {
             let spec = TopicSpec { name: name.to_string(), partitions, configs: BTreeMap::new() };
             log.create_topic(&spec).unwrap();
@@ -67,6 +67,7 @@ impl World {
             start: Start::Earliest,
             durable: true,
             group: GROUP.to_string(),
+            processing_log: PROCESSING_LOG.to_string(),
             guarantee: Guarantee::ExactlyOnce,
         }
     }
@@ -89,7 +90,7 @@ impl World {
     /// The entries of the processing log, sorted.
     fn told(&self) -> Vec<String> {
         let mut told: Vec<String> =
-            read(&*self.log, &processing_log::place()).into_iter().map(|(_, value)| value).collect();
+            read(&*self.log, &place(PROCESSING_LOG, 0)).into_iter().map(|(_, value)| value).collect();
         told.sort();
         told
     }

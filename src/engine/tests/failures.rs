@@ -17,7 +17,9 @@ fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
     let (no_commands, no_changelogs) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let (commands_off, changelogs_off) = (no_commands.clone(), no_changelogs.clone());
     let log = Intercepted::new(move |call| match call {
-        Call::Append(place) if place.topic == Service::default().command_topic() && commands_off.load(Ordering::Relaxed) => {
+        Call::Append(place)
+            if place.topic == Service::default().command_topic() && commands_off.load(Ordering::Relaxed) =>
+        {
             Err(LogError::Full("no commands now".to_string()))
         }
         Call::CreateTopic(spec) if spec.name.ends_with("-changelog") && changelogs_off.load(Ordering::Relaxed) => {
