@@ -65,6 +65,27 @@ fn a_query_that_failed_tries_again_when_it_is_resumed() {
 }
 
 #[test]
+fn a_query_that_could_not_be_started_is_started_when_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    let id = t.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    t.engine.log().delete_topic("s").unwrap();
+    drop(t);
+    let mut t = Terminal::open(folder.path());
+    let state = t.await_state(&id, &|state| matches!(state, QueryState::Failed(_)));
+    assert!(state.to_string().contains("topic 's' does not exist"), "{state}");
+    // Still not there: it says so again.
+    let status = t.done(&format!("RESUME {id};"));
+    assert!(status.warnings.iter().any(|warning| warning.contains("did not start")), "{:?}", status.warnings);
+    let spec = crate::log::TopicSpec { name: "s".to_string(), partitions: 1, configs: Default::default() };
+    t.engine.log().create_topic(&spec).unwrap();
+    t.done(&format!("RESUME {id};"));
+    t.done("INSERT INTO s VALUES ('a', 1);");
+    t.await_records("O", &[r#"a:{"V":1}"#]);
+}
+
+#[test]
 fn a_query_whose_sink_topic_is_deleted_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut t = Terminal::open(folder.path());
