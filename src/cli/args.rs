@@ -58,7 +58,7 @@ pub struct Common {
     /// Folder of topics, catalog and state [default: `millpond` in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Memory for the state of queries, e.g. 512MB or 4GB; a query that needs more stops with the reason
+    /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
     /// How results are shown

@@ -133,3 +133,94 @@ impl Operator for FlatMap {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Array, AsArray, Int64Array, StringArray};
+    use arrow::buffer::BooleanBuffer;
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+    use crate::dataflow::Origin;
+
+    /// Values of each row, numbered through.
+    fn result(counts: &[u32]) -> TableResult {
+        let mut offsets = vec![0];
+        offsets.extend(counts.iter().scan(0, |end, count| {
+            *end += count;
+            Some(*end)
+        }));
+        let values: Int64Array = (0..i64::from(offsets[counts.len()])).collect();
+        TableResult { offsets, values: Arc::new(values) }
+    }
+
+    /// Rows with a text of so many bytes each.
+    fn batch(texts: &[usize], tombstone: Option<BooleanBuffer>) -> Batch {
+        let text = StringArray::from_iter_values(texts.iter().map(|bytes| "t".repeat(*bytes)));
+        Batch {
+            rows: texts.len(),
+            columns: vec![Arc::new(text)],
+            keys: 0,
+            row_time: (0..texts.len() as i64).collect::<Vec<_>>().into(),
+            window: None,
+            tombstone,
+            null_key: None,
+            old: None,
+            headers: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Against each row multiplied by itself; among them rows that make several batches alone, by number and by bytes.
+    #[test]
+    fn rows_are_multiplied_in_their_order_in_parts_of_bounded_size() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let counts: Vec<[u32; 2]> = (0..60)
+            .map(|row| match row {
+                20 => [10_000, 3],
+                40 => [0, 100],
+                _ => [random.u32(0..200), random.u32(0..200)],
+            })
+            .collect();
+        let texts: Vec<usize> = (0..60).map(|row| if row == 40 { 1 << 20 } else { random.usize(0..100) }).collect();
+        let gone = BooleanBuffer::collect_bool(60, |row| row % 7 == 3);
+        let results = [0, 1].map(|call| result(&counts.iter().map(|counts| counts[call]).collect::<Vec<_>>()));
+        let mut expected: Vec<(i64, [Option<i64>; 2])> = Vec::new();
+        for row in (0..60).filter(|row| !gone.value(*row)) {
+            for i in 0..counts[row].into_iter().max().unwrap() {
+                let value = |call: usize| (i < counts[row][call]).then(|| i64::from(results[call].offsets[row] + i));
+                expected.push((row as i64, [value(0), value(1)]));
+            }
+        }
+        let mut pending = Pending::new(batch(&texts, Some(gone)), results.into());
+        let mut found = Vec::new();
+        let mut batches = 0;
+        while let Some(batch) = pending.next().unwrap() {
+            batch.check().unwrap();
+            assert!(batch.rows <= ROWS_MAX);
+            assert!(batch.slice_bytes(0, batch.rows) < 2 * BYTES_MAX + (1 << 20));
+            batches += 1;
+            let column = |call: usize| batch.columns[1 + call].as_primitive::<Int64Type>();
+            let value = |call: usize, row: usize| column(call).is_valid(row).then(|| column(call).value(row));
+            found.extend((0..batch.rows).map(|row| (batch.row_time[row], [value(0, row), value(1, row)])));
+        }
+        assert!(found == expected);
+        // 100 MB of the long text in parts of about 4.
+        assert!(batches > 20, "{batches}");
+    }
+
+    #[test]
+    fn how_many_rows_fit() {
+        // Each row is 112 bytes and becomes ten, but for one that becomes a thousand.
+        let mut counts = vec![10; 30];
+        counts[20] = 1000;
+        let pending = Pending::new(batch(&[100; 30], None), vec![result(&counts)]);
+        assert_eq!(pending.rows_within(1_000_000), 30);
+        assert_eq!(pending.rows_within(11_200), 10);
+        assert_eq!(pending.rows_within(50_000), 20);
+        // A row can't be cut.
+        assert_eq!(pending.rows_within(1), 1);
+    }
+}

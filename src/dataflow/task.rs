@@ -168,3 +168,36 @@ impl Operator for WindowColumns {
         self.inner.state_bytes()
     }
 }
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+    use crate::dataflow::Origin;
+
+    #[test]
+    fn a_batch_whose_columns_have_other_lengths_goes_nowhere() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = |rows: usize| Batch {
+            rows,
+            columns: vec![column.clone()],
+            keys: 0,
+            row_time: vec![0; rows].into(),
+            window: None,
+            tombstone: None,
+            null_key: None,
+            old: None,
+            headers: None,
+            origin: Origin::default(),
+        };
+        let mut rows = Vec::new();
+        let mut push = |batch: Batch| {
+            Task::new(&[], false)?.push(batch, &mut |batch, _| {
+                rows.push(batch.rows);
+                Ok(())
+            })
+        };
+        push(batch(2)).unwrap();
+        assert!(push(batch(3)).is_err());
+        assert_eq!(rows, [2]);
+    }
+}

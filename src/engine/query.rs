@@ -165,7 +165,7 @@ impl Driver {
                     if self.counters.commits.load(Ordering::Relaxed) > commits {
                         wait = RETRY_WAIT_MIN;
                     }
-                    self.signal.wait(wait);
+                    self.put_off(wait);
                     wait = (wait * 2).min(RETRY_WAIT_MAX);
                 }
                 _ => {
@@ -190,6 +190,19 @@ impl Driver {
 
     fn paused(&self) -> bool {
         self.orders.paused.load(Ordering::Relaxed)
+    }
+
+    /// Waits before the next try, whatever its topics get meanwhile: only an order ends it early.
+    fn put_off(&self, wait: Duration) {
+        let until = now() + wait;
+        self.orders.retry.store(false, Ordering::Relaxed);
+        while !self.stopped() && !self.paused() && !self.orders.retry.load(Ordering::Relaxed) {
+            let left = until.saturating_duration_since(now());
+            if left.is_zero() {
+                return;
+            }
+            self.signal.wait(left);
+        }
     }
 
     /// After a failure: waits until somebody has mended what was wrong and says RESUME. False: it is to stop instead.

@@ -3,6 +3,8 @@
 //! Doesn't know what a record means.
 
 pub mod embedded;
+#[cfg(test)]
+pub(crate) mod intercepted;
 mod io_cause;
 pub mod kafka_batch;
 pub mod partitioner;

@@ -63,7 +63,7 @@ impl MemoryShare {
         let bytes_max = self.budget.bytes_max;
         let fits = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= bytes_max);
         if let Err(taken) = self.budget.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            return Err(outgrown(self.bytes() + more, bytes_max.saturating_sub(taken), bytes_max));
+            return Err(outgrown(self.bytes().saturating_add(more), taken - self.bytes().min(taken), bytes_max));
         }
         self.bytes.fetch_add(more, Ordering::Relaxed);
         Ok(())
@@ -76,15 +76,15 @@ impl Drop for MemoryShare {
     }
 }
 
-fn outgrown(wanted: usize, left: usize, bytes_max: usize) -> Error {
+fn outgrown(wanted: usize, others: usize, bytes_max: usize) -> Error {
     let mb = |bytes: usize| bytes.div_ceil(1 << 20);
     Error::statement(format!(
-        "{} MB of memory are needed, more than what is left of the {} MB for all queries ({} MB)",
+        "the memory is not enough: the query needs {} MB, and others hold {} MB of the {} MB for all queries",
         mb(wanted),
-        mb(bytes_max),
-        left >> 20
+        mb(others),
+        bytes_max >> 20
     ))
-    .hint("start with a larger --memory, end other queries, group by fewer keys or keep windows for a shorter time")
+    .hint("start with a larger --memory, end other queries, group by fewer keys or keep windows for a shorter time; then RESUME it")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(super) struct Slices {
 }
 
 /// A round that nothing is known of yet.
-const ROWS_FIRST: usize = 256;
+const ROWS_FIRST: usize = 32;
 /// From round to round at most so many times as many records.
 const GROWTH_MAX: usize = 4;
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn rows_that_become_much_are_pushed_few_at_a_time() {
         let mut slices = Slices::new(4000, usize::MAX);
-        slices.observe(256, 1, 256_000);
+        slices.observe(32, 1, 32_000);
         assert_eq!(slices.rows(), 1);
         // 100 bytes a record: ten of them are a quarter of 4000; two partitions share it.
         slices.observe(1, 1, 100);

@@ -50,7 +50,7 @@ pub(super) enum Phase {
 }
 
 /// Batches that a task makes before it listens whether the query is to stop: a round that makes no more than them is short,
-/// and is brought to its end, so that it can be committed.
+/// and is brought to its end, so that it can be committed. A flush always is: it belongs to a commit.
 const BATCHES_UNHEARD: usize = 64;
 
 impl StageTask {
@@ -61,7 +61,7 @@ impl StageTask {
         let mut batches = 0;
         let mut outlet = |batch: Batch, context: &mut Context| {
             batches += 1;
-            if batches > BATCHES_UNHEARD {
+            if batches > BATCHES_UNHEARD && round.phase == Phase::Rows {
                 round.host.check_interrupted()?;
             }
             let bytes = output.put(batch, context, &mut handed_over)?;

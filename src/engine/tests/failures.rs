@@ -1,6 +1,5 @@
 //! A statement that fails leaves nothing behind.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,119 +9,24 @@ use super::*;
 use crate::catalog::Service;
 use crate::engine::Drive;
 use crate::engine::stepped::SteppedQueries;
-use crate::log::embedded::EmbeddedLog;
-use crate::log::{Durability, LogError, Signal, TopicDescription, TopicSpec, Transaction};
+use crate::log::LogError;
+use crate::log::intercepted::{Call, Intercepted};
 
-/// A log that takes no commands, or makes no changelogs, while it is told so.
-struct Stubborn {
-    log: EmbeddedLog,
-    no_commands: Arc<AtomicBool>,
-    no_changelogs: Arc<AtomicBool>,
-}
-
-impl Log for Stubborn {
-    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
-        if spec.name.ends_with("-changelog") && self.no_changelogs.load(Ordering::Relaxed) {
-            return Err(LogError::Full("no changelogs now".to_string()));
-        }
-        self.log.create_topic(spec)
-    }
-
-    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
-        if partition.topic == Service::default().command_topic() && self.no_commands.load(Ordering::Relaxed) {
-            return Err(LogError::Full("no commands now".to_string()));
-        }
-        self.log.append(partition, records)
-    }
-
-    fn alter_topic(
-        &self,
-        topic: &str,
-        partitions: Option<u32>,
-        configs: &[(String, Option<String>)],
-    ) -> Result<(), LogError> {
-        self.log.alter_topic(topic, partitions, configs)
-    }
-
-    fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
-        self.log.empty_topic(topic)
-    }
-
-    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError> {
-        self.log.delete_records(partition, below)
-    }
-
-    fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
-        self.log.delete_topic(topic)
-    }
-
-    fn topics(&self) -> Vec<String> {
-        self.log.topics()
-    }
-
-    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
-        self.log.describe_topic(topic)
-    }
-
-    fn partitions(&self, topic: &str) -> Option<u32> {
-        self.log.partitions(topic)
-    }
-
-    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        self.log.offsets(partition)
-    }
-
-    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
-        self.log.offset_for_time(partition, timestamp)
-    }
-
-    fn fetch(
-        &self,
-        partition: &TopicPartition,
-        from: i64,
-        bytes_max: usize,
-        into: &mut Records,
-    ) -> Result<(), LogError> {
-        self.log.fetch(partition, from, bytes_max, into)
-    }
-
-    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
-        self.log.begin()
-    }
-
-    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        self.log.positions(group)
-    }
-
-    fn groups(&self) -> Vec<String> {
-        self.log.groups()
-    }
-
-    fn delete_group(&self, group: &str) -> Result<(), LogError> {
-        self.log.delete_group(group)
-    }
-
-    fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
-        self.log.watch(topics, signal);
-    }
-
-    fn durability(&self) -> Durability {
-        self.log.durability()
-    }
-
-    fn sync(&self) -> Result<(), LogError> {
-        self.log.sync()
-    }
-}
-
-/// A stepped engine over such a log, with its two switches: no commands, no changelogs.
+/// A stepped engine over a log with two switches: it takes no commands, makes no changelogs.
 fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
     let (no_commands, no_changelogs) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-    let log = Stubborn {
-        log: EmbeddedLog::in_memory(),
-        no_commands: no_commands.clone(),
-        no_changelogs: no_changelogs.clone(),
-    };
+    let (commands_off, changelogs_off) = (no_commands.clone(), no_changelogs.clone());
+    let log = Intercepted::new(move |call| match call {
+        Call::Append(place)
+            if place.topic == Service::default().command_topic() && commands_off.load(Ordering::Relaxed) =>
+        {
+            Err(LogError::Full("no commands now".to_string()))
+        }
+        Call::CreateTopic(spec) if spec.name.ends_with("-changelog") && changelogs_off.load(Ordering::Relaxed) => {
+            Err(LogError::Full("no changelogs now".to_string()))
+        }
+        _ => Ok(()),
+    });
     let drive = Drive::Stepped(Mutex::new(SteppedQueries::default()));
     let engine = Engine::over(Arc::new(log), options(), drive, false).unwrap();
     (Terminal::on(engine), no_commands, no_changelogs)

@@ -6,6 +6,7 @@ mod identity;
 mod job;
 mod language;
 mod memory;
+mod orders;
 mod reopen;
 mod replace;
 mod settings;

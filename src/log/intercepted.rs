@@ -1,0 +1,124 @@
+//! A log for tests that may refuse, or look on, before it does what it is asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::embedded::EmbeddedLog;
+use super::{Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction};
+
+/// What the log is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Call<'a> {
+    CreateTopic(&'a TopicSpec),
+    Append(&'a TopicPartition),
+    Fetch(&'a TopicPartition),
+}
+
+type Hook = dyn Fn(Call<'_>) -> Result<(), LogError> + Send + Sync;
+
+/// A log in memory, and what is called before each of the calls above: its error is theirs. A fetch gives no more than
+/// one stored batch.
+pub struct Intercepted {
+    pub log: EmbeddedLog,
+    hook: Box<Hook>,
+}
+
+impl Intercepted {
+    pub fn new(hook: impl Fn(Call<'_>) -> Result<(), LogError> + Send + Sync + 'static) -> Intercepted {
+        Intercepted { log: EmbeddedLog::in_memory(), hook: Box::new(hook) }
+    }
+}
+
+impl Log for Intercepted {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        (self.hook)(Call::CreateTopic(spec))?;
+        self.log.create_topic(spec)
+    }
+
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        (self.hook)(Call::Append(partition))?;
+        self.log.append(partition, records)
+    }
+
+    fn fetch(&self, partition: &TopicPartition, from: i64, _: usize, into: &mut Records) -> Result<(), LogError> {
+        (self.hook)(Call::Fetch(partition))?;
+        self.log.fetch(partition, from, 1, into)
+    }
+
+    fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        self.log.alter_topic(topic, partitions, configs)
+    }
+
+    fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.log.empty_topic(topic)
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError> {
+        self.log.delete_records(partition, below)
+    }
+
+    fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.log.delete_topic(topic)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.log.topics()
+    }
+
+    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        self.log.describe_topic(topic)
+    }
+
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        self.log.partitions(topic)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        self.log.offsets(partition)
+    }
+
+    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
+        self.log.offset_for_time(partition, timestamp)
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        self.log.begin()
+    }
+
+    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        self.log.positions(group)
+    }
+
+    fn groups(&self) -> Vec<String> {
+        self.log.groups()
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        self.log.delete_group(group)
+    }
+
+    fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        self.log.hold(owner, partition, offset)
+    }
+
+    fn release(&self, owner: &str) -> Result<(), LogError> {
+        self.log.release(owner)
+    }
+
+    fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
+        self.log.watch(topics, signal);
+    }
+
+    fn durability(&self) -> Durability {
+        self.log.durability()
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        self.log.sync()
+    }
+}
