@@ -53,7 +53,6 @@ mod options;
 mod recovery;
 mod retention;
 mod space;
-mod storage;
 mod sync;
 mod topic;
 mod watch;
@@ -66,12 +65,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use parking_lot::Mutex;
 
 use super::{Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction};
+use crate::storage::{self, Storage};
 use catalog::Catalog;
 use commit::{EmbeddedTransaction, Writer};
 use journal::Marks;
 pub use options::{Clock, EmbeddedOptions, FsyncPolicy};
 pub use recovery::RecoveryReport;
-use storage::Storage;
 use watch::Watchers;
 
 /// A log in a folder, or in memory. Closed when dropped.
