@@ -20,6 +20,8 @@ pub struct Connection {
     pub data_dir: PathBuf,
     /// The most bytes that state may take; `None`: the engine decides.
     pub memory_bytes_max: Option<u64>,
+    /// Changes of a query's state after which a snapshot of it is taken; `None`: the engine decides.
+    pub snapshot_records: Option<u64>,
     pub purpose: Purpose,
 }
 
@@ -120,6 +122,10 @@ fn options(connection: &Connection) -> Options {
     let mut options = Options::default();
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    if let Some(records) = connection.snapshot_records {
+        options.snapshots.changed_records_min = records;
+        options.snapshots.changed_percent_min = 0;
     }
     options
 }

@@ -39,6 +39,7 @@ use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
 use crate::state::MemoryBudget;
+use crate::state::snapshots::{SnapshotOptions, SnapshotStore};
 
 /// How an engine works.
 #[derive(Clone)]
@@ -49,17 +50,27 @@ pub struct Options {
     pub log: EmbeddedOptions,
     /// Whose names its own topics and groups have.
     pub service: Service,
+    /// When snapshots of the queries' state are taken.
+    pub snapshots: SnapshotOptions,
 }
 
 /// Where the log lies in a data folder.
 const LOG_FOLDER: &str = "log";
+
+/// Where the snapshots of the queries' state lie.
+const STATE_FOLDER: &str = "state";
 
 /// Bytes that all queries together may hold, unless `--memory` says else.
 pub const MEMORY_BYTES_DEFAULT: usize = 2 << 30;
 
 impl Default for Options {
     fn default() -> Self {
-        Options { memory_bytes_max: MEMORY_BYTES_DEFAULT, log: EmbeddedOptions::default(), service: Service::default() }
+        Options {
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            log: EmbeddedOptions::default(),
+            service: Service::default(),
+            snapshots: SnapshotOptions::default(),
+        }
     }
 }
 
@@ -80,6 +91,8 @@ pub struct Engine {
 struct Inner {
     log: Arc<dyn Log>,
     service: Service,
+    /// None: everything is in memory.
+    snapshots: Option<SnapshotStore>,
     commands: CommandLog,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
@@ -109,7 +122,8 @@ impl Engine {
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?);
-        let engine = Engine::over(log, options, Drive::Threads(Mutex::default()), false)?;
+        let snapshots = SnapshotStore::open(&folder.join(STATE_FOLDER), options.snapshots);
+        let engine = Engine::over(log, Some(snapshots), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)
@@ -124,16 +138,23 @@ impl Engine {
     /// An engine without a disk whose queries run when `settle` is called.
     pub fn stepped(options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::in_memory());
-        Engine::over(log, options, Drive::Stepped(Mutex::default()), true)
+        Engine::over(log, None, options, Drive::Stepped(Mutex::default()), true)
     }
 
-    fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
+    fn over(
+        log: Arc<dyn Log>,
+        snapshots: Option<SnapshotStore>,
+        options: Options,
+        drive: Drive,
+        create_missing_topics: bool,
+    ) -> Result<Engine> {
         let service = options.service.clone();
         create_internal_topic(&*log, &service.processing_log_topic())?;
         let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
             service,
+            snapshots,
             commands,
             changing: Mutex::new(()),
             catalog: RwLock::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Host, Run, RunSpec};
+use crate::dataflow::{Counters, Host, Run, RunSpec, load_rows};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal};
 use crate::state::MemoryBudget;
@@ -212,8 +212,15 @@ impl Driver {
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref())
             && !view.is_loaded()
         {
-            let interrupted = || if goes_on() { Err(Error::world("the query goes on")) } else { Ok(()) };
-            let loaded = view.load(&*self.log, &interrupted);
+            let orders = self.orders.clone();
+            let interrupted = move || orders.stop.load(Ordering::Relaxed) || !orders.paused.load(Ordering::Relaxed);
+            let host = Host {
+                counters: self.counters.clone(),
+                memory: self.options.memory.clone(),
+                interrupted: Arc::new(interrupted),
+                ..Host::default()
+            };
+            let loaded = load_rows(&*self.log, &self.spec, &host);
             if !goes_on() {
                 loaded?;
             }

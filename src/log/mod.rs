@@ -122,6 +122,12 @@ pub trait Log: Send + Sync {
     /// Names in order.
     fn topics(&self) -> Vec<String>;
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
+    /// The identity of the topic that has this name now: one that is deleted and created again has another. None: there is
+    /// no such topic, or the log doesn't tell.
+    fn topic_id(&self, topic: &str) -> Option<String> {
+        let _ = topic;
+        None
+    }
     /// None: there is no such topic.
     fn partitions(&self, topic: &str) -> Option<u32>;
     /// (first offset, next offset) of a partition.

@@ -10,6 +10,8 @@ use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, TopicPartition, for_each_fetch};
+use crate::state::codec::take_array;
+use crate::state::snapshots::{Mark, Pieces};
 use crate::state::{MemoryBudget, MemoryShare, RowStore};
 use crate::threads::side_by_side;
 
@@ -37,7 +39,14 @@ struct Rows {
     generations: BTreeMap<i64, RowStore>,
     /// The greatest row time seen.
     stream_time: i64,
+    window: Option<SourceWindow>,
+    /// Offset behind the last record taken in, if nobody but the query writes to the topic.
+    next: i64,
 }
+
+/// Brings the rows of a partition, which are empty, to those of a snapshot, and gives the offset to go on from; none: the
+/// topic's first.
+pub(crate) type Restore<'a> = &'a (dyn Fn(u32, &mut dyn Pieces) -> Result<Option<i64>> + Sync);
 
 /// Rows copied out of a view.
 pub struct ViewRows {
@@ -75,14 +84,23 @@ impl View {
         View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
-    /// Takes in what the table's topic has, once. Partitions side by side. After each fetch `go_on` says whether to.
-    pub(crate) fn load(&self, log: &dyn Log, go_on: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+    /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
+    /// After each fetch `go_on` says whether to.
+    pub(crate) fn load(
+        &self,
+        log: &dyn Log,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+        restore: Restore<'_>,
+    ) -> Result<()> {
         *self.loaded.lock() = false;
         let mut partitions = self.partitions.write();
-        partitions.iter_mut().for_each(|rows| *rows = Rows::default());
+        partitions.iter_mut().for_each(|rows| *rows = Rows { window: self.source.window, ..Rows::default() });
         self.memory.set(0)?;
         side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
-            self.read(log, partition, None, rows, go_on).map(|_| ())
+            let from = restore(partition as u32, rows)?;
+            self.memory.grow(rows.bytes())?;
+            rows.next = self.read(log, partition, from, rows, go_on)?;
+            Ok(())
         })?;
         drop(partitions);
         *self.loaded.lock() = true;
@@ -160,9 +178,15 @@ impl View {
         for (partition, records) in commit {
             if let Some(rows) = partitions.get_mut(partition as usize) {
                 self.apply_to(rows, records);
+                rows.next += records.len() as i64;
             }
         }
         self.memory.set(bytes(&partitions))
+    }
+
+    /// Shows the rows of a partition and the offset up to which they are the topic's, if nobody else writes to it.
+    pub(crate) fn look_at<T>(&self, partition: u32, look: impl FnOnce(&dyn Pieces, i64) -> T) -> Option<T> {
+        self.partitions.read().get(partition as usize).map(|rows| look(rows, rows.next))
     }
 
     fn apply_to(&self, rows: &mut Rows, records: &Records) {
@@ -242,7 +266,7 @@ fn bytes(partitions: &[Rows]) -> usize {
 
 impl Default for Rows {
     fn default() -> Self {
-        Rows { generations: BTreeMap::new(), stream_time: i64::MIN }
+        Rows { generations: BTreeMap::new(), stream_time: i64::MIN, window: None, next: 0 }
     }
 }
 
@@ -273,6 +297,49 @@ impl Rows {
         {
             oldest.remove();
         }
+    }
+}
+
+/// A piece: stream time (i64), then generations: window start (i64) and rows (see `RowStore`).
+impl Pieces for Rows {
+    fn layout(&self) -> String {
+        format!("view 1: {:?}", self.window)
+    }
+
+    fn rows(&self) -> usize {
+        self.generations.values().map(RowStore::len).sum()
+    }
+
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
+        let limit = into.len() + bytes_max;
+        into.extend_from_slice(&self.stream_time.to_le_bytes());
+        let mut next = Some(from);
+        while let Some(mark) = next
+            && into.len() < limit
+        {
+            let (&generation, rows) = self.generations.range(mark.generation..).next()?;
+            // The generation that the mark stands in may be gone since.
+            let index = if generation == mark.generation { mark.index } else { 0 };
+            into.extend_from_slice(&generation.to_le_bytes());
+            next = match rows.write_rows(index, limit.saturating_sub(into.len()), into) {
+                Some(index) => Some(Mark { generation, index }),
+                None => generation.checked_add(1).map(|generation| Mark { generation, index: 0 }),
+            };
+        }
+        next.filter(|mark| self.generations.range(mark.generation..).next().is_some())
+    }
+
+    fn load(&mut self, mut piece: &[u8]) -> Option<()> {
+        self.stream_time = self.stream_time.max(i64::from_le_bytes(take_array(&mut piece)?));
+        while !piece.is_empty() {
+            let generation = i64::from_le_bytes(take_array(&mut piece)?);
+            let rows = self.generations.entry(generation).or_default();
+            rows.read_rows(&mut piece)?;
+            if rows.is_empty() {
+                self.generations.remove(&generation);
+            }
+        }
+        Some(())
     }
 }
 

@@ -11,6 +11,7 @@ mod host;
 mod reader;
 mod restore;
 mod slices;
+mod snapshots;
 mod spec;
 mod stage;
 #[cfg(test)]
@@ -24,10 +25,12 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
-pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, Start};
+pub use restore::load_rows;
+pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::reader::Reader;
 use self::slices::Slices;
+use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
 use crate::dataflow::Batch;
 use crate::dataflow::exchange::ExchangeWriter;
@@ -65,6 +68,7 @@ pub struct Run {
     buffers: Mutex<Vec<Records>>,
     /// Something happened since the last commit.
     dirty: bool,
+    snapshots: RunSnapshots,
 }
 
 impl Run {
@@ -113,7 +117,7 @@ impl Run {
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
                 let task = Task::new(&stage.steps, spec.caching)?;
-                tasks.push(StageTask { partition, task, reader, output });
+                tasks.push(StageTask { partition, task, reader, snapshot: None, output });
             }
             stages.push(tasks);
         }
@@ -130,10 +134,11 @@ impl Run {
             uncommitted: Uncommitted::default(),
             buffers: Mutex::default(),
             dirty: false,
+            snapshots: RunSnapshots::default(),
         };
         run.check_sink()?;
-        run.hold_tables()?;
         run.restore()?;
+        run.hold_tables()?;
         run.account()?;
         run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
         Ok(run)
@@ -336,6 +341,7 @@ impl Run {
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.made_visible(&staged)?;
         self.hold_tables()?;
+        self.take_snapshots();
         self.account()
     }
 
@@ -343,7 +349,7 @@ impl Run {
     fn hold_tables(&self) -> Result<()> {
         for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
             if self.spec.durable && reader.scan.keeps_rows() {
-                self.log.hold(&self.spec.group, &reader.place, reader.position)?;
+                self.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
             }
         }
         Ok(())

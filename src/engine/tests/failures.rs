@@ -124,7 +124,7 @@ fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
         no_changelogs: no_changelogs.clone(),
     };
     let drive = Drive::Stepped(Mutex::new(SteppedQueries::default()));
-    let engine = Engine::over(Arc::new(log), options(), drive, false).unwrap();
+    let engine = Engine::over(Arc::new(log), None, options(), drive, false).unwrap();
     (Terminal::on(engine), no_commands, no_changelogs)
 }
 

@@ -205,6 +205,10 @@ impl Log for EmbeddedLog {
         self.inner.describe_topic(topic)
     }
 
+    fn topic_id(&self, topic: &str) -> Option<String> {
+        Some(self.inner.catalog.topic(topic).ok()?.id.to_string())
+    }
+
     fn partitions(&self, topic: &str) -> Option<u32> {
         Some(self.inner.catalog.topic(topic).ok()?.partitions().len() as u32)
     }
