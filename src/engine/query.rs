@@ -75,6 +75,8 @@ pub struct DriveOptions {
 
 /// How long an idle query waits before it looks again on its own.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// How long an idle query waits for a snapshot on its way to the disk before it looks again.
+const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -292,11 +294,12 @@ impl Driver {
             if rows == 0 {
                 run.check_topics()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-                if bounded && run.at_end() && !run.is_dirty() {
+                let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
+                if bounded && run.at_end() && !run.is_dirty() && snapshots_wait.is_none() {
                     return Ok(Ended::Finished);
                 }
                 let wait = if run.is_dirty() { self.options.commit_interval.saturating_sub(since) } else { IDLE_WAIT };
-                self.signal.wait(wait);
+                self.signal.wait(snapshots_wait.unwrap_or(wait));
             }
         }
     }

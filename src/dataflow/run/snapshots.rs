@@ -233,6 +233,16 @@ impl Run {
         self.publish_complete(&round.keeper);
     }
 
+    /// Between commits, when nothing was read since the last one: goes on with the snapshots that are due, too. Tells whether
+    /// there is more to do soon.
+    pub fn tend_snapshots(&mut self) -> bool {
+        if self.is_dirty() || self.spec.snapshots.is_none() {
+            return false;
+        }
+        self.take_snapshots();
+        self.snapshot_parts().any(|part| !matches!(part.work, Work::None))
+    }
+
     fn snapshot_parts(&mut self) -> impl Iterator<Item = &mut PartSnapshot> {
         let tasks = self.stages.iter_mut().flatten();
         let of_tasks = tasks.flat_map(|task| {

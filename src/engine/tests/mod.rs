@@ -8,6 +8,7 @@ mod memory;
 mod reopen;
 mod replace;
 mod settings;
+mod snapshots;
 mod tables;
 
 use std::path::Path;

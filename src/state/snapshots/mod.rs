@@ -89,7 +89,7 @@ impl Default for SnapshotOptions {
         SnapshotOptions {
             changed_records_min: 1 << 20,
             changed_percent_min: 100,
-            commit_bytes_max: 8 << 20,
+            commit_bytes_max: 32 << 20,
             disk_free_min_bytes: 512 << 20,
         }
     }
