@@ -148,7 +148,8 @@ fn snapshots(counters: &SnapshotCounters) -> String {
         ("refused", &counters.refused),
     ];
     let counts = counts.map(|(what, count)| format!("{} {what}", count.load(Relaxed)));
-    counts.join(", ")
+    let failure = counters.last_failure.lock().as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    counts.join(", ") + &failure
 }
 
 /// State and counts of a query.

@@ -411,4 +411,54 @@ mod tests {
         put(&view, "a", 20, Some("a20"), 25);
         assert_eq!(values(&view.scan(ALL_STARTS, &|_| true)), ["a10", "a20"]);
     }
+
+    /// Records of a few keys in windows that come and go.
+    fn random_records(random: &mut fastrand::Rng, time: &mut i64) -> Records {
+        let mut records = Records::default();
+        for _ in 0..random.usize(0..8) {
+            *time += random.i64(0..4);
+            let start = (*time / 10 - random.i64(0..2)).max(0) * 10;
+            let key = [&[random.u8(b'a'..b'f')][..], &start.to_be_bytes()].concat();
+            let value = (random.u8(0..4) > 0).then(|| time.to_le_bytes());
+            records.push(Some(&key), value.as_ref().map(|value| &value[..]), *time);
+        }
+        records
+    }
+
+    fn whole(rows: &Rows) -> BTreeMap<(i64, Vec<u8>), (Vec<u8>, i64)> {
+        let generations = rows.generations.iter();
+        let all = generations.flat_map(|(&start, rows)| rows.iter().map(move |row| (start, row)));
+        all.map(|(start, (key, value, time))| ((start, key.to_vec()), (value.to_vec(), time))).collect()
+    }
+
+    /// Pieces of a snapshot that are taken while windows are changed, made and dropped.
+    #[test]
+    fn a_snapshot_and_what_came_since_is_the_whole() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..300 {
+            let view = windowed(Some(25));
+            let (mut rows, mut loaded, mut all) = (Rows::default(), Rows::default(), Vec::new());
+            let mut time = 0;
+            let mut take = |rows: &mut Rows, all: &mut Vec<Records>, random: &mut fastrand::Rng| {
+                let records = random_records(random, &mut time);
+                view.apply_to(rows, &records);
+                all.push(records);
+            };
+            (0..random.usize(0..20)).for_each(|_| take(&mut rows, &mut all, &mut random));
+            let from = all.len();
+            let mut next = Some(Mark::START);
+            while let Some(mark) = next {
+                let mut piece = Vec::new();
+                next = rows.piece(mark, random.usize(1..120), &mut piece);
+                loaded.load(&piece).unwrap();
+                (0..random.usize(0..3)).for_each(|_| take(&mut rows, &mut all, &mut random));
+            }
+            all[from..].iter().for_each(|records| view.apply_to(&mut loaded, records));
+            let mut replayed = Rows::default();
+            all.iter().for_each(|records| view.apply_to(&mut replayed, records));
+            assert_eq!(whole(&rows), whole(&replayed));
+            assert_eq!(whole(&loaded), whole(&replayed));
+            assert_eq!(loaded.stream_time, replayed.stream_time);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::log::{Log, TopicPartition};
 use crate::state::snapshots::{Capture, Part, Pieces, Progress, Reason, Recovery, Snapshots, Span};
 
 /// Bytes of one part that are written at a commit at least.
-const PART_BYTES_MIN: usize = 128 << 10;
+const PART_BYTES_MIN: usize = 16 << 10;
 
 /// What the parts of a query need for their snapshots.
 pub(super) struct Keeper<'a> {
@@ -38,8 +38,9 @@ impl<'a> Keeper<'a> {
         &self.host.counters.snapshots
     }
 
-    fn count_failed(&self) {
+    fn count_failed(&self, reason: &Error) {
         self.counters().failed.fetch_add(1, Ordering::Relaxed);
+        *self.counters().last_failure.lock() = Some(reason.to_string());
     }
 }
 
@@ -63,6 +64,9 @@ pub(super) enum Held {
 pub(super) struct PartSnapshot {
     part: Part,
     held: Held,
+    /// The topic's first offset when its records were folded. When others are removed (`topic empty`, retention), the state
+    /// is no longer what the topic comes to, and a snapshot would keep alive what a restart is to forget.
+    first: i64,
     /// Offset of the durable one.
     kept_from: Option<i64>,
     work: Work,
@@ -83,7 +87,7 @@ impl PartSnapshot {
     pub fn new(log: &dyn Log, name: String, place: &TopicPartition, held: Held) -> PartSnapshot {
         let topic_id = log.topic_id(&place.topic).map(|id| id.to_string());
         let part = Part { name, place: place.clone(), topic_id };
-        PartSnapshot { part, held, kept_from: None, work: Work::None, not_before: i64::MIN }
+        PartSnapshot { part, held, first: 0, kept_from: None, work: Work::None, not_before: i64::MIN }
     }
 
     pub fn partition(&self) -> u32 {
@@ -92,6 +96,7 @@ impl PartSnapshot {
 
     /// Loads the snapshot if there is one that may be used; gives the offset from which the topic is to be applied.
     pub fn restore(&mut self, keeper: &Keeper<'_>, has: Span, state: &mut dyn Pieces) -> Result<Option<i64>> {
+        self.first = has.first;
         let (recovery, loaded) =
             keeper.snapshots.restore(&self.part, has, state, &|| keeper.host.check_interrupted())?;
         match recovery {
@@ -127,9 +132,9 @@ impl PartSnapshot {
     /// After a commit: `state` is the fold of the partition up to `has.end`. Begins a snapshot when one is due, and goes on
     /// with one that was begun.
     fn step(&mut self, round: &Round<'_>, has: Span, state: &dyn Pieces) {
-        if let Err(_reason) = self.try_step(round, has, state) {
+        if let Err(reason) = self.try_step(round, has, state) {
             // The one before stays, and the topic has everything: no reason to stop the query.
-            round.keeper.count_failed();
+            round.keeper.count_failed(&reason);
             self.give_up(&round.keeper, has.end + self.due_after(round, state) as i64);
         }
     }
@@ -150,9 +155,16 @@ impl PartSnapshot {
         Ok(())
     }
 
+    fn is_taking(&self) -> bool {
+        matches!(self.work, Work::Taking(_))
+    }
+
     fn is_due(&self, round: &Round<'_>, has: Span, state: &dyn Pieces) -> bool {
         let since = has.end.saturating_sub(self.kept_from.unwrap_or(has.first));
-        has.end >= self.not_before && since >= 0 && since as u64 >= self.due_after(round, state)
+        has.first == self.first
+            && has.end >= self.not_before
+            && since >= 0
+            && since as u64 >= self.due_after(round, state)
     }
 
     fn due_after(&self, round: &Round<'_>, state: &dyn Pieces) -> u64 {
@@ -193,8 +205,8 @@ impl PartSnapshot {
                 // An older hold does no harm.
                 let _ = self.hold(keeper, from);
             }
-            Err(_) => {
-                keeper.count_failed();
+            Err(reason) => {
+                keeper.count_failed(reason);
                 let later = from.saturating_add(keeper.snapshots.options.changed_records_min as i64);
                 self.give_up(keeper, later);
             }
@@ -257,8 +269,9 @@ impl Run {
         self.snapshots.view.par_iter_mut().for_each(|part| {
             let Ok((first, end)) = round.keeper.log.offsets(&part.part.place) else { return };
             view.look_at(part.partition(), |rows, next| {
-                // Somebody else wrote to the table's topic: what is in the view is not all that the topic has.
-                if next == end {
+                // When somebody else wrote to the table's topic, what is in the view is not all that the topic has; behind a
+                // snapshot's beginning that does no harm.
+                if next == end || part.is_taking() {
                     part.step(round, Span { first, end }, rows);
                 }
             });

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use parking_lot::Mutex;
+
 use crate::catalog::Source;
 use crate::plan::Plan;
 use crate::query::View;
@@ -74,6 +76,8 @@ pub struct SnapshotCounters {
     pub written: AtomicU64,
     /// Could not be written.
     pub failed: AtomicU64,
+    /// Why the last of these could not.
+    pub last_failure: Mutex<Option<String>>,
     /// Used by a restart.
     pub used: AtomicU64,
     /// Found by a restart and not used.

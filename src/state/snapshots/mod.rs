@@ -88,7 +88,7 @@ impl Default for SnapshotOptions {
     fn default() -> Self {
         SnapshotOptions {
             changed_records_min: 1 << 20,
-            changed_percent_min: 100,
+            changed_percent_min: 200,
             commit_bytes_max: 32 << 20,
             disk_free_min_bytes: 512 << 20,
         }
