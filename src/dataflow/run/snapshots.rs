@@ -146,11 +146,11 @@ impl PartSnapshot {
             }
             self.work = Work::Taking(round.keeper.snapshots.begin(&self.part, has, state)?);
         }
-        if let Work::Taking(mut capture) = std::mem::replace(&mut self.work, Work::None) {
-            self.work = match capture.advance(state, round.bytes_max, has.end)? {
-                Progress::Going => Work::Taking(capture),
-                Progress::Complete => Work::Complete(capture),
-            };
+        let Work::Taking(capture) = &mut self.work else { return Ok(()) };
+        if capture.advance(state, round.bytes_max, has.end)? == Progress::Complete
+            && let Work::Taking(capture) = std::mem::replace(&mut self.work, Work::None)
+        {
+            self.work = Work::Complete(capture);
         }
         Ok(())
     }
