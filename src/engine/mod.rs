@@ -39,7 +39,8 @@ use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, TopicSpec};
 use crate::query::View;
 use crate::state::MemoryBudget;
-use crate::state::snapshots::{SnapshotOptions, SnapshotStore};
+pub use crate::state::snapshots::SnapshotOptions;
+use crate::state::snapshots::SnapshotStore;
 
 /// How an engine works.
 #[derive(Clone)]

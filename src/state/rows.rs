@@ -45,6 +45,10 @@ impl Entry {
 const GARBAGE_BYTES_MIN: usize = 1 << 20;
 
 impl RowStore {
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
