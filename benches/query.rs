@@ -122,6 +122,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         group: group.to_string(),
         processing_log: "processing_log".to_string(),
         guarantee: Guarantee::ExactlyOnce,
+        snapshots: None,
     };
     let counters = Arc::new(Counters::default());
     let host = Host { counters: counters.clone(), ..Host::default() };

@@ -19,6 +19,7 @@ mod query;
 mod server;
 mod sql;
 mod state;
+mod storage;
 mod testing;
 mod threads;
 mod time;

@@ -3,12 +3,14 @@
 # how soon the terminal's first prompt is there. Prints the figures; exit 1 when one is over its bound.
 #
 # usage: tests/resources.sh [BINARY]      default: target/release/millpond (cargo build --release)
-#   RECORDS=20000000  records of the filter     KEYS=1000000  keys of the table     PLACE=DIR  where the data goes
+#   RECORDS=20000000  records of the filter     KEYS=1000000  keys of the table     UPDATES=20000000  their changes
+#   PLACE=DIR  where the data goes
 set -euo pipefail
 
 binary=${1:-target/release/millpond}
 records=${RECORDS:-20000000}
 keys=${KEYS:-1000000}
+updates=${UPDATES:-20000000}
 place=$(mktemp -d "${PLACE:-${TMPDIR:-/tmp}}/millpond-resources.XXXXXX")
 trap 'rm -rf "$place"' EXIT
 failed=0
@@ -68,6 +70,30 @@ begin=$(now_ms)
 say "table of $keys keys: state restored, one record done" $(($(now_ms) - begin)) 3000 ms
 answer=$("$binary" --data-dir "$place/table" --output json -e "SELECT c FROM t WHERE id = 'key-0';")
 case $answer in *'"C":2'*) ;; *) echo "not the answer: $answer" >&2; failed=1 ;; esac
+
+# Many changes of each key, faster than compaction; then the process is killed: no clean stop helps the restart.
+awk -v n="$updates" -v keys="$keys" 'BEGIN { for (i = 0; i < n; i++)
+    printf "{\"id\":\"key-%d\",\"v\":%d}\n", (i * 7919) % keys, i % 1000 }' |
+    "$binary" --data-dir "$place/table" topic produce input --format jsonl --key id >/dev/null
+"$binary" --data-dir "$place/table" run "$place/table.sql" >/dev/null 2>&1 &
+job=$!
+counted=0
+while [ "${counted:-0}" -lt "$updates" ]; do
+    sleep 1
+    kill -0 "$job" 2>/dev/null || { echo "the job ended by itself" >&2; exit 1; }
+    counted=$("$binary" --data-dir "$place/table" --output json -e "SHOW QUERIES;" 2>/dev/null |
+        sed -n 's/.*"Rows In":\([0-9]*\).*/\1/p' || true)
+done
+sleep 1 # the last of them are committed within 100 ms
+kill -9 "$job"
+wait "$job" 2>/dev/null || true
+begin=$(now_ms)
+answer=$("$binary" --data-dir "$place/table" --output json -e "SELECT c FROM t WHERE id = 'key-1';")
+say "table of $keys keys, $updates updates: answers after a kill" $(($(now_ms) - begin)) 3000 ms
+case $answer in *"\"C\":$((updates / keys + 1))"*) ;; *) echo "not the answer: $answer" >&2; failed=1 ;; esac
+begin=$(now_ms)
+"$binary" --data-dir "$place/table" run "$place/table.sql" --until-end >/dev/null
+say "table of $keys keys, $updates updates: state restored" $(($(now_ms) - begin)) 3000 ms
 
 # To the first prompt in a fresh folder, the best of five (the machine may be busy).
 if command -v python3 >/dev/null; then

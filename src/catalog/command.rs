@@ -59,6 +59,19 @@ impl CommandLog {
         Ok(self.log.offsets(&self.partition)?.1)
     }
 
+    /// Tells this history of commands from any other, as that of a log that was begun anew in the same folder: when its
+    /// first command was given, and which it was. Empty before the first one.
+    pub fn history(&self) -> Result<String> {
+        let (first, end) = self.log.offsets(&self.partition)?;
+        let mut records = Records::default();
+        if first < end {
+            self.log.fetch(&self.partition, first, 1, &mut records)?;
+        }
+        let Some(meta) = records.meta.first() else { return Ok(String::new()) };
+        let command = crc32c::crc32c(records.value(0).unwrap_or_default());
+        Ok(format!("{} {} {command:08x}", meta.offset, meta.timestamp))
+    }
+
     /// Appends a command; it is durable as the log's policy says.
     pub fn append(&self, command: &Command, wall_time: i64) -> Result<i64> {
         let value = serde_json::to_vec(command).map_err(|error| Error::internal(error.to_string()))?;

@@ -61,6 +61,9 @@ pub struct Common {
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
+    /// Takes a snapshot of a query's state after so many changes of it, whatever its size (for tests)
+    #[arg(long, global = true, value_name = "N", hide = true)]
+    pub snapshot_records: Option<u64>,
     /// How results are shown
     #[arg(long, global = true, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
     pub output: OutputFormat,
@@ -81,7 +84,7 @@ impl Common {
                 .ok_or_else(|| Stop::Usage("this platform has no data folder: give one with --data-dir".to_owned()))?
                 .join("millpond"),
         };
-        Ok(Connection { data_dir, memory_bytes_max: self.memory, purpose })
+        Ok(Connection { data_dir, memory_bytes_max: self.memory, snapshot_records: self.snapshot_records, purpose })
     }
 }
 

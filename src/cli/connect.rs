@@ -22,6 +22,8 @@ pub struct Connection {
     pub data_dir: PathBuf,
     /// The most bytes that state may take; `None`: the engine decides.
     pub memory_bytes_max: Option<u64>,
+    /// Changes of a query's state after which a snapshot of it is taken; `None`: the engine decides.
+    pub snapshot_records: Option<u64>,
     pub purpose: Purpose,
 }
 
@@ -185,6 +187,10 @@ fn options(connection: &Connection) -> Options {
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
+    if let Some(records) = connection.snapshot_records {
+        options.snapshots.changed_records_min = records;
+        options.snapshots.changed_percent_min = 0;
+    }
     options
 }
 
@@ -256,8 +262,12 @@ mod tests {
     #[test]
     fn a_command_goes_on_when_the_owner_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let connection =
-            Connection { data_dir: folder.path().to_owned(), memory_bytes_max: None, purpose: Purpose::Log };
+        let connection = Connection {
+            data_dir: folder.path().to_owned(),
+            memory_bytes_max: None,
+            snapshot_records: None,
+            purpose: Purpose::Log,
+        };
         let mut owner = connect(&connection).unwrap();
         owner.log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, configs: BTreeMap::new() }).unwrap();
         let mut attached = connect(&connection).unwrap();

@@ -20,6 +20,9 @@ mod task;
 pub use batch::{Batch, OldRows, WindowBounds};
 pub use operator::{Context, ErrorKind, Operator, ProcessingError};
 pub use origin::Origin;
-pub use run::{Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic, stateful};
+pub use run::{
+    Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start, changelog_topic,
+    load_rows, stateful,
+};
 pub use scan::{ScanReader, split_window};
 pub use task::Task;

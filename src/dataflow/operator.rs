@@ -3,6 +3,7 @@
 use crate::dataflow::Batch;
 use crate::error::Result;
 use crate::log::Records;
+use crate::state::snapshots::Pieces;
 
 /// A step of a task. Synchronous and deterministic: no clock, no chance, no I/O but its own state. The same inputs in
 /// the same order give the same outputs; with caching off, whatever the cuts of batches and commits.
@@ -34,6 +35,15 @@ pub trait Operator: Send {
     fn restore(&mut self, records: &Records) -> Result<()> {
         let _ = records;
         Ok(())
+    }
+
+    /// Its state, for snapshots; none for a stateless operator.
+    fn state(&self) -> Option<&dyn Pieces> {
+        None
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        None
     }
 
     /// Bytes of state held, about.

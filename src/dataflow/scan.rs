@@ -17,6 +17,7 @@ use crate::format::{self, BadRow, Decoder, Part};
 use crate::log::{Records, Span, TopicPartition};
 use crate::plan::Scan;
 use crate::state::RowStore;
+use crate::state::snapshots::{Mark, Pieces};
 
 /// A decoder and the scan's column of each of its columns.
 type PartDecoder = (Box<dyn Decoder>, Vec<usize>);
@@ -305,6 +306,30 @@ impl ScanReader {
             columns[old_time] = Arc::new(self.old.meta.iter().map(|meta| meta.timestamp).collect::<Int64Array>());
         }
         Ok(OldRows { columns, present })
+    }
+}
+
+/// The rows of a table: as its records said, with what of them could be read.
+impl Pieces for ScanReader {
+    fn layout(&self) -> String {
+        let source = &self.source;
+        let columns: Vec<String> = source.columns.iter().map(|c| format!("{} {} {:?}", c.name, c.ty, c.role)).collect();
+        let (key, value, time) = (&source.key, &source.value, &source.timestamp);
+        format!("rows 1: {columns:?} {key:?} {value:?} {time:?} {:?}", source.window)
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.as_ref().map_or(0, RowStore::len)
+    }
+
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
+        let next = self.rows.as_ref()?.write_rows(from.index, bytes_max, into)?;
+        Some(Mark { index: next, ..from })
+    }
+
+    fn load(&mut self, mut piece: &[u8]) -> Option<()> {
+        self.rows.as_mut()?.read_rows(&mut piece)?;
+        piece.is_empty().then_some(())
     }
 }
 

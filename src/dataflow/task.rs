@@ -12,6 +12,7 @@ use crate::dataflow::project::Project;
 use crate::error::Result;
 use crate::log::Records;
 use crate::plan::{self, Step};
+use crate::state::snapshots::Pieces;
 
 /// The operators of a stage, and what they share.
 pub struct Task {
@@ -70,6 +71,15 @@ impl Task {
 
     pub fn restore(&mut self, records: &Records) -> Result<()> {
         self.chain.iter_mut().try_for_each(|operator| operator.restore(records))
+    }
+
+    /// The state of its operator that has one.
+    pub fn state(&self) -> Option<&dyn Pieces> {
+        self.chain.iter().find_map(|operator| operator.state())
+    }
+
+    pub fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        self.chain.iter_mut().find_map(|operator| operator.state_mut())
     }
 
     pub fn state_bytes(&self) -> usize {
@@ -162,6 +172,14 @@ impl Operator for WindowColumns {
 
     fn restore(&mut self, records: &Records) -> Result<()> {
         self.inner.restore(records)
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        self.inner.state()
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        self.inner.state_mut()
     }
 
     fn state_bytes(&self) -> usize {

@@ -41,6 +41,8 @@ use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, LogError, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
+pub use crate::state::snapshots::SnapshotOptions;
+use crate::state::snapshots::SnapshotStore;
 
 /// How an engine works.
 #[derive(Clone)]
@@ -53,10 +55,15 @@ pub struct Options {
     pub log: EmbeddedOptions,
     /// Whose names its own topics and groups have.
     pub service: Service,
+    /// When snapshots of the queries' state are taken.
+    pub snapshots: SnapshotOptions,
 }
 
 /// Where the log lies in a data folder.
 const LOG_FOLDER: &str = "log";
+
+/// Where the snapshots of the queries' state lie.
+const STATE_FOLDER: &str = "state";
 
 /// What mends itself (a disk that is made room on, a topic that is being created) has done so by then.
 const BLOCKED_MAX: Duration = Duration::from_secs(60);
@@ -71,6 +78,7 @@ impl Default for Options {
             blocked_max: BLOCKED_MAX,
             log: EmbeddedOptions::default(),
             service: Service::default(),
+            snapshots: SnapshotOptions::default(),
         }
     }
 }
@@ -92,6 +100,8 @@ pub struct Engine {
 struct Inner {
     log: Arc<dyn Log>,
     service: Service,
+    /// None: everything is in memory.
+    snapshots: Option<SnapshotStore>,
     commands: CommandLog,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
@@ -121,20 +131,21 @@ impl Engine {
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
-        Engine::over_folder(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?, options)
+        Engine::over_folder(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?, folder, options)
     }
 
     /// As [`Engine::open`]; None: another process holds the folder.
     pub fn try_open(folder: &Path, options: Options) -> Result<Option<Engine>> {
         match EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone()) {
-            Ok(log) => Engine::over_folder(log, options).map(Some),
+            Ok(log) => Engine::over_folder(log, folder, options).map(Some),
             Err(LogError::Held(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn over_folder(log: EmbeddedLog, options: Options) -> Result<Engine> {
-        let engine = Engine::over(Arc::new(log), options, Drive::Threads(Mutex::default()), false)?;
+    fn over_folder(log: EmbeddedLog, folder: &Path, options: Options) -> Result<Engine> {
+        let snapshots = SnapshotStore::open(&folder.join(STATE_FOLDER), options.snapshots);
+        let engine = Engine::over(Arc::new(log), Some(snapshots), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
         engine.replay()?;
         Ok(engine)
@@ -149,16 +160,23 @@ impl Engine {
     /// An engine without a disk whose queries run when `settle` is called.
     pub fn stepped(options: Options) -> Result<Engine> {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::in_memory());
-        Engine::over(log, options, Drive::Stepped(Mutex::default()), true)
+        Engine::over(log, None, options, Drive::Stepped(Mutex::default()), true)
     }
 
-    fn over(log: Arc<dyn Log>, options: Options, drive: Drive, create_missing_topics: bool) -> Result<Engine> {
+    fn over(
+        log: Arc<dyn Log>,
+        snapshots: Option<SnapshotStore>,
+        options: Options,
+        drive: Drive,
+        create_missing_topics: bool,
+    ) -> Result<Engine> {
         let service = options.service.clone();
         create_if_missing(&*log, &internal_topic(&service.processing_log_topic()))?;
         let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
             service,
+            snapshots,
             commands,
             changing: Mutex::new(()),
             catalog: RwLock::default(),

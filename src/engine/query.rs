@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Host, Run, RunSpec};
+use crate::dataflow::{Counters, Host, Run, RunSpec, load_rows};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal, TopicPartition};
 use crate::state::MemoryBudget;
@@ -75,6 +75,8 @@ pub struct DriveOptions {
 
 /// How long an idle query waits before it looks again on its own.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
+/// How long an idle query waits for a snapshot on its way to the disk before it looks again.
+const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -225,8 +227,15 @@ impl Driver {
         if let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref())
             && !view.is_loaded()
         {
-            let interrupted = || if goes_on() { Err(Error::world("the query goes on")) } else { Ok(()) };
-            let loaded = view.load(&*self.log, &interrupted);
+            let orders = self.orders.clone();
+            let interrupted = move || orders.stop.load(Ordering::Relaxed) || !orders.paused.load(Ordering::Relaxed);
+            let host = Host {
+                counters: self.counters.clone(),
+                memory: self.options.memory.clone(),
+                interrupted: Arc::new(interrupted),
+                ..Host::default()
+            };
+            let loaded = load_rows(&*self.log, &self.spec, &host);
             if !goes_on() {
                 loaded?;
             }
@@ -298,11 +307,12 @@ impl Driver {
             if rows == 0 {
                 run.check_topics()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-                if bounded && run.at_end() && !run.is_dirty() {
+                let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
+                if bounded && run.at_end() && !run.is_dirty() && snapshots_wait.is_none() {
                     return Ok(Ended::Finished);
                 }
                 let wait = if run.is_dirty() { self.options.commit_interval.saturating_sub(since) } else { IDLE_WAIT };
-                self.signal.wait(wait);
+                self.signal.wait(snapshots_wait.unwrap_or(wait));
             }
         }
     }

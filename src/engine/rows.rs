@@ -95,6 +95,7 @@ fn transient(
     let schema = analyzed.plan.schema.clone();
     let stepped = matches!(inner.drive, Drive::Stepped(_));
     let spec = RunSpec {
+        snapshots: None,
         id: id.clone(),
         plan: Arc::new(analyzed.plan),
         sink: None,

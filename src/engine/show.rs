@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_read};
 use crate::catalog::{ColumnRole, Source, SourceKind, SourceWindow};
-use crate::dataflow::Counters;
+use crate::dataflow::{Counters, SnapshotCounters};
 use crate::engine::{Drive, Inner, Listing, Session, settings};
 use crate::error::{Error, Result};
 use crate::expr::functions;
@@ -138,6 +138,20 @@ fn queries(inner: &Inner) -> Listing {
     )
 }
 
+/// What became of the snapshots of a query's state since the process started.
+fn snapshots(counters: &SnapshotCounters) -> String {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counts = [
+        ("written", &counters.written),
+        ("failed", &counters.failed),
+        ("used", &counters.used),
+        ("refused", &counters.refused),
+    ];
+    let counts = counts.map(|(what, count)| format!("{} {what}", count.load(Relaxed)));
+    let failure = counters.last_failure.lock().as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    counts.join(", ") + &failure
+}
+
 /// State and counts of a query.
 fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
     let number = |value: u64| value.to_string();
@@ -150,6 +164,7 @@ fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
             ("Bad".to_string(), number(counters.bad.load(Relaxed))),
             ("Lag".to_string(), counters.lag.load(Relaxed).to_string()),
             ("State bytes".to_string(), number(counters.state_bytes.load(Relaxed))),
+            ("Snapshots".to_string(), snapshots(&counters.snapshots)),
         ]
     };
     let state = inner.query_state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());

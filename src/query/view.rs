@@ -10,6 +10,8 @@ use crate::catalog::{Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::state::codec::take_array;
+use crate::state::snapshots::{Mark, Pieces};
 use crate::state::{MemoryBudget, MemoryShare, RowStore};
 use crate::threads::side_by_side;
 
@@ -50,7 +52,14 @@ struct Rows {
     generations: BTreeMap<i64, RowStore>,
     /// The greatest row time seen.
     stream_time: i64,
+    window: Option<SourceWindow>,
+    /// Offset behind the last record taken in, if nobody but the query writes to the topic.
+    next: i64,
 }
+
+/// Brings the rows of a partition, which are empty, to those of a snapshot, and gives the offset to go on from; none: the
+/// topic's first.
+pub(crate) type Restore<'a> = &'a (dyn Fn(u32, &mut dyn Pieces) -> Result<Option<i64>> + Sync);
 
 /// Rows copied out of a view, or a part of them.
 pub struct ViewRows {
@@ -114,17 +123,26 @@ impl View {
         View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
-    /// Takes in what the table's topic has, once. Partitions side by side. After each fetch `go_on` says whether to.
-    pub(crate) fn load(&self, log: &dyn Log, go_on: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+    /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
+    /// After each fetch `go_on` says whether to.
+    pub(crate) fn load(
+        &self,
+        log: &dyn Log,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+        restore: Restore<'_>,
+    ) -> Result<()> {
         *self.loaded.lock() = false;
         self.watched.call_once(|| log.watch(std::slice::from_ref(&self.source.topic), &self.changed));
         let mut extent = self.extent.lock();
         *extent = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
-        partitions.iter_mut().for_each(|rows| *rows = Rows::default());
+        partitions.iter_mut().for_each(|rows| *rows = Rows { window: self.source.window, ..Rows::default() });
         self.memory.set(0)?;
         side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
-            self.read(log, partition, None, rows, go_on).map(|_| ())
+            let from = restore(partition as u32, rows)?;
+            self.memory.grow(rows.bytes())?;
+            rows.next = self.read(log, partition, from, rows, go_on)?;
+            Ok(())
         })?;
         drop(partitions);
         drop(extent);
@@ -200,8 +218,8 @@ impl View {
             let mut partitions = self.partitions.write();
             for (partition, rows) in partitions.iter_mut().enumerate() {
                 if now.differs(&extent, partition) {
-                    *rows = Rows::default();
-                    self.read(log, partition, None, rows, &|| Ok(()))?;
+                    *rows = Rows { window: self.source.window, ..Rows::default() };
+                    rows.next = self.read(log, partition, None, rows, &|| Ok(()))?;
                 }
             }
             *extent = now;
@@ -248,9 +266,15 @@ impl View {
         for (partition, records) in commit {
             if let Some(rows) = partitions.get_mut(partition as usize) {
                 self.apply_to(rows, records);
+                rows.next += records.len() as i64;
             }
         }
         self.memory.set(bytes(&partitions))
+    }
+
+    /// Shows the rows of a partition and the offset up to which they are the topic's, if nobody else writes to it.
+    pub(crate) fn look_at<T>(&self, partition: u32, look: impl FnOnce(&dyn Pieces, i64) -> T) -> Option<T> {
+        self.partitions.read().get(partition as usize).map(|rows| look(rows, rows.next))
     }
 
     fn apply_to(&self, rows: &mut Rows, records: &Records) {
@@ -331,7 +355,7 @@ fn bytes(partitions: &[Rows]) -> usize {
 
 impl Default for Rows {
     fn default() -> Self {
-        Rows { generations: BTreeMap::new(), stream_time: i64::MIN }
+        Rows { generations: BTreeMap::new(), stream_time: i64::MIN, window: None, next: 0 }
     }
 }
 
@@ -369,6 +393,49 @@ impl Rows {
         {
             oldest.remove();
         }
+    }
+}
+
+/// A piece: stream time (i64), then generations: window start (i64) and rows (see `RowStore`).
+impl Pieces for Rows {
+    fn layout(&self) -> String {
+        format!("view 1: {:?}", self.window)
+    }
+
+    fn rows(&self) -> usize {
+        self.generations.values().map(RowStore::len).sum()
+    }
+
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
+        let limit = into.len() + bytes_max;
+        into.extend_from_slice(&self.stream_time.to_le_bytes());
+        let mut next = Some(from);
+        while let Some(mark) = next
+            && into.len() < limit
+        {
+            let (&generation, rows) = self.generations.range(mark.generation..).next()?;
+            // The generation that the mark stands in may be gone since.
+            let index = if generation == mark.generation { mark.index } else { 0 };
+            into.extend_from_slice(&generation.to_le_bytes());
+            next = match rows.write_rows(index, limit.saturating_sub(into.len()), into) {
+                Some(index) => Some(Mark { generation, index }),
+                None => generation.checked_add(1).map(|generation| Mark { generation, index: 0 }),
+            };
+        }
+        next.filter(|mark| self.generations.range(mark.generation..).next().is_some())
+    }
+
+    fn load(&mut self, mut piece: &[u8]) -> Option<()> {
+        self.stream_time = self.stream_time.max(i64::from_le_bytes(take_array(&mut piece)?));
+        while !piece.is_empty() {
+            let generation = i64::from_le_bytes(take_array(&mut piece)?);
+            let rows = self.generations.entry(generation).or_default();
+            rows.read_rows(&mut piece)?;
+            if rows.is_empty() {
+                self.generations.remove(&generation);
+            }
+        }
+        Some(())
     }
 }
 
@@ -449,5 +516,55 @@ mod tests {
         assert_eq!(values(&view.scan(ALL_STARTS, &|_| true)), ["a0", "a10"]);
         put(&view, "a", 20, Some("a20"), 25);
         assert_eq!(values(&view.scan(ALL_STARTS, &|_| true)), ["a10", "a20"]);
+    }
+
+    /// Records of a few keys in windows that come and go.
+    fn random_records(random: &mut fastrand::Rng, time: &mut i64) -> Records {
+        let mut records = Records::default();
+        for _ in 0..random.usize(0..8) {
+            *time += random.i64(0..4);
+            let start = (*time / 10 - random.i64(0..2)).max(0) * 10;
+            let key = [&[random.u8(b'a'..b'f')][..], &start.to_be_bytes()].concat();
+            let value = (random.u8(0..4) > 0).then(|| time.to_le_bytes());
+            records.push(Some(&key), value.as_ref().map(|value| &value[..]), *time);
+        }
+        records
+    }
+
+    fn whole(rows: &Rows) -> BTreeMap<(i64, Vec<u8>), (Vec<u8>, i64)> {
+        let generations = rows.generations.iter();
+        let all = generations.flat_map(|(&start, rows)| rows.iter().map(move |row| (start, row)));
+        all.map(|(start, (key, value, time))| ((start, key.to_vec()), (value.to_vec(), time))).collect()
+    }
+
+    /// Pieces of a snapshot that are taken while windows are changed, made and dropped.
+    #[test]
+    fn a_snapshot_and_what_came_since_is_the_whole() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..300 {
+            let view = windowed(Some(25));
+            let (mut rows, mut loaded, mut all) = (Rows::default(), Rows::default(), Vec::new());
+            let mut time = 0;
+            let mut take = |rows: &mut Rows, all: &mut Vec<Records>, random: &mut fastrand::Rng| {
+                let records = random_records(random, &mut time);
+                view.apply_to(rows, &records);
+                all.push(records);
+            };
+            (0..random.usize(0..20)).for_each(|_| take(&mut rows, &mut all, &mut random));
+            let from = all.len();
+            let mut next = Some(Mark::START);
+            while let Some(mark) = next {
+                let mut piece = Vec::new();
+                next = rows.piece(mark, random.usize(1..120), &mut piece);
+                loaded.load(&piece).unwrap();
+                (0..random.usize(0..3)).for_each(|_| take(&mut rows, &mut all, &mut random));
+            }
+            all[from..].iter().for_each(|records| view.apply_to(&mut loaded, records));
+            let mut replayed = Rows::default();
+            all.iter().for_each(|records| view.apply_to(&mut replayed, records));
+            assert_eq!(whole(&rows), whole(&replayed));
+            assert_eq!(whole(&loaded), whole(&replayed));
+            assert_eq!(loaded.stream_time, replayed.stream_time);
+        }
     }
 }

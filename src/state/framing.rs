@@ -3,38 +3,21 @@
 //! A frame is: length u32, CRC-32C u32 of the bytes, the bytes; numbers little-endian. The stream ends with an empty
 //! frame, so that a file cut off between two frames is seen, too.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use crate::error::{Error, Result};
 
 /// A longer frame is damage, not data.
 const FRAME_BYTES_MAX: u32 = 1 << 30;
 
-/// Writes frames.
-pub struct FrameWriter<'a> {
-    out: &'a mut dyn Write,
-}
-
-impl<'a> FrameWriter<'a> {
-    pub fn new(out: &'a mut dyn Write) -> Self {
-        FrameWriter { out }
-    }
-
-    /// Writes one frame. An empty one is the end.
-    pub fn frame(&mut self, bytes: &[u8]) -> Result<()> {
-        let len = u32::try_from(bytes.len()).ok().filter(|&len| len <= FRAME_BYTES_MAX);
-        let len = len.ok_or_else(|| Error::internal("a snapshot frame grew beyond 1 GiB"))?;
-        let mut head = [0; 8];
-        head[..4].copy_from_slice(&len.to_le_bytes());
-        head[4..].copy_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
-        let written = self.out.write_all(&head).and_then(|()| self.out.write_all(bytes));
-        written.map_err(|e| Error::world(format!("the snapshot could not be written: {e}")))
-    }
-
-    /// Writes the end mark.
-    pub fn finish(mut self) -> Result<()> {
-        self.frame(&[])
-    }
+/// Appends one frame. An empty one is the end mark.
+pub fn frame_into(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    let len = u32::try_from(bytes.len()).ok().filter(|&len| len <= FRAME_BYTES_MAX);
+    let len = len.ok_or_else(|| Error::internal("a snapshot frame grew beyond 1 GiB"))?;
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
+    out.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// Reads frames.
@@ -83,10 +66,9 @@ mod tests {
     #[test]
     fn frames_come_back_and_damage_is_seen() {
         let mut file = Vec::new();
-        let mut writer = FrameWriter::new(&mut file);
-        writer.frame(b"abc").unwrap();
-        writer.frame(b"defgh").unwrap();
-        writer.finish().unwrap();
+        for frame in [&b"abc"[..], b"defgh", b""] {
+            frame_into(frame, &mut file).unwrap();
+        }
         let read = |bytes: &[u8]| -> Result<Vec<Vec<u8>>> {
             let mut input = bytes;
             let mut reader = FrameReader::new(&mut input);

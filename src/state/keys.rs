@@ -72,6 +72,11 @@ impl Keys {
         Keys { types, store, refs: Vec::new(), free: Vec::new(), loose: Vec::new() }
     }
 
+    /// Types of the key's columns.
+    pub fn types(&self) -> &[SqlType] {
+        &self.types
+    }
+
     /// One more than the highest number given out.
     pub fn capacity(&self) -> usize {
         self.refs.len()

@@ -7,8 +7,8 @@ mod framing;
 mod keys;
 mod memory;
 mod rows;
+pub mod snapshots;
 
-pub use framing::{FrameReader, FrameWriter};
 pub use keys::Keys;
 pub use memory::{MemoryBudget, MemoryShare};
 pub use rows::RowStore;

@@ -5,8 +5,11 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::state::codec::{put_bytes, take_array, take_bytes};
+
 /// Key bytes to value bytes and row time. Keys and values lie in one arena; it is rewritten when more than half of it is
 /// garbage.
+#[derive(Default)]
 pub struct RowStore {
     hasher: RandomState,
     index: HashTable<u32>,
@@ -18,28 +21,23 @@ pub struct RowStore {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    key: Place,
-    value: Place,
+    key_start: u64,
+    value_start: u64,
     row_time: i64,
+    key_len: u32,
+    value_len: u32,
+    /// Of the key: growing the index reads no keys.
+    hash: u32,
     live: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    start: usize,
-    len: u32,
-}
+impl Entry {
+    fn key<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
+        slice(arena, self.key_start, self.key_len)
+    }
 
-impl Default for RowStore {
-    fn default() -> Self {
-        RowStore {
-            hasher: RandomState::default(),
-            index: HashTable::new(),
-            entries: Vec::new(),
-            free: Vec::new(),
-            arena: Vec::new(),
-            garbage: 0,
-        }
+    fn value<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
+        slice(arena, self.value_start, self.value_len)
     }
 }
 
@@ -47,27 +45,39 @@ impl Default for RowStore {
 const GARBAGE_BYTES_MIN: usize = 1 << 20;
 
 impl RowStore {
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
     /// Value and row time of a key.
     pub fn get(&self, key: &[u8]) -> Option<(&[u8], i64)> {
-        let id = self.find(key)?;
+        let id = self.find(self.hash(key), key)?;
         let entry = &self.entries[id as usize];
-        Some((self.slice(entry.value), entry.row_time))
+        Some((entry.value(&self.arena), entry.row_time))
     }
 
     /// Sets the row of a key.
     pub fn put(&mut self, key: &[u8], value: &[u8], row_time: i64) {
-        let value_place = self.store(value);
-        if let Some(id) = self.find(key) {
+        let hash = self.hash(key);
+        if let Some(id) = self.find(hash, key) {
+            let value_start = self.store(value);
             let entry = &mut self.entries[id as usize];
-            self.garbage += entry.value.len as usize;
-            entry.value = value_place;
-            entry.row_time = row_time;
+            self.garbage += entry.value_len as usize;
+            (entry.value_start, entry.value_len, entry.row_time) = (value_start, value.len() as u32, row_time);
         } else {
-            let entry = Entry { key: self.store(key), value: value_place, row_time, live: true };
+            let entry = Entry {
+                key_start: self.store(key),
+                value_start: self.store(value),
+                row_time,
+                key_len: key.len() as u32,
+                value_len: value.len() as u32,
+                hash,
+                live: true,
+            };
             let id = match self.free.pop() {
                 Some(id) => {
                     self.entries[id as usize] = entry;
@@ -78,24 +88,24 @@ impl RowStore {
                     (self.entries.len() - 1) as u32
                 }
             };
-            let hash = self.hasher.hash_one(key);
-            let (hasher, arena, entries) = (&self.hasher, &self.arena, &self.entries);
-            self.index.insert_unique(hash, id, |&id| hasher.hash_one(slice(arena, entries[id as usize].key)));
+            let entries = &self.entries;
+            self.index.insert_unique(spread(hash), id, |&id| spread(entries[id as usize].hash));
         }
         self.compact();
     }
 
     /// Takes a key away. Tells whether it was there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hash(key);
         let (arena, entries) = (&self.arena, &self.entries);
-        let Ok(found) = self.index.find_entry(hash, |&id| slice(arena, entries[id as usize].key) == key) else {
+        let same = |&id: &u32| entries[id as usize].hash == hash && entries[id as usize].key(arena) == key;
+        let Ok(found) = self.index.find_entry(spread(hash), same) else {
             return false;
         };
         let (id, _) = found.remove();
         let entry = &mut self.entries[id as usize];
         entry.live = false;
-        self.garbage += entry.key.len as usize + entry.value.len as usize;
+        self.garbage += entry.key_len as usize + entry.value_len as usize;
         self.free.push(id);
         self.compact();
         true
@@ -103,10 +113,8 @@ impl RowStore {
 
     /// All rows: (key, value, row time), in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], i64)> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.live)
-            .map(|entry| (self.slice(entry.key), self.slice(entry.value), entry.row_time))
+        let live = self.entries.iter().filter(|entry| entry.live);
+        live.map(|entry| (entry.key(&self.arena), entry.value(&self.arena), entry.row_time))
     }
 
     /// Bytes held, about.
@@ -114,19 +122,52 @@ impl RowStore {
         self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.index.capacity() * 5
     }
 
-    fn find(&self, key: &[u8]) -> Option<u32> {
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |&id| self.slice(self.entries[id as usize].key) == key).copied()
+    /// Appends rows, at least one, until about `bytes_max` bytes, for a snapshot: number of rows (u32), then of each the key and the value
+    /// (a length before both) and the row time (i64, little-endian). Gives where to go on; none after the last. A row keeps
+    /// its place as long as it is there.
+    pub(crate) fn write_rows(&self, from: usize, bytes_max: usize, into: &mut Vec<u8>) -> Option<usize> {
+        let (start, limit) = (into.len(), into.len() + bytes_max);
+        into.extend_from_slice(&[0; 4]);
+        let (mut at, mut count) = (from, 0_u32);
+        while at < self.entries.len() && (at == from || into.len() < limit) {
+            let entry = &self.entries[at];
+            if entry.live {
+                put_bytes(into, entry.key(&self.arena));
+                put_bytes(into, entry.value(&self.arena));
+                into.extend_from_slice(&entry.row_time.to_le_bytes());
+                count += 1;
+            }
+            at += 1;
+        }
+        into[start..start + 4].copy_from_slice(&count.to_le_bytes());
+        (at < self.entries.len()).then_some(at)
     }
 
-    fn slice(&self, place: Place) -> &[u8] {
-        slice(&self.arena, place)
+    /// Takes such rows off the front of `bytes` and puts them in. None: the bytes are no such rows.
+    pub(crate) fn read_rows(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        for _ in 0..u32::from_le_bytes(take_array(bytes)?) {
+            let (key, value) = (take_bytes(bytes)?, take_bytes(bytes)?);
+            self.put(key, value, i64::from_le_bytes(take_array(bytes)?));
+        }
+        Some(())
     }
 
-    fn store(&mut self, bytes: &[u8]) -> Place {
+    fn hash(&self, key: &[u8]) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let same = |&id: &u32| {
+            let entry = &self.entries[id as usize];
+            entry.hash == hash && entry.key(&self.arena) == key
+        };
+        self.index.find(spread(hash), same).copied()
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> u64 {
         let start = self.arena.len();
         self.arena.extend_from_slice(bytes);
-        Place { start, len: bytes.len() as u32 }
+        start as u64
     }
 
     fn compact(&mut self) {
@@ -135,19 +176,23 @@ impl RowStore {
         }
         let mut arena = Vec::with_capacity(self.arena.len() - self.garbage);
         for entry in self.entries.iter_mut().filter(|entry| entry.live) {
-            for place in [&mut entry.key, &mut entry.value] {
-                let start = arena.len();
-                arena.extend_from_slice(slice(&self.arena, *place));
-                place.start = start;
-            }
+            let starts = (arena.len() as u64, arena.len() as u64 + u64::from(entry.key_len));
+            arena.extend_from_slice(entry.key(&self.arena));
+            arena.extend_from_slice(entry.value(&self.arena));
+            (entry.key_start, entry.value_start) = starts;
         }
         self.arena = arena;
         self.garbage = 0;
     }
 }
 
-fn slice(arena: &[u8], place: Place) -> &[u8] {
-    &arena[place.start..place.start + place.len as usize]
+/// The index takes a bucket from the lowest bits of a hash and a tag from the highest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+fn slice(arena: &[u8], start: u64, len: u32) -> &[u8] {
+    &arena[start as usize..start as usize + len as usize]
 }
 
 #[cfg(test)]

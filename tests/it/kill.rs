@@ -39,6 +39,8 @@ const PARTITIONS: u32 = 4;
 const CHUNK_RECORDS: u64 = 4_000;
 /// Records a second of a producer beside the job: each millisecond a few, and so many commits.
 const RATE: &str = "5000";
+/// Changes of a query's state, of all partitions, between two snapshots of it.
+const SNAPSHOT_RECORDS: u64 = 400;
 /// By then a job holds its folder, unless the machine is very busy.
 const START_MAX: Duration = Duration::from_millis(250);
 /// The last job, which nobody kills, may take so long.
@@ -146,6 +148,7 @@ fn outcome(mode: Mode) -> (Outcome, Outcome) {
     std::fs::write(&job, JOB).expect("the script can be written");
     run_ok(&disturbed, &["topic", "create", "input", "--partitions", &PARTITIONS.to_string()]);
     torment(&disturbed, &job, mode);
+    assert!(snapshots(&disturbed) > 0, "starts had snapshots to go on from");
     to_the_end(&disturbed, &job, mode);
 
     copy_input(&disturbed, &undisturbed);
@@ -158,6 +161,8 @@ fn job_args<'a>(job: &'a Path, mode: Mode) -> Vec<String> {
     let job: &'a str = job.to_str().expect("a path of UTF-8");
     let set = |name: &str, value: &str| ["--set".to_owned(), format!("{name}={value}")];
     let mut args = vec!["run".to_owned(), job.to_owned()];
+    // Snapshots are of many commits in between: at nearly each start there is one, and at nearly each commit one is due.
+    args.extend(["--snapshot-records".to_owned(), SNAPSHOT_RECORDS.to_string()]);
     args.extend(set("cache.max.bytes.buffering", cache));
     args.extend(set("processing.guarantee", mode.guarantee));
     // Commits are where it gets dangerous: many of them. A cache needs time to hold something back.
@@ -266,6 +271,13 @@ fn stderr(process: &mut Running) -> String {
         let _ = std::io::Read::read_to_string(stderr, &mut text);
     }
     text
+}
+
+/// Finished snapshots of all queries' state.
+fn snapshots(folder: &Path) -> usize {
+    let list = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = list(folder.join("state")).flat_map(list);
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "snapshot")).count()
 }
 
 /// Bytes of all segments but the input's: how far the job got.

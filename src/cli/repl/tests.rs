@@ -44,7 +44,12 @@ fn a_paste_brings_commands_and_statements() {
 
 #[test]
 fn the_banner_names_the_folder() {
-    let connection = Connection { data_dir: "/some/where".into(), memory_bytes_max: None, purpose: Purpose::Terminal };
+    let connection = Connection {
+        data_dir: "/some/where".into(),
+        memory_bytes_max: None,
+        snapshot_records: None,
+        purpose: Purpose::Terminal,
+    };
     let banner = banner(&connection, false);
     assert!(banner.contains("/some/where") && banner.contains("attached"));
 }

@@ -44,6 +44,7 @@ use crate::expr::accumulator::Accumulator;
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
 use crate::state::Keys;
+use crate::state::snapshots::Pieces;
 use crate::types::SqlType;
 
 use changelog::{Parsed, Pending, RecordKey};
@@ -384,6 +385,14 @@ impl Operator for Aggregate {
             Windows::Session(_) => self.groups.keys.sweep(|_| {}),
         }
         Ok(())
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        Some(self)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn state_bytes(&self) -> usize {

@@ -12,6 +12,7 @@ use crate::dataflow::OldRows;
 use crate::dataflow::Origin;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::accumulators;
+use crate::state::snapshots::Mark;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
@@ -162,7 +163,7 @@ impl Case {
     ) -> (Vec<Out>, BTreeMap<String, String>, Context) {
         let mut operator = self.aggregate();
         let mut context = Context { caching: drive.caching, ..Context::default() };
-        let mut changelog = Records::default();
+        let (mut changelog, mut snapshots) = (Records::default(), TestSnapshots::default());
         let (mut result, mut downstream, mut out) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut rest = rows;
         while !rest.is_empty() {
@@ -172,8 +173,10 @@ impl Case {
             if random.u8(0..4) == 0 {
                 operator.flush(&mut out, &mut context).unwrap();
                 operator.changes(&mut changelog).unwrap();
+                snapshots.after_commit(&operator, &changelog, random);
                 if drive.restarts {
-                    operator = self.restart(operator, &changelog, random);
+                    operator = self.restart(operator, &changelog, &snapshots, random);
+                    snapshots.taking = None;
                 }
             }
             result.extend(read(&mut out, &mut downstream));
@@ -183,21 +186,31 @@ impl Case {
         (result, downstream, context)
     }
 
-    /// A new operator from the changelog (compacted or not) or a snapshot.
-    fn restart(&self, old: Aggregate, changelog: &Records, random: &mut fastrand::Rng) -> Aggregate {
+    /// A new operator from the changelog (compacted or not), all of it or what came behind a snapshot, or from a snapshot
+    /// of now.
+    fn restart(
+        &self,
+        old: Aggregate,
+        changelog: &Records,
+        snapshots: &TestSnapshots,
+        random: &mut fastrand::Rng,
+    ) -> Aggregate {
         let mut operator = self.aggregate();
-        if random.bool() {
-            let mut file = Vec::new();
-            old.snapshot(&mut file).unwrap();
-            operator.load(&mut file.as_slice()).unwrap();
+        if random.u8(0..3) == 0 {
+            pieces(&old, random.usize(1..2000)).iter().for_each(|piece| operator.load(piece).unwrap());
         } else {
+            let mut from = 0;
+            if let Some((held_from, pieces)) = snapshots.taken.as_ref().filter(|_| random.bool()) {
+                from = *held_from;
+                pieces.iter().for_each(|piece| operator.load(piece).unwrap());
+            }
             let mut last = HashMap::new();
             for row in 0..changelog.len() {
                 last.insert(changelog.key(row), row);
             }
             let compact = random.bool();
             let mut records = Records::default();
-            for row in (0..changelog.len()).filter(|row| !compact || last[&changelog.key(*row)] == *row) {
+            for row in (from..changelog.len()).filter(|row| !compact || last[&changelog.key(*row)] == *row) {
                 records.push(changelog.key(row), changelog.value(row), changelog.meta[row].timestamp);
             }
             operator.restore(&records).unwrap();
@@ -205,6 +218,42 @@ impl Case {
         assert_eq!(operator.len(), old.len());
         operator
     }
+}
+
+/// A snapshot: the place in the changelog from which it holds, and its pieces.
+type Taken = (usize, Vec<Vec<u8>>);
+
+/// Snapshots taken a piece at a commit, while rows come.
+#[derive(Default)]
+struct TestSnapshots {
+    taken: Option<Taken>,
+    taking: Option<(Taken, Mark)>,
+}
+
+impl TestSnapshots {
+    fn after_commit(&mut self, operator: &Aggregate, changelog: &Records, random: &mut fastrand::Rng) {
+        let fresh = || ((changelog.len(), Vec::new()), Mark::START);
+        let ((from, mut pieces), mark) = self.taking.take().unwrap_or_else(fresh);
+        let mut piece = Vec::new();
+        let next = operator.piece(mark, random.usize(1..300), &mut piece);
+        pieces.push(piece);
+        match next {
+            Some(mark) => self.taking = Some(((from, pieces), mark)),
+            None => self.taken = Some((from, pieces)),
+        }
+    }
+}
+
+/// All pieces of a snapshot.
+fn pieces(aggregate: &Aggregate, bytes_max: usize) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let mut next = Some(Mark::START);
+    while let Some(mark) = next {
+        let mut piece = Vec::new();
+        next = aggregate.piece(mark, bytes_max, &mut piece);
+        pieces.push(piece);
+    }
+    pieces
 }
 
 /// A row of a group: value, time, order of arrival.
@@ -609,12 +658,9 @@ fn bad_records_are_refused() {
     records.push(Some(&key), Some(&newer), 0);
     let error = aggregate().restore(&records).unwrap_err();
     assert!(error.what.contains("format 9"), "{error}");
-    let mut file = Vec::new();
-    operator.snapshot(&mut file).unwrap();
-    for bit in 0..file.len() * 8 {
-        let mut bad = file.clone();
-        bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(aggregate().load(&mut bad.as_slice()).is_err(), "bit {bit}");
+    let piece = &pieces(&operator, 1000)[0];
+    for end in 9..piece.len() {
+        assert!(aggregate().load(&piece[..end]).is_none(), "cut at {end}");
     }
 }
 
@@ -673,10 +719,10 @@ fn speed() {
     restored.restore(&log).unwrap();
     println!("restore: {:?}, {} MB", start.elapsed(), restored.state_bytes() >> 20);
     let start = crate::time::now();
-    let mut file = Vec::new();
-    restored.snapshot(&mut file).unwrap();
-    println!("snapshot: {:?}, {} MB", start.elapsed(), file.len() >> 20);
+    let file = pieces(&restored, 1 << 20);
+    println!("snapshot: {:?}, {} MB", start.elapsed(), file.concat().len() >> 20);
     let start = crate::time::now();
-    counts(None).load(&mut file.as_slice()).unwrap();
+    let mut loaded = counts(None);
+    file.iter().for_each(|piece| loaded.load(piece).unwrap());
     println!("load: {:?}", start.elapsed());
 }

@@ -12,6 +12,7 @@ mod identity;
 mod reader;
 mod restore;
 mod slices;
+mod snapshots;
 mod spec;
 mod stage;
 #[cfg(test)]
@@ -25,11 +26,13 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
-pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, Start};
+pub use restore::load_rows;
+pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::identity::SourceTopics;
 use self::reader::Reader;
 use self::slices::Slices;
+use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
 use crate::dataflow::Batch;
 use crate::dataflow::exchange::ExchangeWriter;
@@ -68,6 +71,7 @@ pub struct Run {
     buffers: Mutex<Vec<Records>>,
     /// Something happened since the last commit.
     dirty: bool,
+    snapshots: RunSnapshots,
 }
 
 impl Run {
@@ -92,10 +96,6 @@ impl Run {
         }
         let sources = SourceTopics::find(&*log, vec![scan.source.topic.clone()], changelog.is_some());
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
-<<<<<<< HEAD
-        sources
-            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
-=======
         let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
         if has_state && changelog.is_none() && !positions.is_empty() {
             return Err(Error::statement(format!(
@@ -104,7 +104,8 @@ impl Run {
             ))
             .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
         }
->>>>>>> w-core
+        sources
+            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         let last = spec.plan.stages.len() - 1;
         for (index, stage) in spec.plan.stages.iter().enumerate() {
@@ -130,7 +131,7 @@ impl Run {
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
                 let task = Task::new(&stage.steps, spec.caching)?;
-                tasks.push(StageTask { partition, task, reader, output });
+                tasks.push(StageTask { partition, task, reader, snapshot: None, output });
             }
             stages.push(tasks);
         }
@@ -148,10 +149,11 @@ impl Run {
             uncommitted: Uncommitted::default(),
             buffers: Mutex::default(),
             dirty: false,
+            snapshots: RunSnapshots::default(),
         };
         run.check_sink()?;
-        run.hold_tables()?;
         run.restore()?;
+        run.hold_tables()?;
         run.account()?;
         run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
         Ok(run)
@@ -370,6 +372,7 @@ impl Run {
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.made_visible(&staged)?;
         self.hold_tables()?;
+        self.take_snapshots();
         self.account()
     }
 
@@ -377,7 +380,7 @@ impl Run {
     fn hold_tables(&self) -> Result<()> {
         for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
             if self.spec.durable && reader.scan.keeps_rows() {
-                self.log.hold(&self.spec.group, &reader.place, reader.position)?;
+                self.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
             }
         }
         Ok(())

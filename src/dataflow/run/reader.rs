@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
@@ -11,6 +12,7 @@ use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
 use crate::plan::{StageInput, Step};
+use crate::state::snapshots::Span;
 
 /// The reading end of a source's partition.
 pub(super) struct Reader {
@@ -26,6 +28,8 @@ pub(super) struct Reader {
     /// What was fetched is kept until all of it was pushed: the task may take less than it was offered.
     keeps_fetched: bool,
     rest: Option<Rest>,
+    /// Of the table's rows.
+    pub snapshot: Option<PartSnapshot>,
 }
 
 /// Fetched records that were not all pushed yet.
@@ -66,7 +70,17 @@ impl Reader {
         };
         let keeps_fetched = multiplies(&spec.plan.stages[0].steps);
         let next_position = position;
-        Ok(Reader { scan, place, position, end: None, rows: 0, next_position, keeps_fetched, rest: None })
+        Ok(Reader {
+            scan,
+            place,
+            position,
+            end: None,
+            rows: 0,
+            next_position,
+            keeps_fetched,
+            rest: None,
+            snapshot: None,
+        })
     }
 
     /// The batch of the next records, `rows_max` at most; None: there is nothing to read, or no row of it is left. They come
@@ -152,15 +166,34 @@ impl Reader {
     }
 
     /// A table's rows up to the position come from its own topic: that is their changelog.
-    pub fn restore(&mut self, log: &dyn Log, heard: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
-        let scan = &mut self.scan;
-        if !scan.keeps_rows() {
+    pub fn restore(
+        &mut self,
+        log: &dyn Log,
+        keeper: Option<&Keeper<'_>>,
+        heard: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        if !self.scan.keeps_rows() {
             return Ok(());
         }
-        for_each_fetch(log, &self.place, None, Some(self.position), &mut |records| {
+        let mut from = None;
+        if let Some(keeper) = keeper {
+            let has = Span { first: log.offsets(&self.place)?.0, end: self.position };
+            let name = format!("rows-{}", self.place.partition);
+            let mut snapshot = PartSnapshot::new(log, name, &self.place, Held::ByReader);
+            from = snapshot.restore(keeper, has, &mut self.scan)?;
+            self.snapshot = Some(snapshot);
+        }
+        let scan = &mut self.scan;
+        heard(scan.state_bytes())?;
+        for_each_fetch(log, &self.place, from, Some(self.position), &mut |records| {
             scan.restore(records)?;
             heard(scan.state_bytes())
         })?;
         Ok(())
+    }
+
+    /// The offset from which on a restart needs the table's topic uncompacted.
+    pub fn held_from(&self) -> i64 {
+        self.snapshot.as_ref().and_then(PartSnapshot::needs_from).map_or(self.position, |from| from.min(self.position))
     }
 }

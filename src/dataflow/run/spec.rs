@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use parking_lot::Mutex;
+
 use crate::catalog::Source;
 use crate::plan::Plan;
 use crate::query::View;
+use crate::state::snapshots::Snapshots;
 
 /// What a query is to do.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ pub struct RunSpec {
     /// The topic for what it can't process.
     pub processing_log: String,
     pub guarantee: Guarantee,
+    /// Where snapshots of its state are kept; None: nowhere (no folder, or a log that can't hold back its compaction).
+    pub snapshots: Option<Snapshots>,
 }
 
 /// `processing.guarantee`
@@ -61,4 +66,20 @@ pub struct Counters {
     pub lag: AtomicI64,
     pub state_bytes: AtomicU64,
     pub commits: AtomicU64,
+    pub snapshots: SnapshotCounters,
+}
+
+/// Counts of the snapshots of a query's state, each of one partition of one part of it.
+#[derive(Debug, Default)]
+pub struct SnapshotCounters {
+    /// Made durable.
+    pub written: AtomicU64,
+    /// Could not be written.
+    pub failed: AtomicU64,
+    /// Why the last of these could not.
+    pub last_failure: Mutex<Option<String>>,
+    /// Used by a restart.
+    pub used: AtomicU64,
+    /// Found by a restart and not used.
+    pub refused: AtomicU64,
 }

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::host::Host;
 use super::reader::Reader;
+use super::snapshots::PartSnapshot;
 use crate::dataflow::exchange::ExchangeWriter;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
@@ -17,6 +18,8 @@ pub(super) struct StageTask {
     pub partition: u32,
     pub task: Task,
     pub reader: Option<Reader>,
+    /// Of its state.
+    pub snapshot: Option<PartSnapshot>,
     pub output: Output,
 }
 

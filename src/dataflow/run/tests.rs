@@ -69,6 +69,7 @@ impl World {
             group: GROUP.to_string(),
             processing_log: PROCESSING_LOG.to_string(),
             guarantee: Guarantee::ExactlyOnce,
+            snapshots: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::log::LogError;
 use crate::plan::Step;
 use crate::query::View;
+use crate::state::snapshots::Snapshots;
 
 impl Inner {
     /// Starts a persistent query where it stopped, or at its beginning. When that fails, its state says so.
@@ -36,6 +37,12 @@ impl Inner {
             Some((entry, sink)) => self.start_query(&entry, sink),
             None => Ok(()),
         }
+    }
+
+    /// Where the snapshots of a query's state are kept.
+    fn snapshots(&self, group: &str) -> Result<Option<Snapshots>> {
+        let Some(store) = &self.snapshots else { return Ok(None) };
+        Ok(Some(store.of(group, &self.commands.history()?)))
     }
 
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
@@ -70,6 +77,7 @@ impl Inner {
             group: self.service.query_group(&entry.id),
             processing_log: self.service.processing_log_topic(),
             guarantee: guarantee(&entry.properties),
+            snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
         };
         match &self.drive {
             Drive::Threads(queries) => {
@@ -109,6 +117,10 @@ impl Inner {
         self.sinks.write().remove(id);
         self.not_started.write().remove(id);
         let group = self.service.query_group(id);
+        if let Some(store) = &self.snapshots {
+            // Before the positions: as long as those are there, a start goes on clearing away.
+            store.remove(&group)?;
+        }
         self.log.release(&group)?;
         self.log.delete_group(&group)?;
         match self.log.delete_topic(&changelog_topic(&group)) {

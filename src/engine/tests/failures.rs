@@ -28,7 +28,7 @@ fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
         _ => Ok(()),
     });
     let drive = Drive::Stepped(Mutex::new(SteppedQueries::default()));
-    let engine = Engine::over(Arc::new(log), options(), drive, false).unwrap();
+    let engine = Engine::over(Arc::new(log), None, options(), drive, false).unwrap();
     (Terminal::on(engine), no_commands, no_changelogs)
 }
 

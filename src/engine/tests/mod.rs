@@ -10,6 +10,7 @@ mod orders;
 mod reopen;
 mod replace;
 mod settings;
+mod snapshots;
 mod tables;
 
 use std::path::Path;

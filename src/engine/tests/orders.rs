@@ -120,7 +120,7 @@ fn ordered_while_recovering(order: fn(&crate::engine::query::Orders)) -> (Termin
         }
         Ok(())
     }));
-    let mut t = Terminal::on(Engine::over(log, options(), Drive::Threads(Mutex::default()), false).unwrap());
+    let mut t = Terminal::on(Engine::over(log, None, options(), Drive::Threads(Mutex::default()), false).unwrap());
     t.done(S);
     let id = t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
     for n in 1..=COMMITS {

@@ -17,10 +17,10 @@ use super::fetch::{ReadError, SegmentReader};
 use super::io_error;
 use super::journal::{Entry, SegmentInfo};
 use super::retention::{Cleaning, drops_tombstones};
-use super::storage::folder_of;
 use super::topic::{Partition, Segment, Topic};
 use crate::log::kafka_batch::{BatchWriter, EncodeOptions, seal};
 use crate::log::{LogError, Records};
+use crate::storage::folder_of;
 
 /// Read at a time, and about the size of the batches written.
 const CHUNK_BYTES: usize = 256 * 1024;

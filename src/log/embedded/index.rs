@@ -7,9 +7,9 @@ use std::io;
 
 use parking_lot::Mutex;
 
-use super::storage::Storage;
 use crate::log::kafka_batch::{BatchHeader, HEADER_LEN};
 use crate::log::records::{put_varint, take_varint};
+use crate::storage::Storage;
 
 const MAGIC: &[u8; 8] = b"MPINDEX1";
 /// Headers are looked for in pieces of this size.
@@ -179,7 +179,7 @@ impl Places {
 /// The `.index` file, when it is there, intact and of this very content: its last place is compared with the segment,
 /// which may have been cut and written on since.
 fn load(storage: &dyn Storage, segment: Indexed<'_>) -> Option<Places> {
-    let bytes = super::storage::read_all(storage, &path_of(segment.path)).ok()?;
+    let bytes = crate::storage::read_all(storage, &path_of(segment.path)).ok()?;
     let (content, checksum) = bytes.split_last_chunk::<4>()?;
     if crc32c::crc32c(content) != u32::from_be_bytes(*checksum) {
         return None;

@@ -53,7 +53,6 @@ mod options;
 mod recovery;
 mod retention;
 mod space;
-mod storage;
 mod sync;
 mod topic;
 mod watch;
@@ -68,12 +67,12 @@ use parking_lot::Mutex;
 use super::{
     Durability, Log, LogError, Records, Signal, TopicDescription, TopicId, TopicPartition, TopicSpec, Transaction,
 };
+use crate::storage::{self, Storage};
 use catalog::Catalog;
 use commit::{EmbeddedTransaction, Writer};
 use journal::Marks;
 pub use options::{Clock, EmbeddedOptions, FsyncPolicy};
 pub use recovery::RecoveryReport;
-use storage::Storage;
 use watch::Watchers;
 
 /// A log in a folder, or in memory. Closed when dropped.

@@ -9,11 +9,11 @@ use super::catalog::Catalog;
 use super::commit::Writer;
 use super::journal::{self, Append, Entry, Found, JournalContent, JournalWriter, Mark, Marks};
 use super::space::Space;
-use super::storage::{Storage, read_all, write_whole};
 use super::topic::{TOPICS_FOLDER, folder_name};
 use super::{EmbeddedOptions, Inner, io_error};
 use crate::log::LogError;
 use crate::log::kafka_batch::{BatchHeader, HEADER_LEN};
+use crate::storage::{Storage, read_all, write_whole};
 
 const FORMAT_VERSION: u32 = 1;
 const FORMAT_FILE: &str = "format";

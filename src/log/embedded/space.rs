@@ -1,7 +1,7 @@
 //! The guard of the disk: no writes while there is less room than the floor.
 
-use super::storage::Storage;
 use crate::log::LogError;
+use crate::storage::Storage;
 
 /// So many bytes are written at most between two looks at the file system: others write to it, too.
 const LOOK_EVERY_BYTES: u64 = 16 << 20;

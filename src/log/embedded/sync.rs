@@ -133,7 +133,7 @@ impl Inner {
         let (bytes, fresh) = journal::checkpoint(old + 1, self.catalog.next_topic_id(), &entries);
         let limit = self.options.journal_bytes_max.max(4 * bytes.len() as u64);
         let name = journal::file_name(fresh.number);
-        if let Err(error) = super::storage::write_whole(&*self.storage, journal::FOLDER, &name, &bytes) {
+        if let Err(error) = crate::storage::write_whole(&*self.storage, journal::FOLDER, &name, &bytes) {
             writer.garbage.extend(batch.garbage);
             // Not again at once: the disk is probably full.
             self.roll_at.store(writer.journal.position + limit, std::sync::atomic::Ordering::Relaxed);

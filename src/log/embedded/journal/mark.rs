@@ -6,7 +6,7 @@
 
 use std::io;
 
-use crate::log::embedded::storage::Storage;
+use crate::storage::Storage;
 
 const PATH: &str = "durable";
 const SLOT: usize = 32;

@@ -12,7 +12,7 @@ pub(super) use mark::{Mark, Marks};
 
 use std::io;
 
-use super::storage::Storage;
+use crate::storage::Storage;
 
 pub(super) const FOLDER: &str = "journal";
 const FRAME: usize = 8;
@@ -209,13 +209,13 @@ mod tests {
     fn records_come_back_as_they_were_written() {
         let samples = samples();
         let (mut bytes, mut writer) = checkpoint(7, 40, &samples[..4]);
-        let storage = super::super::storage::Memory::default();
+        let storage = crate::storage::Memory::default();
         storage.create(&path(7)).unwrap();
         storage.write_at(&path(7), 0, &bytes).unwrap();
         for entry in &samples[4..] {
             writer.append(&storage, entry).unwrap();
         }
-        bytes = super::super::storage::read_all(&storage, &path(7)).unwrap();
+        bytes = crate::storage::read_all(&storage, &path(7)).unwrap();
         let content = read(&bytes, 7);
         assert_eq!(content.end, content.size);
         assert_eq!(writer.position, content.size);

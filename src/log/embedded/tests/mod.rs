@@ -6,8 +6,8 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use super::storage::faulty::Faulty;
 use super::*;
+use crate::storage::faulty::Faulty;
 
 /// A log on a storage that can fail, without a thread and without a close at its end.
 fn open_on(storage: &Faulty, options: EmbeddedOptions) -> Result<EmbeddedLog, LogError> {

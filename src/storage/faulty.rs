@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::{Storage, folder_of};
 
 #[derive(Clone, Default)]
-pub(in crate::log::embedded) struct Faulty {
+pub(crate) struct Faulty {
     state: Arc<Mutex<State>>,
 }
 
@@ -78,39 +78,39 @@ impl Change {
 }
 
 impl Faulty {
-    pub(in crate::log::embedded) fn new(seed: u64) -> Faulty {
+    pub(crate) fn new(seed: u64) -> Faulty {
         let faulty = Faulty::default();
         faulty.state.lock().random = seed;
         faulty
     }
 
-    pub(in crate::log::embedded) fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.state.lock().operations
     }
 
     /// Crashes at the operation of this number.
-    pub(in crate::log::embedded) fn crash_at(&self, operation: u64) {
+    pub(crate) fn crash_at(&self, operation: u64) {
         self.state.lock().crash_at = Some(operation);
     }
 
     /// Lets the operation of this number fail.
-    pub(in crate::log::embedded) fn fail_at(&self, operation: u64) {
+    pub(crate) fn fail_at(&self, operation: u64) {
         self.state.lock().fail_at = Some(operation);
     }
 
-    pub(in crate::log::embedded) fn set_capacity(&self, capacity: Option<u64>) {
+    pub(crate) fn set_capacity(&self, capacity: Option<u64>) {
         self.state.lock().capacity = capacity;
     }
 
     /// What is there after the end of the process.
-    pub(in crate::log::embedded) fn after_kill(&self) -> Faulty {
+    pub(crate) fn after_kill(&self) -> Faulty {
         let mut state = self.state.lock().clone();
         (state.crash_at, state.fail_at, state.crashed) = (None, None, false);
         Faulty { state: Arc::new(Mutex::new(state)) }
     }
 
     /// What is there after loss of power.
-    pub(in crate::log::embedded) fn after_power_loss(&self, seed: u64) -> Faulty {
+    pub(crate) fn after_power_loss(&self, seed: u64) -> Faulty {
         let mut state = self.state.lock().clone();
         (state.crash_at, state.fail_at, state.crashed, state.random) = (None, None, false, seed);
         let folders: BTreeSet<String> = state.names.folders.clone();
@@ -149,13 +149,13 @@ impl Faulty {
     }
 
     /// All files with their sizes.
-    pub(in crate::log::embedded) fn paths(&self) -> Vec<(String, usize)> {
+    pub(crate) fn paths(&self) -> Vec<(String, usize)> {
         let state = self.state.lock();
         state.names.files.iter().map(|(path, file)| (path.clone(), state.files[*file].now.len())).collect()
     }
 
     /// Changes a file behind everybody's back.
-    pub(in crate::log::embedded) fn edit(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn edit(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state.lock();
         let file = state.names.files[path];
         change(&mut state.files[file].now);

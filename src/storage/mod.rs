@@ -1,20 +1,20 @@
-//! The few file operations that the log needs, and who provides them: [`Disk`], [`Memory`], and for tests a twin that
-//! injects faults.
+//! The few file operations that the log and the snapshots of state need, and who provides them: [`Disk`], [`Memory`], and
+//! for tests a twin that injects faults.
 //!
-//! Paths are relative to the log's folder, with `/` between their parts. Knows nothing of what the files hold.
+//! Paths are relative to a root folder, with `/` between their parts. Knows nothing of what the files hold.
 
 mod disk;
 #[cfg(test)]
-pub(super) mod faulty;
+pub(crate) mod faulty;
 mod memory;
 
-pub(super) use disk::Disk;
-pub(super) use memory::Memory;
+pub(crate) use disk::Disk;
+pub(crate) use memory::Memory;
 
 use std::io;
 
 /// Files by path. All methods may be called from any thread; writes to one file come from one thread at a time.
-pub(super) trait Storage: Send + Sync {
+pub(crate) trait Storage: Send + Sync {
     /// Makes an empty file, also where there was one, and the folders above it.
     fn create(&self, path: &str) -> io::Result<()>;
     /// Writes all of `bytes` at `position` of an existing file. After an error any part of them may be there.
@@ -43,7 +43,7 @@ pub(super) trait Storage: Send + Sync {
 }
 
 /// Reads a whole file.
-pub(super) fn read_all(storage: &dyn Storage, path: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn read_all(storage: &dyn Storage, path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; storage.len(path)? as usize];
     let read = storage.read_at(path, 0, &mut bytes)?;
     bytes.truncate(read);
@@ -51,7 +51,7 @@ pub(super) fn read_all(storage: &dyn Storage, path: &str) -> io::Result<Vec<u8>>
 }
 
 /// Writes a file such that it is there whole or, after a crash, not at all.
-pub(super) fn write_whole(storage: &dyn Storage, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(storage: &dyn Storage, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     let path = join(folder, name);
     let temporary = format!("{path}.new");
     storage.create(&temporary)?;
@@ -66,6 +66,6 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 /// The folder of a path; empty for the log's own.
-pub(super) fn folder_of(path: &str) -> &str {
+pub(crate) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
