@@ -18,10 +18,14 @@ pub enum Audience {
     Internal,
 }
 
+/// What went wrong, whose it is, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Error {
+    /// Who must act.
     pub audience: Audience,
+    /// What went wrong, for people.
     pub what: String,
+    /// How to mend it.
     pub hint: Option<String>,
     /// Where in the statement's text, when known.
     pub at: Option<Location>,
@@ -30,21 +34,26 @@ pub struct Error {
     pub lasting: bool,
 }
 
+/// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// An error without hint and place.
     pub fn new(audience: Audience, what: impl Into<String>) -> Self {
         Error { audience, what: what.into(), hint: None, at: None, lasting: false }
     }
 
+    /// The statement is wrong.
     pub fn statement(what: impl Into<String>) -> Self {
         Error::new(Audience::Statement, what)
     }
 
+    /// Something outside is in the way.
     pub fn world(what: impl Into<String>) -> Self {
         Error::new(Audience::World, what)
     }
 
+    /// A defect of Millpond.
     pub fn internal(what: impl Into<String>) -> Self {
         Error::new(Audience::Internal, what)
     }
@@ -54,6 +63,7 @@ impl Error {
         Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
     }
 
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -5,10 +5,11 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     /// Longer words are no slips of the finger, and the work is the product of the lengths.
     const CHARS_MAX: usize = 64;
     let chars: Vec<char> = word.chars().flat_map(char::to_uppercase).collect();
-    if chars.len() < 2 || chars.len() > CHARS_MAX {
+    if chars.len() > CHARS_MAX {
         return None;
     }
-    let allowed = (chars.len() / 3).clamp(1, 3);
+    // Any other letter is one slip away from a single one: only its other case is near.
+    let allowed = if chars.len() < 2 { 0 } else { (chars.len() / 3).clamp(1, 3) };
     candidates
         .into_iter()
         .filter(|candidate| *candidate != word && candidate.chars().count() <= CHARS_MAX)
@@ -51,6 +52,8 @@ mod tests {
         assert_eq!(nearest("banana", words), None);
         assert_eq!(nearest("WHERE", words), None);
         assert_eq!(nearest("flights", ["FLIGHTS", "flight"]), Some("FLIGHTS"));
+        assert_eq!(nearest("S", ["T", "s"]), Some("s"));
+        assert_eq!(nearest("S", ["T"]), None);
         assert_eq!(nearest("XYZ", ["FLIGHTS", "DELAYS"]), None);
     }
 }

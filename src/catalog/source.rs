@@ -57,7 +57,12 @@ pub struct TimestampColumn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceWindow {
     /// The start stands behind the key; the end is `size_ms` later. `hopping` only tells what was declared.
-    Time { size_ms: i64, hopping: bool },
+    Time {
+        /// From a window's start to its end, which is exclusive.
+        size_ms: i64,
+        /// Declared HOPPING, not TUMBLING.
+        hopping: bool,
+    },
     /// End and start stand behind the key.
     Session,
 }

@@ -14,7 +14,9 @@ use crate::types::{SqlType, Value};
 /// What belongs to one terminal: properties made by SET, variables made by DEFINE. Changed by those statements.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Session {
+    /// Values of `SET`, by property.
     pub properties: BTreeMap<String, String>,
+    /// Values of `DEFINE`, by name.
     pub variables: BTreeMap<String, String>,
 }
 
@@ -44,7 +46,9 @@ pub struct TopicUsers {
 /// How the records of a topic are laid out.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TopicLayout {
+    /// Format and columns of the keys.
     pub key: Layout,
+    /// Format and columns of the values.
     pub value: Layout,
     /// The window that stands behind the keys.
     pub window: Option<SourceWindow>,
@@ -53,10 +57,13 @@ pub struct TopicLayout {
 /// The answer to a statement.
 #[derive(Debug)]
 pub enum Reply {
+    /// It was carried out: definitions, INSERT, SET, ...
     Done(Status),
+    /// A table of facts: SHOW, DESCRIBE.
     Listing(Listing),
     /// A text of several lines (DESCRIBE FUNCTION, EXPLAIN).
     Text(String),
+    /// SELECT and PRINT.
     Rows(RowStream),
 }
 
@@ -67,6 +74,7 @@ pub struct Status {
     pub message: String,
     /// The persistent query it started.
     pub query_id: Option<String>,
+    /// What went wrong beside it, for people.
     pub warnings: Vec<String>,
 }
 
@@ -77,7 +85,9 @@ pub struct Listing {
     pub kind: String,
     /// Facts above the table: (name, value), e.g. of DESCRIBE EXTENDED.
     pub facts: Vec<(String, String)>,
+    /// Heads of the columns.
     pub columns: Vec<String>,
+    /// A cell a column.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -124,11 +134,13 @@ impl std::fmt::Debug for RowStream {
     }
 }
 
+/// What comes from a query, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RowEvent {
+    /// Some rows, at least one.
     Rows(Vec<Row>),
     /// A record of PRINT as a JSON object: `partition`, `offset`, `timestamp` (ms), `key`, `value`, `headers` and, of a
-    /// windowed key, `window` with `start` and `end` (ms). [`text_of`](crate::engine::shown::text_of) makes it a line for people.
+    /// windowed key, `window` with `start` and `end` (ms).
     Line(String),
     /// For people: how many records could not be processed since the last warning, and why the first of them failed. They
     /// are not among the rows, or have NULL where an expression failed.
@@ -139,8 +151,10 @@ pub enum RowEvent {
     Failed(Error),
 }
 
+/// A row of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
+    /// A value a column of the [`RowStream`].
     pub values: Vec<Value>,
     /// The key was deleted: all but key columns are NULL.
     pub tombstone: bool,

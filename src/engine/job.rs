@@ -32,13 +32,19 @@ pub struct Job {
 /// How far a query of a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryProgress {
+    /// The query's id, such as `CTAS_T_1`.
     pub id: String,
+    /// Records read since the process started.
     pub rows_in: u64,
+    /// Records written and committed since the process started.
     pub rows_out: u64,
+    /// Rows that came too late, once for each window.
     pub late: u64,
+    /// Records of which something could not be processed.
     pub bad: u64,
+    /// Records that are there and were not read yet.
     pub lag: u64,
-    /// `RUNNING`, `BLOCKED: reason`, ...
+    /// What it is doing; as text `RUNNING`, `BLOCKED: reason`, ...
     pub state: QueryState,
 }
 

@@ -10,9 +10,9 @@ mod job;
 mod print;
 mod query;
 mod rows;
-pub mod settings;
+pub(crate) mod settings;
 mod show;
-pub mod shown;
+pub(crate) mod shown;
 mod standing;
 mod statement;
 mod stepped;
@@ -28,6 +28,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use crate::catalog::SourceWindow;
+pub use crate::format::{Format, Layout};
 pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout, TopicUsers};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;

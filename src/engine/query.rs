@@ -19,7 +19,9 @@ use crate::time::now;
 pub enum QueryState {
     /// Reading its state back.
     Recovering,
+    /// Reading, or waiting for new records.
     Running,
+    /// Told to wait by PAUSE.
     Paused,
     /// Something outside is in the way; it tries again by itself.
     Blocked(String),
@@ -27,6 +29,7 @@ pub enum QueryState {
     Failed(String),
     /// It read what there was, as it was told to.
     Finished,
+    /// Its engine was shut down, or it was terminated.
     Stopped,
 }
 

@@ -38,7 +38,9 @@ pub(super) fn pull_query(
     let catalog = inner.catalog.read().clone();
     let name = &query.from.first.name;
     let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
+    query::check_limit(query, properties)?;
     if source.kind == Kind::Stream {
+        query::check_columns(query)?;
         return transient(inner, query, properties, Until::End);
     }
     let Some(view) = inner.view_of(&source)? else {

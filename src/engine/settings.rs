@@ -59,6 +59,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
     setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
     setting("ksql.persistence.wrap.single.values", "", Kind::Boolean, "WRAP_SINGLE_VALUE where WITH has none"),
+    setting("ksql.query.pull.limit.clause.enabled", "true", Kind::Boolean, "whether a pull query may have a LIMIT"),
+    setting(
+        "ksql.query.pull.range.scan.enabled",
+        "true",
+        Kind::Boolean,
+        "whether a comparison of a STRING or BYTES key is allowed where looking at all rows is not",
+    ),
     setting("ksql.query.pull.table.scan.enabled", "true", Kind::Boolean, "whether a pull query may look at all rows"),
     setting("ksql.variable.substitution.enable", "true", Kind::Boolean, "whether ${name} is replaced"),
     setting(

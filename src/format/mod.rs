@@ -27,9 +27,13 @@ pub use check::check;
 /// A format of keys or values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Format {
+    /// KAFKA: one value as Kafka's own serializers write it.
     Kafka,
+    /// DELIMITED: fields with a separator between them.
     Delimited,
+    /// JSON: an object, or a bare value.
     Json,
+    /// NONE: no columns.
     None,
 }
 
@@ -50,6 +54,7 @@ impl Format {
         }
     }
 
+    /// Its name, as KEY_FORMAT and VALUE_FORMAT take it.
     pub fn name(self) -> &'static str {
         match self {
             Format::Kafka => "KAFKA",
@@ -69,6 +74,7 @@ impl std::fmt::Display for Format {
 /// How the bytes of a topic's keys or values are laid out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Layout {
+    /// The format of the bytes.
     pub format: Format,
     /// Field separator of DELIMITED.
     pub delimiter: char,

@@ -6,7 +6,7 @@ pub mod embedded;
 #[cfg(test)]
 pub(crate) mod intercepted;
 mod io_cause;
-pub mod kafka_batch;
+pub(crate) mod kafka_batch;
 pub mod partitioner;
 mod read;
 pub(crate) mod records;
@@ -20,7 +20,9 @@ pub use records::{Header, RecordMeta, Records, Span};
 /// Partition `partition` of topic `topic`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct TopicPartition {
+    /// Name of the topic.
     pub topic: String,
+    /// Counted from 0.
     pub partition: u32,
 }
 
@@ -46,10 +48,18 @@ impl std::str::FromStr for TopicId {
 /// What can go wrong with a log. `Display` gives what, and a hint where there is one.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LogError {
+    /// There is no topic of this name.
     #[error("topic '{0}' does not exist")]
     UnknownTopic(String),
+    /// The topic is there, the partition is not.
     #[error("topic '{topic}' has no partition {partition}")]
-    UnknownPartition { topic: String, partition: u32 },
+    UnknownPartition {
+        /// Name of the topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: u32,
+    },
+    /// A topic of this name is there already.
     #[error("topic '{0}' already exists")]
     TopicExists(String),
     /// A name, a config or a count that is not allowed; the text says which and what would be.
@@ -57,30 +67,64 @@ pub enum LogError {
     Invalid(String),
     /// Asked for an offset below the first or above the next one.
     #[error("offset {asked} of {topic}-{partition} is out of range: first {first}, next {next}")]
-    OffsetOutOfRange { topic: String, partition: u32, asked: i64, first: i64, next: i64 },
+    OffsetOutOfRange {
+        /// Name of the topic.
+        topic: String,
+        /// Its partition.
+        partition: u32,
+        /// The offset that was asked for.
+        asked: i64,
+        /// The first offset that can be read.
+        first: i64,
+        /// The offset that the next record gets.
+        next: i64,
+    },
+    /// The topic's `max.message.bytes` is lower.
     #[error("a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}'")]
-    RecordTooLarge { topic: String, bytes: usize, limit: usize },
+    RecordTooLarge {
+        /// Name of the topic.
+        topic: String,
+        /// The record's size as it would be stored.
+        bytes: usize,
+        /// The topic's limit, in bytes.
+        limit: usize,
+    },
     /// The disk is (nearly) full: nothing was written. Goes on when there is room again.
     #[error("the log takes no writes: {0}")]
     Full(String),
     /// Stored bytes below the committed end don't have the checksum they were written with.
     #[error("damaged data in {file} at byte {position}: {reason}")]
-    Damaged { file: String, position: u64, reason: String },
+    Damaged {
+        /// Path within the data folder.
+        file: String,
+        /// Byte in the file.
+        position: u64,
+        /// What is wrong there.
+        reason: String,
+    },
     /// Another process has the log in this folder open.
     #[error("the log in {0} is held by another process")]
     Held(String),
     /// The data folder was written by a newer version.
     #[error("the data folder has format version {found}; this program knows up to {known}: use a newer millpond")]
-    NewerFormat { found: u32, known: u32 },
+    NewerFormat {
+        /// The folder's version.
+        found: u32,
+        /// The newest version that this program reads.
+        known: u32,
+    },
     /// An fsync failed: what was written is in doubt, so the log takes no more writes until it is opened anew.
     #[error("the log is read-only since a failed write: {0}")]
     Poisoned(String),
     /// The answer to a commit was lost: it may have been committed.
     #[error("{0}; whether the transaction was committed is not known")]
     InDoubt(String),
+    /// The operating system refused.
     #[error("{what}: {cause}")]
     Io {
+        /// What was tried.
         what: String,
+        /// The operating system's error.
         #[serde(with = "io_cause")]
         cause: Arc<std::io::Error>,
     },
@@ -89,17 +133,22 @@ pub enum LogError {
 /// What a topic is made of.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicSpec {
+    /// Letters, digits, `.`, `_` and `-`.
     pub name: String,
+    /// How many, at least 1.
     pub partitions: u32,
     /// Under Kafka's names (`retention.ms`, `cleanup.policy`, ...). An unknown one is refused.
     pub configs: BTreeMap<String, String>,
 }
 
+/// A topic as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicDescription {
+    /// Name of the topic.
     pub name: String,
     /// None: the log gives its topics none (Kafka before 2.8).
     pub id: Option<TopicId>,
+    /// By their numbers.
     pub partitions: Vec<PartitionDescription>,
     /// All configs: those that were set and the defaults of the others.
     pub configs: Vec<TopicConfig>,
@@ -107,13 +156,18 @@ pub struct TopicDescription {
     pub internal: bool,
 }
 
+/// A config of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicConfig {
+    /// Kafka's name of it.
     pub name: String,
+    /// Its value, as Kafka writes it.
     pub value: String,
+    /// Nobody has set it.
     pub is_default: bool,
 }
 
+/// A partition as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartitionDescription {
     /// The first offset that can be read.
@@ -135,6 +189,7 @@ pub enum Durability {
 
 /// A log of topics. All methods may be called from any thread. Readers see committed records only.
 pub trait Log: Send + Sync {
+    /// Makes a topic. Errors: it is there already, or the name, a config or the number of partitions isn't allowed.
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError>;
     /// Adds partitions (never removes) and sets configs; a config of `None` goes back to its default.
     fn alter_topic(
@@ -147,9 +202,11 @@ pub trait Log: Send + Sync {
     fn empty_topic(&self, topic: &str) -> Result<(), LogError>;
     /// Removes all records below the given offset.
     fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError>;
+    /// Removes a topic with its records.
     fn delete_topic(&self, topic: &str) -> Result<(), LogError>;
     /// Names in order.
     fn topics(&self) -> Vec<String>;
+    /// Partitions, sizes and configs of a topic.
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
     /// The identity of the topic that has this name now; None: there is no such topic, or the log doesn't tell. Asked at
     /// each commit of each query: it must not take longer than the commit itself.
@@ -185,6 +242,7 @@ pub trait Log: Send + Sync {
     fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError>;
     /// Groups that have positions, in order.
     fn groups(&self) -> Vec<String>;
+    /// Forgets a group's positions.
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
 
     /// Nothing at or above `offset` is removed by retention or compaction until `owner` holds another offset there or
@@ -229,6 +287,7 @@ pub(crate) fn internal_topic(name: &str) -> TopicSpec {
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
+    /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
     /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
@@ -242,6 +301,7 @@ pub struct Signal {
 }
 
 impl Signal {
+    /// Wakes whoever waits, or the next one who does.
     pub fn ring(&self) {
         *self.rung.lock() = true;
         self.condition.notify_all();

@@ -3,13 +3,17 @@
 /// A part of a [`Records`]' buffer; `len` -1 is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
+    /// First byte in the buffer.
     pub start: u32,
+    /// Number of bytes; -1 for null.
     pub len: i32,
 }
 
 impl Span {
+    /// No part: a null key or value, no headers.
     pub const NULL: Span = Span { start: 0, len: -1 };
 
+    /// Whether it stands for null.
     pub fn is_null(self) -> bool {
         self.len < 0
     }
@@ -20,24 +24,33 @@ impl Span {
 /// null stands for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordMeta {
+    /// Its number in the partition; ignored when records are appended.
     pub offset: i64,
+    /// Row time, ms since 1970 UTC.
     pub timestamp: i64,
+    /// The key's bytes.
     pub key: Span,
+    /// The value's bytes.
     pub value: Span,
+    /// The headers' bytes.
     pub headers: Span,
 }
 
 /// One header of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// Name; several headers may have the same.
     pub key: String,
+    /// Its bytes; None for null.
     pub value: Option<Vec<u8>>,
 }
 
 /// Records of one partition: fetched from a log or to be appended to one. Reused from fetch to fetch.
 #[derive(Debug, Default, Clone)]
 pub struct Records {
+    /// Bytes of keys, values and headers.
     pub data: Vec<u8>,
+    /// The records in order.
     pub meta: Vec<RecordMeta>,
     /// After a fetch: the offset to go on from.
     pub next_offset: i64,
@@ -47,14 +60,17 @@ pub struct Records {
 }
 
 impl Records {
+    /// Number of records.
     pub fn len(&self) -> usize {
         self.meta.len()
     }
 
+    /// Whether there is no record.
     pub fn is_empty(&self) -> bool {
         self.meta.is_empty()
     }
 
+    /// Takes all records out; the memory stays.
     pub fn clear(&mut self) {
         self.data.clear();
         self.meta.clear();
@@ -66,10 +82,12 @@ impl Records {
         (!span.is_null()).then(|| &self.data[span.start as usize..span.start as usize + span.len as usize])
     }
 
+    /// The key of a record; None for null.
     pub fn key(&self, row: usize) -> Option<&[u8]> {
         self.bytes(self.meta[row].key)
     }
 
+    /// The value of a record; None for null.
     pub fn value(&self, row: usize) -> Option<&[u8]> {
         self.bytes(self.meta[row].value)
     }

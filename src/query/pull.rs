@@ -41,12 +41,8 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
     let rows = match keys(query, catalog, view)? {
         Some(keys) => view.get(starts, &keys),
         None => {
-            let forbidden = settings.get("ksql.query.pull.table.scan.enabled").is_some_and(|text| text == "false");
-            if forbidden && !is_key_range(query, view) {
-                return Err(Error::statement(
-                    "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
-                )
-                .hint("compare the whole key with = in WHERE"));
+            if is_off(settings, "ksql.query.pull.table.scan.enabled") {
+                check_range(query, settings, view)?;
             }
             view.scan(starts, &|_| true)
         }
@@ -56,11 +52,45 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
     Ok(pulled)
 }
 
-/// Whether WHERE bounds the only key column, a STRING or BYTES: such a range is no scan in ksqlDB.
-fn is_key_range(query: &ast::Query, view: &View) -> bool {
-    let [(key, SqlType::String | SqlType::Bytes)] = view.source.key.columns.as_slice() else { return false };
+/// What a session may forbid: pull queries with LIMIT.
+pub fn check_limit(query: &ast::Query, settings: &BTreeMap<String, String>) -> Result<()> {
+    if query.limit.is_some() && is_off(settings, "ksql.query.pull.limit.clause.enabled") {
+        return Err(Error::statement(
+            "LIMIT clause in pull queries is currently disabled: ksql.query.pull.limit.clause.enabled is false.",
+        )
+        .hint("add EMIT CHANGES if you want a push query"));
+    }
+    Ok(())
+}
+
+fn is_off(settings: &BTreeMap<String, String>, name: &str) -> bool {
+    settings.get(name).is_some_and(|text| text == "false")
+}
+
+/// Where table scans are forbidden, one comparison of the only key column, a STRING or BYTES, is allowed: in ksqlDB such a
+/// range is no scan. Two of them are, and so is a range over a windowed table.
+fn check_range(query: &ast::Query, settings: &BTreeMap<String, String>, view: &View) -> Result<()> {
+    let allowed = view.source.window.is_none() && !is_off(settings, "ksql.query.pull.range.scan.enabled");
+    match key_comparisons(query, view) {
+        1 if allowed => Ok(()),
+        comparisons if comparisons > 1 && allowed => Err(Error::statement(
+            "A comparison condition on the key column cannot be combined with other comparisons where \
+             ksql.query.pull.table.scan.enabled is false.",
+        )
+        .hint("compare the whole key with =, or bound it on one side only")),
+        _ => Err(Error::statement(
+            "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
+        )
+        .hint("compare the whole key with = in WHERE")),
+    }
+}
+
+/// How often WHERE bounds the only key column, if that is a STRING or BYTES. BETWEEN bounds it twice.
+fn key_comparisons(query: &ast::Query, view: &View) -> usize {
+    let [(key, SqlType::String | SqlType::Bytes)] = view.source.key.columns.as_slice() else { return 0 };
     let is_key = |expr: &Expr| matches!(&expr.kind, ExprKind::Column { name, .. } if name.text == *key);
     let mut parts: Vec<&Expr> = query.filter.iter().collect();
+    let mut found = 0;
     while let Some(part) = parts.pop() {
         match &part.kind {
             ExprKind::Binary { op: BinaryOp::And, left, right } => parts.extend([&**left, &**right]),
@@ -68,12 +98,12 @@ fn is_key_range(query: &ast::Query, view: &View) -> bool {
                 op: BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual,
                 left,
                 right,
-            } if is_key(left) || is_key(right) => return true,
-            ExprKind::Between { operand, negated: false, .. } if is_key(operand) => return true,
+            } if is_key(left) || is_key(right) => found += 1,
+            ExprKind::Between { operand, negated: false, .. } if is_key(operand) => found += 2,
             _ => {}
         }
     }
-    false
+    found
 }
 
 fn check_clauses(query: &ast::Query) -> Result<()> {
@@ -96,6 +126,11 @@ fn check_clauses(query: &ast::Query) -> Result<()> {
     if !query.from.joins.is_empty() {
         return refuse("JOIN");
     }
+    check_columns(query)
+}
+
+/// Columns that pull queries don't have, over tables and streams alike.
+pub fn check_columns(query: &ast::Query) -> Result<()> {
     let selected = query.items.iter().filter_map(|item| match item {
         ast::SelectItem::Expr { expr, .. } => Some((expr, "SELECT")),
         _ => None,

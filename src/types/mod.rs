@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
-pub mod arrays;
-pub mod decimal;
-pub mod text;
-pub mod value;
+pub(crate) mod arrays;
+pub(crate) mod decimal;
+pub(crate) mod text;
+mod value;
 
-pub use arrays::values_to_array;
+pub(crate) use arrays::values_to_array;
 pub use value::Value;
 
 /// The most digits a DECIMAL can have here (ksqlDB: no bound).
@@ -25,22 +25,36 @@ pub const DECIMAL_PRECISION_MAX: u32 = 76;
 /// STRUCT Struct. All columns and members are nullable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum SqlType {
+    /// BOOLEAN
     Boolean,
+    /// INTEGER: 32 bits, signed.
     Int,
+    /// BIGINT: 64 bits, signed.
     Bigint,
+    /// DOUBLE: 64 bits, IEEE 754.
     Double,
+    /// DECIMAL(p, s)
     Decimal {
+        /// Digits in all.
         precision: u32,
+        /// Digits behind the point.
         scale: u32,
     },
+    /// STRING
     String,
+    /// BYTES
     Bytes,
+    /// TIME: of a day, to the millisecond.
     Time,
+    /// DATE
     Date,
+    /// TIMESTAMP: to the millisecond, UTC.
     Timestamp,
+    /// ARRAY of such items.
     Array(Box<SqlType>),
     /// Keys are strings.
     Map(Box<SqlType>),
+    /// STRUCT: names and types of the fields.
     Struct(Vec<(String, SqlType)>),
 }
 

@@ -13,17 +13,28 @@ use super::text;
 /// Nothing on the data path holds one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// NULL of any type.
     Null,
+    /// BOOLEAN
     Boolean(bool),
+    /// INTEGER
     Int(i32),
+    /// BIGINT
     Bigint(i64),
+    /// DOUBLE
     Double(f64),
+    /// DECIMAL: `unscaled` / 10^`scale`.
     Decimal {
+        /// The digits as a whole number.
         unscaled: i256,
+        /// Digits that the type has in all.
         precision: u32,
+        /// Digits behind the point.
         scale: u32,
     },
+    /// STRING
     String(String),
+    /// BYTES
     Bytes(Vec<u8>),
     /// Milliseconds of the day.
     Time(i32),
@@ -31,13 +42,16 @@ pub enum Value {
     Date(i32),
     /// Milliseconds since 1970-01-01T00:00:00Z.
     Timestamp(i64),
+    /// ARRAY
     Array(Vec<Value>),
     /// In the order of the entries.
     Map(Vec<(String, Value)>),
+    /// STRUCT: fields in the type's order.
     Struct(Vec<(String, Value)>),
 }
 
 impl Value {
+    /// Whether it is NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }

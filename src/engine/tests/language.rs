@@ -2,6 +2,22 @@
 
 use super::*;
 
+/// ksqlDB's rule: where a record lies is for push queries and persistent ones.
+#[test]
+fn pull_queries_have_no_offsets() {
+    on_both(|t| {
+        t.done("CREATE STREAM places (k STRING KEY, v INT) WITH (KAFKA_TOPIC='places', PARTITIONS=1, VALUE_FORMAT='JSON');");
+        t.done("INSERT INTO places VALUES ('a', 1);");
+        let refused = t.fails("SELECT k, ROWOFFSET FROM places;");
+        assert!(refused.contains("in SELECT clauses: `ROWOFFSET`"), "{refused}");
+        let refused = t.fails("SELECT k FROM places WHERE ROWPARTITION = 0;");
+        assert!(refused.contains("in WHERE clauses: `ROWPARTITION`"), "{refused}");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        let rows = t.stream("SELECT k, ROWPARTITION, ROWOFFSET FROM places EMIT CHANGES LIMIT 1;").collect().unwrap();
+        assert_eq!(shown(&rows[0]), r#"String("a") Int(0) Bigint(0)"#);
+    });
+}
+
 const PEOPLE: &str = "CREATE STREAM people (id STRING KEY, job STRING, age INT) WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=1);";
 
 fn insert(terminal: &mut Terminal, id: &str, job: &str, age: i32) {

@@ -122,6 +122,15 @@ fn switches() {
         t.done("SET 'ksql.query.pull.table.scan.enabled' = 'FALSE';");
         assert!(t.fails("SELECT n FROM c;").contains("table scan"));
         assert_eq!(t.rows("SELECT n FROM c WHERE k = 'a';"), ["Bigint(1)"]);
+        assert_eq!(t.rows("SELECT n FROM c WHERE k >= 'a' AND n = 1;"), ["Bigint(1)"]);
+        assert!(t.fails("SELECT n FROM c WHERE k >= 'a' AND k < 'b';").contains("cannot be combined"));
+        assert!(t.fails("SELECT n FROM c WHERE k BETWEEN 'a' AND 'b';").contains("cannot be combined"));
+        t.done("SET 'ksql.query.pull.range.scan.enabled' = 'false';");
+        assert!(t.fails("SELECT n FROM c WHERE k >= 'a';").contains("table scan"));
+        t.done("SET 'ksql.query.pull.limit.clause.enabled' = 'false';");
+        assert!(t.fails("SELECT n FROM c WHERE k = 'a' LIMIT 1;").contains("disabled"));
+        assert!(t.fails("SELECT * FROM s LIMIT 1;").contains("disabled"));
+        assert_eq!(t.stream("SELECT * FROM s EMIT CHANGES LIMIT 1;").collect().unwrap().len(), 1);
         t.done("DEFINE x = 'a';");
         assert_eq!(t.rows("SELECT n FROM c WHERE k = '${x}';"), ["Bigint(1)"]);
         t.done("SET 'ksql.variable.substitution.enable' = 'false';");

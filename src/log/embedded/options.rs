@@ -17,13 +17,16 @@ pub enum FsyncPolicy {
 /// Tells the time, in ms since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// How the log in the data folder works.
 #[derive(Clone)]
 pub struct EmbeddedOptions {
+    /// When written bytes go to the disk.
     pub fsync: FsyncPolicy,
     /// Writes are refused while the file system has less room than this.
     pub disk_free_min_bytes: u64,
     /// A transaction whose appends, as encoded, need more memory than this is refused.
     pub transaction_bytes_max: usize,
+    /// Segments that are kept open at a time.
     pub open_files_max: usize,
     /// The journal is written anew, beginning with a checkpoint, when it is larger than this (and than four checkpoints).
     pub journal_bytes_max: u64,
@@ -31,6 +34,7 @@ pub struct EmbeddedOptions {
     pub maintain_interval: Option<Duration>,
     /// Keys that compaction holds in memory at a time; with more it reads more often.
     pub compaction_keys_max: usize,
+    /// For what has no time of its own: retention's now, the age of segments.
     pub clock: Clock,
 }
 

@@ -119,11 +119,6 @@ impl<'a> BatchWriter<'a> {
         self.out.len() - self.start
     }
 
-    /// No record was added.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     /// Takes back what was written.
     pub fn abandon(self) {
         self.out.truncate(self.start);

@@ -1,5 +1,6 @@
 //! Against bytes put together by hand from the description of the format.
 
+use super::encode::TooLarge;
 use super::*;
 use crate::log::{Header, RecordMeta, Records, Span};
 
