@@ -63,7 +63,7 @@ impl MemoryShare {
         let bytes_max = self.budget.bytes_max;
         let fits = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= bytes_max);
         if let Err(taken) = self.budget.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            return Err(outgrown(self.bytes().saturating_add(more), taken - self.bytes().min(taken), bytes_max));
+            return Err(outgrown(more, taken, bytes_max));
         }
         self.bytes.fetch_add(more, Ordering::Relaxed);
         Ok(())
@@ -76,13 +76,16 @@ impl Drop for MemoryShare {
     }
 }
 
-fn outgrown(wanted: usize, others: usize, bytes_max: usize) -> Error {
-    let mb = |bytes: usize| bytes.div_ceil(1 << 20);
+fn outgrown(more: usize, held: usize, bytes_max: usize) -> Error {
+    let size = |bytes: usize| match bytes {
+        0..0x10_0000 => format!("{} KB", bytes.div_ceil(1 << 10)),
+        _ => format!("{} MB", bytes >> 20),
+    };
     Error::statement(format!(
-        "the memory is not enough: the query needs {} MB, and others hold {} MB of the {} MB for all queries",
-        mb(wanted),
-        mb(others),
-        bytes_max >> 20
+        "the memory for all queries together, {}, is not enough: {} are held, and the query needs {} more",
+        size(bytes_max),
+        size(held),
+        size(more)
     ))
     .hint("start with a larger --memory, end other queries, group by fewer keys or keep windows for a shorter time; then RESUME it")
 }

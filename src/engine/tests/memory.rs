@@ -18,7 +18,7 @@ fn a_query_that_outgrows_its_memory_stops_and_others_go_on() {
     let place = TopicPartition { topic: "s".to_string(), partition: 0 };
     t.engine.log().append(&place, &records).unwrap();
     let state = t.await_state(&large, &|state| matches!(state, QueryState::Failed(_)));
-    assert!(state.to_string().contains("of the 8 MB for all queries"), "{state}");
+    assert!(state.to_string().contains("the memory for all queries together, 8 MB, is not enough"), "{state}");
     assert!(state.to_string().contains("--memory"), "{state}");
     t.done("INSERT INTO other VALUES ('one', 1);");
     t.await_rows("SELECT * FROM few;", &["Int(1) Bigint(1)"]);
