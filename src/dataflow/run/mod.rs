@@ -92,10 +92,6 @@ impl Run {
         }
         let sources = SourceTopics::find(&*log, vec![scan.source.topic.clone()], changelog.is_some());
         let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
-<<<<<<< HEAD
-        sources
-            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
-=======
         let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
         if has_state && changelog.is_none() && !positions.is_empty() {
             return Err(Error::statement(format!(
@@ -104,7 +100,8 @@ impl Run {
             ))
             .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
         }
->>>>>>> w-core
+        sources
+            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         let last = spec.plan.stages.len() - 1;
         for (index, stage) in spec.plan.stages.iter().enumerate() {
