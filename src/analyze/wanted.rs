@@ -26,7 +26,7 @@ pub fn outputs_read(plan: &Plan) -> Vec<Option<Vec<usize>>> {
     let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
     for step in steps.iter().rev() {
         let wanted = wanted_by(step, later.clone());
-        read.push(std::mem::replace(&mut later, Some(wanted)));
+        read.push(later.replace(wanted));
     }
     read.reverse();
     read
