@@ -120,7 +120,6 @@ fn a_snapshot_and_what_came_since_is_the_whole() {
         let (recovery, found) = restored(&store, &topic);
         assert!(matches!(recovery, Recovery::UseSnapshot { .. }), "{recovery:?}");
         assert_eq!(found.content(), folded(&topic).content());
-        // Compacted, the topic says the same.
         assert_eq!(storage.paths().len(), 1, "{:?}", storage.paths());
     }
 }
