@@ -16,7 +16,11 @@ mod flights;
 mod folder;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/kafka_broker.rs"]
+mod kafka_broker;
 #[path = "it/kill.rs"]
 mod kill;
+#[path = "it/log_suite.rs"]
+mod log_suite;
 #[path = "it/records.rs"]
 mod records;

@@ -46,6 +46,7 @@ impl CommandLog {
         let spec = TopicSpec {
             name: COMMAND_TOPIC.to_string(),
             partitions: 1,
+            replicas: None,
             configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
         };
         match log.create_topic(&spec) {

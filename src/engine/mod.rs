@@ -252,6 +252,7 @@ fn create_internal_topic(log: &dyn Log, name: &str) -> Result<()> {
     let spec = TopicSpec {
         name: name.to_string(),
         partitions: 1,
+        replicas: None,
         configs: BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]),
     };
     match log.create_topic(&spec) {

@@ -161,7 +161,8 @@ fn create_missing(log: &dyn Log, topic: &str, partitions: u32) -> Result<(), Log
     if log.partitions(topic).is_some() {
         return Ok(());
     }
-    match log.create_topic(&TopicSpec { name: topic.to_owned(), partitions, configs: BTreeMap::new() }) {
+    match log.create_topic(&TopicSpec { name: topic.to_owned(), partitions, replicas: None, configs: BTreeMap::new() })
+    {
         // By another process just now.
         Err(LogError::TopicExists(_)) => Ok(()),
         result => result,

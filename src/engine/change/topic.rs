@@ -55,7 +55,7 @@ impl Inner {
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        Ok(Some(TopicSpec { name: changelog_topic(&group(query_id)), partitions, configs }))
+        Ok(Some(TopicSpec { name: changelog_topic(&group(query_id)), partitions, replicas: None, configs }))
     }
 
     pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {
@@ -99,6 +99,6 @@ impl Change<'_> {
             }
             configs.insert("cleanup.policy".to_string(), "compact,delete".to_string());
         }
-        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, configs }))
+        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, replicas: None, configs }))
     }
 }
