@@ -282,7 +282,8 @@ pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned` means that nothing was committed.
+    /// All or nothing. An error other than `Poisoned` or `Fenced` means that nothing was committed. On a cluster readers
+    /// see it, partition by partition, some milliseconds after this returns.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 
