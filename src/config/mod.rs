@@ -9,8 +9,8 @@ use crate::catalog::Service;
 use crate::engine::settings;
 use crate::error::{Error, Result};
 use crate::log::kafka::KafkaConfig;
+use crate::nearest::nearest;
 use crate::sql::ast::Location;
-use crate::sql::nearest;
 
 /// How a process is set up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,7 +56,8 @@ impl Config {
 
     fn parse(text: &str, bootstrap: Option<&str>) -> Result<Config> {
         let entries = properties::parse(text)?;
-        let in_file = entries.iter().rev().find(|entry| bare(&entry.name) == BOOTSTRAP).map(|entry| entry.value.as_str());
+        let in_file =
+            entries.iter().rev().find(|entry| bare(&entry.name) == BOOTSTRAP).map(|entry| entry.value.as_str());
         let kafka = bootstrap.or(in_file).map(KafkaConfig::new).transpose()?;
         let mut config = Config { kafka, ..Config::default() };
         for entry in &entries {
@@ -87,8 +88,10 @@ impl Config {
             _ => match &mut self.kafka {
                 Some(kafka) => kafka.set(name, value)?,
                 None => {
-                    return Err(Error::statement(format!("{name} is a setting of Kafka clients, and no cluster is named."))
-                        .hint("add bootstrap.servers, or give --bootstrap-servers"));
+                    return Err(Error::statement(format!(
+                        "{name} is a setting of Kafka clients, and no cluster is named."
+                    ))
+                    .hint("add bootstrap.servers, or give --bootstrap-servers"));
                 }
             },
         }
