@@ -362,7 +362,7 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
                     .collect();
                 format!("[ SOURCE ] {} (topic {}), columns {}", scan.source.name, scan.source.topic, wanted.join(", "))
             }
-            StageInput::Exchange { key } => {
+            StageInput::Exchange { key, .. } => {
                 let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
                 format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "))
             }

@@ -6,9 +6,15 @@
 //!
 //! What a round makes is bounded: where records become much more than they are, a round pushes only some of what was
 //! fetched, and the rest waits (`slices`). The position is that of the first record that was not pushed.
+//!
+//! Where processes share a query, a run has some of the partitions of each stage, and the exchange is a topic that the next
+//! stage reads like a source (`port`).
 
 mod host;
 mod identity;
+mod input;
+mod open;
+mod port;
 mod reader;
 mod restore;
 mod slices;
@@ -19,46 +25,44 @@ mod stage;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
+pub use port::Share;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::identity::SourceTopics;
+use self::port::Port;
 use self::reader::Reader;
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
 use crate::dataflow::Batch;
-use crate::dataflow::exchange::ExchangeWriter;
 use crate::dataflow::operator::ProcessingError;
 use crate::dataflow::processing_log;
-use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
-use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
-use crate::plan::{Plan, StageInput, Step};
+use crate::log::{LogError, Records, TopicPartition, Transaction};
+use crate::plan::Step;
 use crate::state::MemoryShare;
-use crate::types::SqlType;
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
 const ROUND_BYTES_MAX: usize = 32 << 20;
 const PARTITION_BYTES_MIN: usize = 16 << 10;
-/// Records that a round pushes of a partition where each may become a whole list.
-const COLLECTING_ROWS_MAX: usize = 1024;
 
 /// A query at work.
 pub struct Run {
-    log: Arc<dyn Log>,
+    port: Port,
     spec: RunSpec,
+    /// By stage, those of this run in the order of their partitions.
     stages: Vec<Vec<StageTask>>,
+    /// Of the source's topic, and so of each stage; this run may have only some.
+    partitions: u32,
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
@@ -75,94 +79,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// Opens a query where it stopped: positions and state of its last commit.
-    ///
-    /// Errors: a topic is missing or laid out otherwise, the state can't be read, the memory is not enough for it, or the
-    /// query is told to stop meanwhile.
-    pub fn open(log: Arc<dyn Log>, spec: RunSpec, host: Host) -> Result<Run> {
-        let StageInput::Scan(scan) = &spec.plan.stages[0].input else {
-            return Err(Error::internal("the first stage reads no source"));
-        };
-        let partitions = log
-            .partitions(&scan.source.topic)
-            .ok_or_else(|| Error::from(LogError::UnknownTopic(scan.source.topic.clone())))?;
-        let changelog = log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
-        if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
-            return Err(Error::statement(format!(
-                "topic '{}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
-                scan.source.topic
-            ))
-            .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
-        }
-        let sources = SourceTopics::find(&*log, vec![scan.source.topic.clone()], changelog.is_some());
-        let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
-        let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
-        if has_state && changelog.is_none() && !positions.is_empty() {
-            return Err(Error::statement(format!(
-                "the query's state is gone: its topic '{}' was deleted",
-                changelog_topic(&spec.group)
-            ))
-            .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
-        }
-        sources
-            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
-        let mut stages = Vec::with_capacity(spec.plan.stages.len());
-        let last = spec.plan.stages.len() - 1;
-        for (index, stage) in spec.plan.stages.iter().enumerate() {
-            let mut tasks = Vec::new();
-            for partition in 0..partitions {
-                let reader = match &stage.input {
-                    StageInput::Scan(scan) => {
-                        let scan = ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?;
-                        Some(Reader::open(&log, scan, &spec, partition, &positions)?)
-                    }
-                    StageInput::Exchange { .. } => None,
-                };
-                let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
-                    Some(StageInput::Exchange { key }) => {
-                        Output::Exchange(ExchangeWriter::new(key, partitions, partition)?)
-                    }
-                    _ if index == last => match &spec.sink {
-                        Some(sink) => {
-                            Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?))
-                        }
-                        None => Output::Rows(Vec::new(), 0),
-                    },
-                    _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
-                };
-                let task = Task::new(&stage.steps, spec.caching)?;
-                tasks.push(StageTask { partition, task, reader, snapshot: None, output });
-            }
-            stages.push(tasks);
-        }
-        let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
-        let mut run = Run {
-            log,
-            spec,
-            stages,
-            sources,
-            memory: host.memory.share(),
-            slices: Slices::new(host.staged_bytes_max, rows_max),
-            host,
-            errors: Vec::new(),
-            errors_bytes: 0,
-            uncommitted: Uncommitted::default(),
-            buffers: Mutex::default(),
-            dirty: false,
-            snapshots: RunSnapshots::default(),
-        };
-        run.check_sink()?;
-        run.restore()?;
-        run.hold_tables()?;
-        run.account()?;
-        run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
-        Ok(run)
-    }
-
     /// Reads no further than what is there now.
     pub fn stop_at_current_ends(&mut self) -> Result<()> {
-        for reader in self.stages[0].iter_mut().filter_map(|task| task.reader.as_mut()) {
-            reader.end = Some(self.log.offsets(&reader.place)?.1);
+        for task in &mut self.stages[0] {
+            if let Some(reader) = &mut task.reader {
+                reader.end = Some(self.port.log.offsets(&reader.place)?.1);
+            }
         }
         Ok(())
     }
@@ -176,15 +98,22 @@ impl Run {
 
     /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> bool {
-        self.stages[0]
-            .iter()
-            .filter_map(|task| task.reader.as_ref())
-            .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
+        self.readers(0).all(|reader| reader.end.is_some_and(|end| reader.position >= end))
+    }
+
+    /// The reading ends of a stage.
+    fn readers(&self, stage: usize) -> impl Iterator<Item = &Reader> {
+        self.stages[stage].iter().filter_map(|task| task.reader.as_ref())
+    }
+
+    /// The reading ends of all stages.
+    fn all_readers(&self) -> impl Iterator<Item = &Reader> {
+        self.stages.iter().flatten().filter_map(|task| task.reader.as_ref())
     }
 
     /// An error when a topic that it reads is gone, or another one has its name.
     pub fn check_source_ids(&self) -> Result<()> {
-        self.sources.check(&*self.log)
+        self.sources.check(&*self.port.log)
     }
 
     /// An error when a topic has got more partitions than it reads (it must be opened anew), or when one that it reads or
@@ -192,11 +121,10 @@ impl Run {
     pub fn check_topics(&self) -> Result<()> {
         self.check_source_ids()?;
         self.check_sink()?;
-        let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
-        let topic = &reader.place.topic;
-        match self.log.partitions(topic) {
-            None => Err(LogError::UnknownTopic(topic.clone()).into()),
-            Some(partitions) if partitions as usize != self.stages[0].len() => {
+        let topic = self.spec.input_topic(0)?;
+        match self.port.log.partitions(&topic) {
+            None => Err(LogError::UnknownTopic(topic).into()),
+            Some(partitions) if partitions != self.partitions => {
                 Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
             }
             Some(_) => Ok(()),
@@ -206,7 +134,7 @@ impl Run {
     /// A query that has nothing to write just now is to notice, too.
     fn check_sink(&self) -> Result<()> {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
-        match self.log.partitions(&sink.source.topic) {
+        match self.port.log.partitions(&sink.source.topic) {
             Some(_) => Ok(()),
             None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
                 .hint("create it anew with as many partitions, or DROP the query's stream or table")),
@@ -215,7 +143,7 @@ impl Run {
 
     /// Names of the topics it reads.
     pub fn topics(&self) -> Vec<String> {
-        let topics = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        let topics = self.all_readers();
         let mut topics: Vec<String> = topics.map(|reader| reader.place.topic.clone()).collect();
         topics.dedup();
         topics
@@ -225,14 +153,14 @@ impl Run {
     pub fn step(&mut self) -> Result<usize> {
         let waiting = self.waiting_bytes();
         self.round(Phase::Rows)?;
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
-        let read: Vec<usize> = readers.map(|reader| reader.rows).filter(|rows| *rows > 0).collect();
+        let read: Vec<usize> = self.all_readers().map(|reader| reader.round_rows).filter(|rows| *rows > 0).collect();
         let rows = read.iter().sum();
         self.slices.observe(rows, read.len(), self.waiting_bytes().saturating_sub(waiting));
         if rows > 0 {
             self.dirty = true;
-            self.uncommitted.rows_in += rows as u64;
-            self.host.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
+            let rows_in = self.readers(0).map(|reader| reader.round_rows as u64).sum();
+            self.uncommitted.rows_in += rows_in;
+            self.host.counters.rows_in.fetch_add(rows_in, Ordering::Relaxed);
         }
         Ok(rows)
     }
@@ -242,9 +170,8 @@ impl Run {
         if self.spec.guarantee != Guarantee::AtLeastOnce || !self.spec.durable || self.staged_bytes() == 0 {
             return Ok(());
         }
-        let log = self.log.clone();
         let staged = self.take_staged();
-        let mut transaction = log.begin()?;
+        let mut transaction = self.port.begin()?;
         self.append_staged(&mut *transaction, &staged)?;
         self.check_source_ids()?;
         transaction.commit()?;
@@ -286,7 +213,7 @@ impl Run {
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors_bytes
+        self.stages.iter().flatten().map(StageTask::staged_bytes).sum::<usize>() + self.errors_bytes
     }
 
     /// Whether so much waits that the commit may not be put off.
@@ -302,7 +229,7 @@ impl Run {
     /// Bytes of its state, without the rows for pull queries.
     fn own_state_bytes(&self) -> usize {
         let task = |task: &StageTask| {
-            task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.scan.state_bytes())
+            task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.input.state_bytes())
         };
         self.stages.iter().flatten().map(task).sum()
     }
@@ -312,7 +239,7 @@ impl Run {
         let state = self.own_state_bytes();
         let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
         self.host.counters.state_bytes.store((state + view) as u64, Ordering::Relaxed);
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        let readers = self.readers(0);
         self.memory.set(state + self.waiting_bytes() + readers.map(Reader::fetched_bytes).sum::<usize>())
     }
 
@@ -322,8 +249,8 @@ impl Run {
 
     /// Records that are there and were not read yet.
     pub fn lag(&self) -> Result<i64> {
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
-        readers.map(|reader| Ok(self.log.offsets(&reader.place)?.1 - reader.position)).sum()
+        let readers = self.readers(0);
+        readers.map(|reader| Ok(self.port.end(&reader.place)?.map_or(0, |end| (end - reader.position).max(0)))).sum()
     }
 
     /// Makes everything since the last commit visible at once: output records, changes of state, positions, errors.
@@ -337,26 +264,16 @@ impl Run {
             self.dirty = false;
             return Ok(());
         }
-        let log = self.log.clone();
-        let mut transaction = log.begin()?;
         let staged = self.take_staged();
+        let handed_over = self.take_handed_over();
+        let changes = self.changes()?;
+        let mut transaction = self.port.begin()?;
         self.append_staged(&mut *transaction, &staged)?;
-        let group = self.spec.group.clone();
-        for (index, stage) in self.stages.iter_mut().enumerate() {
-            if !stateful(&self.spec.plan.stages[index].steps) {
-                continue;
-            }
-            for task in stage {
-                let mut changes = Records::default();
-                task.task.changes(&mut changes)?;
-                if !changes.is_empty() {
-                    let place = TopicPartition { topic: changelog_topic(&group), partition: task.partition };
-                    transaction.append(&place, &changes)?;
-                }
-            }
+        for (place, records) in handed_over.iter().chain(&changes) {
+            transaction.append(place, records)?;
         }
-        for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
-            transaction.set_position(&group, &reader.place, reader.position)?;
+        for reader in self.all_readers() {
+            transaction.set_position(&self.spec.group, &reader.place, reader.position)?;
         }
         if !self.errors.is_empty() {
             let records = processing_log::encode(&self.spec.id, &self.errors);
@@ -376,11 +293,41 @@ impl Run {
         self.account()
     }
 
+    /// Changes of state since the last commit, for the changelog.
+    fn changes(&mut self) -> Result<Vec<(TopicPartition, Records)>> {
+        let mut all = Vec::new();
+        for (stage, tasks) in self.spec.plan.stages.iter().zip(&mut self.stages) {
+            for task in tasks.iter_mut().filter(|_| stateful(&stage.steps)) {
+                let mut changes = Records::default();
+                task.task.changes(&mut changes)?;
+                if !changes.is_empty() {
+                    let topic = changelog_topic(&self.spec.group);
+                    all.push((TopicPartition { topic, partition: task.partition }, changes));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Rows for the stages behind exchanges through topics.
+    fn take_handed_over(&mut self) -> Vec<(TopicPartition, Records)> {
+        let mut all = Vec::new();
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            for task in stage {
+                let Output::Topic(exchange) = &mut task.output else { continue };
+                let topic = || repartition_topic(&self.spec.group, index + 1);
+                let staged = std::mem::take(&mut exchange.staged).into_iter();
+                all.extend(staged.map(|(partition, records)| (TopicPartition { topic: topic(), partition }, records)));
+            }
+        }
+        all
+    }
+
     /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
     fn hold_tables(&self) -> Result<()> {
-        for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
-            if self.spec.durable && reader.scan.keeps_rows() {
-                self.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
+        for reader in self.readers(0) {
+            if self.spec.durable && reader.input.table().is_some() {
+                self.port.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
             }
         }
         Ok(())
@@ -415,11 +362,11 @@ impl Run {
 
     /// Drives all stages once.
     fn round(&mut self, phase: Phase) -> Result<()> {
-        let partitions = self.stages[0].len();
-        let bytes_max = (ROUND_BYTES_MAX / partitions).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
+        let partitions = self.stages.iter().map(Vec::len).max().unwrap_or(0);
+        let bytes_max = (ROUND_BYTES_MAX / partitions.max(1)).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
         let round = Round {
             phase,
-            log: &*self.log,
+            port: &self.port,
             bytes_max,
             rows_max: self.slices.rows(),
             made_bytes_max: self.slices.made_bytes_max(partitions),
@@ -427,6 +374,7 @@ impl Run {
             memory: &self.memory,
             host: &self.host,
         };
+        // Of a share of the partitions nothing is handed over in memory.
         let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
         for stage in &mut self.stages {
             let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
@@ -482,14 +430,12 @@ impl Drop for Run {
     }
 }
 
-/// Whether a topic holds, or held, any record.
-fn has_records(log: &dyn Log, topic: &str) -> Result<bool> {
-    for partition in 0..log.partitions(topic).unwrap_or(0) {
-        if log.offsets(&TopicPartition { topic: topic.to_string(), partition })?.1 > 0 {
-            return Ok(true);
-        }
+/// The topic by which rows come to a stage from the one before, where processes share the work.
+pub fn repartition_topic(group: &str, stage: usize) -> String {
+    match stage {
+        1 => format!("{group}-Aggregate-GroupBy-repartition"),
+        _ => format!("{group}-Stage-{stage}-repartition"),
     }
-    Ok(false)
 }
 
 /// The topic that holds the changes of a query's state.
@@ -500,23 +446,4 @@ pub fn changelog_topic(group: &str) -> String {
 /// Whether these steps keep state that must survive.
 pub fn stateful(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step, Step::Aggregate(_)))
-}
-
-/// Whether a single row may give a whole list again: an aggregate of lists or maps whose every change goes on.
-fn collects(spec: &RunSpec) -> bool {
-    let collection = |ty: &SqlType| matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
-    let collects = |step: &Step| match step {
-        Step::Aggregate(aggregate) => aggregate.calls.iter().any(|call| collection(&call.returns)),
-        _ => false,
-    };
-    !spec.caching && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
-}
-
-/// Whether some step looks at the rows that a table's rows replace.
-fn needs_old_rows(plan: &Plan) -> bool {
-    plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| match step {
-        Step::Filter { table, .. } => *table,
-        Step::Aggregate(aggregate) => aggregate.table_input,
-        Step::Project(_) | Step::FlatMap { .. } => false,
-    })
 }
