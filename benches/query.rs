@@ -146,6 +146,6 @@ fn sink_topic(group: &str) -> String {
 fn create_topics(log: &dyn Log, sink: &str, group: &str, partitions: u32) {
     for name in [sink.to_string(), changelog_topic(group)] {
         let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
-        log.create_topic(&TopicSpec { name, partitions, configs }).expect("a topic");
+        log.create_topic(&TopicSpec { name, partitions, replicas: None, configs }).expect("a topic");
     }
 }

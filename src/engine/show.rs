@@ -212,11 +212,12 @@ pub(super) fn describe(inner: &Inner, name: &Ident, extended: bool) -> Result<Li
     if extended {
         if let Some(topic) = topic {
             let records: i64 = topic.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
-            let bytes: u64 = topic.partitions.iter().map(|part| part.bytes).sum();
             let offsets: Vec<String> =
                 topic.partitions.iter().map(|part| format!("{}-{}", part.first_offset, part.next_offset)).collect();
             facts.push(("Records".to_string(), records.to_string()));
-            facts.push(("Bytes".to_string(), bytes.to_string()));
+            if let Some(bytes) = topic.bytes() {
+                facts.push(("Bytes".to_string(), bytes.to_string()));
+            }
             facts.push(("Offsets".to_string(), offsets.join(" ")));
         }
         facts.push(("Statement".to_string(), source.statement.clone()));

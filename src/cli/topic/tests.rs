@@ -9,7 +9,7 @@ use super::*;
 /// Runs `millpond <line>` on a log that has topic `t` with two partitions and `_own`. Gives its output.
 fn topic(line: &str) -> (String, Result<(), Stop>) {
     let log = FakeLog::with_topic("t", 2);
-    let own = TopicSpec { name: "_own".into(), partitions: 1, configs: BTreeMap::new() };
+    let own = TopicSpec { name: "_own".into(), partitions: 1, replicas: None, configs: BTreeMap::new() };
     log.create_topic(&own).unwrap();
     log.create_topic(&TopicSpec { name: "used".into(), ..own }).unwrap();
     let cli = Cli::try_parse_from(format!("millpond {line}").split_whitespace()).unwrap();

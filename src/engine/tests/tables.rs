@@ -15,7 +15,7 @@ fn write(log: &dyn Log, value: &str, row_time: i64) {
 fn table_topic(log: &dyn Log) {
     let configs = [("cleanup.policy", "compact"), ("segment.bytes", "200"), ("min.cleanable.dirty.ratio", "0")];
     let configs = configs.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    log.create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, configs }).unwrap();
+    log.create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, replicas: None, configs }).unwrap();
 }
 
 /// A record that could not be read when it came is not read at a restart either: the row before it stays.

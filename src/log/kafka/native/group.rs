@@ -1,0 +1,119 @@
+//! A member of a consumer group, for what it is given only: its partitions are paused, the records are read by others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as sys;
+
+use super::{Client, Code, Failure, GroupMetadata, PartitionList, Queue, list, millis, text};
+use crate::log::{Signal, TopicPartition};
+
+pub(in crate::log::kafka) struct GroupConsumer {
+    client: Arc<Client>,
+    queue: Queue,
+}
+
+#[derive(Debug)]
+pub(in crate::log::kafka) enum GroupEvent {
+    Assigned(Vec<TopicPartition>),
+    Revoked(Vec<TopicPartition>),
+    /// Thrown out of the group.
+    Lost(Vec<TopicPartition>),
+    Failed(Failure),
+}
+
+impl GroupConsumer {
+    /// Takes part in the group of the client's settings.
+    pub(in crate::log::kafka) fn subscribe(
+        client: Arc<Client>,
+        topics: &[String],
+        signal: &Arc<Signal>,
+    ) -> Result<GroupConsumer, Failure> {
+        let no_group = || Failure::new(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, "the consumer has no group.id");
+        // SAFETY: alive. The client's own events (errors) come into the consumer's queue, too.
+        Failure::check(unsafe { sys::rd_kafka_poll_set_consumer(client.ptr()) })?;
+        let mut queue = Queue::of_consumer(&client).ok_or_else(no_group)?;
+        queue.ring(signal);
+        let topics = PartitionList::of_topics(topics)?;
+        // SAFETY: alive; the list is copied.
+        Failure::check(unsafe { sys::rd_kafka_subscribe(client.ptr(), topics.ptr()) })?;
+        Ok(GroupConsumer { client, queue })
+    }
+
+    /// What happened, if something did.
+    pub(in crate::log::kafka) fn poll(&self) -> Option<GroupEvent> {
+        loop {
+            let event = self.queue.poll(Duration::ZERO)?;
+            // SAFETY: the event is alive; what it has is copied.
+            unsafe {
+                let code = sys::rd_kafka_event_error(event.ptr());
+                match sys::rd_kafka_event_type(event.ptr()) {
+                    sys::RD_KAFKA_EVENT_REBALANCE => {
+                        let places = list::places(sys::rd_kafka_event_topic_partition_list(event.ptr()));
+                        return Some(match code {
+                            Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => GroupEvent::Assigned(places),
+                            _ if sys::rd_kafka_assignment_lost(self.client.ptr()) != 0 => GroupEvent::Lost(places),
+                            _ => GroupEvent::Revoked(places),
+                        });
+                    }
+                    sys::RD_KAFKA_EVENT_ERROR => {
+                        let mut failure = Failure::new(code, text(sys::rd_kafka_event_error_string(event.ptr())));
+                        failure.fatal = sys::rd_kafka_event_error_is_fatal(event.ptr()) != 0;
+                        return Some(GroupEvent::Failed(self.client.explain(failure)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Takes partitions that were assigned. Nothing is fetched for them.
+    pub(in crate::log::kafka) fn accept(&self, places: &[TopicPartition]) -> Result<(), Failure> {
+        let list = self.list(places)?;
+        // SAFETY: alive; the list is copied. Paused before they are assigned, they are never fetched.
+        unsafe {
+            Failure::check(sys::rd_kafka_pause_partitions(self.client.ptr(), list.ptr()))?;
+            Failure::take(sys::rd_kafka_incremental_assign(self.client.ptr(), list.ptr()))
+        }
+    }
+
+    /// Gives back partitions that were revoked or lost.
+    pub(in crate::log::kafka) fn give_back(&self, places: &[TopicPartition]) -> Result<(), Failure> {
+        let list = self.list(places)?;
+        // SAFETY: alive; the list is copied.
+        Failure::take(unsafe { sys::rd_kafka_incremental_unassign(self.client.ptr(), list.ptr()) })
+    }
+
+    fn list(&self, places: &[TopicPartition]) -> Result<PartitionList, Failure> {
+        // Any offset that needn't be asked from the cluster: they are paused.
+        PartitionList::new(&places.iter().map(|place| (place, 0)).collect::<Vec<_>>())
+    }
+
+    /// Who this member is in the group now. None: not (yet) in it.
+    pub(in crate::log::kafka) fn metadata(&self) -> Option<GroupMetadata> {
+        GroupMetadata::of(&self.client)
+    }
+
+    /// Commits positions; waits until that is done.
+    pub(in crate::log::kafka) fn commit(&self, positions: &PartitionList) -> Result<(), Failure> {
+        // SAFETY: alive; the outcome of each partition is written into the list.
+        Failure::check(unsafe { sys::rd_kafka_commit(self.client.ptr(), positions.ptr(), 0) })
+            .map_err(|failure| self.client.explain(failure))?;
+        positions.offsets().map(|_| ())
+    }
+
+    /// Writes the committed positions into the list; a negative one stands for none.
+    pub(in crate::log::kafka) fn committed(&self, places: &PartitionList, timeout: Duration) -> Result<(), Failure> {
+        // SAFETY: alive; writes into the list.
+        Failure::check(unsafe { sys::rd_kafka_committed(self.client.ptr(), places.ptr(), millis(timeout)) })
+            .map_err(|failure| self.client.explain(failure))
+    }
+}
+
+impl Drop for GroupConsumer {
+    /// Leaves the group.
+    fn drop(&mut self) {
+        // SAFETY: alive. Gives back what is assigned by itself.
+        unsafe { sys::rd_kafka_consumer_close(self.client.ptr()) };
+    }
+}
