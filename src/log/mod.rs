@@ -391,7 +391,8 @@ pub trait Transaction {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed.
+    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed. On a cluster readers
+    /// see it, partition by partition, some milliseconds after this returns.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 

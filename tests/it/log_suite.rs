@@ -1,5 +1,7 @@
 //! One suite of what a log must do, run on the embedded log and on Kafka.
 
+#[path = "log_suite/clusters.rs"]
+mod clusters;
 #[path = "log_suite/kafka_only.rs"]
 mod kafka_only;
 #[path = "log_suite/members.rs"]
@@ -79,12 +81,19 @@ fn values(log: &dyn Log, place: &TopicPartition) -> Vec<String> {
     let mut records = Records::default();
     while next < end {
         log.fetch(place, next, 1 << 16, &mut records).unwrap();
-        let text = |row| String::from_utf8(records.value(row).unwrap_or(b"null").to_vec()).unwrap();
+        let text = |row| String::from_utf8_lossy(records.value(row).unwrap_or(b"null")).into_owned();
         found.extend((0..records.len()).map(text));
         assert!(records.next_offset > next, "{place:?} stuck at {next} of {end}");
         next = records.next_offset;
     }
     found
+}
+
+/// Checks what a partition has after a commit; a cluster shows it some moments after the commit was answered.
+fn holds(log: &dyn Log, place: &TopicPartition, expected: &[String]) {
+    let enough = |found: &Vec<String>| found.len() >= expected.len();
+    let found = eventually("committed records", || Some(values(log, place)).filter(enough));
+    assert_eq!(found, expected);
 }
 
 fn strings(range: std::ops::Range<i64>) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::CALL_TIMEOUT;
-use super::cluster::{Cluster, END, FIRST};
+use super::cluster::{Cluster, END, FIRST, patiently};
 use super::native::{Code, ConfigOp, Failure, PartitionList};
 use crate::log::{
     GroupMember, LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic,
@@ -81,7 +81,7 @@ impl Cluster {
 
     fn delete_below(&self, topic: &str, below: &[(&TopicPartition, i64)]) -> Result<(), LogError> {
         PartitionList::new(below)
-            .and_then(|below| self.client.delete_records(&below, CALL_TIMEOUT))
+            .and_then(|below| patiently(|| self.client.delete_records(&below, CALL_TIMEOUT)))
             .map_err(|failure| self.failed("deleting records of topic", Some(topic), failure))
     }
 
@@ -126,25 +126,30 @@ impl Cluster {
 
     /// Empty when the cluster doesn't say.
     pub(super) fn groups(&self) -> Vec<String> {
-        self.client.groups(CALL_TIMEOUT).unwrap_or_default()
+        patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
     }
 
     pub(super) fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
-        self.client.group_members(group, CALL_TIMEOUT).map_err(|failure| group_failed("describing", group, failure))
+        patiently(|| self.client.group_members(group, CALL_TIMEOUT))
+            .map_err(|failure| group_failed("describing", group, failure))
     }
 
     pub(super) fn delete_group(&self, group: &str) -> Result<(), LogError> {
-        match self.client.delete_group(group, CALL_TIMEOUT) {
+        match patiently(|| self.client.delete_group(group, CALL_TIMEOUT)) {
             Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => Ok(()),
             outcome => outcome.map_err(|failure| group_failed("deleting", group, failure)),
         }
     }
 
-    /// Waits for transactions under way that would change them.
-    pub(super) fn group_positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+    /// Of some partitions, or all. Waits for transactions under way that would change them.
+    pub(super) fn group_positions(
+        &self,
+        group: &str,
+        places: Option<&PartitionList>,
+    ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
         let started = time::now();
         loop {
-            match self.client.group_positions(group, CALL_TIMEOUT) {
+            match patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {
                 Err(failure) if unstable(&failure) && started.elapsed() < CALL_TIMEOUT => {
                     std::thread::sleep(SETTLE_POLL);
                 }

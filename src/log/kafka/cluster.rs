@@ -170,7 +170,8 @@ impl Cluster {
         }
         let topic = Some(places[0].topic.as_str());
         let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
-        let offsets = PartitionList::new(&asked).and_then(|asked| self.client.list_offsets(&asked, CALL_TIMEOUT));
+        let offsets =
+            PartitionList::new(&asked).and_then(|asked| patiently(|| self.client.list_offsets(&asked, CALL_TIMEOUT)));
         let offsets = offsets.map_err(|failure| self.failed("asking for offsets of topic", topic, failure))?;
         Ok(offsets.into_iter().collect())
     }
@@ -183,4 +184,32 @@ impl Cluster {
         }
         error
     }
+}
+
+/// Makes a call again while the cluster is about to change its mind: a topic that was just made isn't known to all
+/// brokers, a leader moves.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let started = time::now();
+    loop {
+        match call() {
+            Err(failure) if will_pass(&failure) && started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn will_pass(failure: &Failure) -> bool {
+    matches!(
+        failure.code,
+        Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+            | Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+            | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+            | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
+            | Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+    )
 }

@@ -142,6 +142,8 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("queue.buffering.max.messages", "1000000"),
             // What a process leaves open when it dies blocks readers no longer than this.
             ("transaction.timeout.ms", "10000"),
+            // The next transaction is refused for some ms, until the markers of the last are written.
+            ("retry.backoff.ms", "10"),
         ],
         Role::Reader => &[
             ("client.id", "millpond"),
@@ -154,6 +156,8 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("queued.max.messages.kbytes", "8192"),
             // When that is full: how soon to look again whether there is room.
             ("fetch.queue.backoff.ms", "5"),
+            // A partition that joins the others waits until their fetch is answered.
+            ("fetch.wait.max.ms", "50"),
             ("check.crcs", "false"),
             ("topic.metadata.propagation.max.ms", "5000"),
         ],

@@ -156,7 +156,7 @@ impl Log for KafkaLog {
     }
 
     fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        self.cluster.group_positions(group)
+        self.cluster.group_positions(group, None)
     }
 
     fn groups(&self) -> Vec<String> {

@@ -17,7 +17,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at a time, before it is looked at anew whether there is something to wait for.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 /// A reading end that nobody used for so long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(10);
+const IDLE_MAX: Duration = Duration::from_secs(3);
 /// So many can read one partition at different places without getting in each other's way.
 const LANES: usize = 3;
 

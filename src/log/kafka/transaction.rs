@@ -63,13 +63,41 @@ impl<'a> KafkaTransaction<'a> {
             // The generation of now is as good as that of the beginning: librdkafka doesn't go into another one with a
             // partition that wasn't given up, and one that was is no longer this member's.
             let by = match &self.scope {
-                Scope::Outsider(_) => GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?,
+                Scope::Outsider(_) => {
+                    self.refuse_at_work(group)?;
+                    GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?
+                }
                 Scope::Member(member) => member.generation(positions.keys())?,
             };
             let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
             let list = PartitionList::new(&list).map_err(|failure| self.failed(failure))?;
             retried(|left| self.producer.client.send_offsets(&list, &by, left))
                 .map_err(|failure| self.failed(failure))?;
+        }
+        Ok(())
+    }
+
+    /// The cluster would take an outsider's positions, and the members would go on from others.
+    fn refuse_at_work(&self, group: &str) -> Result<(), LogError> {
+        match self.producer.cluster.group_members(group)?.len() {
+            0 => Ok(()),
+            count => Err(LogError::Cluster {
+                error: "NON_EMPTY_GROUP".to_owned(),
+                what: format!("group '{group}' has {count} members at work; its positions are theirs to set"),
+            }),
+        }
+    }
+
+    /// A commit is answered before the group's coordinator knows of it. Members ask for positions in a way that waits
+    /// for that; others see them by this.
+    fn await_positions(&self) -> Result<(), LogError> {
+        if let Scope::Member(_) = self.scope {
+            return Ok(());
+        }
+        for (group, positions) in &self.positions {
+            let places: Vec<_> = positions.keys().map(|place| (place, 0)).collect();
+            let places = PartitionList::new(&places).map_err(|failure| self.failed(failure))?;
+            self.producer.cluster.group_positions(group, Some(&places))?;
         }
         Ok(())
     }
@@ -134,6 +162,8 @@ impl Transaction for KafkaTransaction<'_> {
         match retried(|left| self.producer.client.commit_transaction(left)) {
             Ok(()) => {
                 self.end();
+                // It is committed, whether that can be seen soon or not.
+                drop(self.await_positions());
                 Ok(())
             }
             Err(failure) if may_retry(&failure) => {

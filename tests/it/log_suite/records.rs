@@ -28,7 +28,7 @@ fn as_they_were(log: &dyn Log) {
     written.push(None, Some(b"no key"), 0);
     written.push(Some(b"key"), None, 2_000);
     written.push(Some(b""), Some(b""), 500);
-    written.push_with_headers(Some(b"h"), Some(&[0, 159, 146, 150]), i64::from(i32::MAX) * 1000, &headers);
+    written.push_with_headers(Some(b"h"), Some(&[0, 159, 146, 150]), 1_700_000_000_123, &headers);
     assert_eq!(log.append(&at(&topic, 1), &written).unwrap(), 0);
     assert_eq!(log.append(&at(&topic, 1), &numbered(0..2)).unwrap(), 5);
     let mut read = Records::default();

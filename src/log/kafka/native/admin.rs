@@ -413,15 +413,18 @@ impl Client {
         }
     }
 
-    /// Committed positions of a group. Fails with `UNSTABLE_OFFSET_COMMIT` while a transaction is about to change them.
+    /// Committed positions of a group, of some partitions or all. Fails with `UNSTABLE_OFFSET_COMMIT` while a transaction
+    /// is about to change them; where all are asked for, one that never had a position isn't waited for.
     pub(in crate::log::kafka) fn group_positions(
         self: &Arc<Client>,
         group: &str,
+        places: Option<&PartitionList>,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
         let group: CString = c_string(group)?;
-        // SAFETY: the name is copied; null stands for all partitions.
-        let asked = unsafe { sys::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), ptr::null()) };
+        let places = places.map_or(ptr::null(), |places| places.ptr().cast_const());
+        // SAFETY: name and list are copied; null stands for all partitions.
+        let asked = unsafe { sys::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), places) };
         let asked = Owned::new(asked, sys::rd_kafka_ListConsumerGroupOffsets_destroy, &ErrorText::new())?;
         let event = self.admin(
             Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
-use super::{Code, Conf, ErrorText, Failure, c_string, items, millis, produce, text};
+use super::{Code, Conf, ErrorText, Failure, c_string, items, millis, produce, text, zero_time};
 use crate::log::{Replication, TopicPartition};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,7 @@ impl Client {
             let kind = match kind {
                 ClientKind::Producer => {
                     sys::rd_kafka_conf_set_dr_msg_cb(conf.0, Some(produce::on_delivery));
+                    zero_time::intercept(conf.0);
                     sys::rd_kafka_type_t::RD_KAFKA_PRODUCER
                 }
                 ClientKind::Consumer => {
@@ -170,9 +171,12 @@ unsafe extern "C" fn on_log(client: *const sys::rd_kafka_t, level: c_int, kind: 
     }
     // SAFETY: the opaque is the client's `Shared`, or null while the client is made; the texts live for the call.
     unsafe {
-        // A consumer's setting in a producer, or the other way round: they are shared on purpose.
-        if text(kind) == "CONFWARN" {
-            return;
+        match text(kind).as_str() {
+            // A consumer's setting in a producer, or the other way round: they are shared on purpose.
+            "CONFWARN" => return,
+            // That brokers are down, but not why, which was said before.
+            "ERROR" => return,
+            _ => {}
         }
         if let Some(shared) = sys::rd_kafka_opaque(client).cast::<Shared>().as_ref() {
             let line = text(line);

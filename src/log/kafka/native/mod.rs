@@ -24,6 +24,7 @@ mod list;
 mod produce;
 mod queue;
 mod transact;
+mod zero_time;
 
 use std::ffi::{CStr, CString, c_char};
 

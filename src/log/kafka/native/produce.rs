@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
 use super::client::Shared;
-use super::{Client, Code, FailedRecord, Failure, c_string, describe, text};
+use super::{Client, Code, FailedRecord, Failure, c_string, describe, text, zero_time};
 use crate::log::{Header, Records};
 
 /// How long to wait for room in the client's queue at a time.
@@ -109,7 +109,7 @@ impl Topic {
         const VALUE: usize = 6;
         const HEADERS: usize = 7;
         for (row, meta) in records.meta.iter().enumerate() {
-            parts[TIMESTAMP].u = Value { i64_: meta.timestamp };
+            parts[TIMESTAMP].u = Value { i64_: zero_time::sent_time(meta.timestamp) };
             parts[KEY] = bytes(Kind::RD_KAFKA_VTYPE_KEY, records.bytes(meta.key));
             parts[VALUE] = bytes(Kind::RD_KAFKA_VTYPE_VALUE, records.bytes(meta.value));
             let headers = match meta.headers.is_null() {
