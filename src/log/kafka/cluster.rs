@@ -107,7 +107,16 @@ impl Cluster {
     }
 
     pub(super) fn partitions(&self, topic: &str) -> Option<u32> {
-        self.topic(topic).ok().map(|topic| topic.partitions.len() as u32)
+        self.count(topic).ok()
+    }
+
+    /// How many partitions a topic has; each append and each new reading end asks for it.
+    fn count(&self, topic: &str) -> Result<u32, LogError> {
+        let count = |topic: &Result<TopicMetadata, Code>| Some(topic.as_ref().ok()?.partitions.len() as u32);
+        match self.look(|metadata| metadata.get(topic).and_then(count)) {
+            (Some(count), Some(age)) if age < AGE_MAX => Ok(count),
+            _ => Ok(self.topic(topic)?.partitions.len() as u32),
+        }
     }
 
     /// Of a topic that isn't known, the cluster is asked.
@@ -131,8 +140,7 @@ impl Cluster {
 
     /// Fails unless there is such a partition.
     pub(super) fn check(&self, place: &TopicPartition) -> Result<(), LogError> {
-        let count = self.topic(&place.topic)?.partitions.len();
-        match (place.partition as usize) < count {
+        match place.partition < self.count(&place.topic)? {
             true => Ok(()),
             false => Err(LogError::UnknownPartition { topic: place.topic.clone(), partition: place.partition }),
         }
@@ -140,7 +148,7 @@ impl Cluster {
 
     /// All partitions of a topic.
     pub(super) fn places(&self, topic: &str) -> Result<Vec<TopicPartition>, LogError> {
-        let count = self.topic(topic)?.partitions.len() as u32;
+        let count = self.count(topic)?;
         Ok((0..count).map(|partition| TopicPartition { topic: topic.to_owned(), partition }).collect())
     }
 

@@ -148,10 +148,9 @@ fn members_share_and_nothing_is_done_twice() {
         for change in second.poll().unwrap() {
             assert!(matches!(&change, Change::Given(given) if given.is_empty()), "{change:?}");
         }
-        first.poll().unwrap().into_iter().find_map(|change| match change {
-            Change::Revoked(asked) => Some(asked),
-            other => panic!("{other:?}"),
-        })
+        let change = first.poll().unwrap().into_iter().next()?;
+        let Change::Revoked(asked) = change else { panic!("{change:?}") };
+        Some(asked)
     });
     assert_eq!(asked.len(), 2);
     let mut transaction = first.begin().unwrap();
@@ -249,10 +248,9 @@ fn a_member_that_froze_is_thrown_out_and_its_work_is_void() {
     assert!(log.positions(&group).unwrap().is_empty());
     assert!(values(&log, &at(&sink, 0)).is_empty());
     let lost = eventually("the loss", || {
-        member.poll().unwrap().into_iter().find_map(|change| match change {
-            Change::Lost(lost) => Some(lost),
-            other => panic!("{other:?}"),
-        })
+        let change = member.poll().unwrap().into_iter().next()?;
+        let Change::Lost(lost) = change else { panic!("{change:?}") };
+        Some(lost)
     });
     assert_eq!(lost, [at(&source, 0)]);
     member.give_up(&lost).unwrap();
