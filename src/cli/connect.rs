@@ -269,7 +269,10 @@ mod tests {
             purpose: Purpose::Log,
         };
         let mut owner = connect(&connection).unwrap();
-        owner.log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, configs: BTreeMap::new() }).unwrap();
+        owner
+            .log
+            .create_topic(&TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs: BTreeMap::new() })
+            .unwrap();
         let mut attached = connect(&connection).unwrap();
         assert!(owner.owner && !attached.owner);
         let mut writer = writer(&attached, "t", None).unwrap();

@@ -19,13 +19,16 @@ pub struct MemberSpec {
 /// The topics that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageTopics {
+    /// Its partitions are shared out.
     pub lead: String,
     /// Who has partition i of the lead has partition i of these, too.
     pub followers: Vec<String>,
 }
 
+/// A group, and this member of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSpec {
+    /// Name of the group.
     pub id: String,
     /// Of the producer. Two members with the same one fence each other: the later one is right. It stays with a data
     /// folder and a query, so that a restarted process ends what the one before left open.
@@ -35,6 +38,7 @@ pub struct GroupSpec {
     /// of its former self has timed out, but its partitions go to others as soon as it leaves; those of a named one
     /// when its session has timed out.
     pub instance_id: Option<String>,
+    /// How results become visible.
     pub delivery: Delivery,
 }
 

@@ -45,7 +45,7 @@ impl World {
         for (name, partitions) in
             [("s", partitions), (SINK, partitions), (&changelog_topic(GROUP), partitions), (PROCESSING_LOG, 1)]
         {
-            let spec = TopicSpec { name: name.to_string(), partitions, configs: BTreeMap::new() };
+            let spec = TopicSpec { name: name.to_string(), partitions, replicas: None, configs: BTreeMap::new() };
             log.create_topic(&spec).unwrap();
         }
         World { log, sink, partitions, caching: false }

@@ -46,7 +46,12 @@ impl Inner {
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        Ok(Some(TopicSpec { name: changelog_topic(&self.service.query_group(query_id)), partitions, replicas: None, configs }))
+        Ok(Some(TopicSpec {
+            name: changelog_topic(&self.service.query_group(query_id)),
+            partitions,
+            replicas: None,
+            configs,
+        }))
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.

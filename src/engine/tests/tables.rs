@@ -100,7 +100,8 @@ fn a_source_table_follows_the_topic_of_today() {
         let expected: Vec<String> = keys.iter().map(|key| format!("String({key:?}) Int(1)")).collect();
         assert_eq!(t.rows("SELECT * FROM c;"), expected);
         log.delete_topic("c").unwrap();
-        let spec = crate::log::TopicSpec { name: "c".to_string(), partitions: 1, configs: Default::default() };
+        let spec =
+            crate::log::TopicSpec { name: "c".to_string(), partitions: 1, replicas: None, configs: Default::default() };
         log.create_topic(&spec).unwrap();
     }
 }

@@ -66,8 +66,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use parking_lot::Mutex;
 
 use super::{
-    Durability, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId, TopicPartition, TopicSpec,
-    Transaction,
+    Durability, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId, TopicPartition,
+    TopicSpec, Transaction,
 };
 use crate::storage::{self, Storage};
 use catalog::Catalog;

@@ -104,6 +104,7 @@ impl Cluster {
         });
         Ok(TopicDescription {
             name: name.to_owned(),
+            id: self.topic_id(name),
             partitions: partitions.collect(),
             configs,
             internal: is_internal_topic(name),

@@ -1,5 +1,6 @@
 //! What is known of the cluster, and the client that it is asked by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::CALL_TIMEOUT;
 use super::config::KafkaConfig;
 use super::errors::log_error;
 use super::native::{Client, Code, Failure, Metadata, PartitionList, TopicMetadata};
-use crate::log::{LogError, TopicPartition};
+use crate::log::{LogError, TopicId, TopicPartition};
 use crate::time;
 
 /// The background asks again when what is known is this old and somebody looked at it.
@@ -29,6 +30,7 @@ pub(super) struct Cluster {
     /// Appends outside transactions, too.
     pub client: Arc<Client>,
     known: Mutex<Known>,
+    ids: Mutex<BTreeMap<String, (Instant, Option<TopicId>)>>,
     looked_at: AtomicBool,
 }
 
@@ -42,7 +44,7 @@ struct Known {
 
 impl Cluster {
     pub(super) fn new(config: KafkaConfig, client: Arc<Client>) -> Cluster {
-        Cluster { config, client, known: Mutex::default(), looked_at: AtomicBool::new(false) }
+        Cluster { config, client, known: Mutex::default(), ids: Mutex::default(), looked_at: AtomicBool::new(false) }
     }
 
     /// Fails when the cluster doesn't answer.
@@ -87,6 +89,7 @@ impl Cluster {
     /// What is known is no longer so.
     pub(super) fn forget(&self) {
         self.known.lock().at = None;
+        self.ids.lock().clear();
     }
 
     fn look<T>(&self, look: impl Fn(&Metadata) -> T) -> (T, Option<Duration>) {
@@ -136,6 +139,25 @@ impl Cluster {
                 Err(log_error("looking at topic", Some(name), Failure::new(code, String::new())))
             }
         }
+    }
+
+    /// The identity of the topic, not older than what is known is; of a cluster that doesn't answer, the last.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        let last = self.ids.lock().get(topic).copied();
+        if let Some((asked, id)) = last
+            && asked.elapsed() < AGE_TO_REFRESH
+        {
+            return id;
+        }
+        let id = match self.client.topic_id(topic, REFRESH_TIMEOUT) {
+            Ok(id) => Some(id),
+            Err(failure) => match log_error("", Some(topic), failure) {
+                LogError::UnknownTopic(_) => None,
+                _ => last?.1,
+            },
+        };
+        self.ids.lock().insert(topic.to_owned(), (time::now(), id));
+        id
     }
 
     /// Fails unless there is such a partition.

@@ -19,6 +19,7 @@ fn open(cluster: &Cluster, settings: &[(&str, &str)]) -> Result<KafkaLog, LogErr
 
 /// With the names that a Java client's file has.
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "built without TLS")]
 fn tls_and_passwords_and_rights() {
     let Some(cluster) = kafka_broker::start("sasl", &["--sasl"]) else {
         eprintln!("SKIPPED: no Kafka to be had");
