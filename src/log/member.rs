@@ -19,13 +19,16 @@ pub struct MemberSpec {
 /// The topics that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageTopics {
+    /// Its partitions are shared out.
     pub lead: String,
     /// Who has partition i of the lead has partition i of these, too.
     pub followers: Vec<String>,
 }
 
+/// A group, and this member of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSpec {
+    /// Name of the group.
     pub id: String,
     /// Of the producer. Two members with the same one fence each other: the later one is right. It stays with a data
     /// folder and a query, so that a restarted process ends what the one before left open.
@@ -35,6 +38,7 @@ pub struct GroupSpec {
     /// of its former self has timed out, but its partitions go to others as soon as it leaves; those of a named one
     /// when its session has timed out.
     pub instance_id: Option<String>,
+    /// How results become visible.
     pub delivery: Delivery,
 }
 
@@ -69,13 +73,14 @@ pub enum Change {
 ///   is taken when a transaction begins).
 /// - One transaction at a time.
 ///
-/// Dropped, it leaves the group.
+/// Dropped, it leaves the group; one with an `instance_id` keeps its place until its session times out.
 pub trait Member: Send + Sync {
     /// What changed since the last call. Never waits (the spec's signal is there to wait for). To be called every few
     /// seconds at least: a member that doesn't for `max.poll.interval.ms` is thrown out.
     fn poll(&self) -> Result<Vec<Change>, LogError>;
 
-    /// Ends the ownership of partitions that were revoked or lost, and closes the reading ends of their followers.
+    /// Ends the ownership of partitions that were revoked or lost, and closes their reading ends and those of their followers:
+    /// no fetch of them may be under way. The group waits until all that were asked for together are given up.
     fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError>;
 
     /// Like [`Log::fetch`](super::Log::fetch), but gives what has arrived and never waits for more: nothing doesn't mean

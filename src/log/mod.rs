@@ -137,8 +137,7 @@ pub enum LogError {
     /// The cluster doesn't let us: the text has Kafka's name of the error (`TOPIC_AUTHORIZATION_FAILED`, ...).
     #[error("the Kafka cluster refuses: {0}")]
     Denied(String),
-    /// Another producer with our transactional id, or another member in our place, took over; or whether a commit counted
-    /// is not known: the committed positions say.
+    /// Another producer with our transactional id, or another member in our place, took over.
     #[error("fenced: {0}")]
     Fenced(String),
     /// The transaction can't commit any more: a record of it was not taken, or the group changed under it.
@@ -146,7 +145,12 @@ pub enum LogError {
     Aborted(String),
     /// Any other error of the cluster, under Kafka's name.
     #[error("{what} ({error})")]
-    Cluster { error: String, what: String },
+    Cluster {
+        /// Kafka's name of the error.
+        error: String,
+        /// What was tried, and why it failed.
+        what: String,
+    },
 }
 
 /// What helps against a [`LogError`].
@@ -163,9 +167,10 @@ pub enum Remedy {
 }
 
 impl LogError {
+    /// What helps against it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            LogError::Unavailable(_) | LogError::Held(_) | LogError::Full(_) | LogError::Io { .. } => Remedy::Retry,
+            LogError::Unavailable(_) | LogError::Full(_) | LogError::Io { .. } => Remedy::Retry,
             LogError::Aborted(_) => Remedy::Redo,
             LogError::Fenced(_) | LogError::InDoubt(_) => Remedy::Rejoin,
             LogError::UnknownTopic(_)
@@ -177,6 +182,7 @@ impl LogError {
             | LogError::Damaged { .. }
             | LogError::NewerFormat { .. }
             | LogError::Poisoned(_)
+            | LogError::Held(_)
             | LogError::Denied(_)
             | LogError::Cluster { .. } => Remedy::Mend,
         }
@@ -255,16 +261,22 @@ pub struct PartitionDescription {
 pub struct Replication {
     /// None: none now, so the partition can't be read or written.
     pub leader: Option<i32>,
+    /// All that should have it.
     pub replicas: Vec<i32>,
+    /// Those that have all of it.
     pub in_sync: Vec<i32>,
 }
 
 /// A member of a group at work.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GroupMember {
+    /// Given by the group.
     pub id: String,
+    /// What the client calls itself (`client.id`).
     pub client: String,
+    /// Where it is.
     pub host: String,
+    /// What it has.
     pub partitions: Vec<TopicPartition>,
 }
 
@@ -391,8 +403,8 @@ pub trait Transaction {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned`, `InDoubt` and `Fenced` means that nothing was committed. On a cluster
-    /// readers see it, partition by partition, some milliseconds after this returns.
+    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed. On a cluster readers
+    /// see it, partition by partition, some milliseconds after this returns.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 

@@ -57,15 +57,16 @@ impl Cluster {
 pub fn start(name: &str, args: &[&str]) -> Option<Cluster> {
     let folder = std::env::temp_dir().join(format!("millpond-kafka-{}-{name}", std::process::id()));
     // Stops it when this process is gone; a test binary has no other end that is sure to come.
+    let watchman = r#"(while kill -0 "$1" 2>/dev/null; do sleep 0.2; done; "$2" stop) &"#;
     Command::new("setsid")
-        .args(["bash", "-c", r#"while kill -0 "$1" 2>/dev/null; do sleep 0.2; done; "$2" stop"#, "_"])
+        .args(["bash", "-c", watchman, "_"])
         .arg(std::process::id().to_string())
         .arg(script())
         .env("MILLPOND_KAFKA_DIR", &folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
+        .status()
         .unwrap();
     let mut command = Command::new(script());
     command.arg("start").args(args).env("MILLPOND_KAFKA_DIR", &folder).stderr(Stdio::inherit());

@@ -104,10 +104,10 @@ impl Cluster {
         });
         Ok(TopicDescription {
             name: name.to_owned(),
+            id: self.topic_id(name),
             partitions: partitions.collect(),
             configs,
             internal: is_internal_topic(name),
-            id: None,
         })
     }
 

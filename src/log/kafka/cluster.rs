@@ -1,5 +1,6 @@
 //! What is known of the cluster, and the client that it is asked by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::CALL_TIMEOUT;
 use super::config::KafkaConfig;
 use super::errors::log_error;
 use super::native::{Client, Code, Failure, Metadata, PartitionList, TopicMetadata};
-use crate::log::{LogError, TopicPartition};
+use crate::log::{LogError, TopicId, TopicPartition};
 use crate::time;
 
 /// The background asks again when what is known is this old and somebody looked at it.
@@ -29,6 +30,7 @@ pub(super) struct Cluster {
     /// Appends outside transactions, too.
     pub client: Arc<Client>,
     known: Mutex<Known>,
+    ids: Mutex<BTreeMap<String, (Instant, Option<TopicId>)>>,
     looked_at: AtomicBool,
 }
 
@@ -42,7 +44,7 @@ struct Known {
 
 impl Cluster {
     pub(super) fn new(config: KafkaConfig, client: Arc<Client>) -> Cluster {
-        Cluster { config, client, known: Mutex::default(), looked_at: AtomicBool::new(false) }
+        Cluster { config, client, known: Mutex::default(), ids: Mutex::default(), looked_at: AtomicBool::new(false) }
     }
 
     /// Fails when the cluster doesn't answer.
@@ -87,6 +89,7 @@ impl Cluster {
     /// What is known is no longer so.
     pub(super) fn forget(&self) {
         self.known.lock().at = None;
+        self.ids.lock().clear();
     }
 
     fn look<T>(&self, look: impl Fn(&Metadata) -> T) -> (T, Option<Duration>) {
@@ -107,7 +110,16 @@ impl Cluster {
     }
 
     pub(super) fn partitions(&self, topic: &str) -> Option<u32> {
-        self.topic(topic).ok().map(|topic| topic.partitions.len() as u32)
+        self.count(topic).ok()
+    }
+
+    /// How many partitions a topic has; each append and each new reading end asks for it.
+    fn count(&self, topic: &str) -> Result<u32, LogError> {
+        let count = |topic: &Result<TopicMetadata, Code>| Some(topic.as_ref().ok()?.partitions.len() as u32);
+        match self.look(|metadata| metadata.get(topic).and_then(count)) {
+            (Some(count), Some(age)) if age < AGE_MAX => Ok(count),
+            _ => Ok(self.topic(topic)?.partitions.len() as u32),
+        }
     }
 
     /// Of a topic that isn't known, the cluster is asked.
@@ -129,10 +141,28 @@ impl Cluster {
         }
     }
 
+    /// The identity of the topic, not older than what is known is; of a cluster that doesn't answer, the last.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        let last = self.ids.lock().get(topic).copied();
+        if let Some((asked, id)) = last
+            && asked.elapsed() < AGE_TO_REFRESH
+        {
+            return id;
+        }
+        let id = match self.client.topic_id(topic, REFRESH_TIMEOUT) {
+            Ok(id) => Some(id),
+            Err(failure) => match log_error("", Some(topic), failure) {
+                LogError::UnknownTopic(_) => None,
+                _ => last?.1,
+            },
+        };
+        self.ids.lock().insert(topic.to_owned(), (time::now(), id));
+        id
+    }
+
     /// Fails unless there is such a partition.
     pub(super) fn check(&self, place: &TopicPartition) -> Result<(), LogError> {
-        let count = self.topic(&place.topic)?.partitions.len();
-        match (place.partition as usize) < count {
+        match place.partition < self.count(&place.topic)? {
             true => Ok(()),
             false => Err(LogError::UnknownPartition { topic: place.topic.clone(), partition: place.partition }),
         }
@@ -140,7 +170,7 @@ impl Cluster {
 
     /// All partitions of a topic.
     pub(super) fn places(&self, topic: &str) -> Result<Vec<TopicPartition>, LogError> {
-        let count = self.topic(topic)?.partitions.len() as u32;
+        let count = self.count(topic)?;
         Ok((0..count).map(|partition| TopicPartition { topic: topic.to_owned(), partition }).collect())
     }
 

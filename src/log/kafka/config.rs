@@ -173,6 +173,32 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
     }
 }
 
+/// What librdkafka's own list leaves out: other names, and settings without a default.
+const ALSO_KNOWN: &[&str] = &[
+    "acks",
+    "batch.size",
+    "bootstrap.servers",
+    "compression.type",
+    "delivery.timeout.ms",
+    "linger.ms",
+    "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
+    "request.timeout.ms",
+    "retries",
+    "sasl.mechanism",
+    "sasl.password",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+];
+
 /// What a record may be is the topic's to say (`max.message.bytes`), not the client's.
 const MESSAGE_BYTES_MAX: &str = "1000000000";
 
@@ -186,7 +212,7 @@ fn invalid(name: &str, known: &str, value: &str, problem: ConfProblem) -> LogErr
         ConfProblem::UnknownName => {
             let known_names = Conf::names();
             let mut names: Vec<&str> = known_names.iter().map(String::as_str).collect();
-            java_names::names().for_each(|name| names.push(name));
+            java_names::names().chain(ALSO_KNOWN.iter().copied()).for_each(|name| names.push(name));
             nearest(known, names).map_or_else(
                 || format!("unknown setting '{name}'"),
                 |near| format!("unknown setting '{name}' (did you mean {near}?)"),

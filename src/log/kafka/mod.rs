@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Durability, GroupMember, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicPartition,
-    TopicSpec, Transaction,
+    Durability, GroupMember, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
+    TopicPartition, TopicSpec, Transaction,
 };
 use background::Background;
 use cluster::Cluster;
@@ -112,6 +112,10 @@ impl Log for KafkaLog {
 
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         self.cluster.describe_topic(topic)
+    }
+
+    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        self.cluster.topic_id(topic)
     }
 
     fn partitions(&self, topic: &str) -> Option<u32> {

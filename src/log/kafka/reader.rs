@@ -97,7 +97,8 @@ impl Lane {
             None => {
                 self.cluster.check(place)?;
                 if from < 0 {
-                    return Err(self.out_of_range(place, from));
+                    let (first, next) = self.cluster.offsets(place)?;
+                    return Err(out_of_range(place, from, first, next));
                 }
                 let consumer = PartitionConsumer::start(&self.client()?, place, from, self.signal.as_ref())
                     .map_err(|failure| self.cluster.failed("reading topic", Some(&place.topic), failure))?;
@@ -114,31 +115,29 @@ impl Lane {
             }
             Err(failure) => {
                 *end = None;
-                Err(self.failed(place, from, failure))
+                self.failed(place, from, failure)
             }
         }
     }
 
-    fn failed(&self, place: &TopicPartition, from: i64, failure: Failure) -> LogError {
-        match failure.code {
-            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
-                self.out_of_range(place, from)
-            }
-            _ => self.cluster.failed("reading topic", Some(&place.topic), failure),
+    /// The error of a reading end; none when a new one will do: a broker that is new as leader may not know yet how far
+    /// its log goes.
+    fn failed(&self, place: &TopicPartition, from: i64, failure: Failure) -> Result<(), LogError> {
+        if !matches!(
+            failure.code,
+            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+        ) {
+            return Err(self.cluster.failed("reading topic", Some(&place.topic), failure));
         }
-    }
-
-    fn out_of_range(&self, place: &TopicPartition, asked: i64) -> LogError {
-        match self.cluster.offsets(place) {
-            Err(error) => error,
-            Ok((first, next)) if (first..=next).contains(&asked) => {
-                LogError::Unavailable(format!("{}-{} was not what it is now", place.topic, place.partition))
-            }
-            Ok((first, next)) => {
-                let (topic, partition) = (place.topic.clone(), place.partition);
-                LogError::OffsetOutOfRange { topic, partition, asked, first, next }
-            }
+        let (first, next) = self.cluster.offsets(place)?;
+        if !(first..=next).contains(&from) {
+            return Err(out_of_range(place, from, first, next));
         }
+        if let Some(signal) = &self.signal {
+            // Nothing else would wake who waits for it.
+            signal.ring();
+        }
+        Ok(())
     }
 
     /// The end as the last fetch saw it.
@@ -202,7 +201,8 @@ impl Readers {
             }
             let next = self.cluster.offset(place, END)?;
             if at > next {
-                return Err(lane.out_of_range(place, from));
+                let (first, next) = self.cluster.offsets(place)?;
+                return Err(out_of_range(place, from, first, next));
             }
             if at == next {
                 return Ok(());
@@ -220,6 +220,10 @@ impl Readers {
     pub(super) fn close_idle(&self) {
         self.lanes.iter().for_each(Lane::close_idle);
     }
+}
+
+fn out_of_range(place: &TopicPartition, asked: i64, first: i64, next: i64) -> LogError {
+    LogError::OffsetOutOfRange { topic: place.topic.clone(), partition: place.partition, asked, first, next }
 }
 
 /// The lane whose reading end is at `from`; else one that has none at this partition; else one that nobody uses now.

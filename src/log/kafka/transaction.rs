@@ -171,7 +171,7 @@ impl Transaction for KafkaTransaction<'_> {
                 self.producer.break_down();
                 self.end();
                 let error = self.failed(failure);
-                Err(LogError::Fenced(format!("whether the transaction was committed is not known: {error}")))
+                Err(LogError::InDoubt(error.to_string()))
             }
             Err(failure) => {
                 let error = self.failed(failure);

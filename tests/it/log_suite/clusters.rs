@@ -1,5 +1,7 @@
 //! Clusters of a test's own: with TLS, passwords and rights; and brokers that go away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millpond::log::kafka::{KafkaConfig, KafkaLog};
@@ -17,6 +19,7 @@ fn open(cluster: &Cluster, settings: &[(&str, &str)]) -> Result<KafkaLog, LogErr
 
 /// With the names that a Java client's file has.
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "built without TLS")]
 fn tls_and_passwords_and_rights() {
     let Some(cluster) = kafka_broker::start("sasl", &["--sasl"]) else {
         eprintln!("SKIPPED: no Kafka to be had");
@@ -69,11 +72,21 @@ fn tls_and_passwords_and_rights() {
     assert!(said.contains("TRANSACTIONAL_ID_AUTHORIZATION_FAILED"), "{said}");
 }
 
+/// Ends the copying when the test fails meanwhile.
+#[derive(Default)]
+struct StopAtPanic(Arc<AtomicBool>);
+
+impl Drop for StopAtPanic {
+    fn drop(&mut self) {
+        self.0.store(std::thread::panicking(), Ordering::Relaxed);
+    }
+}
+
 /// Copies what comes to partition 0 of `source` to `sink`, as a query would: exactly once, again after each abort.
-fn copy(log: &KafkaLog, source: &str, sink: &str, group: &str, until: usize) {
+fn copy(log: &KafkaLog, source: &str, sink: &str, group: &str, until: usize, stop: &AtomicBool) {
     let spec = spec(source, group, Delivery::ExactlyOnce);
     let mut copied = 0;
-    while copied < until {
+    while copied < until && !stop.load(Ordering::Relaxed) {
         let member = match log.join(&spec) {
             Ok(member) => member,
             Err(error) => {
@@ -81,12 +94,18 @@ fn copy(log: &KafkaLog, source: &str, sink: &str, group: &str, until: usize) {
                 continue;
             }
         };
-        copied = copy_as(&*member, &spec.signal, source, sink, group, until);
+        copied = copy_as(&*member, &spec.signal, [source, sink, group], until, stop);
     }
 }
 
 /// As one member, until it must join anew or all is copied. Gives how many are.
-fn copy_as(member: &dyn Member, signal: &Signal, source: &str, sink: &str, group: &str, until: usize) -> usize {
+fn copy_as(
+    member: &dyn Member,
+    signal: &Signal,
+    [source, sink, group]: [&str; 3],
+    until: usize,
+    stop: &AtomicBool,
+) -> usize {
     let place = at(source, 0);
     await_share(member, &mut Vec::new(), 1);
     let committed = || -> Result<i64, LogError> {
@@ -104,9 +123,14 @@ fn copy_as(member: &dyn Member, signal: &Signal, source: &str, sink: &str, group
         }
     };
     let mut records = Records::default();
-    while (next as usize) < until {
+    while (next as usize) < until && !stop.load(Ordering::Relaxed) {
+        // Asked to give up, or thrown out: it leaves and comes again.
+        match member.poll() {
+            Ok(changes) if changes.is_empty() => {}
+            Err(error) if again(&error) == Remedy::Retry => {}
+            _ => return 0,
+        }
         let mut step = || -> Result<i64, LogError> {
-            member.poll()?;
             member.fetch(&place, next, 1 << 16, &mut records)?;
             if records.is_empty() {
                 signal.wait(Duration::from_millis(50));
@@ -142,9 +166,12 @@ fn a_broker_goes_and_comes_and_nothing_is_lost_or_done_twice() {
     let (source, sink) = (topic(&log, "up", 1, &[]), topic(&log, "down", 1, &[]));
     const COUNT: i64 = 300;
     std::thread::scope(|scope| {
-        scope.spawn(|| copy(&log, &source, &sink, "restarted", COUNT as usize));
+        let stop = StopAtPanic::default();
+        let flag = Arc::clone(&stop.0);
+        let (log, source, sink) = (&log, &source, &sink);
+        scope.spawn(move || copy(log, source, sink, "restarted", COUNT as usize, &flag));
         for i in 0..COUNT {
-            eventually("an append", || match log.append(&at(&source, 0), &numbered(i..i + 1)) {
+            eventually("an append", || match log.append(&at(source, 0), &numbered(i..i + 1)) {
                 Ok(_) => Some(()),
                 Err(error) => {
                     assert_eq!(error.remedy(), Remedy::Retry, "{error}");
@@ -186,9 +213,12 @@ fn a_leader_is_killed_and_nothing_is_lost_or_done_twice() {
     let leader = replication.leader.unwrap().to_string();
     const COUNT: i64 = 200;
     std::thread::scope(|scope| {
-        scope.spawn(|| copy(&log, &source, &sink, "led", COUNT as usize));
+        let stop = StopAtPanic::default();
+        let flag = Arc::clone(&stop.0);
+        let (log, source, sink) = (&log, &source, &sink);
+        scope.spawn(move || copy(log, source, sink, "led", COUNT as usize, &flag));
         for i in 0..COUNT {
-            eventually("an append", || match log.append(&at(&source, 0), &numbered(i..i + 1)) {
+            eventually("an append", || match log.append(&at(source, 0), &numbered(i..i + 1)) {
                 Ok(_) => Some(()),
                 Err(error) => {
                     assert_eq!(error.remedy(), Remedy::Retry, "{error}");

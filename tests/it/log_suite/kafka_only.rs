@@ -148,10 +148,9 @@ fn members_share_and_nothing_is_done_twice() {
         for change in second.poll().unwrap() {
             assert!(matches!(&change, Change::Given(given) if given.is_empty()), "{change:?}");
         }
-        first.poll().unwrap().into_iter().find_map(|change| match change {
-            Change::Revoked(asked) => Some(asked),
-            other => panic!("{other:?}"),
-        })
+        let change = first.poll().unwrap().into_iter().next()?;
+        let Change::Revoked(asked) = change else { panic!("{change:?}") };
+        Some(asked)
     });
     assert_eq!(asked.len(), 2);
     let mut transaction = first.begin().unwrap();
@@ -249,10 +248,9 @@ fn a_member_that_froze_is_thrown_out_and_its_work_is_void() {
     assert!(log.positions(&group).unwrap().is_empty());
     assert!(values(&log, &at(&sink, 0)).is_empty());
     let lost = eventually("the loss", || {
-        member.poll().unwrap().into_iter().find_map(|change| match change {
-            Change::Lost(lost) => Some(lost),
-            other => panic!("{other:?}"),
-        })
+        let change = member.poll().unwrap().into_iter().next()?;
+        let Change::Lost(lost) = change else { panic!("{change:?}") };
+        Some(lost)
     });
     assert_eq!(lost, [at(&source, 0)]);
     member.give_up(&lost).unwrap();
@@ -322,11 +320,7 @@ fn refusals_have_kafkas_names() {
         (spec(&fresh("replicas"), 1, Some(99)), "INVALID_REPLICATION_FACTOR"),
         (spec("no spaces allowed", 1, None), "INVALID_TOPIC_EXCEPTION"),
         (
-            TopicSpec {
-                replicas: None,
-                configs: [("no.such".to_owned(), "1".to_owned())].into(),
-                ..spec(&fresh("config"), 1, None)
-            },
+            TopicSpec { configs: [("no.such".to_owned(), "1".to_owned())].into(), ..spec(&fresh("config"), 1, None) },
             "INVALID_CONFIG",
         ),
     ] {
@@ -364,4 +358,21 @@ fn a_cluster_that_is_not_there_is_said_not_to_be() {
     let Err(error) = KafkaLog::open(&config) else { panic!("there is no cluster") };
     assert_eq!(error.remedy(), Remedy::Retry);
     assert!(error.to_string().contains("127.0.0.1:1") && error.to_string().contains("refused"), "{error}");
+}
+
+#[test]
+fn a_member_leaves_though_it_never_gave_up_what_it_was_asked_for() {
+    let Some(log) = kafka_broker::log() else { return };
+    let source = topic(&log, "leaves", 2, &[]);
+    let group = fresh("leaves");
+    let one = spec(&source, &group, Delivery::AtLeastOnce);
+    let first = log.join(&one).unwrap();
+    await_share(&*first, &mut Vec::new(), 2);
+    let second = log.join(&spec(&source, &group, Delivery::AtLeastOnce)).unwrap();
+    eventually("the request", || {
+        second.poll().unwrap();
+        first.poll().unwrap().iter().any(|change| matches!(change, Change::Revoked(_))).then_some(())
+    });
+    drop(first);
+    await_share(&*second, &mut Vec::new(), 2);
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millpond::log::{
-    Change, Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition,
+    Change, Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Remedy, Signal, StageTopics,
+    TopicPartition,
 };
 
 use super::{Case, at, eventually, holds, numbered, strings, topic, values};
@@ -30,7 +31,12 @@ pub fn spec(lead: &str, group: &str, delivery: Delivery) -> MemberSpec {
 /// Polls until the member has these partitions of a topic, giving up what it is asked for.
 pub fn await_share(member: &dyn Member, has: &mut Vec<TopicPartition>, count: usize) {
     eventually("the member's share", || {
-        for change in member.poll().unwrap() {
+        let changes = match member.poll() {
+            Ok(changes) => changes,
+            Err(error) if error.remedy() == Remedy::Retry => return None,
+            Err(error) => panic!("{error}"),
+        };
+        for change in changes {
             match change {
                 Change::Given(given) => has.extend(given),
                 Change::Revoked(gone) | Change::Lost(gone) => {

@@ -44,10 +44,10 @@ fn as_they_were(log: &dyn Log) {
         next = read.next_offset;
     }
     assert_eq!(next, 7);
-    for row in 0..5 {
+    for (row, found) in rows.iter().enumerate().take(5) {
         let bytes = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
         let (key, value) = (bytes(written.key(row)), bytes(written.value(row)));
-        assert_eq!(rows[row], (row as i64, written.meta[row].timestamp, key, value, written.headers(row)));
+        assert_eq!(*found, (row as i64, written.meta[row].timestamp, key, value, written.headers(row)));
     }
     assert_eq!(values(log, &at(&topic, 1))[5..], strings(0..2));
     assert!(values(log, &at(&topic, 0)).is_empty());
@@ -109,7 +109,7 @@ fn by_time(log: &dyn Log) {
 fn watch(log: &dyn Log) {
     let topic = topic(log, "watch", 2, &[]);
     let signal = Arc::new(Signal::default());
-    log.watch(&[topic.clone()], &signal);
+    log.watch(std::slice::from_ref(&topic), &signal);
     // What rings at the beginning rings no more once it has been quiet.
     while signal.wait(Duration::from_millis(500)) {}
     log.append(&at(&topic, 1), &numbered(0..1)).unwrap();

@@ -65,13 +65,16 @@ fn deleted(log: &dyn Log) {
     let topic = topic(log, "deleted", 1, &[]);
     log.append(&at(&topic, 0), &numbered(0..3)).unwrap();
     assert_eq!(values(log, &at(&topic, 0)), strings(0..3));
+    let id = log.topic_id(&topic).unwrap();
     log.delete_topic(&topic).unwrap();
     assert_eq!(log.partitions(&topic), None);
+    assert_eq!(log.topic_id(&topic), None);
     assert!(!log.topics().contains(&topic));
     let outcome = log.fetch(&at(&topic, 0), 3, 1 << 20, &mut Records::default());
     assert!(matches!(outcome, Err(LogError::UnknownTopic(_))), "{outcome:?}");
     // Another one of the same name begins anew.
     create(log, &topic, 1, &[]);
+    assert_ne!(log.topic_id(&topic).unwrap(), id);
     assert_eq!(log.append(&at(&topic, 0), &numbered(7..9)).unwrap(), 0);
     assert_eq!(values(log, &at(&topic, 0)), strings(7..9));
 }

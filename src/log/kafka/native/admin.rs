@@ -10,7 +10,7 @@ use rdkafka::bindings as sys;
 
 use super::queue::Event;
 use super::{Client, Code, ErrorText, Failure, PartitionList, Queue, c_string, items, list, millis, text};
-use crate::log::{GroupMember, TopicConfig, TopicPartition};
+use crate::log::{GroupMember, TopicConfig, TopicId, TopicPartition};
 
 /// What to do with a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +259,39 @@ impl Client {
         }
         configs.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(configs)
+    }
+
+    /// The identity of a topic.
+    pub(in crate::log::kafka) fn topic_id(
+        self: &Arc<Client>,
+        topic: &str,
+        timeout: Duration,
+    ) -> Result<TopicId, Failure> {
+        let topic = c_string(topic)?;
+        // SAFETY: one name, copied by the call.
+        let topics = unsafe { sys::rd_kafka_TopicCollection_of_topic_names(&mut topic.as_ptr(), 1) };
+        let topics = Owned::new(topics, sys::rd_kafka_TopicCollection_destroy, &ErrorText::new())?;
+        let event = self.admin(
+            Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+            timeout,
+            |_| Ok(()),
+            // SAFETY: the names are copied.
+            |options, queue| unsafe { sys::rd_kafka_DescribeTopics(self.ptr(), topics.ptr, options, queue) },
+        )?;
+        // SAFETY: the result belongs to the event; what is taken of it is copied.
+        unsafe {
+            let mut count = 0;
+            let result = sys::rd_kafka_event_DescribeTopics_result(event.ptr());
+            let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            let Some(topic) = items(topics.cast_const(), count).first() else {
+                return Err(Failure::new(Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, ""));
+            };
+            Failure::look(sys::rd_kafka_TopicDescription_error(*topic))?;
+            let id = sys::rd_kafka_TopicDescription_topic_id(*topic);
+            let high = sys::rd_kafka_Uuid_most_significant_bits(id) as u64;
+            let low = sys::rd_kafka_Uuid_least_significant_bits(id) as u64;
+            Ok(TopicId(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()))
+        }
     }
 
     /// Deletes the records below the offset of each partition; -1 stands for its end.

@@ -127,9 +127,7 @@ impl PartitionConsumer {
                 sys::rd_kafka_message_destroy(message);
             }
         }
-        if count > 0 {
-            self.message_bytes = (into.data.len() - before) / count;
-        }
+        self.message_bytes = (into.data.len() - before).checked_div(count).unwrap_or(self.message_bytes);
     }
 
     /// Behind all that was taken from the queue, markers too. None: nothing was.
