@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
+use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic, commit_start};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::{Error, Result};
@@ -79,6 +79,7 @@ impl Inner {
             guarantee: guarantee(&entry.properties),
             snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
         };
+        commit_start(&*self.log, &spec)?;
         match &self.drive {
             Drive::Threads(queries) => {
                 let options = DriveOptions {
