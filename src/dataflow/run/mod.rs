@@ -130,7 +130,7 @@ impl Run {
                     },
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
-                let task = Task::new(&stage.steps, spec.caching)?;
+                let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
                 tasks.push(StageTask { partition, task, reader, snapshot: None, output });
             }
             stages.push(tasks);
@@ -509,7 +509,7 @@ fn collects(spec: &RunSpec) -> bool {
         Step::Aggregate(aggregate) => aggregate.calls.iter().any(|call| collection(&call.returns)),
         _ => false,
     };
-    !spec.caching && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
+    spec.cache_bytes_max == 0 && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
 }
 
 /// Whether some step looks at the rows that a table's rows replace.

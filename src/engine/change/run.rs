@@ -71,7 +71,7 @@ impl Inner {
             id: entry.id.clone(),
             plan: Arc::new(sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions, view }),
-            caching: settings::number(&entry.properties, "cache.max.bytes.buffering") > 0,
+            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
             start: start(&entry.properties),
             durable: true,
             group: self.service.query_group(&entry.id),
