@@ -25,7 +25,6 @@ mod groups;
 mod held;
 mod session;
 mod session_rows;
-#[allow(dead_code, reason = "nothing takes snapshots yet")]
 mod snapshot;
 mod table_rows;
 mod time;
