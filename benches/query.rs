@@ -116,7 +116,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         id: group.to_string(),
         plan: Arc::new(sink.analyzed.plan.clone()),
         sink: Some(SinkSpec { source, partitions, view }),
-        caching: true,
+        cache_bytes_max: 10_000_000,
         start: Start::Earliest,
         durable: true,
         group: group.to_string(),

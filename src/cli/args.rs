@@ -213,9 +213,6 @@ pub struct ProduceOptions {
     /// Stops at the first bad line
     #[arg(long)]
     pub strict: bool,
-    /// Also into the topic of a table that a query makes; pull queries see such records only after a restart
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, Clone, Args)]

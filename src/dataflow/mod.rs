@@ -15,6 +15,7 @@ mod row_time;
 mod run;
 mod scan;
 mod sink;
+mod start;
 mod task;
 
 pub use batch::{Batch, OldRows, WindowBounds};
@@ -25,4 +26,5 @@ pub use run::{
     load_rows, stateful,
 };
 pub use scan::{ScanReader, split_window};
+pub use start::commit_start;
 pub use task::Task;

@@ -55,8 +55,9 @@ pub trait Operator: Send {
 /// What operators share of their task.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// `cache.max.bytes.buffering` > 0: only the last change of a key until the commit goes on.
-    pub caching: bool,
+    /// The task's share of `cache.max.bytes.buffering`: only the last change of a key goes on, at the commit or when the
+    /// changes held back are more than these bytes. 0: every change goes on.
+    pub cache_bytes_max: usize,
     /// Rows that could not be processed, for the processing log.
     pub errors: Vec<ProcessingError>,
     /// Rows that came too late for a window, once for each such window.
@@ -119,6 +120,11 @@ impl ProcessingError {
 }
 
 impl Context {
+    /// Whether changes are held back until the commit.
+    pub fn caching(&self) -> bool {
+        self.cache_bytes_max > 0
+    }
+
     /// Where the errors stand, to go back there when a batch is refused.
     pub fn mark(&self) -> Mark {
         Mark { errors: self.errors.len(), late: self.late, bad: self.bad }

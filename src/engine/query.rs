@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Host, Run, RunSpec, load_rows};
+use crate::dataflow::{Counters, Host, Run, RunSpec, commit_start, load_rows};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal, TopicPartition};
 use crate::state::MemoryBudget;
@@ -259,6 +259,8 @@ impl Driver {
             interrupted: Arc::new(interrupted),
             ..Host::default()
         };
+        // Its topic may have got partitions, or be another one now.
+        commit_start(&*self.log, &self.spec)?;
         match Run::open(self.log.clone(), self.spec.clone(), host) {
             Err(_) if self.stopped() || self.paused() => Ok(None),
             opened => opened.map(Some),

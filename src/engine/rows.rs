@@ -101,7 +101,7 @@ fn transient(
         id: id.clone(),
         plan: Arc::new(analyzed.plan),
         sink: None,
-        caching: !stepped && settings::number(properties, "cache.max.bytes.buffering") > 0,
+        cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
         durable: false,
         group: id.clone(),

@@ -59,6 +59,5 @@ fn what_is_used_is_not_deleted_nor_written_to_by_mistake() {
     assert_eq!(topic("topic delete used --force").0, "Topic used deleted\n");
     assert_eq!(topic("topic delete used2 --if-exists").0, "Topic used2 not there\n");
     let told = refusal("topic produce used --file /dev/null");
-    assert!(told.contains("table T") && told.contains("CTAS_T_1") && told.contains("--force"), "{told}");
-    assert!(topic("topic produce used --file /dev/null --force").1.is_ok());
+    assert!(told.contains("table T") && told.contains("CTAS_T_1") && told.contains("INSERT INTO T VALUES"), "{told}");
 }

@@ -11,7 +11,7 @@
 //! Out: key columns, one column a call, row time (the greatest that contributed to the group and window so far), window
 //! bounds, the row that is replaced. Without caching each row's change, in row order; for a hopping window in the order of
 //! window starts; for a session first tombstones of the sessions that the row extends or joins, then the new one. With
-//! caching the last change of each group at `flush`, in the order of their first change. With `emit_final` nothing
+//! caching the last change of each group at `flush`, or when the cache is full, in the order of their first change. With `emit_final` nothing
 //! but each window's last result when it closes, by window start (of sessions: by end) and key bytes.
 //!
 //! A window that stream time leaps from before its close to beyond its retention gives its final result all the same
@@ -25,7 +25,6 @@ mod groups;
 mod held;
 mod session;
 mod session_rows;
-#[allow(dead_code, reason = "nothing takes snapshots yet")]
 mod snapshot;
 mod table_rows;
 mod time;
@@ -82,7 +81,7 @@ pub struct Aggregate {
     emission: Emission,
     table_input: bool,
     held: Held,
-    /// Held-back groups beyond it are flushed at once.
+    /// So many groups are flushed, however few bytes they are.
     held_max: usize,
     recovery: Recovery,
     scratch: Scratch,
@@ -214,6 +213,14 @@ impl Aggregate {
         changes.finish(&self.groups, self.shape, out)
     }
 
+    /// Gives what caching holds back once that is as much as it may be.
+    fn flush_when_full(&mut self, out: &mut Vec<Batch>, context: &Context) -> Result<()> {
+        if self.held.len() < self.held_max && self.held.data_bytes() <= context.cache_bytes_max {
+            return Ok(());
+        }
+        self.held.flush(&mut self.groups, self.shape, out)
+    }
+
     /// Drops windows that are kept no longer, and keys that nobody uses.
     fn expire(&mut self, out: &mut Vec<Batch>) -> Result<()> {
         let expired = match &self.windows {
@@ -316,9 +323,6 @@ fn check(spec: &AggregateSpec) -> Result<()> {
 impl Operator for Aggregate {
     fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         self.recover();
-        if !context.caching || self.held.len() >= self.held_max {
-            self.held.flush(&mut self.groups, self.shape, out)?;
-        }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.select(&batch, &mut scratch.rows, context);
         scratch.ids.clear();
@@ -333,6 +337,7 @@ impl Operator for Aggregate {
         };
         self.scratch = scratch;
         pushed?;
+        self.flush_when_full(out, context)?;
         if self.emission == Emission::Final {
             self.emit_closed(out)?;
         }

@@ -132,7 +132,7 @@ fn task(
             None => Output::Rows(Vec::new(), 0),
         },
     };
-    let task = Task::new(&stage.steps, spec.caching)?;
+    let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
     Ok(StageTask { partition, task, reader, snapshot: None, output })
 }
 
@@ -153,7 +153,7 @@ fn collects(spec: &RunSpec) -> bool {
         Step::Aggregate(aggregate) => aggregate.calls.iter().any(|call| collection(&call.returns)),
         _ => false,
     };
-    !spec.caching && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
+    spec.cache_bytes_max == 0 && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
 }
 
 /// Whether some step looks at the rows that a table's rows replace.

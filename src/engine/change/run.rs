@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
+use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic, commit_start};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ impl Inner {
             id: entry.id.clone(),
             plan: Arc::new(sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions, view }),
-            caching: settings::number(&entry.properties, "cache.max.bytes.buffering") > 0,
+            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
             start: start(&entry.properties),
             durable: true,
             group: self.service.query_group(&entry.id),
@@ -79,6 +79,7 @@ impl Inner {
             guarantee: guarantee(&entry.properties),
             snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
         };
+        commit_start(&*self.log, &spec)?;
         match &self.drive {
             Drive::Threads(queries) => {
                 let options = DriveOptions {
