@@ -73,13 +73,14 @@ pub enum Change {
 ///   is taken when a transaction begins).
 /// - One transaction at a time.
 ///
-/// Dropped, it leaves the group.
+/// Dropped, it leaves the group; one with an `instance_id` keeps its place until its session times out.
 pub trait Member: Send + Sync {
     /// What changed since the last call. Never waits (the spec's signal is there to wait for). To be called every few
     /// seconds at least: a member that doesn't for `max.poll.interval.ms` is thrown out.
     fn poll(&self) -> Result<Vec<Change>, LogError>;
 
-    /// Ends the ownership of partitions that were revoked or lost, and closes the reading ends of their followers.
+    /// Ends the ownership of partitions that were revoked or lost, and closes their reading ends and those of their followers:
+    /// no fetch of them may be under way. The group waits until all that were asked for together are given up.
     fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError>;
 
     /// Like [`Log::fetch`](super::Log::fetch), but gives what has arrived and never waits for more: nothing doesn't mean

@@ -124,8 +124,13 @@ fn copy_as(
     };
     let mut records = Records::default();
     while (next as usize) < until && !stop.load(Ordering::Relaxed) {
+        // Asked to give up, or thrown out: it leaves and comes again.
+        match member.poll() {
+            Ok(changes) if changes.is_empty() => {}
+            Err(error) if again(&error) == Remedy::Retry => {}
+            _ => return 0,
+        }
         let mut step = || -> Result<i64, LogError> {
-            member.poll()?;
             member.fetch(&place, next, 1 << 16, &mut records)?;
             if records.is_empty() {
                 signal.wait(Duration::from_millis(50));

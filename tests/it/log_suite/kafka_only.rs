@@ -359,3 +359,20 @@ fn a_cluster_that_is_not_there_is_said_not_to_be() {
     assert_eq!(error.remedy(), Remedy::Retry);
     assert!(error.to_string().contains("127.0.0.1:1") && error.to_string().contains("refused"), "{error}");
 }
+
+#[test]
+fn a_member_leaves_though_it_never_gave_up_what_it_was_asked_for() {
+    let Some(log) = kafka_broker::log() else { return };
+    let source = topic(&log, "leaves", 2, &[]);
+    let group = fresh("leaves");
+    let one = spec(&source, &group, Delivery::AtLeastOnce);
+    let first = log.join(&one).unwrap();
+    await_share(&*first, &mut Vec::new(), 2);
+    let second = log.join(&spec(&source, &group, Delivery::AtLeastOnce)).unwrap();
+    eventually("the request", || {
+        second.poll().unwrap();
+        first.poll().unwrap().iter().any(|change| matches!(change, Change::Revoked(_))).then_some(())
+    });
+    drop(first);
+    await_share(&*second, &mut Vec::new(), 2);
+}

@@ -3,15 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
 use super::{Client, Code, Failure, GroupMetadata, PartitionList, Queue, list, millis, text};
 use crate::log::{Signal, TopicPartition};
+use crate::time;
 
 pub(in crate::log::kafka) struct GroupConsumer {
     client: Arc<Client>,
     queue: Queue,
+    /// Revoked or lost, and not given back yet: librdkafka waits for that, for ever if need be.
+    asked_back: Mutex<Option<Vec<TopicPartition>>>,
 }
+
+/// How long to wait for the group's farewell.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(in crate::log::kafka) enum GroupEvent {
@@ -37,19 +45,26 @@ impl GroupConsumer {
         let topics = PartitionList::of_topics(topics)?;
         // SAFETY: alive; the list is copied.
         Failure::check(unsafe { sys::rd_kafka_subscribe(client.ptr(), topics.ptr()) })?;
-        Ok(GroupConsumer { client, queue })
+        Ok(GroupConsumer { client, queue, asked_back: Mutex::default() })
     }
 
     /// What happened, if something did.
     pub(in crate::log::kafka) fn poll(&self) -> Option<GroupEvent> {
+        self.next(Duration::ZERO)
+    }
+
+    fn next(&self, timeout: Duration) -> Option<GroupEvent> {
         loop {
-            let event = self.queue.poll(Duration::ZERO)?;
+            let event = self.queue.poll(timeout)?;
             // SAFETY: the event is alive; what it has is copied.
             unsafe {
                 let code = sys::rd_kafka_event_error(event.ptr());
                 match sys::rd_kafka_event_type(event.ptr()) {
                     sys::RD_KAFKA_EVENT_REBALANCE => {
                         let places = list::places(sys::rd_kafka_event_topic_partition_list(event.ptr()));
+                        if code != Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+                            *self.asked_back.lock() = Some(places.clone());
+                        }
                         return Some(match code {
                             Code::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => GroupEvent::Assigned(places),
                             _ if sys::rd_kafka_assignment_lost(self.client.ptr()) != 0 => GroupEvent::Lost(places),
@@ -79,6 +94,7 @@ impl GroupConsumer {
 
     /// Gives back partitions that were revoked or lost.
     pub(in crate::log::kafka) fn give_back(&self, places: &[TopicPartition]) -> Result<(), Failure> {
+        *self.asked_back.lock() = None;
         let list = self.list(places)?;
         // SAFETY: alive; the list is copied.
         Failure::take(unsafe { sys::rd_kafka_incremental_unassign(self.client.ptr(), list.ptr()) })
@@ -111,9 +127,26 @@ impl GroupConsumer {
 }
 
 impl Drop for GroupConsumer {
-    /// Leaves the group.
+    /// Leaves the group: gives back what it has when it is asked for that. Where the group doesn't answer, its session
+    /// times out.
     fn drop(&mut self) {
-        // SAFETY: alive. Gives back what is assigned by itself.
-        unsafe { sys::rd_kafka_consumer_close(self.client.ptr()) };
+        let asked_back = self.asked_back.lock().take();
+        if let Some(places) = asked_back {
+            drop(self.give_back(&places));
+        }
+        // SAFETY: alive. What is left to be done comes as events.
+        let closing = unsafe { sys::rd_kafka_consumer_close_queue(self.client.ptr(), self.queue.ptr()) };
+        if Failure::take(closing).is_err() {
+            return;
+        }
+        let started = time::now();
+        // SAFETY: alive.
+        while unsafe { sys::rd_kafka_consumer_closed(self.client.ptr()) } == 0 && started.elapsed() < CLOSE_TIMEOUT {
+            match self.next(CLOSE_POLL) {
+                Some(GroupEvent::Assigned(places)) => drop(self.accept(&places)),
+                Some(GroupEvent::Revoked(places) | GroupEvent::Lost(places)) => drop(self.give_back(&places)),
+                Some(GroupEvent::Failed(_)) | None => {}
+            }
+        }
     }
 }
