@@ -41,7 +41,6 @@
 mod analyze;
 mod catalog;
 mod cli;
-#[allow(dead_code, reason = "for the Kafka log, which nothing opens yet")]
 mod config;
 mod dataflow;
 #[warn(missing_docs)]

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::catalog::Service;
 use crate::engine::settings;
 use crate::error::{Error, Result};
+use crate::log::TopicSpec;
 use crate::log::kafka::KafkaConfig;
 use crate::nearest::nearest;
 use crate::sql::ast::Location;
@@ -30,6 +31,17 @@ pub struct InternalTopics {
     pub replicas: Option<u16>,
     /// `ksql.internal.topic.min.insync.replicas`
     pub min_insync_replicas: Option<u16>,
+}
+
+impl InternalTopics {
+    /// The topic as this says.
+    pub(crate) fn apply(self, mut spec: TopicSpec) -> TopicSpec {
+        spec.replicas = self.replicas;
+        if let Some(replicas) = self.min_insync_replicas {
+            spec.configs.insert("min.insync.replicas".to_owned(), replicas.to_string());
+        }
+        spec
+    }
 }
 
 const SERVICE_ID: &str = "ksql.service.id";

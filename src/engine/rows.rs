@@ -210,7 +210,7 @@ impl Pump {
             }
             if read == 0 {
                 self.run.check_source_ids()?;
-                if self.run.at_end() {
+                if self.run.at_end()? {
                     return Ok(Some("Query Completed"));
                 }
                 self.signal.wait(IDLE_WAIT);

@@ -97,8 +97,18 @@ impl Run {
     }
 
     /// Whether all was read up to where it is to stop.
-    pub fn at_end(&self) -> bool {
-        self.readers(0).all(|reader| reader.end.is_some_and(|end| reader.position >= end))
+    pub fn at_end(&self) -> Result<bool> {
+        let mut sources = self.readers(0);
+        if !sources.all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
+            return Ok(false);
+        }
+        // What the stages have handed over by topics.
+        for reader in (1..self.stages.len()).flat_map(|stage| self.readers(stage)) {
+            if reader.position < self.port.log.offsets(&reader.place)?.1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The reading ends of a stage.

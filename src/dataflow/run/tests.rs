@@ -3,6 +3,7 @@
 mod cuts;
 mod interrupted;
 mod memory;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
