@@ -13,6 +13,7 @@ use crate::dataflow::Origin;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::accumulators;
 use crate::state::snapshots::Mark;
+use crate::types::SqlType;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
