@@ -20,6 +20,8 @@ mod golden;
 mod handover;
 #[path = "it/kafka_broker.rs"]
 mod kafka_broker;
+#[path = "it/kafka_engine.rs"]
+mod kafka_engine;
 #[path = "it/kill.rs"]
 mod kill;
 #[path = "it/log_suite.rs"]

@@ -85,7 +85,8 @@ pub struct Common {
 impl Common {
     /// The folder that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
-        let config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
+        let mut config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
+        config.properties.extend(self.set.iter().cloned());
         let data_dir = match &self.data_dir {
             Some(data_dir) => data_dir.clone(),
             None => {

@@ -52,6 +52,8 @@ pub struct Connected {
     pub functions: Vec<String>,
     /// How `topic consume` shows keys and values.
     pub shower: Arc<Shower>,
+    /// What a session begins with.
+    pub properties: BTreeMap<String, String>,
     /// Commits and lets go of the folder; called once.
     pub shutdown: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
 }
@@ -69,6 +71,10 @@ const HANDOVER_STEP: Duration = Duration::from_millis(50);
 
 /// Attaches to the process that holds the folder; where there is none, this process takes it.
 pub fn connect(connection: &Connection) -> Result<Connected> {
+    Ok(Connected { properties: connection.config.properties.clone(), ..connect_any(connection)? })
+}
+
+fn connect_any(connection: &Connection) -> Result<Connected> {
     let until = now() + HANDOVER_MAX;
     loop {
         if let Some(attached) = local::attach(&connection.data_dir)? {
@@ -171,6 +177,7 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
         owner,
         functions: functions::table().names().map(str::to_string).collect(),
         shower: Arc::new(Shower::new(face.layouts())),
+        properties: BTreeMap::new(),
         face,
         shutdown,
     }

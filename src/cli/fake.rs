@@ -300,6 +300,7 @@ pub fn connected(log: &Arc<FakeLog>) -> (Connected, Arc<FakeFace>) {
         owner: true,
         functions: Vec::new(),
         shower: Arc::default(),
+        properties: Default::default(),
         shutdown: None,
     };
     (connected, face)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::bindings as sys;
 
-use super::{Client, Code, Failure, PartitionList, Queue, Topic, millis, text};
+use super::{Client, Code, Failure, Queue, Topic, millis, text};
 use crate::log::{Header, RecordMeta, Records, Signal, TopicPartition};
 
 /// Messages taken out of the queue at a time.
@@ -94,8 +94,6 @@ impl PartitionConsumer {
             let taken = usize::try_from(taken).unwrap_or(0);
             self.copy(taken, into, &mut fetched);
             if taken < wanted {
-                // The queue is empty: markers of transactions were behind the last record, maybe.
-                fetched.position = fetched.position.max(self.position());
                 break;
             }
         }
@@ -116,6 +114,8 @@ impl PartitionConsumer {
             unsafe {
                 match (*message).err {
                     Code::RD_KAFKA_RESP_ERR_NO_ERROR => put(&*message, into),
+                    // Behind markers and aborted records, too. `rd_kafka_position` is no help here: a batch that ends with
+                    // this puts it one beyond the end (librdkafka 2.12), and the next record would be skipped.
                     Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
                         fetched.position = fetched.position.max(Some((*message).offset));
                     }
@@ -128,16 +128,6 @@ impl PartitionConsumer {
             }
         }
         self.message_bytes = (into.data.len() - before).checked_div(count).unwrap_or(self.message_bytes);
-    }
-
-    /// Behind all that was taken from the queue, markers too. None: nothing was.
-    fn position(&self) -> Option<i64> {
-        let list = PartitionList::new(&[(&self.place, 0)]).ok()?;
-        // SAFETY: alive; writes into the list.
-        let code = unsafe { sys::rd_kafka_position(self.queue.client.ptr(), list.ptr()) };
-        Failure::check(code).ok()?;
-        let position = list.offsets().ok()?.into_values().next()?;
-        Some(position).filter(|position| *position >= 0)
     }
 }
 
