@@ -14,6 +14,7 @@ pub(crate) mod records;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use kafka_batch::record_bytes;
 pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
 
@@ -276,6 +277,9 @@ pub fn create_if_missing(log: &dyn Log, spec: &TopicSpec) -> Result<bool, LogErr
         Err(error) => Err(error),
     }
 }
+
+/// The greatest `max.message.bytes` that a topic may have: the topics of state have it, since a group can't be cut.
+pub(crate) const MAX_MESSAGE_BYTES_MAX: usize = 1 << 30;
 
 /// One of Millpond's own topics: a single partition, and nothing expires.
 pub(crate) fn internal_topic(name: &str) -> TopicSpec {

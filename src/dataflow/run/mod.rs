@@ -10,6 +10,7 @@
 mod host;
 mod identity;
 mod reader;
+mod refused;
 mod restore;
 mod slices;
 mod snapshots;
@@ -31,6 +32,7 @@ pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::identity::SourceTopics;
 use self::reader::Reader;
+use self::refused::append_fitting;
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
@@ -243,21 +245,30 @@ impl Run {
             return Ok(());
         }
         let log = self.log.clone();
-        let staged = self.take_staged();
+        let mut staged = self.take_staged();
         let mut transaction = log.begin()?;
-        self.append_staged(&mut *transaction, &staged)?;
+        self.append_staged(&mut *transaction, &mut staged)?;
         self.check_source_ids()?;
         transaction.commit()?;
         self.made_visible(&staged)?;
         self.account()
     }
 
-    fn append_staged(&self, transaction: &mut dyn Transaction, staged: &[(u32, Records)]) -> Result<()> {
+    /// Records that the sink's topic doesn't take are taken out, counted and told of.
+    fn append_staged(&mut self, transaction: &mut dyn Transaction, staged: &mut [(u32, Records)]) -> Result<()> {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
+        let mut refused = Vec::new();
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
-            transaction.append(&place, records)?;
+            append_fitting(transaction, &place, records, &mut refused)?;
         }
+        let count = refused.len() as u64;
+        self.uncommitted.rows_out -= count;
+        self.uncommitted.bad += count;
+        self.host.counters.rows_out.fetch_sub(count, Ordering::Relaxed);
+        self.host.counters.bad.fetch_add(count, Ordering::Relaxed);
+        self.errors_bytes += refused.iter().map(ProcessingError::bytes).sum::<usize>();
+        self.errors.append(&mut refused);
         Ok(())
     }
 
@@ -339,8 +350,8 @@ impl Run {
         }
         let log = self.log.clone();
         let mut transaction = log.begin()?;
-        let staged = self.take_staged();
-        self.append_staged(&mut *transaction, &staged)?;
+        let mut staged = self.take_staged();
+        self.append_staged(&mut *transaction, &mut staged)?;
         let group = self.spec.group.clone();
         for (index, stage) in self.stages.iter_mut().enumerate() {
             if !stateful(&self.spec.plan.stages[index].steps) {

@@ -57,7 +57,7 @@ impl Inner {
                 ))
                 .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
             }
-            self.make_topic(&spec, &mut Vec::new())?;
+            self.make_changelog(&spec)?;
         }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
