@@ -46,6 +46,11 @@ pub trait Operator: Send {
         None
     }
 
+    /// Bytes of the rows that `flush` would give and of the records that `changes` would, about.
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+
     /// Bytes of state held, about.
     fn state_bytes(&self) -> usize {
         0

@@ -90,6 +90,12 @@ pub enum LogError {
         /// The topic's limit, in bytes.
         limit: usize,
     },
+    /// The appends of a transaction are more than the log takes in one: nothing of it is committed.
+    #[error("the transaction is larger than {limit} bytes: commit before it grows beyond that")]
+    TransactionTooLarge {
+        /// Its appends, as encoded, may have so many bytes.
+        limit: usize,
+    },
     /// The disk is (nearly) full: nothing was written. Goes on when there is room again.
     #[error("the log takes no writes: {0}")]
     Full(String),

@@ -395,6 +395,12 @@ impl Operator for Aggregate {
         Some(self)
     }
 
+    fn pending_bytes(&self) -> usize {
+        let changes = self.groups.pending_bytes();
+        // What is held back goes out as rows, too: of these groups or some of them.
+        if self.held.len() > 0 { changes * 2 } else { changes }
+    }
+
     fn state_bytes(&self) -> usize {
         let windows = match &self.windows {
             Windows::Time(windows) => windows.bytes(),

@@ -32,7 +32,7 @@ pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::identity::SourceTopics;
 use self::reader::Reader;
-use self::refused::append_fitting;
+use self::refused::{append_fitting, counted};
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
@@ -66,6 +66,8 @@ pub struct Run {
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
     memory: MemoryShare,
     slices: Slices,
+    /// A commit comes no later than when so much would go into it: as the host says, less after one that was too large.
+    commit_bytes_max: usize,
     errors: Vec<ProcessingError>,
     errors_bytes: usize,
     /// What was counted since the last commit: if that comes to nothing, it will be counted again.
@@ -145,6 +147,7 @@ impl Run {
             sources,
             memory: host.memory.share(),
             slices: Slices::new(host.staged_bytes_max, rows_max),
+            commit_bytes_max: host.staged_bytes_max,
             host,
             errors: Vec::new(),
             errors_bytes: 0,
@@ -153,6 +156,8 @@ impl Run {
             dirty: false,
             snapshots: RunSnapshots::default(),
         };
+        let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
+        run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
         run.check_sink()?;
         run.restore()?;
         run.hold_tables()?;
@@ -225,12 +230,12 @@ impl Run {
 
     /// One round. Gives the number of records read; 0 when there is nothing to read now.
     pub fn step(&mut self) -> Result<usize> {
-        let waiting = self.waiting_bytes();
+        let waiting = self.waiting_bytes() + self.pending_bytes();
         self.round(Phase::Rows)?;
         let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
         let read: Vec<usize> = readers.map(|reader| reader.rows).filter(|rows| *rows > 0).collect();
         let rows = read.iter().sum();
-        self.slices.observe(rows, read.len(), self.waiting_bytes().saturating_sub(waiting));
+        self.slices.observe(rows, read.len(), (self.waiting_bytes() + self.pending_bytes()).saturating_sub(waiting));
         if rows > 0 {
             self.dirty = true;
             self.uncommitted.rows_in += rows as u64;
@@ -260,7 +265,7 @@ impl Run {
         let mut refused = Vec::new();
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
-            append_fitting(transaction, &place, records, &mut refused)?;
+            counted(append_fitting(transaction, &place, records, &mut refused), &self.host.counters)?;
         }
         let count = refused.len() as u64;
         self.uncommitted.rows_out -= count;
@@ -302,7 +307,18 @@ impl Run {
 
     /// Whether so much waits that the commit may not be put off.
     pub fn must_commit(&self) -> bool {
-        self.staged_bytes() >= self.host.staged_bytes_max
+        self.staged_bytes() + self.pending_bytes() >= self.commit_bytes_max
+    }
+
+    /// Bytes that the commit would add to what is staged: the changes of state, and what caching holds back.
+    fn pending_bytes(&self) -> usize {
+        self.stages.iter().flatten().map(|task| task.task.pending_bytes()).sum()
+    }
+
+    /// So much may wait for the next commit.
+    fn bound_commits(&mut self, bytes_max: usize) {
+        self.commit_bytes_max = bytes_max;
+        self.slices.bound(bytes_max);
     }
 
     /// Bytes that wait for the commit or for a reader.
@@ -338,6 +354,8 @@ impl Run {
     }
 
     /// Makes everything since the last commit visible at once: output records, changes of state, positions, errors.
+    ///
+    /// Where that is more than the log's transactions hold, a run that is opened anew commits the same in smaller parts.
     pub fn commit(&mut self) -> Result<()> {
         if !self.dirty {
             return Ok(());
@@ -362,7 +380,7 @@ impl Run {
                 task.task.changes(&mut changes)?;
                 if !changes.is_empty() {
                     let place = TopicPartition { topic: changelog_topic(&group), partition: task.partition };
-                    transaction.append(&place, &changes)?;
+                    counted(transaction.append(&place, &changes), &self.host.counters)?;
                 }
             }
         }
@@ -372,7 +390,7 @@ impl Run {
         if !self.errors.is_empty() {
             let records = processing_log::encode(&self.spec.id, &self.errors);
             let place = TopicPartition { topic: self.spec.processing_log.clone(), partition: 0 };
-            transaction.append(&place, &records)?;
+            counted(transaction.append(&place, &records), &self.host.counters)?;
         }
         self.check_source_ids()?;
         transaction.commit()?;
@@ -381,6 +399,8 @@ impl Run {
         self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.host.counters.too_large.store(0, Ordering::Relaxed);
+        self.bound_commits(self.commit_bytes_max.saturating_mul(2).min(self.host.staged_bytes_max));
         self.made_visible(&staged)?;
         self.hold_tables()?;
         self.take_snapshots();

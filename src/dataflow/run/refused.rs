@@ -1,10 +1,13 @@
-//! Output records that their topic doesn't take.
+//! What the log doesn't take of a commit.
 //!
 //! A record that is larger than the topic's `max.message.bytes` is data that can't be processed, as one that can't be
 //! encoded: it is told of in the processing log and the query goes on. Of a table, its key keeps the record before, in the
 //! topic and for pull queries alike, until one comes that fits; the state has the change, so nothing that comes later lacks
 //! it.
 
+use std::sync::atomic::Ordering;
+
+use super::spec::Counters;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::error::Result;
 use crate::log::{LogError, Records, TopicPartition, Transaction, record_bytes};
@@ -18,13 +21,13 @@ pub(super) fn append_fitting(
     place: &TopicPartition,
     records: &mut Records,
     refused: &mut Vec<ProcessingError>,
-) -> Result<()> {
+) -> Result<(), LogError> {
     loop {
         let error = match transaction.append(place, records) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        let LogError::RecordTooLarge { limit, .. } = error else { return Err(error.into()) };
+        let LogError::RecordTooLarge { limit, .. } = error else { return Err(error) };
         let all = std::mem::take(&mut records.meta);
         let before = all.len();
         for meta in all {
@@ -37,9 +40,17 @@ pub(super) fn append_fitting(
             }
         }
         if records.meta.len() == before {
-            return Err(error.into());
+            return Err(error);
         }
     }
+}
+
+/// Notes a commit that is more than the log takes: the run that tries it again commits in smaller parts.
+pub(super) fn counted(appended: Result<(), LogError>, counters: &Counters) -> Result<()> {
+    if let Err(LogError::TransactionTooLarge { .. }) = appended {
+        counters.too_large.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(appended?)
 }
 
 fn too_large(key: Option<&[u8]>, row_time: i64, bytes: usize, limit: usize, place: &TopicPartition) -> ProcessingError {

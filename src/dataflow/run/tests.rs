@@ -2,6 +2,7 @@
 
 mod cuts;
 mod interrupted;
+mod large;
 mod memory;
 
 use std::collections::BTreeMap;

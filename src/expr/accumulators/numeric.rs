@@ -159,6 +159,14 @@ impl<K: Kernel> Accumulator for Numeric<K> {
     fn bytes(&self) -> usize {
         self.states.capacity() * size_of::<K::State>()
     }
+
+    fn group_bytes(&self, _group: u32) -> usize {
+        size_of::<K::State>()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 #[cold]

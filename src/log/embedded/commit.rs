@@ -103,9 +103,7 @@ impl<'a> EmbeddedTransaction<'a> {
                 bytes: too_large.bytes,
                 limit: options.record_bytes_max,
             }),
-            Ok(()) if self.bytes + added > limit => Some(LogError::Invalid(format!(
-                "the transaction is larger than {limit} bytes: commit before it grows beyond that"
-            ))),
+            Ok(()) if self.bytes + added > limit => Some(LogError::TransactionTooLarge { limit }),
             Ok(()) => None,
         };
         if let Some(error) = failure {
