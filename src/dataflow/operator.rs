@@ -1,8 +1,11 @@
 //! The operator contract.
 
+use std::sync::Arc;
+
 use crate::dataflow::Batch;
 use crate::error::Result;
 use crate::log::Records;
+use crate::state::MemoryShare;
 use crate::state::snapshots::Pieces;
 
 /// A step of a task. Synchronous and deterministic: no clock, no chance, no I/O but its own state. The same inputs in
@@ -73,6 +76,9 @@ pub struct Context {
     pub fan_out_bytes_max: Option<usize>,
     /// The batch becomes more: nothing was made of it.
     pub refused: Option<Refused>,
+    /// What the query holds of the memory. Where a batch may become very much state, growth is told while it comes; all of
+    /// it is told after each round. None: nobody bounds it.
+    pub memory: Option<Arc<MemoryShare>>,
 }
 
 /// Why a batch was refused: of its `rows` rows the first `fitting` may be pushed.
@@ -124,6 +130,11 @@ impl ProcessingError {
 }
 
 impl Context {
+    /// Tells of so many more bytes of state. Errors: there is no memory for them.
+    pub fn grown(&self, bytes: usize) -> Result<()> {
+        self.memory.as_ref().map_or(Ok(()), |memory| memory.grow(bytes))
+    }
+
     /// Where the errors stand, to go back there when a batch is refused.
     pub fn mark(&self) -> Mark {
         Mark { errors: self.errors.len(), late: self.late, bad: self.bad }

@@ -164,6 +164,13 @@ impl Operator for WindowColumns {
         Ok(())
     }
 
+    fn resume(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let before = out.len();
+        self.inner.resume(out, context)?;
+        Self::add(&mut out[before..]);
+        Ok(())
+    }
+
     fn flush(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let before = out.len();
         self.inner.flush(out, context)?;

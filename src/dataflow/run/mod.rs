@@ -64,7 +64,7 @@ pub struct Run {
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
-    memory: MemoryShare,
+    memory: Arc<MemoryShare>,
     slices: Slices,
     /// A commit comes no later than when so much would go into it: as the host says, less after one that was too large.
     commit_bytes_max: usize,
@@ -110,6 +110,7 @@ impl Run {
         }
         sources
             .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
+        let memory = Arc::new(host.memory.share());
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         let last = spec.plan.stages.len() - 1;
         for (index, stage) in spec.plan.stages.iter().enumerate() {
@@ -134,7 +135,8 @@ impl Run {
                     },
                     _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
                 };
-                let task = Task::new(&stage.steps, spec.caching)?;
+                let mut task = Task::new(&stage.steps, spec.caching)?;
+                task.context.memory = Some(memory.clone());
                 tasks.push(StageTask { partition, task, reader, snapshot: None, output });
             }
             stages.push(tasks);
@@ -145,7 +147,7 @@ impl Run {
             spec,
             stages,
             sources,
-            memory: host.memory.share(),
+            memory,
             slices: Slices::new(host.staged_bytes_max, rows_max),
             commit_bytes_max: host.staged_bytes_max,
             host,
