@@ -7,6 +7,7 @@
 //! What a round makes is bounded: where records become much more than they are, a round pushes only some of what was
 //! fetched, and the rest waits (`slices`). The position is that of the first record that was not pushed.
 
+mod holds;
 mod host;
 mod identity;
 mod reader;
@@ -30,6 +31,7 @@ pub use host::{Host, STAGED_BYTES_MAX};
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
+use self::holds::{Holds, When};
 use self::identity::SourceTopics;
 use self::reader::Reader;
 use self::refused::{append_fitting, counted};
@@ -76,6 +78,7 @@ pub struct Run {
     /// Something happened since the last commit.
     dirty: bool,
     snapshots: RunSnapshots,
+    holds: Holds,
 }
 
 impl Run {
@@ -157,12 +160,13 @@ impl Run {
             buffers: Mutex::default(),
             dirty: false,
             snapshots: RunSnapshots::default(),
+            holds: Holds::default(),
         };
         let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
         run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
         run.check_sink()?;
         run.restore()?;
-        run.hold_tables()?;
+        run.hold_tables(When::Now)?;
         run.account()?;
         run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
         Ok(run)
@@ -238,6 +242,9 @@ impl Run {
         let read: Vec<usize> = readers.map(|reader| reader.rows).filter(|rows| *rows > 0).collect();
         let rows = read.iter().sum();
         self.slices.observe(rows, read.len(), (self.waiting_bytes() + self.pending_bytes()).saturating_sub(waiting));
+        if self.holds.is_idle(rows) && !self.dirty {
+            self.hold_tables(When::Now)?;
+        }
         if rows > 0 {
             self.dirty = true;
             self.uncommitted.rows_in += rows as u64;
@@ -404,16 +411,16 @@ impl Run {
         self.host.counters.too_large.store(0, Ordering::Relaxed);
         self.bound_commits(self.commit_bytes_max.saturating_mul(2).min(self.host.staged_bytes_max));
         self.made_visible(&staged)?;
-        self.hold_tables()?;
+        self.hold_tables(When::Steps)?;
         self.take_snapshots();
         self.account()
     }
 
     /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
-    fn hold_tables(&self) -> Result<()> {
+    fn hold_tables(&mut self, when: When) -> Result<()> {
         for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
             if self.spec.durable && reader.scan.keeps_rows() {
-                self.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
+                self.holds.hold(&*self.log, &self.spec.group, (&reader.place, reader.held_from()), when)?;
             }
         }
         Ok(())
