@@ -10,7 +10,8 @@ fn a_table_s_topic_is_held_in_coarse_steps_and_exactly_when_nothing_comes() {
     let told = Arc::<Mutex<Vec<i64>>>::default();
     let telling = told.clone();
     let log = Intercepted::new(move |call| {
-        if let Call::Hold(_, offset) = call {
+        if let Call::Hold(held, offset) = call {
+            assert_eq!(*held, place("s", 0));
             telling.lock().push(offset);
         }
         Ok(())
