@@ -116,7 +116,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         id: group.to_string(),
         plan: Arc::new(sink.analyzed.plan.clone()),
         sink: Some(SinkSpec { source, partitions, view }),
-        caching: true,
+        cache_bytes_max: 10_000_000,
         start: Start::Earliest,
         durable: true,
         group: group.to_string(),
@@ -146,6 +146,6 @@ fn sink_topic(group: &str) -> String {
 fn create_topics(log: &dyn Log, sink: &str, group: &str, partitions: u32) {
     for name in [sink.to_string(), changelog_topic(group)] {
         let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
-        log.create_topic(&TopicSpec { name, partitions, configs }).expect("a topic");
+        log.create_topic(&TopicSpec { name, partitions, replicas: None, configs }).expect("a topic");
     }
 }

@@ -25,7 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::open(&folder, Options::default())?;
     let log = engine.log();
     if log.partitions(TOPIC).is_none() {
-        log.create_topic(&TopicSpec { name: TOPIC.into(), partitions: PARTITIONS, configs: Default::default() })?;
+        log.create_topic(&TopicSpec {
+            name: TOPIC.into(),
+            partitions: PARTITIONS,
+            replicas: None,
+            configs: Default::default(),
+        })?;
     }
 
     // A session keeps what SET and DEFINE change. Statements are those of the terminal.

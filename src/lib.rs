@@ -13,7 +13,7 @@
 //! # let folder = temporary.path();
 //! let engine = Engine::open(folder, Options::default())?;
 //! let log = engine.log();
-//! log.create_topic(&TopicSpec { name: "readings".into(), partitions: 1, configs: Default::default() })?;
+//! log.create_topic(&TopicSpec { name: "readings".into(), partitions: 1, replicas: None, configs: Default::default() })?;
 //! let mut records = Records::default();
 //! records.push(Some(b"attic"), Some(br#"{"degrees":24.5}"#), 0);
 //! records.push(Some(b"cellar"), Some(br#"{"degrees":11.0}"#), 60_000);
@@ -41,7 +41,6 @@
 mod analyze;
 mod catalog;
 mod cli;
-#[allow(dead_code, reason = "for the Kafka log, which nothing opens yet")]
 mod config;
 mod dataflow;
 #[warn(missing_docs)]

@@ -18,8 +18,12 @@ mod folder;
 mod golden;
 #[path = "it/handover.rs"]
 mod handover;
+#[path = "it/kafka_broker.rs"]
+mod kafka_broker;
 #[path = "it/kill.rs"]
 mod kill;
+#[path = "it/log_suite.rs"]
+mod log_suite;
 mod outside;
 #[path = "it/records.rs"]
 mod records;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
 use crate::plan::{
-    Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, Step, Window, WindowKind,
+    Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, StageInput, Step, Window, WindowKind,
 };
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::{SqlType, Value};
@@ -226,6 +226,12 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
     // The arguments are made before the exchange, so that only they travel.
     let exchanged = builder.stages.last().is_some_and(|stage| stage.steps.is_empty()) && builder.stages.len() > 1;
     let index = if exchanged { builder.stages.len() - 2 } else { builder.stages.len() - 1 };
+    if exchanged
+        && let Some(StageInput::Exchange { types, .. }) = builder.stages.last_mut().map(|stage| &mut stage.input)
+    {
+        let made = project.keys.iter().chain(&project.values).map(Typed::ty);
+        *types = made.zip(&columns).map(|(made, column)| made.unwrap_or(&column.ty).clone()).collect();
+    }
     builder.stages[index].steps.push(Step::Project(project));
     builder.schema = Schema { columns, keys: key_count };
     Ok(steps)

@@ -78,7 +78,8 @@ impl<'a> Builder<'a> {
             .map(|column| (column.name.clone(), column.ty.clone()))
             .collect::<Vec<_>>();
         let key = exchange_layout(&self.source, columns);
-        self.stages.push(Stage { input: StageInput::Exchange { key }, steps: Vec::new() });
+        let types = self.schema.columns.iter().map(|column| column.ty.clone()).collect();
+        self.stages.push(Stage { input: StageInput::Exchange { key, types }, steps: Vec::new() });
     }
 
     pub(super) fn columns(&self) -> Columns<'_> {

@@ -9,6 +9,7 @@ use super::datagen::Kind;
 use super::exit::Stop;
 use super::output::OutputFormat;
 use super::produce::KeyFormat;
+use crate::config::Config;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +59,12 @@ pub struct Common {
     /// Folder of topics, catalog and state [default: `millpond` in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// The topics are on this Kafka cluster: HOST:PORT of some of its brokers, with commas between
+    #[arg(long, global = true, value_name = "HOST:PORT,...", env = "MILLPOND_BOOTSTRAP_SERVERS")]
+    pub bootstrap_servers: Option<String>,
+    /// Settings in ksqlDB's names: bootstrap.servers, ksql.service.id, ksql.streams.*, and those of Kafka's clients
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
@@ -78,13 +85,25 @@ pub struct Common {
 impl Common {
     /// The folder that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
+        let config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
         let data_dir = match &self.data_dir {
             Some(data_dir) => data_dir.clone(),
-            None => dirs::data_dir()
-                .ok_or_else(|| Stop::Usage("this platform has no data folder: give one with --data-dir".to_owned()))?
-                .join("millpond"),
+            None => {
+                let platform = dirs::data_dir().ok_or_else(|| {
+                    Stop::Usage("this platform has no data folder: give one with --data-dir".to_owned())
+                })?;
+                let millpond = platform.join("millpond");
+                // What a process keeps of a cluster lies apart from the topics of the folder's own log.
+                if config.kafka.is_some() { millpond.join("services").join(config.service.id()) } else { millpond }
+            }
         };
-        Ok(Connection { data_dir, memory_bytes_max: self.memory, snapshot_records: self.snapshot_records, purpose })
+        Ok(Connection {
+            data_dir,
+            memory_bytes_max: self.memory,
+            snapshot_records: self.snapshot_records,
+            purpose,
+            config,
+        })
     }
 }
 
@@ -213,9 +232,6 @@ pub struct ProduceOptions {
     /// Stops at the first bad line
     #[arg(long)]
     pub strict: bool,
-    /// Also into the topic of a table that a query makes; pull queries see such records only after a restart
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, Clone, Args)]

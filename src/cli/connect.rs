@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::config::Config;
 use crate::engine::shown::Shower;
 use crate::engine::{Engine, Face, Job, Options};
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub struct Connection {
     /// Changes of a query's state after which a snapshot of it is taken; `None`: the engine decides.
     pub snapshot_records: Option<u64>,
     pub purpose: Purpose,
+    /// The cluster that the topics are in, if they aren't in the folder, and what a session begins with.
+    pub config: Config,
 }
 
 /// What a command wants of the folder.
@@ -175,7 +178,19 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
 
 /// Opens the folder; tells of commands that could not be carried out. None: another process holds it.
 fn open(connection: &Connection) -> Result<Option<Engine>> {
-    let Some(engine) = Engine::try_open(&connection.data_dir, options(connection))? else { return Ok(None) };
+    // On a cluster a script only gives statements: queries move to those that stay.
+    let works = connection.config.kafka.is_none() || connection.purpose != Purpose::Script;
+    open_to_work(connection, works)
+}
+
+/// As [`open`]; `works`: on a cluster this process takes part in the queries.
+fn open_to_work(connection: &Connection, works: bool) -> Result<Option<Engine>> {
+    let options = Options { works, ..options(connection) };
+    let engine = match &connection.config.kafka {
+        Some(kafka) => Engine::try_open_cluster(&connection.data_dir, kafka, options)?,
+        None => Engine::try_open(&connection.data_dir, options)?,
+    };
+    let Some(engine) = engine else { return Ok(None) };
     for (offset, reason) in engine.quarantined() {
         eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
     }
@@ -183,7 +198,11 @@ fn open(connection: &Connection) -> Result<Option<Engine>> {
 }
 
 fn options(connection: &Connection) -> Options {
-    let mut options = Options::default();
+    let mut options = Options {
+        service: connection.config.service.clone(),
+        internal_topics: connection.config.internal_topics,
+        ..Options::default()
+    };
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
@@ -230,7 +249,7 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         ))
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
-    let engine = open(connection)?.ok_or_else(|| held(&connection.data_dir))?;
+    let engine = open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))?;
     let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
     let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
     Ok(OwnedJob { job, server: Some(server) })
@@ -267,9 +286,13 @@ mod tests {
             memory_bytes_max: None,
             snapshot_records: None,
             purpose: Purpose::Log,
+            config: Config::default(),
         };
         let mut owner = connect(&connection).unwrap();
-        owner.log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, configs: BTreeMap::new() }).unwrap();
+        owner
+            .log
+            .create_topic(&TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs: BTreeMap::new() })
+            .unwrap();
         let mut attached = connect(&connection).unwrap();
         assert!(owner.owner && !attached.owner);
         let mut writer = writer(&attached, "t", None).unwrap();

@@ -93,7 +93,8 @@ impl Log for FakeLog {
         let describe = |records: &Records| PartitionDescription {
             first_offset: 0,
             next_offset: records.len() as i64,
-            bytes: records.data.len() as u64,
+            bytes: Some(records.data.len() as u64),
+            replication: None,
         };
         Ok(TopicDescription {
             name: topic.to_owned(),

@@ -2,6 +2,7 @@
 //! when what runs doesn't end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Once, Weak};
 
 use parking_lot::Mutex;
@@ -49,23 +50,29 @@ impl Drop for Watch {
     }
 }
 
+/// Returns when the signals are listened to. Were that a moment later, the line editor could have its own handler there
+/// meanwhile, and would put back the one that it found: the default, by which Ctrl-C ends the process.
 fn listen() {
+    let (ready, is_ready) = channel();
     // Without the listener the signals keep their default: they end the process, which loses nothing committed.
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
-            runtime.block_on(handle());
+            runtime.block_on(handle(ready));
         }
     });
+    // An error: there is no listener.
+    let _ = is_ready.recv();
 }
 
 #[cfg(unix)]
-async fn handle() {
+async fn handle(ready: Sender<()>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
+    let _ = ready.send(());
     loop {
         tokio::select! {
             _ = interrupt.recv() => catch(super::exit::Exit::Interrupted as i32),
@@ -75,7 +82,8 @@ async fn handle() {
 }
 
 #[cfg(not(unix))]
-async fn handle() {
+async fn handle(ready: Sender<()>) {
+    let _ = ready.send(());
     while tokio::signal::ctrl_c().await.is_ok() {
         catch(super::exit::Exit::Interrupted as i32);
     }
@@ -93,4 +101,24 @@ fn catch(exit: i32) {
         }
         None => false,
     });
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    /// The signals whose handlers the process has set, as bits from 1 on.
+    fn caught_signals() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    }
+
+    #[test]
+    fn who_watches_is_listened_for_at_once() {
+        let _watch = Watch::new();
+        let (interrupt, terminate) = (1 << (2 - 1), 1 << (15 - 1));
+        assert_eq!(caught_signals() & (interrupt | terminate), interrupt | terminate);
+    }
 }

@@ -2,22 +2,21 @@
 //!
 //! Widths are those of a terminal: Hangul and most emoji take two cells.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+mod text;
+mod widths;
 
+use unicode_width::UnicodeWidthStr;
+
+pub use text::{cut, wrap};
+
+use self::text::printable;
+use self::widths::{COLUMN_EXTRA, COLUMN_WIDTH_DEFAULT, shared};
 use super::output::Wrap;
 
 /// For a terminal that doesn't tell its width.
 pub const WIDTH_DEFAULT: usize = 80;
-/// Columns are not made narrower than this, even if lines become too long for the terminal.
-const COLUMN_WIDTH_MIN: usize = 6;
 /// Where wider values would get less than this, rows are shown as blocks.
 const COLUMN_WIDTH_READABLE: usize = 8;
-/// A column of narrow values is made wider for its name, up to this.
-const NAME_WIDTH_MAX: usize = 20;
-/// Of a stream that doesn't go to a terminal.
-const COLUMN_WIDTH_DEFAULT: usize = 20;
-/// A space on either side and a border.
-const COLUMN_EXTRA: usize = 3;
 /// Of the line above a row that is shown as a block.
 const BLOCK_RULE_WIDTH: usize = 40;
 const BLOCK_VALUE_WIDTH_MIN: usize = 10;
@@ -69,35 +68,6 @@ pub struct Look {
     pub wrap: Wrap,
     /// 0: what fits.
     pub column_width: usize,
-}
-
-/// Cuts a text to a width; `...` tells that something is missing.
-pub fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let dots = width.min(3);
-    let mut left = width - dots;
-    let mut end = String::new();
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if wide > left {
-            break;
-        }
-        left -= wide;
-        end.push(c);
-    }
-    end + &"...".as_bytes()[..dots].iter().map(|&dot| char::from(dot)).collect::<String>()
-}
-
-/// Control characters would tear the table, or worse; they are shown as escapes. Line breaks stay.
-fn printable(text: &str) -> String {
-    if !text.chars().any(|c| c.is_control() && c != '\n') {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
 }
 
 /// A table whose rows come one after another: header once, widths fixed by what is known at the start.
@@ -238,54 +208,6 @@ fn widest(rows: &[Vec<String>], column: usize) -> usize {
     cells.flat_map(|cell| cell.split('\n')).map(|line| printable(line).width()).max().unwrap_or(0)
 }
 
-/// Widths of columns: those that are wanted if there is room for them, the others share what is left.
-fn shared(names: &[usize], wanted: &[Option<usize>], width: Option<usize>) -> Vec<usize> {
-    let count = names.len().max(1);
-    let wanted = |i: usize| wanted.get(i).copied().flatten().map(|wanted| wanted.max(names[i].min(NAME_WIDTH_MAX)));
-    let Some(width) = width else {
-        return (0..names.len()).map(|i| wanted(i).unwrap_or(COLUMN_WIDTH_DEFAULT).max(names[i])).collect();
-    };
-    let room = width.saturating_sub(1 + COLUMN_EXTRA * count);
-    let mut rest = room / count;
-    loop {
-        // Who wants no more than an even share gets it; what they leave is shared by the others.
-        let modest = |i: usize| wanted(i).filter(|&wanted| wanted <= rest);
-        let taken: usize = (0..names.len()).filter_map(modest).sum();
-        let others = (0..names.len()).filter(|&i| modest(i).is_none()).count();
-        let share = room.saturating_sub(taken) / others.max(1);
-        if others == 0 || share <= rest {
-            return (0..names.len()).map(|i| modest(i).unwrap_or(rest.max(COLUMN_WIDTH_MIN))).collect();
-        }
-        rest = share;
-    }
-}
-
-/// Breaks a text into lines of at most `width` cells: between words, unless that leaves a line half empty.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for part in text.split('\n') {
-        let mut line = String::new();
-        for c in part.chars() {
-            // Of the whole line: the characters of one emoji together are as wide as the first of them.
-            line.push(c);
-            if line.width() <= width || line.len() == c.len_utf8() {
-                continue;
-            }
-            line.pop();
-            let rest = match line.rfind(' ') {
-                Some(space) if c != ' ' && line[..space].width() > width / 2 => line.split_off(space + 1),
-                _ => String::new(),
-            };
-            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
-            if c != ' ' {
-                line.push(c);
-            }
-        }
-        lines.push(line);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,41 +283,5 @@ X         |\x20
 Y         | 민
 Z         | 1";
         assert_eq!(whole(&columns, &rows, Some(25), LOOK), expected);
-    }
-
-    #[test]
-    fn words_stay_whole_where_that_costs_little() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("one two", 3), ["one", "two"]);
-        assert_eq!(wrap("a bcdefghij", 5), ["a bcd", "efghi", "j"]);
-        assert_eq!(wrap("", 5), [""]);
-        assert_eq!(wrap("가나다", 1), ["가", "나", "다"]);
-        let family = "a 👩\u{200d}👩\u{200d}👧 b";
-        assert_eq!(wrap(family, family.width()), [family]);
-    }
-
-    #[test]
-    fn narrow_columns_leave_room_to_the_others() {
-        // 100 wide: 1 + 3 * 4 for borders, 87 left; 23 is more than a quarter of it, but not more than
-        // what is left when the narrow ones have theirs.
-        assert_eq!(shared(&[2, 8, 4, 2], &[Some(10), Some(5), None, Some(23)], Some(100)), [10, 8, 46, 23]);
-        assert_eq!(shared(&[1, 1], &[None, None], Some(47)), [20, 20]);
-        assert_eq!(shared(&[1, 1], &[Some(50), Some(2)], Some(47)), [38, 2]);
-        assert_eq!(shared(&[1; 20], &[None; 20], Some(47)), [COLUMN_WIDTH_MIN; 20]);
-        assert_eq!(shared(&[3], &[None], None), [COLUMN_WIDTH_DEFAULT]);
-        assert_eq!(shared(&[], &[], Some(80)), Vec::<usize>::new());
-    }
-
-    #[test]
-    fn cutting_never_splits_a_wide_character() {
-        assert_eq!(cut("가나다라마", 7), "가나...");
-        assert_eq!(cut("가나다라마", 6), "가...");
-        assert_eq!(cut("abc", 3), "abc");
-        assert_eq!(cut("abcd", 2), "..");
-    }
-
-    #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(printable("a\u{1b}[31m\tb"), "a\\u{1b}[31m\\tb");
     }
 }

@@ -15,14 +15,16 @@ mod row_time;
 mod run;
 mod scan;
 mod sink;
+mod start;
 mod task;
 
 pub use batch::{Batch, OldRows, WindowBounds};
 pub use operator::{Context, ErrorKind, Operator, ProcessingError};
 pub use origin::Origin;
 pub use run::{
-    Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start, changelog_topic,
-    load_rows, stateful,
+    Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, Share, SinkSpec, SnapshotCounters, Start,
+    changelog_topic, load_rows, repartition_topic, stateful,
 };
 pub use scan::{ScanReader, split_window};
+pub use start::commit_start;
 pub use task::Task;

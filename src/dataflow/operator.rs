@@ -63,8 +63,9 @@ pub trait Operator: Send {
 /// What operators share of their task.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// `cache.max.bytes.buffering` > 0: only the last change of a key until the commit goes on.
-    pub caching: bool,
+    /// The task's share of `cache.max.bytes.buffering`: only the last change of a key goes on, at the commit or when the
+    /// changes held back are more than these bytes. 0: every change goes on.
+    pub cache_bytes_max: usize,
     /// Rows that could not be processed, for the processing log.
     pub errors: Vec<ProcessingError>,
     /// Rows that came too late for a window, once for each such window.
@@ -133,6 +134,11 @@ impl Context {
     /// Tells of so many more bytes of state. Errors: there is no memory for them.
     pub fn grown(&self, bytes: usize) -> Result<()> {
         self.memory.as_ref().map_or(Ok(()), |memory| memory.grow(bytes))
+    }
+
+    /// Whether changes are held back until the commit.
+    pub fn caching(&self) -> bool {
+        self.cache_bytes_max > 0
     }
 
     /// Where the errors stand, to go back there when a batch is refused.

@@ -26,14 +26,15 @@ pub struct Task {
 pub type Outlet<'a> = &'a mut dyn FnMut(Batch, &mut Context) -> Result<()>;
 
 impl Task {
-    pub fn new(steps: &[Step], caching: bool) -> Result<Self> {
+    /// `cache_bytes_max`: what it may hold back; 0: nothing.
+    pub fn new(steps: &[Step], cache_bytes_max: usize) -> Result<Self> {
         let mut chain = Vec::with_capacity(steps.len());
         for step in steps {
             chain.push(operator(step)?);
         }
         let first = steps.iter().find(|step| matches!(step, Step::FlatMap { .. } | Step::Aggregate(_)));
         let may_refuse = matches!(first, Some(Step::FlatMap { .. }));
-        Ok(Task { chain, may_refuse, context: Context { caching, ..Context::default() } })
+        Ok(Task { chain, may_refuse, context: Context { cache_bytes_max, ..Context::default() } })
     }
 
     /// Sends a batch through the chain.
@@ -225,7 +226,7 @@ mod tests {
         };
         let mut rows = Vec::new();
         let mut push = |batch: Batch| {
-            Task::new(&[], false)?.push(batch, &mut |batch, _| {
+            Task::new(&[], 0)?.push(batch, &mut |batch, _| {
                 rows.push(batch.rows);
                 Ok(())
             })

@@ -7,6 +7,7 @@ mod cycle;
 mod face;
 mod insert;
 mod job;
+mod membership;
 mod print;
 mod query;
 mod rows;
@@ -36,10 +37,12 @@ pub use query::QueryState;
 
 use crate::analyze::Sink;
 use crate::catalog::{Catalog, CommandLog, Service, Source};
+pub use crate::config::InternalTopics;
 use crate::engine::query::Queries;
 use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
@@ -59,6 +62,10 @@ pub struct Options {
     pub service: Service,
     /// When snapshots of the queries' state are taken.
     pub snapshots: SnapshotOptions,
+    /// How topics of its own are made on a cluster.
+    pub internal_topics: InternalTopics,
+    /// On a cluster: whether this process does the work of the service's queries, or only looks at them.
+    pub works: bool,
 }
 
 /// Where the log lies in a data folder.
@@ -80,7 +87,9 @@ impl Default for Options {
             blocked_max: BLOCKED_MAX,
             log: EmbeddedOptions::default(),
             service: Service::default(),
+            internal_topics: InternalTopics::default(),
             snapshots: SnapshotOptions::default(),
+            works: true,
         }
     }
 }
@@ -102,8 +111,13 @@ pub struct Engine {
 struct Inner {
     log: Arc<dyn Log>,
     service: Service,
-    /// None: everything is in memory.
+    /// None: everything is in memory, or the log is a cluster's, which doesn't hold back its compaction for us.
     snapshots: Option<SnapshotStore>,
+    /// Of a cluster: this process among those of its service.
+    seat: Option<Seat>,
+    /// How topics of its own are made.
+    internal_topics: InternalTopics,
+    works: bool,
     commands: CommandLog,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
@@ -128,7 +142,57 @@ struct Inner {
     started: std::sync::Once,
 }
 
+/// This process among those of a service on a cluster.
+pub(in crate::engine) struct Seat {
+    /// Stays with the data folder.
+    process: String,
+    /// Held as long as the process lives: a folder has one owner.
+    _lock: std::fs::File,
+}
+
+const LOCK_FILE: &str = "lock";
+const PROCESS_FILE: &str = "process-id";
+
+impl Seat {
+    /// None: another process holds the folder.
+    fn take(folder: &Path) -> Result<Option<Seat>> {
+        let failed = |what: &str, error: std::io::Error| {
+            Error::world(format!("cannot {what} in the data folder {}: {error}", folder.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| failed("make files", error))?;
+        let lock = std::fs::File::create(folder.join(LOCK_FILE)).map_err(|error| failed("make the lock", error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed("take the lock", error)),
+        }
+        let path = folder.join(PROCESS_FILE);
+        let process = match std::fs::read_to_string(&path) {
+            Ok(process) if !process.trim().is_empty() => process.trim().to_owned(),
+            _ => {
+                let process = uuid::Uuid::new_v4().to_string();
+                std::fs::write(&path, &process).map_err(|error| failed("keep the process's id", error))?;
+                process
+            }
+        };
+        Ok(Some(Seat { process, _lock: lock }))
+    }
+}
+
 impl Engine {
+    /// Opens a service on a Kafka cluster, with this data folder; replays its commands. None: another process holds the
+    /// folder.
+    ///
+    /// Errors: the cluster doesn't answer or refuses, or the folder may not be written.
+    pub(crate) fn try_open_cluster(folder: &Path, kafka: &KafkaConfig, options: Options) -> Result<Option<Engine>> {
+        let Some(seat) = Seat::take(folder)? else { return Ok(None) };
+        let log: Arc<dyn Log> = Arc::new(KafkaLog::open(kafka)?);
+        let engine = Engine::over_seat(log, None, Some(seat), options, Drive::Threads(Mutex::default()), false)?;
+        engine.declare_processing_log()?;
+        engine.replay()?;
+        Ok(Some(engine))
+    }
+
     /// Opens a data folder: makes it when it isn't there, replays its commands.
     ///
     /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
@@ -156,7 +220,9 @@ impl Engine {
     /// Starts the folder's persistent queries where they stopped. Happens by itself at the first statement; a process that
     /// only works with topics does without.
     pub fn start(&self) {
-        self.inner.started.call_once(|| self.start_all());
+        if self.inner.works {
+            self.inner.started.call_once(|| self.start_all());
+        }
     }
 
     /// An engine without a disk whose queries run when `settle` is called.
@@ -172,13 +238,30 @@ impl Engine {
         drive: Drive,
         create_missing_topics: bool,
     ) -> Result<Engine> {
-        let service = options.service.clone();
-        create_if_missing(&*log, &internal_topic(&service.processing_log_topic()))?;
+        Engine::over_seat(log, snapshots, None, options, drive, create_missing_topics)
+    }
+
+    fn over_seat(
+        log: Arc<dyn Log>,
+        snapshots: Option<SnapshotStore>,
+        seat: Option<Seat>,
+        options: Options,
+        drive: Drive,
+        create_missing_topics: bool,
+    ) -> Result<Engine> {
+        let (service, internal_topics) = (options.service.clone(), options.internal_topics);
+        let own: [String; 2] = [service.processing_log_topic(), service.command_topic()];
+        for topic in own {
+            create_if_missing(&*log, &internal_topics.apply(internal_topic(&topic)))?;
+        }
         let commands = CommandLog::open(log.clone(), service.command_topic())?;
         let inner = Inner {
             log,
             service,
             snapshots,
+            seat,
+            internal_topics,
+            works: options.works,
             commands,
             changing: Mutex::new(()),
             catalog: RwLock::default(),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Host, Run, RunSpec, load_rows};
+use crate::dataflow::{Counters, Host, Run, RunSpec, Share, commit_start, load_rows};
+use crate::engine::membership::Membership;
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal, TopicPartition};
 use crate::state::MemoryBudget;
@@ -21,6 +22,8 @@ pub enum QueryState {
     Recovering,
     /// Reading, or waiting for new records.
     Running,
+    /// Other processes of the service have all of its partitions; it takes over when they go.
+    Standby,
     /// Told to wait by PAUSE.
     Paused,
     /// Something outside is in the way; it tries again by itself.
@@ -38,6 +41,7 @@ impl std::fmt::Display for QueryState {
         match self {
             QueryState::Recovering => f.write_str("RECOVERING"),
             QueryState::Running => f.write_str("RUNNING"),
+            QueryState::Standby => f.write_str("STANDBY"),
             QueryState::Paused => f.write_str("PAUSED"),
             QueryState::Blocked(reason) => write!(f, "BLOCKED: {reason}"),
             QueryState::Failed(reason) => write!(f, "FAILED: {reason}"),
@@ -74,12 +78,16 @@ pub struct DriveOptions {
     pub commit_interval: Duration,
     pub memory: Arc<MemoryBudget>,
     pub paused: bool,
+    /// Where processes share the work: what tells this one's data folder from others of the service.
+    pub process: Option<String>,
 }
 
 /// How long an idle query waits before it looks again on its own.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// How long an idle query waits for a snapshot on its way to the disk before it looks again.
 const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
+/// Of a query that is to end: how long nothing may have come from a cluster before its end is believed.
+const QUIET_MIN: Duration = Duration::from_millis(500);
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -250,7 +258,7 @@ impl Driver {
     }
 
     /// Opens the query's run. None: it was told to stop or to pause meanwhile.
-    fn open(&self) -> Result<Option<Run>, Error> {
+    fn open(&self, share: Option<Share>) -> Result<Option<Run>, Error> {
         let orders = self.orders.clone();
         let interrupted = move || orders.stop.load(Ordering::Relaxed) || orders.paused.load(Ordering::Relaxed);
         let host = Host {
@@ -259,7 +267,15 @@ impl Driver {
             interrupted: Arc::new(interrupted),
             ..Host::default()
         };
-        match Run::open(self.log.clone(), self.spec.clone(), host) {
+        let opened = match share {
+            Some(share) => Run::open_share(self.log.clone(), share, self.spec.clone(), host),
+            None => {
+                // Its topic may have got partitions, or be another one now.
+                commit_start(&*self.log, &self.spec)?;
+                Run::open(self.log.clone(), self.spec.clone(), host)
+            }
+        };
+        match opened {
             Err(_) if self.stopped() || self.paused() => Ok(None),
             opened => opened.map(Some),
         }
@@ -273,21 +289,46 @@ impl Driver {
         if self.stopped() {
             return Ok(Ended::Stopped);
         }
-        self.set(QueryState::Recovering);
-        let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
-        self.log.watch(&run.topics(), &self.signal);
+        let mut membership = match &self.options.process {
+            Some(process) => Some(Membership::join(&*self.log, &self.spec, process, &self.signal)?),
+            None => None,
+        };
+        let mut opened: Option<Run> = None;
         let mut last_commit = now();
+        let mut last_rows = now();
         let mut bounded = false;
         loop {
+            if let Some(membership) = &mut membership {
+                membership.attend(&mut opened)?;
+            }
             if self.stopped() {
-                run.commit()?;
+                if let Some(run) = &mut opened {
+                    run.commit()?;
+                }
                 return Ok(Ended::Stopped);
             }
             if self.paused() {
-                run.commit()?;
+                if let Some(run) = &mut opened {
+                    run.commit()?;
+                }
                 self.set(QueryState::Paused);
                 self.signal.wait(IDLE_WAIT);
                 continue;
+            }
+            if opened.is_none() {
+                let share = membership.as_ref().map(Membership::share);
+                if let Some(None) = share {
+                    self.set(QueryState::Standby);
+                    self.signal.wait(IDLE_WAIT);
+                    continue;
+                }
+                self.set(QueryState::Recovering);
+                opened = self.open(share.flatten())?;
+                bounded = false;
+            }
+            let Some(run) = &mut opened else { return Ok(Ended::Interrupted) };
+            if membership.is_none() && *self.state.lock() == QueryState::Recovering {
+                self.log.watch(&run.topics(), &self.signal);
             }
             self.set(QueryState::Running);
             if !bounded && let Some(ends) = &*self.orders.ends.lock() {
@@ -307,16 +348,24 @@ impl Driver {
                 run.check_topics()?;
                 self.counters.lag.store(run.lag()?, Ordering::Relaxed);
             }
-            if rows == 0 {
-                run.check_topics()?;
-                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-                let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
-                if bounded && run.at_end() && !run.is_dirty() && snapshots_wait.is_none() {
-                    return Ok(Ended::Finished);
-                }
-                let wait = if run.is_dirty() { self.options.commit_interval.saturating_sub(since) } else { IDLE_WAIT };
-                self.signal.wait(snapshots_wait.unwrap_or(wait));
+            if rows > 0 {
+                last_rows = now();
+                continue;
             }
+            run.check_topics()?;
+            self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+            let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
+            // What stages hand over by a topic is there to be read some time after its commit.
+            let quiet = membership.is_none() || last_rows.elapsed() >= QUIET_MIN;
+            if bounded && quiet && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
+                return Ok(Ended::Finished);
+            }
+            let wait = match run.is_dirty() {
+                true => self.options.commit_interval.saturating_sub(since),
+                false if bounded && !quiet => QUIET_MIN,
+                false => IDLE_WAIT,
+            };
+            self.signal.wait(snapshots_wait.unwrap_or(wait));
         }
     }
 }

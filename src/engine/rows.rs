@@ -101,7 +101,7 @@ fn transient(
         id: id.clone(),
         plan: Arc::new(analyzed.plan),
         sink: None,
-        caching: !stepped && settings::number(properties, "cache.max.bytes.buffering") > 0,
+        cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
         durable: false,
         group: id.clone(),
@@ -210,7 +210,7 @@ impl Pump {
             }
             if read == 0 {
                 self.run.check_source_ids()?;
-                if self.run.at_end() {
+                if self.run.at_end()? {
                     return Ok(Some("Query Completed"));
                 }
                 self.signal.wait(IDLE_WAIT);

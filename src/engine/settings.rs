@@ -44,7 +44,7 @@ pub const SETTINGS: &[Setting] = &[
         "cache.max.bytes.buffering",
         "10000000",
         Kind::Number,
-        "0: every change of a table goes on; else only the last of a key until the commit",
+        "0: every change of a table goes on; else the last of a key, at the commit or when so many bytes are held back",
     ),
     setting("commit.interval.ms", "100", Kind::Number, "how often results become visible (ksqlDB: 2000)"),
     setting(
@@ -146,6 +146,12 @@ pub fn value<'a>(properties: &'a BTreeMap<String, String>, name: &str) -> &'a st
 pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
     let default = SETTINGS.iter().find(|setting| setting.name == name).map_or("0", |setting| setting.default);
     value(properties, name).parse().or_else(|_| default.parse()).unwrap_or(0)
+}
+
+/// Bytes of changes that a query may hold back; 0: none.
+pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
+    let bytes = number(properties, "cache.max.bytes.buffering").max(0);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ pub mod embedded;
 #[cfg(test)]
 pub(crate) mod intercepted;
 mod io_cause;
+pub mod kafka;
 pub(crate) mod kafka_batch;
+mod member;
 pub mod partitioner;
 mod read;
 pub(crate) mod records;
@@ -15,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use kafka_batch::record_bytes;
+pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
 pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
 
@@ -61,7 +64,7 @@ pub enum LogError {
         partition: u32,
     },
     /// A topic of this name is there already.
-    #[error("topic '{0}' already exists")]
+    #[error("topic '{0}' already exists (TOPIC_ALREADY_EXISTS)")]
     TopicExists(String),
     /// A name, a config or a count that is not allowed; the text says which and what would be.
     #[error("{0}")]
@@ -135,6 +138,68 @@ pub enum LogError {
         #[serde(with = "io_cause")]
         cause: Arc<std::io::Error>,
     },
+    /// The cluster, or the part of it that is needed, doesn't answer (in time).
+    #[error("the Kafka cluster is not available: {0}")]
+    Unavailable(String),
+    /// The cluster doesn't let us: the text has Kafka's name of the error (`TOPIC_AUTHORIZATION_FAILED`, ...).
+    #[error("the Kafka cluster refuses: {0}")]
+    Denied(String),
+    /// Another producer with our transactional id, or another member in our place, took over.
+    #[error("fenced: {0}")]
+    Fenced(String),
+    /// The transaction can't commit any more: a record of it was not taken, or the group changed under it.
+    #[error("the transaction must be done again: {0}")]
+    Aborted(String),
+    /// Any other error of the cluster, under Kafka's name.
+    #[error("{what} ({error})")]
+    Cluster {
+        /// Kafka's name of the error.
+        error: String,
+        /// What was tried, and why it failed.
+        what: String,
+    },
+}
+
+/// What helps against a [`LogError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same call again, after a while.
+    Retry,
+    /// Dropping the transaction and doing it again from the committed positions. Nothing of it was committed.
+    Redo,
+    /// Dropping the member, joining anew and going on from the committed positions.
+    Rejoin,
+    /// Nothing by itself: someone must change the topic, the settings, the rights, the record.
+    Mend,
+}
+
+impl LogError {
+    /// What helps against it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            LogError::Unavailable(_) | LogError::Full(_) | LogError::Io { .. } => Remedy::Retry,
+            LogError::Aborted(_) | LogError::TransactionTooLarge { .. } => Remedy::Redo,
+            LogError::Fenced(_) | LogError::InDoubt(_) => Remedy::Rejoin,
+            LogError::UnknownTopic(_)
+            | LogError::UnknownPartition { .. }
+            | LogError::TopicExists(_)
+            | LogError::Invalid(_)
+            | LogError::OffsetOutOfRange { .. }
+            | LogError::RecordTooLarge { .. }
+            | LogError::Damaged { .. }
+            | LogError::NewerFormat { .. }
+            | LogError::Poisoned(_)
+            | LogError::Held(_)
+            | LogError::Denied(_)
+            | LogError::Cluster { .. } => Remedy::Mend,
+        }
+    }
+}
+
+/// Whether a topic is Millpond's or another system's own, by its name.
+pub(crate) fn is_internal_topic(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["_confluent", "__", "_millpond", "_schemas"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What a topic is made of.
@@ -144,6 +209,9 @@ pub struct TopicSpec {
     pub name: String,
     /// How many, at least 1.
     pub partitions: u32,
+    /// Copies of each record in a cluster, on as many brokers. None: as the cluster has it by default.
+    #[serde(default)]
+    pub replicas: Option<u16>,
     /// Under Kafka's names (`retention.ms`, `cleanup.policy`, ...). An unknown one is refused.
     pub configs: BTreeMap<String, String>,
 }
@@ -163,6 +231,13 @@ pub struct TopicDescription {
     pub internal: bool,
 }
 
+impl TopicDescription {
+    /// Bytes on disk of all partitions.
+    pub fn bytes(&self) -> Option<u64> {
+        self.partitions.iter().map(|partition| partition.bytes).sum()
+    }
+}
+
 /// A config of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicConfig {
@@ -175,14 +250,41 @@ pub struct TopicConfig {
 }
 
 /// A partition as it is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartitionDescription {
     /// The first offset that can be read.
     pub first_offset: i64,
     /// The offset that the next committed record gets.
     pub next_offset: i64,
-    /// Bytes on disk.
-    pub bytes: u64,
+    /// Bytes on disk. None: a cluster doesn't say.
+    pub bytes: Option<u64>,
+    /// None: there are no replicas here.
+    #[serde(default)]
+    pub replication: Option<Replication>,
+}
+
+/// The brokers, by their numbers, that have a partition.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Replication {
+    /// None: none now, so the partition can't be read or written.
+    pub leader: Option<i32>,
+    /// All that should have it.
+    pub replicas: Vec<i32>,
+    /// Those that have all of it.
+    pub in_sync: Vec<i32>,
+}
+
+/// A member of a group at work.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GroupMember {
+    /// Given by the group.
+    pub id: String,
+    /// What the client calls itself (`client.id`).
+    pub client: String,
+    /// Where it is.
+    pub host: String,
+    /// What it has.
+    pub partitions: Vec<TopicPartition>,
 }
 
 /// What an acknowledged write survives.
@@ -211,7 +313,7 @@ pub trait Log: Send + Sync {
     fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError>;
     /// Removes a topic with its records.
     fn delete_topic(&self, topic: &str) -> Result<(), LogError>;
-    /// Names in order.
+    /// Names in order. Of a cluster: as last known; asked again when that is some seconds old and the cluster answers.
     fn topics(&self) -> Vec<String>;
     /// Partitions, sizes and configs of a topic.
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
@@ -220,7 +322,7 @@ pub trait Log: Send + Sync {
     fn topic_id(&self, topic: &str) -> Option<TopicId> {
         self.describe_topic(topic).ok()?.id
     }
-    /// None: there is no such topic.
+    /// None: there is no such topic (as far as is known: see `topics`).
     fn partitions(&self, topic: &str) -> Option<u32>;
     /// (first offset, next offset) of a partition.
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
@@ -238,8 +340,8 @@ pub trait Log: Send + Sync {
         into: &mut Records,
     ) -> Result<(), LogError>;
 
-    /// Appends and commits at once: a transaction of one. Gives the offset of the first record. The offsets in `records`
-    /// are ignored.
+    /// Appends and commits at once. Gives the offset of the first record. The offsets in `records` are ignored. The
+    /// embedded log appends all or nothing; a cluster takes records by batches, and when it fails some may be there.
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError>;
     /// Begins a transaction. Nothing of it can be seen before its commit; dropped without commit, it never was.
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError>;
@@ -251,6 +353,18 @@ pub trait Log: Send + Sync {
     fn groups(&self) -> Vec<String>;
     /// Forgets a group's positions.
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
+    /// Who is at work in a group now. A group with members takes positions from them alone.
+    fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
+        let _ = group;
+        Ok(Vec::new())
+    }
+
+    /// Begins to take part in a group, or to read without one. Blocks until the transactions that a former producer of
+    /// the same transactional id left open are ended.
+    fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {
+        let _ = spec;
+        Err(LogError::Invalid("queries run in the process that holds the log, not in this one".to_owned()))
+    }
 
     /// Nothing at or above `offset` is removed by retention or compaction until `owner` holds another offset there or
     /// releases its holds: for state that uses a topic as its changelog. A log that doesn't compact by itself has nothing
@@ -290,7 +404,7 @@ pub(crate) const MAX_MESSAGE_BYTES_MAX: usize = 1 << 30;
 /// One of Millpond's own topics: a single partition, and nothing expires.
 pub(crate) fn internal_topic(name: &str) -> TopicSpec {
     let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
-    TopicSpec { name: name.to_string(), partitions: 1, configs }
+    TopicSpec { name: name.to_string(), partitions: 1, replicas: None, configs }
 }
 
 /// Appends to many partitions and positions that become visible together.
@@ -299,7 +413,8 @@ pub trait Transaction {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
     /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
-    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed.
+    /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed. On a cluster readers
+    /// see it, partition by partition, some milliseconds after this returns.
     fn commit(self: Box<Self>) -> Result<(), LogError>;
 }
 

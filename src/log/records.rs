@@ -148,7 +148,7 @@ impl Records {
         self.meta.push(RecordMeta { offset: 0, timestamp, key, value, headers });
     }
 
-    fn put_headers(&mut self, headers: &[Header]) -> Span {
+    pub(crate) fn put_headers(&mut self, headers: &[Header]) -> Span {
         if headers.is_empty() {
             return Span::NULL;
         }

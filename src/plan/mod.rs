@@ -50,6 +50,8 @@ pub enum StageInput {
     /// Rows of the stage before, brought to the partition of their key in this layout.
     Exchange {
         key: Layout,
+        /// Of the rows' columns, the keys first.
+        types: Vec<SqlType>,
     },
 }
 

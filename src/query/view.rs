@@ -168,9 +168,9 @@ impl View {
     }
 
     /// A view of a topic that others write: `catch_up` reads what is new.
-    pub fn follow(source: Arc<Source>, partitions: u32, memory: &Arc<MemoryBudget>) -> View {
+    pub fn follow(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: &Arc<MemoryBudget>) -> View {
         let followed = Some(Mutex::new(vec![0; partitions as usize]));
-        View { followed, ..View::empty(source, partitions, None, memory.share()) }
+        View { followed, ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
     /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.

@@ -2,7 +2,6 @@
 //! the budget of memory they share. Doesn't know what an aggregate or a join means.
 
 pub mod codec;
-#[allow(dead_code, reason = "nothing takes snapshots yet")]
 mod framing;
 mod keys;
 mod memory;

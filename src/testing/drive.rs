@@ -39,7 +39,7 @@ impl<'a> Drive<'a> {
     }
 
     fn create_topic(&mut self, name: &str, partitions: u32) -> Result<(), Miss> {
-        let spec = TopicSpec { name: name.to_owned(), partitions, configs: BTreeMap::new() };
+        let spec = TopicSpec { name: name.to_owned(), partitions, replicas: None, configs: BTreeMap::new() };
         match self.subject.log().create_topic(&spec) {
             Ok(()) | Err(LogError::TopicExists(_)) => {
                 self.before.insert(name.to_owned());

@@ -106,7 +106,12 @@ impl Fake {
     fn create_copy(&mut self, kind: SourceKind, name: Ident, query: &Query) -> Result<()> {
         let (from, layout) = self.find(&query.from.first.name)?;
         let partitions = self.log.partitions(&from.topic).unwrap_or(1);
-        self.log.create_topic(&TopicSpec { name: name.text.clone(), partitions, configs: BTreeMap::new() })?;
+        self.log.create_topic(&TopicSpec {
+            name: name.text.clone(),
+            partitions,
+            replicas: None,
+            configs: BTreeMap::new(),
+        })?;
         self.copies.push((from.topic.clone(), name.text.clone(), BTreeMap::new()));
         let summary = SourceSummary { kind, topic: name.text.clone(), name: name.text, ..from };
         self.sources.push((summary, layout));

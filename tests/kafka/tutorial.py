@@ -141,7 +141,10 @@ def earliest_and_latest(bootstrap, topic):
     check(consumed("latest") == 0, "latest doesn't")
 
 
-def start_query(millpond, bootstrap, folder, topic, output):
+def start_query(millpond, bootstrap, folder, run, topic, output):
+    # A service of its own: the catalog of a service stays on the cluster.
+    config = pathlib.Path(folder) / "millpond.properties"
+    config.write_text(f"bootstrap.servers={bootstrap}\nksql.service.id=tutorial_{run}_\n")
     script = pathlib.Path(folder) / "titles.sql"
     script.write_text(
         f"""CREATE STREAM people (title_key STRING KEY, first_name STRING, last_name STRING, title STRING)
@@ -152,7 +155,7 @@ def start_query(millpond, bootstrap, folder, topic, output):
     )
     data = pathlib.Path(folder) / "data"
     return subprocess.Popen(
-        [millpond, "--bootstrap-servers", bootstrap, "--data-dir", data, "run", script], stdin=subprocess.DEVNULL
+        [millpond, "--config-file", config, "--data-dir", data, "run", script], stdin=subprocess.DEVNULL
     )
 
 
@@ -179,7 +182,7 @@ def main():
     run = uuid.uuid4().hex[:8]
     topic, output = f"fake_people_{run}", f"titles_{run}"
     create_topic(bootstrap, topic)
-    query = start_query(millpond, bootstrap, folder, topic, output)
+    query = start_query(millpond, bootstrap, folder, run, topic, output)
     try:
         expected = produce_people(bootstrap, topic)
         count_to_missing_topic(bootstrap, f"hello_{run}")

@@ -114,7 +114,8 @@ pub fn command(options: &DatagenOptions, engine: &Connected, out: &mut Output) -
     let watch = Watch::new();
     let topic = options.topic.clone().unwrap_or_else(|| options.kind.topic().to_owned());
     check_no_table_of_query(&topic, engine)?;
-    let spec = TopicSpec { name: topic.clone(), partitions: options.partitions, configs: BTreeMap::new() };
+    let spec =
+        TopicSpec { name: topic.clone(), partitions: options.partitions, replicas: None, configs: BTreeMap::new() };
     create_if_missing(engine.log.as_ref(), &spec)?;
     if out.format == OutputFormat::Tabular {
         out.line(&create_stream(options.kind, &topic))?;

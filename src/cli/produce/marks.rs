@@ -185,7 +185,8 @@ mod tests {
     #[test]
     fn a_lost_answer_neither_loses_nor_repeats() {
         let log = EmbeddedLog::in_memory();
-        log.create_topic(&TopicSpec { name: "t".into(), partitions: 2, configs: BTreeMap::new() }).unwrap();
+        log.create_topic(&TopicSpec { name: "t".into(), partitions: 2, replicas: None, configs: BTreeMap::new() })
+            .unwrap();
         let place = |partition| TopicPartition { topic: "t".into(), partition };
         use Fate::{AnswerLost, CallLost, Well};
         let fates = vec![Well, AnswerLost, CallLost, CallLost, AnswerLost, Well, AnswerLost, CallLost, Well];

@@ -34,9 +34,7 @@ use record::{Draft, Raw, Shape, Taken};
 
 pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     let format = format_of(options)?;
-    if !options.force {
-        check_no_table_of_query(&options.topic, engine)?;
-    }
+    check_no_table_of_query(&options.topic, engine)?;
     let watch = Watch::new();
     let mut writer = writer(engine, &options.topic, options.partition)?;
     let input = Input::open(options.file.as_deref())?;
@@ -67,7 +65,7 @@ pub fn check_no_table_of_query(topic: &str, engine: &Connected) -> Result<(), St
         Some((table, query)) => Err(Error::statement(format!(
             "Topic '{topic}' holds the table {table}, which query {query} makes: it takes no other records."
         ))
-        .hint("write into a topic that the query reads; `topic produce --force` writes all the same")
+        .hint(format!("write into a topic that the query reads, or a single row by INSERT INTO {table} VALUES (...)"))
         .into()),
     }
 }

@@ -49,6 +49,7 @@ fn the_banner_names_the_folder() {
         memory_bytes_max: None,
         snapshot_records: None,
         purpose: Purpose::Terminal,
+        config: crate::config::Config::default(),
     };
     let banner = banner(&connection, false);
     assert!(banner.contains("/some/where") && banner.contains("attached"));

@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn a_topic_made_anew_is_read_from_its_beginning() {
         let log: Arc<dyn Log> = Arc::new(crate::log::embedded::EmbeddedLog::in_memory());
-        let spec = crate::log::TopicSpec { name: "t".into(), partitions: 1, configs: Default::default() };
+        let spec =
+            crate::log::TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs: Default::default() };
         let append = |text: &str, count: i64| {
             let mut records = Records::default();
             (0..count).for_each(|i| records.push(None, Some(format!("{text}{i}").as_bytes()), i));

@@ -89,6 +89,7 @@ fn create(options: &CreateOptions, log: &dyn Log, out: &mut Output) -> Result<()
     let spec = TopicSpec {
         name: options.topic.clone(),
         partitions: options.partitions,
+        replicas: None,
         configs: options.config.iter().cloned().collect::<BTreeMap<_, _>>(),
     };
     match log.create_topic(&spec) {
@@ -114,6 +115,11 @@ fn records(topic: &TopicDescription) -> i64 {
     topic.partitions.iter().map(|partition| partition.next_offset - partition.first_offset).sum()
 }
 
+/// A cluster doesn't say how many bytes there are.
+fn bytes_text(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())
+}
+
 fn list(all: bool, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     let mut rows = Vec::new();
     for name in log.topics() {
@@ -126,20 +132,19 @@ fn list(all: bool, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
         if topic.internal && !all {
             continue;
         }
-        let bytes: u64 = topic.partitions.iter().map(|partition| partition.bytes).sum();
         match out.format {
             OutputFormat::Tabular => rows.push(vec![
                 name,
                 topic.partitions.len().to_string(),
                 records(&topic).to_string(),
-                bytes.to_string(),
+                bytes_text(topic.bytes()),
             ]),
             OutputFormat::Json => out.line(
                 &json!({
                     "topic": name,
                     "partitions": topic.partitions.len(),
                     "records": records(&topic),
-                    "bytes": bytes,
+                    "bytes": topic.bytes(),
                     "internal": topic.internal,
                 })
                 .to_string(),
@@ -191,7 +196,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
             partition.first_offset.to_string(),
             partition.next_offset.to_string(),
             count.to_string(),
-            partition.bytes.to_string(),
+            bytes_text(partition.bytes),
         ]
     });
     let rows: Vec<_> = rows.collect();

@@ -15,6 +15,7 @@ pub(super) struct Values {
     chunks: Vec<Vec<ArrayRef>>,
     len: u32,
     bytes: usize,
+    data_bytes: usize,
 }
 
 impl Values {
@@ -27,12 +28,21 @@ impl Values {
         self.bytes
     }
 
+    /// Bytes of the values themselves, whatever room their buffers have.
+    pub(super) fn data_bytes(&self) -> usize {
+        self.data_bytes
+    }
+
     /// Adds a chunk of `rows` rows; gives the number of its first row.
     pub(super) fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> u32 {
         let start = self.len;
         self.len += rows as u32;
         if rows > 0 {
             self.bytes += columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>();
+            self.data_bytes += columns
+                .iter()
+                .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())
+                .sum::<usize>();
             self.chunks.push(columns);
         }
         start

@@ -105,8 +105,16 @@ impl Held {
         Ok(())
     }
 
+    /// Bytes of what is held back: what the cache's size bounds. The buffers that stay for the next are not counted, else
+    /// a cache that was full once would be full for ever.
+    pub(super) fn data_bytes(&self) -> usize {
+        self.order.len() * size_of::<Entry>() + self.old.data_bytes() + self.captured.len() * size_of::<(u32, u32)>()
+    }
+
     /// Bytes held, about.
     pub(super) fn bytes(&self) -> usize {
-        self.order.capacity() * size_of::<Entry>() + self.old.bytes() + self.captured.capacity() * 8
+        self.order.capacity() * size_of::<Entry>()
+            + self.old.bytes()
+            + self.captured.capacity() * size_of::<(u32, u32)>()
     }
 }

@@ -11,7 +11,7 @@
 //! Out: key columns, one column a call, row time (the greatest that contributed to the group and window so far), window
 //! bounds, the row that is replaced. Without caching each row's change, in row order; for a hopping window in the order of
 //! window starts; for a session first tombstones of the sessions that the row extends or joins, then the new one. With
-//! caching the last change of each group at `flush`, in the order of their first change. With `emit_final` nothing
+//! caching the last change of each group at `flush`, or when the cache is full, in the order of their first change. With `emit_final` nothing
 //! but each window's last result when it closes, by window start (of sessions: by end) and key bytes.
 //!
 //! A window that stream time leaps from before its close to beyond its retention gives its final result all the same
@@ -23,10 +23,11 @@ mod changelog;
 mod changes;
 mod groups;
 mod held;
+mod restore;
 mod session;
 mod session_rows;
-#[allow(dead_code, reason = "nothing takes snapshots yet")]
 mod snapshot;
+mod spec;
 mod table_rows;
 mod time;
 mod time_rows;
@@ -40,38 +41,21 @@ use arrow::buffer::NullBuffer;
 use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context, Operator};
 use crate::error::{Error, Result};
-use crate::expr::accumulator::Accumulator;
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
 use crate::state::Keys;
 use crate::state::snapshots::Pieces;
-use crate::types::SqlType;
 
-use changelog::{Parsed, Pending, RecordKey};
+pub use spec::{AggregateInput, AggregateSpec};
+
+use changelog::RecordKey;
 use changes::Shape;
-use groups::{Call, EMITTED, Groups, NONE, PERSISTED};
+use groups::{Call, EMITTED, Groups, NONE};
 use held::{HELD_MAX, Held};
+use restore::Recovery;
 use session::Sessions;
+use spec::check;
 use time::{Assigned, TimeWindows};
-
-/// What an aggregate does.
-pub struct AggregateSpec {
-    /// Types of the key columns.
-    pub key_types: Vec<SqlType>,
-    pub calls: Vec<AggregateInput>,
-    pub window: Option<Window>,
-    /// EMIT FINAL: only with a window.
-    pub emit_final: bool,
-    /// The rows are a table's changes: only without a window, and all accumulators can undo.
-    pub table_input: bool,
-}
-
-/// One aggregate call.
-pub struct AggregateInput {
-    pub accumulator: Box<dyn Accumulator>,
-    /// Its arguments: indexes into the batch's columns.
-    pub args: Vec<usize>,
-}
 
 /// The operator.
 pub struct Aggregate {
@@ -82,7 +66,7 @@ pub struct Aggregate {
     emission: Emission,
     table_input: bool,
     held: Held,
-    /// Held-back groups beyond it are flushed at once.
+    /// So many groups are flushed, however few bytes they are.
     held_max: usize,
     recovery: Recovery,
     scratch: Scratch,
@@ -106,13 +90,6 @@ impl Windows {
 enum Emission {
     Changes,
     Final,
-}
-
-/// Whether records were restored that the windows' bookkeeping doesn't know of yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recovery {
-    Done,
-    Pending,
 }
 
 /// Buffers that are used again from batch to batch.
@@ -245,6 +222,14 @@ impl Aggregate {
         self.expire(out)
     }
 
+    /// Gives what caching holds back once that is as much as it may be.
+    fn flush_when_full(&mut self, out: &mut Vec<Batch>, context: &Context) -> Result<()> {
+        if self.held.len() < self.held_max && self.held.data_bytes() <= context.cache_bytes_max {
+            return Ok(());
+        }
+        self.held.flush(&mut self.groups, self.shape, out)
+    }
+
     /// Drops windows that are kept no longer, and keys that nobody uses.
     fn expire(&mut self, out: &mut Vec<Batch>) -> Result<()> {
         let expired = match &self.windows {
@@ -265,83 +250,6 @@ impl Aggregate {
         }
         Ok(())
     }
-
-    /// After records were restored: brings the windows' bookkeeping up to date.
-    fn recover(&mut self) {
-        if self.recovery == Recovery::Pending {
-            self.recovery = Recovery::Done;
-            match &mut self.windows {
-                Windows::Time(windows) => windows.recovered(),
-                Windows::Session(sessions) => sessions.recovered(&self.groups),
-            }
-        }
-    }
-
-    /// The slot that a restored group gets.
-    fn restored_slot(&mut self, key: u32, start: i64, end: i64, time: i64) -> u32 {
-        let slot = match &mut self.windows {
-            Windows::Time(windows) => windows.ensure_slot(&mut self.groups, key, start),
-            Windows::Session(sessions) => match sessions.find_slot(&self.groups, key, start, end) {
-                Some(slot) => slot,
-                None => sessions.create(&mut self.groups, key, start, end),
-            },
-        };
-        let state = &mut self.groups.slots[slot as usize];
-        state.time = time;
-        state.flags |= PERSISTED | EMITTED;
-        slot
-    }
-
-    /// Takes a group away whose tombstone was restored.
-    fn restore_tombstone(&mut self, key: u32, start: i64, end: i64) {
-        match &mut self.windows {
-            Windows::Time(windows) => windows.remove_slot(&mut self.groups, key, start),
-            Windows::Session(sessions) => {
-                if let Some(slot) = sessions.find_slot(&self.groups, key, start, end) {
-                    self.groups.slots[slot as usize].flags &= !PERSISTED;
-                    sessions.remove(&mut self.groups, slot);
-                }
-            }
-        }
-    }
-}
-
-/// Windows that one row may be in.
-const WINDOWS_PER_ROW_MAX: i64 = 100_000;
-
-fn check(spec: &AggregateSpec) -> Result<()> {
-    if spec.emit_final && spec.window.is_none() {
-        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
-            .hint("add a WINDOW clause, or use EMIT CHANGES"));
-    }
-    if spec.table_input && spec.window.is_some() {
-        return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
-    }
-    if spec.table_input && spec.calls.iter().any(|call| !call.accumulator.can_undo()) {
-        return Err(Error::statement(
-            "The aggregation function cannot be applied to a table source, only to a stream source.",
-        )
-        .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
-    }
-    let Some(window) = &spec.window else { return Ok(()) };
-    let good = match window.kind {
-        WindowKind::Tumbling { size_ms } => size_ms > 0,
-        WindowKind::Hopping { size_ms, advance_ms } => advance_ms > 0 && advance_ms <= size_ms,
-        WindowKind::Session { gap_ms } => gap_ms > 0,
-    };
-    if let WindowKind::Hopping { size_ms, advance_ms } = window.kind
-        && good
-        && size_ms / advance_ms > WINDOWS_PER_ROW_MAX
-    {
-        let what = format!("a hopping window whose rows are in more than {WINDOWS_PER_ROW_MAX} windows");
-        return Err(Error::not_supported(what, "use a greater ADVANCE BY"));
-    }
-    if !good || window.grace_ms < 0 {
-        return Err(Error::statement(
-            "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
-        ));
-    }
-    Ok(())
 }
 
 impl Operator for Aggregate {
@@ -349,9 +257,6 @@ impl Operator for Aggregate {
         self.recover();
         if self.unfinished.is_some() {
             return Err(Error::internal("an aggregate got a batch before it was done with the one before"));
-        }
-        if !context.caching || self.held.len() >= self.held_max {
-            self.held.flush(&mut self.groups, self.shape, out)?;
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.select(&batch, &mut scratch.rows, context);
@@ -367,6 +272,7 @@ impl Operator for Aggregate {
         };
         self.scratch = scratch;
         pushed?;
+        self.flush_when_full(out, context)?;
         self.end_batch(out)
     }
 
@@ -388,41 +294,7 @@ impl Operator for Aggregate {
     }
 
     fn restore(&mut self, records: &Records) -> Result<()> {
-        self.recovery = Recovery::Pending;
-        let mut pending = Pending::new(&self.groups);
-        for row in 0..records.len() {
-            let key = records.key(row).and_then(|key| self.record_key.parse(key)).ok_or_else(changelog::damaged)?;
-            match (key, records.value(row)) {
-                (Parsed::Operator, Some(mut value)) => {
-                    let time = changelog::take_head(&mut value)?;
-                    self.set_stream_time(time);
-                }
-                (Parsed::Operator, None) => self.set_stream_time(i64::MIN),
-                (Parsed::Group { start, end, key }, value) => {
-                    let id = self.groups.keys.intern_bytes(key).ok_or_else(changelog::damaged)?;
-                    match value {
-                        Some(mut value) => {
-                            let time = changelog::take_head(&mut value)?;
-                            let slot = self.restored_slot(id, start, end, time);
-                            pending.push(slot, value)?;
-                            if pending.is_full() {
-                                pending.set(&mut self.groups);
-                            }
-                        }
-                        None => {
-                            pending.set(&mut self.groups);
-                            self.restore_tombstone(id, start, end);
-                        }
-                    }
-                }
-            }
-        }
-        pending.set(&mut self.groups);
-        match &mut self.windows {
-            Windows::Time(windows) => self.groups.keys.sweep(|key| windows.forget_key(key)),
-            Windows::Session(_) => self.groups.keys.sweep(|_| {}),
-        }
-        Ok(())
+        self.take_back(records)
     }
 
     fn state(&self) -> Option<&dyn Pieces> {

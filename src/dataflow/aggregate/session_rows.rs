@@ -71,7 +71,7 @@ impl Aggregate {
         out: &mut Vec<Batch>,
         context: &mut Context,
     ) -> Result<()> {
-        let mode = match (self.emission, context.caching) {
+        let mode = match (self.emission, context.caching()) {
             (Emission::Final, _) => Mode::Final,
             (_, true) => Mode::Held,
             (_, false) => Mode::Each,

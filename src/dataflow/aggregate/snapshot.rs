@@ -6,9 +6,10 @@
 
 use arrow::array::ArrayRef;
 
+use crate::dataflow::aggregate::Aggregate;
 use crate::dataflow::aggregate::changelog::{restore_columns, state_columns, state_types};
 use crate::dataflow::aggregate::groups::LIVE;
-use crate::dataflow::aggregate::{Aggregate, Recovery};
+use crate::dataflow::aggregate::restore::Recovery;
 use crate::state::codec::{CellColumn, put_bytes, take_array, take_bytes, write_cell};
 use crate::state::snapshots::{Mark, Pieces};
 

@@ -65,7 +65,7 @@ impl Aggregate {
                 run.add_slots.push(slot);
             }
             self.groups.touch(slot, time);
-            let wanted = if context.caching {
+            let wanted = if context.caching() {
                 self.held.mark(&mut self.groups, slot)
             } else {
                 self.groups.slots[slot as usize].flags & EMITTED != 0
@@ -90,7 +90,7 @@ impl Aggregate {
             return;
         }
         self.groups.fit();
-        if context.caching {
+        if context.caching() {
             self.held.capture(&mut self.groups, &run.known);
         } else {
             let before = changes.values.push(self.groups.emit(&run.known), run.known.len());
@@ -102,7 +102,7 @@ impl Aggregate {
         if !run.add_rows.is_empty() {
             new.update(&mut self.groups, &run.add_rows, &run.add_slots, context);
         }
-        if !context.caching {
+        if !context.caching() {
             let after = changes.values.push(self.groups.emit(&run.slots), run.slots.len());
             for (i, &index) in run.slots.iter().enumerate() {
                 let slot = &mut self.groups.slots[index as usize];

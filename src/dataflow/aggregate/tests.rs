@@ -13,6 +13,7 @@ use crate::dataflow::Origin;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::accumulators;
 use crate::state::snapshots::Mark;
+use crate::types::SqlType;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
@@ -133,10 +134,13 @@ fn read(out: &mut Vec<Batch>, downstream: &mut BTreeMap<String, String>) -> Vec<
     result
 }
 
+/// Bytes of a cache: none, one that is always full, one that is full now and then, one that never is.
+const CACHES: [usize; 4] = [0, 1, 400, usize::MAX];
+
 /// How the operator is driven.
 #[derive(Debug, Clone, Copy)]
 struct Drive {
-    caching: bool,
+    cache_bytes_max: usize,
     restarts: bool,
     rows_max: usize,
 }
@@ -166,7 +170,7 @@ impl Case {
         random: &mut fastrand::Rng,
     ) -> (Vec<Out>, BTreeMap<String, String>, Context) {
         let mut operator = self.aggregate();
-        let mut context = Context { caching: drive.caching, ..Context::default() };
+        let mut context = Context { cache_bytes_max: drive.cache_bytes_max, ..Context::default() };
         let (mut changelog, mut snapshots) = (Records::default(), TestSnapshots::default());
         let (mut result, mut downstream, mut out) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut rest = rows;
@@ -449,13 +453,14 @@ fn check_against_oracle(kind: Option<WindowKind>, seed: u64) {
     }
     for rows_max in [1, 7, 200] {
         for restarts in [false, true] {
-            for caching in [false, true] {
-                let drive = Drive { caching, restarts, rows_max };
+            for cache_bytes_max in CACHES {
+                let drive = Drive { cache_bytes_max, restarts, rows_max };
                 let (out, downstream, context) = case.run(&rows, drive, &mut random);
                 let what = format!("seed {seed}, {:?}, {drive:?}, rows {rows:?}", case.window);
-                if !caching || case.emit_final {
+                if cache_bytes_max == 0 || case.emit_final {
                     assert_eq!(out, oracle.out, "{what}");
                 }
+                assert!(out.len() <= oracle.out.len(), "{what}");
                 assert_eq!(downstream, last, "{what}");
                 assert_eq!((context.late, context.bad), (oracle.late, oracle.bad), "{what}");
             }
@@ -528,9 +533,9 @@ fn table_input() {
                 expected.push((key_text(keys, *group), values.to_owned()));
             }
         }
-        for caching in [false, true] {
+        for cache_bytes_max in CACHES {
             let mut operator = Aggregate::new(spec(keys, None, false, true)).unwrap();
-            let mut context = Context { caching, ..Context::default() };
+            let mut context = Context { cache_bytes_max, ..Context::default() };
             let (mut out, mut downstream, mut seen) = (Vec::new(), BTreeMap::new(), Vec::new());
             let mut rest = changes.as_slice();
             while !rest.is_empty() {
@@ -545,9 +550,10 @@ fn table_input() {
             operator.flush(&mut out, &mut context).unwrap();
             seen.extend(read(&mut out, &mut downstream));
             let seen: Vec<_> = seen.into_iter().map(|out| (out.group, out.values)).collect();
-            if !caching {
+            if cache_bytes_max == 0 {
                 assert_eq!(seen, expected, "seed {seed}");
             }
+            assert!(seen.len() <= expected.len(), "seed {seed}");
             let last: BTreeMap<_, _> = expected.iter().cloned().collect();
             assert_eq!(downstream, last, "seed {seed}");
         }
@@ -566,6 +572,33 @@ fn table_batch(keys: KeyShape, changes: &[Change]) -> Batch {
     batch
 }
 
+/// What is held back is given out when it is more than the cache's size, and then nothing is left of it.
+#[test]
+fn a_full_cache_is_emptied() {
+    for window in [
+        None,
+        Some(WindowKind::Tumbling { size_ms: 10 }),
+        Some(WindowKind::Hopping { size_ms: 10, advance_ms: 2 }),
+        Some(WindowKind::Session { gap_ms: 2 }),
+    ] {
+        let window = window.map(|kind| Window { kind, grace_ms: 1000, retention_ms: 10_000 });
+        let mut operator = Aggregate::new(spec(KeyShape::Text, window, false, false)).unwrap();
+        let mut context = Context { cache_bytes_max: 3000, ..Context::default() };
+        let (mut out, mut emptied) = (Vec::new(), 0);
+        for time in 0..400 {
+            let row = Row { key: Some(time % 150), value: Some(time), time, tombstone: false };
+            operator.push(batch(KeyShape::Text, &[row]), &mut out, &mut context).unwrap();
+            assert!(operator.held.data_bytes() <= 3000, "{window:?}");
+            if !out.is_empty() {
+                assert_eq!(operator.held.data_bytes(), 0, "{window:?}");
+                emptied += 1;
+                out.clear();
+            }
+        }
+        assert!((2..200).contains(&emptied), "{window:?}: {emptied}");
+    }
+}
+
 /// The order of a session's tombstones and rows, written out.
 #[test]
 fn two_sessions_are_joined() {
@@ -573,7 +606,7 @@ fn two_sessions_are_joined() {
     let case = Case { keys: KeyShape::Text, window: Some(window), emit_final: false, held_max: 9, assigned_max: 9 };
     let row = |value, time| Row { key: Some(1), value: Some(value), time, tombstone: false };
     let rows = [row(1, 0), row(2, 15), row(3, 8), row(4, 9)];
-    let drive = Drive { caching: false, restarts: false, rows_max: 4 };
+    let drive = Drive { cache_bytes_max: 0, restarts: false, rows_max: 4 };
     let (out, ..) = case.run(&rows, drive, &mut fastrand::Rng::with_seed(0));
     let seen: Vec<String> = out.iter().map(|out| format!("{} {} {}", out.group, out.values, out.time)).collect();
     assert_eq!(
@@ -690,17 +723,17 @@ fn speed() {
     };
     let tumbling = Window { kind: WindowKind::Tumbling { size_ms: 10_000 }, grace_ms: 0, retention_ms: 86_400_000 };
     let hopping = WindowKind::Hopping { size_ms: 10_000, advance_ms: 2_000 };
-    for (name, window, caching) in [
-        ("no window, cached", None, true),
-        ("no window, each", None, false),
-        ("tumbling, cached", Some(tumbling), true),
-        ("tumbling, each", Some(tumbling), false),
-        ("hopping, cached", Some(Window { kind: hopping, ..tumbling }), true),
-        ("session, cached", Some(Window { kind: WindowKind::Session { gap_ms: 10_000 }, ..tumbling }), true),
+    for (name, window, cache_bytes_max) in [
+        ("no window, cached", None, usize::MAX),
+        ("no window, each", None, 0),
+        ("tumbling, cached", Some(tumbling), usize::MAX),
+        ("tumbling, each", Some(tumbling), 0),
+        ("hopping, cached", Some(Window { kind: hopping, ..tumbling }), usize::MAX),
+        ("session, cached", Some(Window { kind: WindowKind::Session { gap_ms: 10_000 }, ..tumbling }), usize::MAX),
     ] {
         let batches: Vec<Batch> = (0..400).map(|i| make(&mut random, 10_000, i * 819)).collect();
         let mut operator = counts(window);
-        let (mut context, mut out) = (Context { caching, ..Context::default() }, Vec::new());
+        let (mut context, mut out) = (Context { cache_bytes_max, ..Context::default() }, Vec::new());
         let start = crate::time::now();
         for (i, batch) in batches.into_iter().enumerate() {
             operator.push(batch, &mut out, &mut context).unwrap();
@@ -714,7 +747,7 @@ fn speed() {
         println!("{name}: {:.1} M rows/s", 400.0 * 8192.0 / took / 1e6);
     }
     let (mut context, mut out, mut log) =
-        (Context { caching: true, ..Context::default() }, Vec::new(), Records::default());
+        (Context { cache_bytes_max: usize::MAX, ..Context::default() }, Vec::new(), Records::default());
     let mut operator = counts(None);
     for i in 0..500 {
         operator.push(make(&mut random, 1_000_000, i), &mut out, &mut context).unwrap();

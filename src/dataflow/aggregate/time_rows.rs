@@ -30,9 +30,10 @@ impl Aggregate {
             from = windows.assign(&mut self.groups, batch, selected, from, assigned, context);
             if self.emission == Emission::Final {
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
-            } else if context.caching {
+            } else if context.caching() {
                 self.hold(assigned);
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
+                self.flush_when_full(out, context)?;
             } else {
                 self.emit_each(&rows, assigned, &mut scratch.last, out, context)?;
             }

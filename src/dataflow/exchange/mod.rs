@@ -1,9 +1,9 @@
 //! The way of rows to the partition of their key: handed over in memory, or through an internal topic.
 
-#[allow(dead_code, reason = "for the Kafka log, which nothing opens yet")]
 mod frame;
-#[allow(dead_code, reason = "for the Kafka log, which nothing opens yet")]
 mod topic;
+
+pub use topic::{TopicExchangeReader, TopicExchangeWriter};
 
 use arrow::buffer::BooleanBuffer;
 

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn another_topic_under_the_name_is_seen() {
         let log = EmbeddedLog::in_memory();
-        let spec = TopicSpec { name: "s".to_string(), partitions: 1, configs: BTreeMap::new() };
+        let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
         log.create_topic(&spec).unwrap();
         for has_state in [false, true] {
             let topics = SourceTopics::find(&log, vec!["s".to_string()], has_state);

@@ -6,10 +6,16 @@
 //!
 //! What a round makes is bounded: where records become much more than they are, a round pushes only some of what was
 //! fetched, and the rest waits (`slices`). The position is that of the first record that was not pushed.
+//!
+//! Where processes share a query, a run has some of the partitions of each stage, and the exchange is a topic that the next
+//! stage reads like a source (`port`).
 
 mod holds;
 mod host;
 mod identity;
+mod input;
+mod open;
+mod port;
 mod reader;
 mod refused;
 mod restore;
@@ -28,41 +34,40 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
+pub use port::Share;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
 use self::holds::{Holds, When};
 use self::identity::SourceTopics;
+use self::port::Port;
 use self::reader::Reader;
 use self::refused::{append_fitting, counted};
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
 use crate::dataflow::Batch;
-use crate::dataflow::exchange::ExchangeWriter;
 use crate::dataflow::operator::ProcessingError;
 use crate::dataflow::processing_log;
-use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
-use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition, Transaction};
-use crate::plan::{Plan, StageInput, Step};
+use crate::log::{LogError, Records, TopicPartition, Transaction};
+use crate::plan::Step;
 use crate::state::MemoryShare;
-use crate::types::SqlType;
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
 const ROUND_BYTES_MAX: usize = 32 << 20;
 const PARTITION_BYTES_MIN: usize = 16 << 10;
-/// Records that a round pushes of a partition where each may become a whole list.
-const COLLECTING_ROWS_MAX: usize = 1024;
 
 /// A query at work.
 pub struct Run {
-    log: Arc<dyn Log>,
+    port: Port,
     spec: RunSpec,
+    /// By stage, those of this run in the order of their partitions.
     stages: Vec<Vec<StageTask>>,
+    /// Of the source's topic, and so of each stage; this run may have only some.
+    partitions: u32,
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
@@ -82,100 +87,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// Opens a query where it stopped: positions and state of its last commit.
-    ///
-    /// Errors: a topic is missing or laid out otherwise, the state can't be read, the memory is not enough for it, or the
-    /// query is told to stop meanwhile.
-    pub fn open(log: Arc<dyn Log>, spec: RunSpec, host: Host) -> Result<Run> {
-        let StageInput::Scan(scan) = &spec.plan.stages[0].input else {
-            return Err(Error::internal("the first stage reads no source"));
-        };
-        let partitions = log
-            .partitions(&scan.source.topic)
-            .ok_or_else(|| Error::from(LogError::UnknownTopic(scan.source.topic.clone())))?;
-        let changelog = log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
-        if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
-            return Err(Error::statement(format!(
-                "topic '{}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
-                scan.source.topic
-            ))
-            .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
-        }
-        let sources = SourceTopics::find(&*log, vec![scan.source.topic.clone()], changelog.is_some());
-        let positions = if spec.durable { log.positions(&spec.group)? } else { BTreeMap::new() };
-        let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
-        if has_state && changelog.is_none() && !positions.is_empty() {
-            return Err(Error::statement(format!(
-                "the query's state is gone: its topic '{}' was deleted",
-                changelog_topic(&spec.group)
-            ))
-            .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
-        }
-        sources
-            .check_positions(&positions, changelog.is_some() && has_records(&*log, &changelog_topic(&spec.group))?)?;
-        let memory = Arc::new(host.memory.share());
-        let mut stages = Vec::with_capacity(spec.plan.stages.len());
-        let last = spec.plan.stages.len() - 1;
-        for (index, stage) in spec.plan.stages.iter().enumerate() {
-            let mut tasks = Vec::new();
-            for partition in 0..partitions {
-                let reader = match &stage.input {
-                    StageInput::Scan(scan) => {
-                        let scan = ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?;
-                        Some(Reader::open(&log, scan, &spec, partition, &positions)?)
-                    }
-                    StageInput::Exchange { .. } => None,
-                };
-                let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
-                    Some(StageInput::Exchange { key }) => {
-                        Output::Exchange(ExchangeWriter::new(key, partitions, partition)?)
-                    }
-                    _ if index == last => match &spec.sink {
-                        Some(sink) => {
-                            Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?))
-                        }
-                        None => Output::Rows(Vec::new(), 0),
-                    },
-                    _ => return Err(Error::internal("a stage without an exchange behind it is not the last")),
-                };
-                let mut task = Task::new(&stage.steps, spec.caching)?;
-                task.context.memory = Some(memory.clone());
-                tasks.push(StageTask { partition, task, reader, snapshot: None, output });
-            }
-            stages.push(tasks);
-        }
-        let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
-        let mut run = Run {
-            log,
-            spec,
-            stages,
-            sources,
-            memory,
-            slices: Slices::new(host.staged_bytes_max, rows_max),
-            commit_bytes_max: host.staged_bytes_max,
-            host,
-            errors: Vec::new(),
-            errors_bytes: 0,
-            uncommitted: Uncommitted::default(),
-            buffers: Mutex::default(),
-            dirty: false,
-            snapshots: RunSnapshots::default(),
-            holds: Holds::default(),
-        };
-        let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
-        run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
-        run.check_sink()?;
-        run.restore()?;
-        run.hold_tables(When::Now)?;
-        run.account()?;
-        run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
-        Ok(run)
-    }
-
     /// Reads no further than what is there now.
     pub fn stop_at_current_ends(&mut self) -> Result<()> {
-        for reader in self.stages[0].iter_mut().filter_map(|task| task.reader.as_mut()) {
-            reader.end = Some(self.log.offsets(&reader.place)?.1);
+        for task in &mut self.stages[0] {
+            if let Some(reader) = &mut task.reader {
+                reader.end = Some(self.port.log.offsets(&reader.place)?.1);
+            }
         }
         Ok(())
     }
@@ -188,16 +105,33 @@ impl Run {
     }
 
     /// Whether all was read up to where it is to stop.
-    pub fn at_end(&self) -> bool {
-        self.stages[0]
-            .iter()
-            .filter_map(|task| task.reader.as_ref())
-            .all(|reader| reader.end.is_some_and(|end| reader.position >= end))
+    pub fn at_end(&self) -> Result<bool> {
+        let mut sources = self.readers(0);
+        if !sources.all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
+            return Ok(false);
+        }
+        // What the stages have handed over by topics.
+        for reader in (1..self.stages.len()).flat_map(|stage| self.readers(stage)) {
+            if reader.position < self.port.log.offsets(&reader.place)?.1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The reading ends of a stage.
+    fn readers(&self, stage: usize) -> impl Iterator<Item = &Reader> {
+        self.stages[stage].iter().filter_map(|task| task.reader.as_ref())
+    }
+
+    /// The reading ends of all stages.
+    fn all_readers(&self) -> impl Iterator<Item = &Reader> {
+        self.stages.iter().flatten().filter_map(|task| task.reader.as_ref())
     }
 
     /// An error when a topic that it reads is gone, or another one has its name.
     pub fn check_source_ids(&self) -> Result<()> {
-        self.sources.check(&*self.log)
+        self.sources.check(&*self.port.log)
     }
 
     /// An error when a topic has got more partitions than it reads (it must be opened anew), or when one that it reads or
@@ -205,11 +139,10 @@ impl Run {
     pub fn check_topics(&self) -> Result<()> {
         self.check_source_ids()?;
         self.check_sink()?;
-        let Some(reader) = self.stages[0].first().and_then(|task| task.reader.as_ref()) else { return Ok(()) };
-        let topic = &reader.place.topic;
-        match self.log.partitions(topic) {
-            None => Err(LogError::UnknownTopic(topic.clone()).into()),
-            Some(partitions) if partitions as usize != self.stages[0].len() => {
+        let topic = self.spec.input_topic(0)?;
+        match self.port.log.partitions(&topic) {
+            None => Err(LogError::UnknownTopic(topic).into()),
+            Some(partitions) if partitions != self.partitions => {
                 Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
             }
             Some(_) => Ok(()),
@@ -219,7 +152,7 @@ impl Run {
     /// A query that has nothing to write just now is to notice, too.
     fn check_sink(&self) -> Result<()> {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
-        match self.log.partitions(&sink.source.topic) {
+        match self.port.log.partitions(&sink.source.topic) {
             Some(_) => Ok(()),
             None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
                 .hint("create it anew with as many partitions, or DROP the query's stream or table")),
@@ -228,7 +161,7 @@ impl Run {
 
     /// Names of the topics it reads.
     pub fn topics(&self) -> Vec<String> {
-        let topics = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        let topics = self.all_readers();
         let mut topics: Vec<String> = topics.map(|reader| reader.place.topic.clone()).collect();
         topics.dedup();
         topics
@@ -238,8 +171,7 @@ impl Run {
     pub fn step(&mut self) -> Result<usize> {
         let waiting = self.waiting_bytes() + self.pending_bytes();
         self.round(Phase::Rows)?;
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
-        let read: Vec<usize> = readers.map(|reader| reader.rows).filter(|rows| *rows > 0).collect();
+        let read: Vec<usize> = self.all_readers().map(|reader| reader.round_rows).filter(|rows| *rows > 0).collect();
         let rows = read.iter().sum();
         self.slices.observe(rows, read.len(), (self.waiting_bytes() + self.pending_bytes()).saturating_sub(waiting));
         if self.holds.is_idle(rows) && !self.dirty {
@@ -247,8 +179,9 @@ impl Run {
         }
         if rows > 0 {
             self.dirty = true;
-            self.uncommitted.rows_in += rows as u64;
-            self.host.counters.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
+            let rows_in = self.readers(0).map(|reader| reader.round_rows as u64).sum();
+            self.uncommitted.rows_in += rows_in;
+            self.host.counters.rows_in.fetch_add(rows_in, Ordering::Relaxed);
         }
         Ok(rows)
     }
@@ -258,32 +191,30 @@ impl Run {
         if self.spec.guarantee != Guarantee::AtLeastOnce || !self.spec.durable || self.staged_bytes() == 0 {
             return Ok(());
         }
-        let log = self.log.clone();
         let mut staged = self.take_staged();
-        let mut transaction = log.begin()?;
-        self.append_staged(&mut *transaction, &mut staged)?;
+        let mut transaction = self.port.begin()?;
+        let refused = self.append_staged(&mut *transaction, &mut staged)?;
+        self.errors_bytes += self.uncommitted.refuse(&refused, &self.host.counters);
+        self.errors.extend(refused);
         self.check_source_ids()?;
         transaction.commit()?;
         self.made_visible(&staged)?;
         self.account()
     }
 
-    /// Records that the sink's topic doesn't take are taken out, counted and told of.
-    fn append_staged(&mut self, transaction: &mut dyn Transaction, staged: &mut [(u32, Records)]) -> Result<()> {
-        let Some(sink) = &self.spec.sink else { return Ok(()) };
+    /// Records that the sink's topic doesn't take are taken out; gives what is to be told of them.
+    fn append_staged(
+        &self,
+        transaction: &mut dyn Transaction,
+        staged: &mut [(u32, Records)],
+    ) -> Result<Vec<ProcessingError>> {
         let mut refused = Vec::new();
+        let Some(sink) = &self.spec.sink else { return Ok(refused) };
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
             counted(append_fitting(transaction, &place, records, &mut refused), &self.host.counters)?;
         }
-        let count = refused.len() as u64;
-        self.uncommitted.rows_out -= count;
-        self.uncommitted.bad += count;
-        self.host.counters.rows_out.fetch_sub(count, Ordering::Relaxed);
-        self.host.counters.bad.fetch_add(count, Ordering::Relaxed);
-        self.errors_bytes += refused.iter().map(ProcessingError::bytes).sum::<usize>();
-        self.errors.append(&mut refused);
-        Ok(())
+        Ok(refused)
     }
 
     /// Sends on what caching holds back. Part of a commit; a reader's query does it on its own.
@@ -311,7 +242,7 @@ impl Run {
 
     /// Encoded bytes that wait for the commit.
     pub fn staged_bytes(&self) -> usize {
-        self.sinks().map(SinkWriter::staged_bytes).sum::<usize>() + self.errors_bytes
+        self.stages.iter().flatten().map(StageTask::staged_bytes).sum::<usize>() + self.errors_bytes
     }
 
     /// Whether so much waits that the commit may not be put off.
@@ -338,7 +269,7 @@ impl Run {
     /// Bytes of its state, without the rows for pull queries.
     fn own_state_bytes(&self) -> usize {
         let task = |task: &StageTask| {
-            task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.scan.state_bytes())
+            task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.input.state_bytes())
         };
         self.stages.iter().flatten().map(task).sum()
     }
@@ -348,7 +279,7 @@ impl Run {
         let state = self.own_state_bytes();
         let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
         self.host.counters.state_bytes.store((state + view) as u64, Ordering::Relaxed);
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
+        let readers = self.readers(0);
         self.memory.set(state + self.waiting_bytes() + readers.map(Reader::fetched_bytes).sum::<usize>())
     }
 
@@ -358,8 +289,8 @@ impl Run {
 
     /// Records that are there and were not read yet.
     pub fn lag(&self) -> Result<i64> {
-        let readers = self.stages[0].iter().filter_map(|task| task.reader.as_ref());
-        readers.map(|reader| Ok(self.log.offsets(&reader.place)?.1 - reader.position)).sum()
+        let readers = self.readers(0);
+        readers.map(|reader| Ok(self.port.end(&reader.place)?.map_or(0, |end| (end - reader.position).max(0)))).sum()
     }
 
     /// Makes everything since the last commit visible at once: output records, changes of state, positions, errors.
@@ -375,26 +306,18 @@ impl Run {
             self.dirty = false;
             return Ok(());
         }
-        let log = self.log.clone();
-        let mut transaction = log.begin()?;
         let mut staged = self.take_staged();
-        self.append_staged(&mut *transaction, &mut staged)?;
-        let group = self.spec.group.clone();
-        for (index, stage) in self.stages.iter_mut().enumerate() {
-            if !stateful(&self.spec.plan.stages[index].steps) {
-                continue;
-            }
-            for task in stage {
-                let mut changes = Records::default();
-                task.task.changes(&mut changes)?;
-                if !changes.is_empty() {
-                    let place = TopicPartition { topic: changelog_topic(&group), partition: task.partition };
-                    counted(transaction.append(&place, &changes), &self.host.counters)?;
-                }
-            }
+        let handed_over = self.take_handed_over();
+        let changes = self.changes()?;
+        let mut transaction = self.port.begin()?;
+        let refused = self.append_staged(&mut *transaction, &mut staged)?;
+        self.errors_bytes += self.uncommitted.refuse(&refused, &self.host.counters);
+        self.errors.extend(refused);
+        for (place, records) in handed_over.iter().chain(&changes) {
+            counted(transaction.append(place, records), &self.host.counters)?;
         }
-        for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
-            transaction.set_position(&group, &reader.place, reader.position)?;
+        for reader in self.all_readers() {
+            transaction.set_position(&self.spec.group, &reader.place, reader.position)?;
         }
         if !self.errors.is_empty() {
             let records = processing_log::encode(&self.spec.id, &self.errors);
@@ -416,14 +339,45 @@ impl Run {
         self.account()
     }
 
-    /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
-    fn hold_tables(&mut self, when: When) -> Result<()> {
-        for reader in self.stages[0].iter().filter_map(|task| task.reader.as_ref()) {
-            if self.spec.durable && reader.scan.keeps_rows() {
-                self.holds.hold(&*self.log, &self.spec.group, (&reader.place, reader.held_from()), when)?;
+    /// Changes of state since the last commit, for the changelog.
+    fn changes(&mut self) -> Result<Vec<(TopicPartition, Records)>> {
+        let mut all = Vec::new();
+        for (stage, tasks) in self.spec.plan.stages.iter().zip(&mut self.stages) {
+            for task in tasks.iter_mut().filter(|_| stateful(&stage.steps)) {
+                let mut changes = Records::default();
+                task.task.changes(&mut changes)?;
+                if !changes.is_empty() {
+                    let topic = changelog_topic(&self.spec.group);
+                    all.push((TopicPartition { topic, partition: task.partition }, changes));
+                }
             }
         }
-        Ok(())
+        Ok(all)
+    }
+
+    /// Rows for the stages behind exchanges through topics.
+    fn take_handed_over(&mut self) -> Vec<(TopicPartition, Records)> {
+        let mut all = Vec::new();
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            for task in stage {
+                let Output::Topic(exchange) = &mut task.output else { continue };
+                let topic = || repartition_topic(&self.spec.group, index + 1);
+                let staged = std::mem::take(&mut exchange.staged).into_iter();
+                all.extend(staged.map(|(partition, records)| (TopicPartition { topic: topic(), partition }, records)));
+            }
+        }
+        all
+    }
+
+    /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
+    fn hold_tables(&mut self, when: When) -> Result<()> {
+        let mut holds = std::mem::take(&mut self.holds);
+        let is_held = |reader: &&Reader| self.spec.durable && reader.input.table().is_some();
+        let told = self.readers(0).filter(is_held).try_for_each(|reader| {
+            holds.hold(&*self.port.log, &self.spec.group, (&reader.place, reader.held_from()), when)
+        });
+        self.holds = holds;
+        told
     }
 
     /// These records are committed: they won't be made again, and pull queries see them.
@@ -455,11 +409,11 @@ impl Run {
 
     /// Drives all stages once.
     fn round(&mut self, phase: Phase) -> Result<()> {
-        let partitions = self.stages[0].len();
-        let bytes_max = (ROUND_BYTES_MAX / partitions).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
+        let partitions = self.stages.iter().map(Vec::len).max().unwrap_or(0);
+        let bytes_max = (ROUND_BYTES_MAX / partitions.max(1)).clamp(PARTITION_BYTES_MIN, PARTITION_BYTES_MAX);
         let round = Round {
             phase,
-            log: &*self.log,
+            port: &self.port,
             bytes_max,
             rows_max: self.slices.rows(),
             made_bytes_max: self.slices.made_bytes_max(partitions),
@@ -467,6 +421,7 @@ impl Run {
             memory: &self.memory,
             host: &self.host,
         };
+        // Of a share of the partitions nothing is handed over in memory.
         let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
         for stage in &mut self.stages {
             let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
@@ -510,6 +465,18 @@ struct Uncommitted {
     bad: u64,
 }
 
+impl Uncommitted {
+    /// Counts records that were made and not written; gives the bytes of what is told of them.
+    fn refuse(&mut self, refused: &[ProcessingError], counters: &Counters) -> usize {
+        let count = refused.len() as u64;
+        self.rows_out -= count;
+        self.bad += count;
+        counters.rows_out.fetch_sub(count, Ordering::Relaxed);
+        counters.bad.fetch_add(count, Ordering::Relaxed);
+        refused.iter().map(ProcessingError::bytes).sum()
+    }
+}
+
 impl Drop for Run {
     fn drop(&mut self) {
         if self.spec.durable {
@@ -522,14 +489,12 @@ impl Drop for Run {
     }
 }
 
-/// Whether a topic holds, or held, any record.
-fn has_records(log: &dyn Log, topic: &str) -> Result<bool> {
-    for partition in 0..log.partitions(topic).unwrap_or(0) {
-        if log.offsets(&TopicPartition { topic: topic.to_string(), partition })?.1 > 0 {
-            return Ok(true);
-        }
+/// The topic by which rows come to a stage from the one before, where processes share the work.
+pub fn repartition_topic(group: &str, stage: usize) -> String {
+    match stage {
+        1 => format!("{group}-Aggregate-GroupBy-repartition"),
+        _ => format!("{group}-Stage-{stage}-repartition"),
     }
-    Ok(false)
 }
 
 /// The topic that holds the changes of a query's state.
@@ -540,23 +505,4 @@ pub fn changelog_topic(group: &str) -> String {
 /// Whether these steps keep state that must survive.
 pub fn stateful(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step, Step::Aggregate(_)))
-}
-
-/// Whether a single row may give a whole list again: an aggregate of lists or maps whose every change goes on.
-fn collects(spec: &RunSpec) -> bool {
-    let collection = |ty: &SqlType| matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
-    let collects = |step: &Step| match step {
-        Step::Aggregate(aggregate) => aggregate.calls.iter().any(|call| collection(&call.returns)),
-        _ => false,
-    };
-    !spec.caching && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
-}
-
-/// Whether some step looks at the rows that a table's rows replace.
-fn needs_old_rows(plan: &Plan) -> bool {
-    plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| match step {
-        Step::Filter { table, .. } => *table,
-        Step::Aggregate(aggregate) => aggregate.table_input,
-        Step::Project(_) | Step::FlatMap { .. } => false,
-    })
 }

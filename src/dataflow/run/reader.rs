@@ -1,13 +1,14 @@
 //! The reading end of a source's partition.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use super::input::Input;
+use super::port::Port;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
+use crate::catalog::SourceKind;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::dataflow::scan::ScanReader;
 use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
@@ -16,13 +17,14 @@ use crate::state::snapshots::Span;
 
 /// The reading end of a source's partition.
 pub(super) struct Reader {
-    pub scan: ScanReader,
+    pub input: Input,
     pub place: TopicPartition,
     pub position: i64,
     /// Read up to here and no further.
     pub end: Option<i64>,
-    /// Records read in the last round.
+    /// Records of the last batch, and of the whole round.
     pub rows: usize,
+    pub round_rows: usize,
     /// The position once these are done.
     next_position: i64,
     /// What was fetched is kept until all of it was pushed: the task may take less than it was offered.
@@ -50,32 +52,35 @@ fn multiplies(steps: &[Step]) -> bool {
 
 impl Reader {
     pub fn open(
-        log: &Arc<dyn Log>,
-        scan: ScanReader,
+        port: &Port,
+        input: Input,
         spec: &RunSpec,
-        partition: u32,
+        stage: usize,
+        place: TopicPartition,
         positions: &BTreeMap<TopicPartition, i64>,
     ) -> Result<Reader> {
-        let StageInput::Scan(plan) = &spec.plan.stages[0].input else {
-            return Err(Error::internal("a reader without a scan"));
+        let stage = &spec.plan.stages[stage];
+        // A table is its whole topic, wherever its readers start; an exchange loses nothing.
+        let from_now = match &stage.input {
+            StageInput::Scan(scan) => spec.start == Start::Latest && scan.source.kind == SourceKind::Stream,
+            StageInput::Exchange { .. } => false,
         };
-        let place = TopicPartition { topic: plan.source.topic.clone(), partition };
-        let (first, next) = log.offsets(&place)?;
-        let is_table = plan.source.kind == crate::catalog::SourceKind::Table;
-        let position = match (positions.get(&place), spec.start) {
-            (Some(position), _) => *position,
-            // A table is its whole topic, wherever its readers start.
-            (None, Start::Latest) if !is_table => next,
-            (None, _) => first,
+        let position = match positions.get(&place) {
+            Some(position) => *position,
+            None => {
+                let (first, next) = port.log.offsets(&place)?;
+                if from_now { next } else { first }
+            }
         };
-        let keeps_fetched = multiplies(&spec.plan.stages[0].steps);
+        let keeps_fetched = multiplies(&stage.steps) || input.records_max() < usize::MAX;
         let next_position = position;
         Ok(Reader {
-            scan,
+            input,
             place,
             position,
             end: None,
             rows: 0,
+            round_rows: 0,
             next_position,
             keeps_fetched,
             rest: None,
@@ -87,12 +92,13 @@ impl Reader {
     /// again until they are `done`.
     pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
         self.rows = 0;
+        let rows_max = rows_max.min(self.input.records_max());
         if self.rest.is_none() {
             if self.end.is_some_and(|end| self.position >= end) {
                 return Ok(None);
             }
             let mut records = round.buffers.lock().pop().unwrap_or_default();
-            if let Err(error) = round.log.fetch(&self.place, self.position, round.bytes_max, &mut records) {
+            if let Err(error) = round.port.fetch(&self.place, self.position, round.bytes_max, &mut records) {
                 round.buffers.lock().push(records);
                 return self.skip_removed(error, context).map(|()| None);
             }
@@ -105,7 +111,7 @@ impl Reader {
             }
             if records.len() <= rows_max && !self.keeps_fetched {
                 self.rows = records.len();
-                let batch = self.scan.read(&mut records, context);
+                let batch = self.input.read(&mut records, context);
                 round.buffers.lock().push(records);
                 return batch;
             }
@@ -118,12 +124,13 @@ impl Reader {
         rest.records.meta.extend_from_slice(&rest.all[rest.first..end]);
         self.rows = end - rest.first;
         self.next_position = rest.all.get(end).map_or(rest.next_position, |meta| meta.offset);
-        self.scan.read(&mut rest.records, context)
+        self.input.read(&mut rest.records, context)
     }
 
     /// What `read` gave last was pushed.
     pub fn done(&mut self, round: &Round<'_>) {
         self.position = self.next_position;
+        self.round_rows += self.rows;
         let Some(rest) = &mut self.rest else { return };
         rest.first += self.rows;
         if rest.first == rest.all.len()
@@ -132,6 +139,11 @@ impl Reader {
             records.meta = all;
             round.buffers.lock().push(records);
         }
+    }
+
+    /// Whether what was fetched is of batches that are pushed one by one, and there are more of them.
+    pub fn has_more_batches(&self) -> bool {
+        self.rest.is_some() && self.input.records_max() < usize::MAX
     }
 
     /// Bytes of what was fetched and not pushed yet.
@@ -172,22 +184,19 @@ impl Reader {
         keeper: Option<&Keeper<'_>>,
         heard: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        if !self.scan.keeps_rows() {
-            return Ok(());
-        }
+        let Some(table) = self.input.table_mut() else { return Ok(()) };
         let mut from = None;
         if let Some(keeper) = keeper {
             let has = Span { first: log.offsets(&self.place)?.0, end: self.position };
             let name = format!("rows-{}", self.place.partition);
             let mut snapshot = PartSnapshot::new(log, name, &self.place, Held::ByReader);
-            from = snapshot.restore(keeper, has, &mut self.scan)?;
+            from = snapshot.restore(keeper, has, table)?;
             self.snapshot = Some(snapshot);
         }
-        let scan = &mut self.scan;
-        heard(scan.state_bytes())?;
+        heard(table.state_bytes())?;
         for_each_fetch(log, &self.place, from, Some(self.position), &mut |records| {
-            scan.restore(records)?;
-            heard(scan.state_bytes())
+            table.restore(records)?;
+            heard(table.state_bytes())
         })?;
         Ok(())
     }

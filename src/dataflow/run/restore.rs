@@ -16,7 +16,7 @@ impl Run {
     ///
     /// Errors: besides what can be wrong with them, that the memory is not enough, or that the query is told to stop.
     pub(super) fn restore(&mut self) -> Result<()> {
-        let log = self.log.clone();
+        let log = self.port.log.clone();
         let (spec, host) = (self.spec.clone(), self.host.clone());
         let keeper = Keeper::new(&*log, &spec, &host);
         let keeper = keeper.as_ref();
@@ -34,7 +34,7 @@ impl Run {
     }
 
     fn restore_state(&mut self, keeper: Option<&Keeper<'_>>) -> Result<()> {
-        let log = self.log.clone();
+        let log = self.port.log.clone();
         let (host, memory) = (&self.host, &self.memory);
         side_by_side(self.stages[0].iter_mut().collect(), &|task| match &mut task.reader {
             Some(reader) => {

@@ -232,7 +232,7 @@ impl Run {
         if self.spec.snapshots.is_none() {
             return;
         }
-        let (log, spec, host) = (self.log.clone(), self.spec.clone(), self.host.clone());
+        let (log, spec, host) = (self.port.log.clone(), self.spec.clone(), self.host.clone());
         let Some(keeper) = Keeper::new(&*log, &spec, &host) else { return };
         self.take_up_published(&keeper);
         let parts = self.snapshot_parts().count();
@@ -301,7 +301,7 @@ impl Run {
         if complete.is_empty() {
             return;
         }
-        let log = self.log.clone();
+        let log = self.port.log.clone();
         let thread = std::thread::Builder::new().name(format!("snapshots {}", self.spec.id));
         match thread.spawn(move || publish(&log, complete)) {
             Ok(thread) => self.snapshots.publishing = Some(thread),
@@ -325,10 +325,10 @@ fn publish(log: &Arc<dyn Log>, complete: Vec<(String, Capture)>) -> Published {
 
 fn step_task(task: &mut StageTask, round: &Round<'_>) {
     if let Some(reader) = &mut task.reader
-        && let Some(part) = &mut reader.snapshot
+        && let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
         && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)
     {
-        part.step(round, Span { first, end: reader.position }, &reader.scan);
+        part.step(round, Span { first, end: reader.position }, table);
     }
     if let (Some(part), Some(state)) = (&mut task.snapshot, task.task.state())
         && let Ok((first, end)) = round.keeper.log.offsets(&part.part.place)

@@ -17,8 +17,8 @@ pub struct RunSpec {
     pub plan: Arc<Plan>,
     /// None: the rows are for a reader.
     pub sink: Option<SinkSpec>,
-    /// `cache.max.bytes.buffering` > 0.
-    pub caching: bool,
+    /// `cache.max.bytes.buffering`, of all partitions together; 0: every change of a table goes on.
+    pub cache_bytes_max: usize,
     /// Where a partition without a committed position begins.
     pub start: Start,
     /// Positions and state are kept in the log. Not for a reader's query.

@@ -3,14 +3,15 @@
 use parking_lot::Mutex;
 
 use super::host::Host;
+use super::port::Port;
 use super::reader::Reader;
 use super::snapshots::PartSnapshot;
-use crate::dataflow::exchange::ExchangeWriter;
+use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeWriter};
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::dataflow::{Batch, Context};
 use crate::error::Result;
-use crate::log::{Log, Records};
+use crate::log::Records;
 use crate::state::MemoryShare;
 
 /// One partition's part of one stage.
@@ -25,6 +26,7 @@ pub(super) struct StageTask {
 
 pub(super) enum Output {
     Exchange(ExchangeWriter),
+    Topic(TopicExchangeWriter),
     Sink(Box<SinkWriter>),
     /// Rows for a reader, until they are taken, and their bytes.
     Rows(Vec<Batch>, usize),
@@ -33,7 +35,7 @@ pub(super) enum Output {
 /// What the tasks of a round share.
 pub(super) struct Round<'a> {
     pub phase: Phase,
-    pub log: &'a dyn Log,
+    pub port: &'a Port,
     /// Read from one partition.
     pub bytes_max: usize,
     /// Of what was read from one partition, the records that are pushed at most.
@@ -84,9 +86,17 @@ impl StageTask {
     /// Bytes that wait in its output.
     pub fn waiting_bytes(&self) -> usize {
         match &self.output {
-            Output::Exchange(_) => 0,
-            Output::Sink(sink) => sink.staged_bytes(),
             Output::Rows(_, bytes) => *bytes,
+            _ => self.staged_bytes(),
+        }
+    }
+
+    /// Encoded bytes that wait for the commit.
+    pub fn staged_bytes(&self) -> usize {
+        match &self.output {
+            Output::Exchange(_) | Output::Rows(..) => 0,
+            Output::Topic(exchange) => exchange.staged_bytes(),
+            Output::Sink(sink) => sink.staged_bytes(),
         }
     }
 }
@@ -98,12 +108,29 @@ fn read(
     round: &Round<'_>,
     outlet: &mut dyn FnMut(Batch, &mut Context) -> Result<()>,
 ) -> Result<()> {
+    reader.round_rows = 0;
+    loop {
+        read_batch(reader, task, round, outlet)?;
+        reader.done(round);
+        if !reader.has_more_batches() {
+            return Ok(());
+        }
+    }
+}
+
+/// Pushes a batch; of as few records as become no more than they may.
+fn read_batch(
+    reader: &mut Reader,
+    task: &mut Task,
+    round: &Round<'_>,
+    outlet: &mut dyn FnMut(Batch, &mut Context) -> Result<()>,
+) -> Result<()> {
     let mut rows_max = round.rows_max;
     loop {
         let mark = task.context.mark();
-        let Some(batch) = reader.read(rows_max, round, &mut task.context)? else { break };
+        let Some(batch) = reader.read(rows_max, round, &mut task.context)? else { return Ok(()) };
         match task.push_within(round.made_bytes_max, batch, outlet)? {
-            None => break,
+            None => return Ok(()),
             Some(refused) => {
                 task.context.back_to(mark);
                 // Of the records read as large a part as of the rows that came so far; always fewer than before.
@@ -111,8 +138,6 @@ fn read(
             }
         }
     }
-    reader.done(round);
-    Ok(())
 }
 
 impl Output {
@@ -120,6 +145,11 @@ impl Output {
     fn put(&mut self, batch: Batch, context: &mut Context, handed_over: &mut Vec<(u32, Batch)>) -> Result<usize> {
         match self {
             Output::Exchange(exchange) => exchange.split(batch, handed_over).map(|()| 0),
+            Output::Topic(exchange) => {
+                let before = exchange.staged_bytes();
+                exchange.write(batch)?;
+                Ok(exchange.staged_bytes() - before)
+            }
             Output::Sink(sink) => {
                 let before = sink.staged_bytes();
                 sink.write(&batch, context)?;

@@ -5,6 +5,7 @@ mod holds;
 mod interrupted;
 mod large;
 mod memory;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ struct World {
     log: Arc<dyn Log>,
     sink: Sink,
     partitions: u32,
-    caching: bool,
+    cache_bytes_max: usize,
 }
 
 impl World {
@@ -48,10 +49,10 @@ impl World {
         for (name, partitions) in
             [("s", partitions), (SINK, partitions), (&changelog_topic(GROUP), partitions), (PROCESSING_LOG, 1)]
         {
-            let spec = TopicSpec { name: name.to_string(), partitions, configs: BTreeMap::new() };
+            let spec = TopicSpec { name: name.to_string(), partitions, replicas: None, configs: BTreeMap::new() };
             log.create_topic(&spec).unwrap();
         }
-        World { log, sink, partitions, caching: false }
+        World { log, sink, partitions, cache_bytes_max: 0 }
     }
 
     fn append(&self, partition: u32, records: &Records) {
@@ -66,7 +67,7 @@ impl World {
             id: "Q".to_string(),
             plan: Arc::new(self.sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions: self.partitions, view }),
-            caching: self.caching,
+            cache_bytes_max: self.cache_bytes_max,
             start: Start::Earliest,
             durable: true,
             group: GROUP.to_string(),

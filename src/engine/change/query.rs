@@ -167,7 +167,7 @@ fn check_runs(sink: &Sink) -> Result<()> {
         if let StageInput::Scan(scan) = &stage.input {
             ScanReader::new(scan, 0, false)?;
         }
-        Task::new(&stage.steps, false)?;
+        Task::new(&stage.steps, 0)?;
     }
     format::encoder(&sink.source.key)?;
     format::encoder(&sink.source.value)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic};
+use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic, commit_start, repartition_topic};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::{Error, Result};
@@ -18,6 +18,9 @@ impl Inner {
     /// Starts a persistent query where it stopped, or at its beginning. When that fails, its state says so.
     pub(super) fn start_query(&self, entry: &QueryEntry, sink: Arc<Sink>) -> Result<()> {
         self.sinks.write().insert(entry.id.clone(), sink.clone());
+        if !self.works {
+            return Ok(());
+        }
         let started = self.try_start(entry, &sink);
         match &started {
             Ok(()) => self.not_started.write().remove(&entry.id),
@@ -59,11 +62,20 @@ impl Inner {
             }
             self.make_changelog(&spec)?;
         }
+        for spec in self.exchanges_of(&entry.id, sink)? {
+            self.make_topic(&spec, &mut Vec::new())?;
+        }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
-            let view = Arc::new(View::of_query(source.clone(), partitions, retention_ms(sink), &self.memory));
+            // Where others of the service write to the table, too, its rows are what the topic says.
+            let (keep, retention) = (self.seat.is_none(), retention_ms(sink));
+            let view = match keep {
+                true => View::of_query(source.clone(), partitions, retention, &self.memory),
+                false => View::follow(source.clone(), partitions, retention, &self.memory),
+            };
+            let view = Arc::new(view);
             self.views.write().insert(source.name.clone(), view.clone());
-            Some(view)
+            keep.then_some(view)
         } else {
             None
         };
@@ -71,7 +83,7 @@ impl Inner {
             id: entry.id.clone(),
             plan: Arc::new(sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions, view }),
-            caching: settings::number(&entry.properties, "cache.max.bytes.buffering") > 0,
+            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
             start: start(&entry.properties),
             durable: true,
             group: self.service.query_group(&entry.id),
@@ -79,12 +91,14 @@ impl Inner {
             guarantee: guarantee(&entry.properties),
             snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
         };
+        commit_start(&*self.log, &spec)?;
         match &self.drive {
             Drive::Threads(queries) => {
                 let options = DriveOptions {
                     commit_interval: commit_interval(&entry.properties),
                     memory: self.memory.clone(),
                     paused: entry.paused,
+                    process: self.seat.as_ref().map(|seat| seat.process.clone()),
                 };
                 queries.lock().insert(QueryHandle::start(self.log.clone(), spec, options));
                 Ok(())
@@ -114,7 +128,7 @@ impl Inner {
     /// Ends a query for good: its positions and its state go, too.
     pub(super) fn end_query(&self, id: &str) -> Result<()> {
         self.halt_query(id);
-        self.sinks.write().remove(id);
+        let ended = self.sinks.write().remove(id);
         self.not_started.write().remove(id);
         let group = self.service.query_group(id);
         if let Some(store) = &self.snapshots {
@@ -123,10 +137,15 @@ impl Inner {
         }
         self.log.release(&group)?;
         self.log.delete_group(&group)?;
-        match self.log.delete_topic(&changelog_topic(&group)) {
-            Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),
-            Err(error) => Err(error.into()),
+        let stages = ended.map_or(1, |sink| sink.analyzed.plan.stages.len());
+        let exchanges = (1..stages).filter(|_| self.seat.is_some()).map(|stage| repartition_topic(&group, stage));
+        for topic in exchanges.chain([changelog_topic(&group)]) {
+            match self.log.delete_topic(&topic) {
+                Ok(()) | Err(LogError::UnknownTopic(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(())
     }
 
     /// The rows of a table for pull queries: those that its query keeps, or those of a SOURCE TABLE's topic. None: the
@@ -135,10 +154,14 @@ impl Inner {
         if let Some(view) = self.views.read().get(&source.name) {
             return Ok(Some(view.clone()));
         }
-        if !source.is_source {
+        // On a cluster the topic says what a query's table is, whoever works for it.
+        let query = source.query_id.as_ref().filter(|_| self.seat.is_some());
+        if !source.is_source && query.is_none() {
             return Ok(None);
         }
-        let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?, &self.memory));
+        let retention = query.and_then(|id| self.sinks.read().get(id).and_then(|sink| retention_ms(sink)));
+        let partitions = self.partitions_of(&source.topic)?;
+        let view = Arc::new(View::follow(source.clone(), partitions, retention, &self.memory));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
     }
 }

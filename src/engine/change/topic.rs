@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Change, Effect};
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, Source, SourceKind};
-use crate::dataflow::{changelog_topic, stateful};
+use crate::dataflow::{changelog_topic, repartition_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicSpec, create_if_missing};
@@ -22,12 +22,28 @@ impl Inner {
         if let Some(spec) = &effect.topic {
             self.make_topic(spec, made)?;
         }
-        if let Some(start) = &effect.start
-            && let Some(spec) = self.changelog_of(&start.entry.id, &start.sink)?
-        {
-            self.make_topic(&spec, made)?;
+        let Some(start) = &effect.start else { return Ok(()) };
+        let mut specs: Vec<TopicSpec> = self.changelog_of(&start.entry.id, &start.sink)?.into_iter().collect();
+        specs.extend(self.exchanges_of(&start.entry.id, &start.sink)?);
+        specs.iter().try_for_each(|spec| self.make_topic(spec, made))
+    }
+
+    /// The topics by which rows come from stage to stage, where processes share the work.
+    pub(super) fn exchanges_of(&self, query_id: &str, sink: &Sink) -> Result<Vec<TopicSpec>> {
+        if self.seat.is_none() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
+        let group = self.service.query_group(query_id);
+        let exchange = |stage| {
+            let configs = BTreeMap::from([
+                ("retention.ms".to_string(), "-1".to_string()),
+                (MAX_MESSAGE_BYTES.to_string(), MAX_MESSAGE_BYTES_MAX.to_string()),
+            ]);
+            let name = repartition_topic(&group, stage);
+            self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
+        };
+        Ok((1..sink.analyzed.plan.stages.len()).map(exchange).collect())
     }
 
     pub(super) fn make_topic(&self, spec: &TopicSpec, made: &mut Vec<String>) -> Result<()> {
@@ -46,7 +62,8 @@ impl Inner {
         let configs = self.log.describe_topic(&spec.name)?.configs;
         if configs.iter().any(|config| config.name == MAX_MESSAGE_BYTES && config.is_default) {
             let more = (MAX_MESSAGE_BYTES.to_string(), Some(MAX_MESSAGE_BYTES_MAX.to_string()));
-            self.log.alter_topic(&spec.name, None, &[more])?;
+            // Where that isn't allowed the query runs all the same; a group that doesn't fit will tell.
+            let _ = self.log.alter_topic(&spec.name, None, &[more]);
         }
         Ok(())
     }
@@ -63,7 +80,8 @@ impl Inner {
             config(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES_MAX.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        Ok(Some(TopicSpec { name: changelog_topic(&self.service.query_group(query_id)), partitions, configs }))
+        let name = changelog_topic(&self.service.query_group(query_id));
+        Ok(Some(self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })))
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.
@@ -124,6 +142,6 @@ impl Change<'_> {
             }
             configs.insert("cleanup.policy".to_string(), "compact,delete".to_string());
         }
-        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, configs }))
+        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, replicas: None, configs }))
     }
 }

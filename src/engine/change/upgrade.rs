@@ -195,7 +195,7 @@ impl Shape {
         let mut columns = scan_symbols(scan, symbols);
         let mut nodes = Vec::new();
         for stage in &plan.stages {
-            if let StageInput::Exchange { key } = &stage.input {
+            if let StageInput::Exchange { key, .. } = &stage.input {
                 nodes.push(Node::Exchange(key.clone()));
             }
             for step in &stage.steps {

@@ -6,7 +6,7 @@ use crate::log::TopicSpec;
 /// Makes topic `s` of two partitions. `records`: partition, row time and value; their offsets count from 0.
 fn topic(t: &Terminal, records: &[(u32, i64, &str)]) {
     let log = t.engine.log();
-    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 2, configs: [].into() }).unwrap();
+    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 2, replicas: None, configs: [].into() }).unwrap();
     for (partition, row_time, value) in records {
         let mut record = Records::default();
         record.push(None, Some(value.as_bytes()), *row_time);
@@ -115,7 +115,7 @@ fn places_are_right_where_records_are_missing_between() {
     let log = t.engine.log();
     let configs = [("cleanup.policy", "compact"), ("segment.bytes", "200"), ("min.cleanable.dirty.ratio", "0")];
     let configs = configs.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 1, configs }).unwrap();
+    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs }).unwrap();
     let s = TopicPartition { topic: "s".to_string(), partition: 0 };
     // Of 20 records of one key between others the last stays, with offset 20; what stands before and behind stays.
     let record = |key: &str, value: &str| {

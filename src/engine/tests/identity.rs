@@ -8,7 +8,8 @@ const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VA
 /// Another topic `s`, with `count` records of key `a`.
 fn replace_topic(log: &dyn Log, count: i64) {
     log.delete_topic("s").unwrap();
-    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 1, configs: Default::default() }).unwrap();
+    log.create_topic(&TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: Default::default() })
+        .unwrap();
     let mut records = Records::default();
     (0..count).for_each(|v| records.push(Some(b"a"), Some(format!(r#"{{"V":{}}}"#, 100 + v).as_bytes()), v));
     log.append(&TopicPartition { topic: "s".to_string(), partition: 0 }, &records).unwrap();

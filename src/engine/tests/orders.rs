@@ -78,7 +78,8 @@ fn a_query_that_could_not_be_started_is_started_when_it_is_resumed() {
     // Still not there: it says so again.
     let status = t.done(&format!("RESUME {id};"));
     assert!(status.warnings.iter().any(|warning| warning.contains("did not start")), "{:?}", status.warnings);
-    let spec = crate::log::TopicSpec { name: "s".to_string(), partitions: 1, configs: Default::default() };
+    let spec =
+        crate::log::TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: Default::default() };
     t.engine.log().create_topic(&spec).unwrap();
     t.done(&format!("RESUME {id};"));
     t.done("INSERT INTO s VALUES ('a', 1);");
@@ -96,7 +97,8 @@ fn a_query_whose_sink_topic_is_deleted_says_so() {
     // It has nothing to write, and notices nonetheless.
     let state = t.await_state(&id, &|state| matches!(state, QueryState::Blocked(_)));
     assert!(state.to_string().contains("topic 'O', which the query writes to, was deleted"), "{state}");
-    let spec = crate::log::TopicSpec { name: "O".to_string(), partitions: 1, configs: Default::default() };
+    let spec =
+        crate::log::TopicSpec { name: "O".to_string(), partitions: 1, replicas: None, configs: Default::default() };
     t.engine.log().create_topic(&spec).unwrap();
     t.done("INSERT INTO s VALUES ('a', 1);");
     t.await_records("O", &[r#"a:{"V":1}"#]);
@@ -132,7 +134,8 @@ fn ordered_while_recovering(order: fn(&crate::engine::query::Orders)) -> (Termin
     t.await_state(&id, &|state| matches!(state, QueryState::Blocked(_)));
     let Drive::Threads(queries) = &t.engine.inner.drive else { panic!("no threads") };
     assert!(orders.set(queries.lock().get(&id).unwrap().orders.clone()).is_ok());
-    let spec = crate::log::TopicSpec { name: "C".to_string(), partitions: 1, configs: Default::default() };
+    let spec =
+        crate::log::TopicSpec { name: "C".to_string(), partitions: 1, replicas: None, configs: Default::default() };
     t.engine.log().create_topic(&spec).unwrap();
     (t, id, fetches)
 }

@@ -157,3 +157,25 @@ fn the_processing_log_is_a_stream_of_every_folder() {
         assert_eq!(t.engine.quarantined(), []);
     }
 }
+
+#[test]
+fn a_query_from_the_latest_offset_on_misses_nothing_while_nobody_runs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    t.done("INSERT INTO s VALUES ('old', 1);");
+    t.done("SET 'auto.offset.reset' = 'latest';");
+    let copying = t.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    t.await_state(&copying, &|state| *state == QueryState::Running);
+    let log = t.engine.log();
+    drop(t);
+    let mut records = Records::default();
+    records.push(Some(b"new"), Some(br#"{"V":2}"#), 0);
+    log.append(&TopicPartition { topic: "s".to_string(), partition: 0 }, &records).unwrap();
+    drop(log);
+
+    let mut t = Terminal::open(folder.path());
+    t.await_records("O", &[r#"new:{"V":2}"#]);
+    t.await_rows("SELECT * FROM c;", &[r#"String("new") Bigint(1)"#]);
+}

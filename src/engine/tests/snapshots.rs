@@ -45,7 +45,7 @@ fn counted(t: &Terminal, id: &str, count: impl Fn(&SnapshotCounters) -> u64) -> 
 fn table(folder: &Path) -> (Terminal, String) {
     let mut t = open(folder);
     let configs = [("cleanup.policy".to_string(), "compact".to_string())].into();
-    t.engine.log().create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, configs }).unwrap();
+    t.engine.log().create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, replicas: None, configs }).unwrap();
     t.done(T);
     let id = t.query(SUMS);
     (t, id)

@@ -15,7 +15,7 @@ fn write(log: &dyn Log, value: &str, row_time: i64) {
 fn table_topic(log: &dyn Log) {
     let configs = [("cleanup.policy", "compact"), ("segment.bytes", "200"), ("min.cleanable.dirty.ratio", "0")];
     let configs = configs.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    log.create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, configs }).unwrap();
+    log.create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, replicas: None, configs }).unwrap();
 }
 
 /// A record that could not be read when it came is not read at a restart either: the row before it stays.
@@ -100,7 +100,8 @@ fn a_source_table_follows_the_topic_of_today() {
         let expected: Vec<String> = keys.iter().map(|key| format!("String({key:?}) Int(1)")).collect();
         assert_eq!(t.rows("SELECT * FROM c;"), expected);
         log.delete_topic("c").unwrap();
-        let spec = crate::log::TopicSpec { name: "c".to_string(), partitions: 1, configs: Default::default() };
+        let spec =
+            crate::log::TopicSpec { name: "c".to_string(), partitions: 1, replicas: None, configs: Default::default() };
         log.create_topic(&spec).unwrap();
     }
 }

@@ -4,6 +4,7 @@
 //! to them; it gives up at the first thing that is out of the ordinary. Then the row is cut off again and [`tree`] and
 //! [`convert`] read the record a second time, slowly, by the exact rules, and say what is wrong with it, if anything is.
 
+mod brackets;
 mod convert;
 mod decode;
 mod digits;
@@ -16,6 +17,7 @@ mod read;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tree;
 
 pub(super) use decode::JsonDecoder;

@@ -4,7 +4,8 @@
 use super::NESTING_MAX;
 use super::number;
 use super::properties::Properties;
-use super::scan::{Expected, Scan, Step, Text};
+use super::scan::{Expected, Scan, Step};
+use super::text::Text;
 use super::tree;
 use crate::format::builder::{Column, Texts, Values};
 use crate::types::{SqlType, decimal};

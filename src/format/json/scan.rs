@@ -3,7 +3,9 @@
 //! Every step leaves the place behind what it took, or says what was expected; then the place is near the trouble.
 
 use super::NESTING_MAX;
+use super::brackets::Open;
 use super::digits::{count_digits, leading_digits, special, stops};
+use super::text::Text;
 
 /// What was expected where the text went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +23,6 @@ pub(super) struct Scan<'a> {
     pub pos: usize,
     /// There was a byte beyond ASCII in a string, or soon behind it. Everywhere else there can't be one.
     pub beyond_ascii: bool,
-}
-
-/// The content of a string, between its quotes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text<'a> {
-    pub raw: &'a [u8],
-    pub escaped: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -378,70 +373,4 @@ impl<'a> Scan<'a> {
         self.blanks();
         Ok(())
     }
-}
-
-/// Which of the open brackets are those of objects.
-#[derive(Default)]
-struct Open {
-    objects: [u64; NESTING_MAX / 64],
-    count: usize,
-}
-
-impl Open {
-    fn push(&mut self, object: bool) {
-        let bit = 1 << (self.count % 64);
-        let word = &mut self.objects[self.count / 64];
-        *word = if object { *word | bit } else { *word & !bit };
-        self.count += 1;
-    }
-
-    /// What closes the innermost one.
-    fn close(&self) -> u8 {
-        let innermost = self.count.wrapping_sub(1) % NESTING_MAX;
-        if self.objects[innermost / 64] >> (innermost % 64) & 1 == 1 { b'}' } else { b']' }
-    }
-}
-
-impl Text<'_> {
-    /// Appends the content with its escapes resolved. `None`: half a surrogate pair, which is no character.
-    pub fn unescape(&self, out: &mut Vec<u8>) -> Option<()> {
-        let mut rest = self.raw;
-        while let Some(backslash) = memchr::memchr(b'\\', rest) {
-            out.extend_from_slice(&rest[..backslash]);
-            let escape = *rest.get(backslash + 1)?;
-            rest = &rest[backslash + 2..];
-            match escape {
-                b'b' => out.push(0x08),
-                b'f' => out.push(0x0c),
-                b'n' => out.push(b'\n'),
-                b'r' => out.push(b'\r'),
-                b't' => out.push(b'\t'),
-                b'u' => {
-                    let (character, taken) = unicode(rest)?;
-                    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                    rest = &rest[taken..];
-                }
-                itself => out.push(itself),
-            }
-        }
-        out.extend_from_slice(rest);
-        Some(())
-    }
-}
-
-/// The character behind `\u` and how many bytes it took: four digits, or the ten more of a surrogate pair.
-fn unicode(digits: &[u8]) -> Option<(char, usize)> {
-    let unit = |at: usize| -> Option<u32> {
-        let text = std::str::from_utf8(digits.get(at..at + 4)?).ok()?;
-        u32::from_str_radix(text, 16).ok()
-    };
-    let high = unit(0)?;
-    if !(0xd800..0xdc00).contains(&high) {
-        return Some((char::from_u32(high)?, 4));
-    }
-    if digits.get(4..6)? != b"\\u" {
-        return None;
-    }
-    let low = unit(6)?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-    Some((char::from_u32(0x10000 + ((high - 0xd800) << 10) + low)?, 10))
 }

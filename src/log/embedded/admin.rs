@@ -5,11 +5,9 @@ use super::commit::Writer;
 use super::config::{self, TopicConfigs};
 use super::journal::Entry;
 use super::{FsyncPolicy, Inner};
-use crate::log::{LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec};
+use crate::log::{LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic};
 
 const PARTITIONS_MAX: u32 = 100_000;
-/// Topics that are Millpond's or another system's own.
-const INTERNAL_PREFIXES: [&str; 4] = ["_confluent", "__", "_millpond", "_schemas"];
 
 impl Inner {
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
@@ -132,14 +130,19 @@ impl Inner {
         let shape = topic.shape.read().clone();
         let partitions = shape.partitions.iter().map(|partition| {
             let state = partition.state.read();
-            PartitionDescription { first_offset: state.first, next_offset: state.next, bytes: state.bytes() }
+            PartitionDescription {
+                first_offset: state.first,
+                next_offset: state.next,
+                bytes: Some(state.bytes()),
+                replication: None,
+            }
         });
         Ok(TopicDescription {
             name: topic.name.clone(),
             id: Some(topic.identity()),
             partitions: partitions.collect(),
             configs: config::describe(&shape.set),
-            internal: INTERNAL_PREFIXES.iter().any(|prefix| topic.name.starts_with(prefix)),
+            internal: is_internal_topic(&topic.name),
         })
     }
 }

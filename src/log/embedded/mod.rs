@@ -49,6 +49,7 @@ mod fetch;
 mod index;
 mod journal;
 mod maintain;
+mod member;
 mod options;
 mod recovery;
 mod retention;
@@ -65,7 +66,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use parking_lot::Mutex;
 
 use super::{
-    Durability, Log, LogError, Records, Signal, TopicDescription, TopicId, TopicPartition, TopicSpec, Transaction,
+    Durability, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId, TopicPartition,
+    TopicSpec, Transaction,
 };
 use crate::storage::{self, Storage};
 use catalog::Catalog;
@@ -257,6 +259,10 @@ impl Log for EmbeddedLog {
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
         self.inner.delete_group(group)
+    }
+
+    fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {
+        Ok(Box::new(member::EmbeddedMember::new(&self.inner, spec)?))
     }
 
     fn watch(&self, topics: &[String], signal: &Arc<Signal>) {

@@ -7,7 +7,7 @@ use super::client::{self, CallError, Client};
 use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
 use super::{binary, watch};
 use crate::log::{
-    Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction,
+    Durability, GroupMember, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction,
 };
 
 /// A [`Log`] whose calls go to the process that holds the data folder. When that process is gone, calls that can fail do
@@ -168,6 +168,13 @@ impl Log for RemoteLog {
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
         self.call_done(&LogCall::DeleteGroup(group.into()))
+    }
+
+    fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
+        match self.call(&LogCall::GroupMembers(group.into()))? {
+            LogAnswer::Members(members) => Ok(members),
+            answer => Err(unexpected(&answer)),
+        }
     }
 
     fn watch(&self, topics: &[String], signal: &Arc<Signal>) {

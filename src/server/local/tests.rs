@@ -59,7 +59,7 @@ fn at(partition: u32) -> TopicPartition {
 
 fn create(attached: &Attached, partitions: u32) {
     let configs = BTreeMap::from([("retention.ms".into(), "-1".into())]);
-    attached.log().create_topic(&TopicSpec { name: "t".into(), partitions, configs }).unwrap();
+    attached.log().create_topic(&TopicSpec { name: "t".into(), partitions, replicas: None, configs }).unwrap();
 }
 
 fn record(key: Option<&[u8]>, value: &[u8], timestamp: i64) -> Records {
@@ -203,7 +203,7 @@ fn errors_of_the_log_are_the_same_errors() {
     let Both { attached, face, folder: _folder, server: _server } = both();
     let log = attached.log();
     create(&attached, 1);
-    let spec = TopicSpec { name: "t".into(), partitions: 1, configs: BTreeMap::new() };
+    let spec = TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs: BTreeMap::new() };
     assert!(matches!(log.create_topic(&spec), Err(LogError::TopicExists(topic)) if topic == "t"));
     assert!(matches!(log.offsets(&at(9)), Err(LogError::UnknownPartition { partition: 9, .. })));
     let out = log.fetch(&at(0), 5, 10, &mut Records::default());
@@ -503,7 +503,12 @@ fn the_embedded_log_is_the_same_from_afar() {
     }
     assert_eq!(far.describe_topic("t").unwrap(), near.describe_topic("t").unwrap());
     assert_eq!(far.positions("g").unwrap(), BTreeMap::from([(at(1), 50)]));
-    let spec = TopicSpec { name: "u".into(), partitions: 1, configs: BTreeMap::from([("no.such".into(), "1".into())]) };
+    let spec = TopicSpec {
+        name: "u".into(),
+        partitions: 1,
+        replicas: None,
+        configs: BTreeMap::from([("no.such".into(), "1".into())]),
+    };
     let (here, there) = (near.create_topic(&spec).unwrap_err(), far.create_topic(&spec).unwrap_err());
     assert_eq!(here.to_string(), there.to_string());
 }

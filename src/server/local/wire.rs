@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Listing, Session, Status};
 use crate::error::Error;
-use crate::log::{Durability, TopicDescription, TopicPartition, TopicSpec};
+use crate::log::{Durability, GroupMember, TopicDescription, TopicPartition, TopicSpec};
 use crate::types::SqlType;
 
 pub const INFO: &str = "/info";
@@ -125,6 +125,7 @@ pub enum LogCall {
     Positions(String),
     Groups,
     DeleteGroup(String),
+    GroupMembers(String),
     Sync,
 }
 
@@ -142,6 +143,7 @@ impl LogCall {
             | LogCall::Positions(_)
             | LogCall::Groups
             | LogCall::DeleteGroup(_)
+            | LogCall::GroupMembers(_)
             | LogCall::Sync => true,
             LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
         }
@@ -157,6 +159,7 @@ pub enum LogAnswer {
     Offsets(i64, i64),
     Offset(i64),
     Positions(Vec<(TopicPartition, i64)>),
+    Members(Vec<GroupMember>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ fn log(folder: &std::path::Path, transaction_bytes_max: usize) -> Arc<dyn Log> {
 }
 
 fn lists(log: Arc<dyn Log>, partitions: u32) -> World {
-    World { caching: true, ..World::new(log, "k STRING KEY, v STRING", partitions, LISTS) }
+    World { cache_bytes_max: usize::MAX, ..World::new(log, "k STRING KEY, v STRING", partitions, LISTS) }
 }
 
 /// So many values of 100 bytes for each of these keys, key after key and once more.

@@ -114,9 +114,9 @@ fn groups_of_many_windows_count_within_a_batch() {
     let statement = "CREATE TABLE o AS SELECT k, COUNT(*) AS n FROM s \
                      WINDOW HOPPING (SIZE 1 DAY, ADVANCE BY 1 SECOND) GROUP BY k EMIT CHANGES;";
     const BUDGET: usize = 24 << 20;
-    for caching in [true, false] {
+    for cache_bytes_max in [usize::MAX, 0] {
         let world = World::new(Arc::new(EmbeddedLog::in_memory()), "k STRING KEY, v INT", 1, statement);
-        let world = World { caching, ..world };
+        let world = World { cache_bytes_max, ..world };
         let mut records = Records::default();
         (0..32).for_each(|key| records.push(Some(format!("{key}").as_bytes()), Some(br#"{"V":1}"#), 1_700_000_000_000));
         world.append(0, &records);

@@ -49,7 +49,7 @@ fn at(topic: &str, partition: u32) -> TopicPartition {
 
 fn spec(name: &str, partitions: u32, configs: &[(&str, &str)]) -> TopicSpec {
     let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    TopicSpec { name: name.to_owned(), partitions, configs }
+    TopicSpec { name: name.to_owned(), partitions, replicas: None, configs }
 }
 
 /// Records with keys `k<i>` and values `v<i>`, at time `i`.

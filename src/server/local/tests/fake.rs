@@ -127,7 +127,8 @@ impl Log for FakeLog {
                 .map(|partition| PartitionDescription {
                     first_offset: partition.first,
                     next_offset: partition.records.next_offset,
-                    bytes: partition.records.data.len() as u64,
+                    bytes: Some(partition.records.data.len() as u64),
+                    replication: None,
                 })
                 .collect(),
             configs: spec

@@ -3,16 +3,18 @@
 //! A key's bytes: of a single STRING column the text, of a single INT or BIGINT column big-endian two's complement (the
 //! order of Kafka's own serializers), else the columns' cells one after another. They are what changelogs carry.
 
+mod bytes;
+mod ints;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type};
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
 
 use crate::state::codec::{CellColumn, take_array, write_cell};
 use crate::types::SqlType;
+use bytes::Bytes;
+use ints::Ints;
 
 /// Interned keys with reference counts. A number whose count is 0 lasts until [`Keys::sweep`].
 #[derive(Debug)]
@@ -34,39 +36,11 @@ enum Store {
     Bytes(Bytes),
 }
 
-#[derive(Debug, Default)]
-struct Ints {
-    values: Vec<i64>,
-    table: HashTable<(i64, u32)>,
-    seed: u64,
-}
-
-#[derive(Debug, Default)]
-struct Bytes {
-    /// Start of each key in `data`, and its length.
-    spans: Vec<(u64, u32)>,
-    hashes: Vec<u64>,
-    data: Vec<u8>,
-    /// Bytes of `data` that no key uses any more.
-    dead: usize,
-    table: HashTable<(u32, u32)>,
-    hasher: RandomState,
-    scratch: Vec<u8>,
-}
-
-/// Mixes all bits of a number into all bits of the result.
-fn mix(value: u64, seed: u64) -> u64 {
-    let wide = u128::from(value ^ seed) * 0x9e37_79b9_7f4a_7c15_u128;
-    (wide as u64) ^ ((wide >> 64) as u64)
-}
-
 impl Keys {
     /// Keys of columns of these types.
     pub fn new(types: Vec<SqlType>) -> Self {
         let store = match types.as_slice() {
-            [SqlType::Int | SqlType::Bigint] => {
-                Store::Ints(Ints { seed: RandomState::default().hash_one(0u8), ..Ints::default() })
-            }
+            [SqlType::Int | SqlType::Bigint] => Store::Ints(Ints::new()),
             _ => Store::Bytes(Bytes::default()),
         };
         Keys { types, store, refs: Vec::new(), free: Vec::new(), loose: Vec::new() }
@@ -148,9 +122,9 @@ impl Keys {
     pub fn write(&self, id: u32, out: &mut Vec<u8>) {
         match (&self.store, self.types.as_slice()) {
             (Store::Ints(ints), [SqlType::Int]) => {
-                out.extend_from_slice(&(ints.values[id as usize] as i32).to_be_bytes());
+                out.extend_from_slice(&(ints.value(id) as i32).to_be_bytes());
             }
-            (Store::Ints(ints), _) => out.extend_from_slice(&ints.values[id as usize].to_be_bytes()),
+            (Store::Ints(ints), _) => out.extend_from_slice(&ints.value(id).to_be_bytes()),
             (Store::Bytes(bytes), _) => out.extend_from_slice(bytes.key(id)),
         }
     }
@@ -159,7 +133,7 @@ impl Keys {
     pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
         match &self.store {
             // Big-endian two's complement: the negative ones come last.
-            Store::Ints(ints) => (ints.values[a as usize] as u64).cmp(&(ints.values[b as usize] as u64)),
+            Store::Ints(ints) => (ints.value(a) as u64).cmp(&(ints.value(b) as u64)),
             Store::Bytes(bytes) => bytes.key(a).cmp(bytes.key(b)),
         }
     }
@@ -168,10 +142,10 @@ impl Keys {
     pub fn columns(&self, ids: &[u32]) -> Vec<ArrayRef> {
         match (&self.store, self.types.as_slice()) {
             (Store::Ints(ints), [SqlType::Int]) => {
-                vec![Arc::new(Int32Array::from_iter_values(ids.iter().map(|&id| ints.values[id as usize] as i32)))]
+                vec![Arc::new(Int32Array::from_iter_values(ids.iter().map(|&id| ints.value(id) as i32)))]
             }
             (Store::Ints(ints), _) => {
-                vec![Arc::new(Int64Array::from_iter_values(ids.iter().map(|&id| ints.values[id as usize])))]
+                vec![Arc::new(Int64Array::from_iter_values(ids.iter().map(|&id| ints.value(id))))]
             }
             (Store::Bytes(bytes), [SqlType::String]) => vec![bytes.strings(ids)],
             (Store::Bytes(bytes), types) => {
@@ -226,8 +200,8 @@ impl Keys {
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
         let store = match &self.store {
-            Store::Ints(ints) => ints.values.capacity() * 8 + ints.table.capacity() * 17,
-            Store::Bytes(bytes) => bytes.data.capacity() + bytes.spans.capacity() * 24 + bytes.table.capacity() * 9,
+            Store::Ints(ints) => ints.bytes(),
+            Store::Bytes(bytes) => bytes.bytes(),
         };
         store + self.refs.capacity() * 8
     }
@@ -254,121 +228,6 @@ impl Names<'_> {
         }
         self.loose.push(id);
         (id, fresh)
-    }
-}
-
-impl Ints {
-    #[inline]
-    fn find(&self, value: i64) -> Option<u32> {
-        let hash = mix(value as u64, self.seed);
-        self.table.find(hash, |&(known, _)| known == value).map(|&(_, id)| id)
-    }
-
-    #[inline]
-    fn intern(&mut self, value: i64, names: &mut Names) -> u32 {
-        if let Some(id) = self.find(value) {
-            return id;
-        }
-        let hash = mix(value as u64, self.seed);
-        let (id, fresh) = names.take();
-        if fresh {
-            self.values.push(value);
-        } else {
-            self.values[id as usize] = value;
-        }
-        let seed = self.seed;
-        self.table.insert_unique(hash, (value, id), |&(known, _)| mix(known as u64, seed));
-        id
-    }
-
-    fn remove(&mut self, id: u32) {
-        let hash = mix(self.values[id as usize] as u64, self.seed);
-        if let Ok(entry) = self.table.find_entry(hash, |&(_, known)| known == id) {
-            entry.remove();
-        }
-    }
-}
-
-impl Bytes {
-    fn key(&self, id: u32) -> &[u8] {
-        let (start, len) = self.spans[id as usize];
-        &self.data[start as usize..start as usize + len as usize]
-    }
-
-    #[inline]
-    fn intern(&mut self, key: &[u8], names: &mut Names) -> u32 {
-        let hash = self.hasher.hash_one(key);
-        match self.find_hashed(hash, key) {
-            Some(id) => id,
-            None => self.insert(hash, key, names),
-        }
-    }
-
-    #[inline]
-    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        // Half of the hash lies in the table: another key is nearly never compared byte by byte.
-        let tag = hash as u32;
-        let (spans, data) = (&self.spans, &self.data);
-        let found = self.table.find(hash, |&(known, id)| {
-            known == tag && {
-                let (start, len) = spans[id as usize];
-                len as usize == key.len() && &data[start as usize..start as usize + len as usize] == key
-            }
-        });
-        found.map(|&(_, id)| id)
-    }
-
-    #[cold]
-    fn insert(&mut self, hash: u64, key: &[u8], names: &mut Names) -> u32 {
-        let (id, fresh) = names.take();
-        let span = (self.data.len() as u64, key.len() as u32);
-        self.data.extend_from_slice(key);
-        if fresh {
-            self.spans.push(span);
-            self.hashes.push(hash);
-        } else {
-            self.spans[id as usize] = span;
-            self.hashes[id as usize] = hash;
-        }
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, (hash as u32, id), |&(_, known)| hashes[known as usize]);
-        id
-    }
-
-    fn remove(&mut self, id: u32) {
-        if let Ok(entry) = self.table.find_entry(self.hashes[id as usize], |&(_, known)| known == id) {
-            entry.remove();
-        }
-        self.dead += self.spans[id as usize].1 as usize;
-        self.spans[id as usize] = (0, 0);
-    }
-
-    /// Moves the keys together once most of the arena is dead.
-    fn compact(&mut self, refs: &[u32]) {
-        if self.dead < 1 << 16 || self.dead * 2 < self.data.len() {
-            return;
-        }
-        let mut data = Vec::with_capacity(self.data.len() - self.dead);
-        for (id, span) in self.spans.iter_mut().enumerate() {
-            if refs[id] == FREE {
-                continue;
-            }
-            let start = span.0 as usize;
-            span.0 = data.len() as u64;
-            data.extend_from_slice(&self.data[start..start + span.1 as usize]);
-        }
-        self.data = data;
-        self.dead = 0;
-    }
-
-    fn strings(&self, ids: &[u32]) -> ArrayRef {
-        let len = ids.iter().map(|&id| self.spans[id as usize].1 as usize).sum();
-        let mut builder = arrow::array::StringBuilder::with_capacity(ids.len(), len);
-        for &id in ids {
-            // Checked when interned: it came from a string column or through a UTF-8 check.
-            builder.append_value(std::str::from_utf8(self.key(id)).unwrap_or_default());
-        }
-        Arc::new(builder.finish())
     }
 }
 

@@ -1,0 +1,64 @@
+//! What an aggregate is to do, and what of it can't be done.
+
+use crate::error::{Error, Result};
+use crate::expr::accumulator::Accumulator;
+use crate::plan::{Window, WindowKind};
+use crate::types::SqlType;
+
+/// What an aggregate does.
+pub struct AggregateSpec {
+    /// Types of the key columns.
+    pub key_types: Vec<SqlType>,
+    pub calls: Vec<AggregateInput>,
+    pub window: Option<Window>,
+    /// EMIT FINAL: only with a window.
+    pub emit_final: bool,
+    /// The rows are a table's changes: only without a window, and all accumulators can undo.
+    pub table_input: bool,
+}
+
+/// One aggregate call.
+pub struct AggregateInput {
+    pub accumulator: Box<dyn Accumulator>,
+    /// Its arguments: indexes into the batch's columns.
+    pub args: Vec<usize>,
+}
+
+/// Windows that one row may be in.
+const WINDOWS_PER_ROW_MAX: i64 = 100_000;
+
+/// Errors: the statement asks for what no aggregate does.
+pub(super) fn check(spec: &AggregateSpec) -> Result<()> {
+    if spec.emit_final && spec.window.is_none() {
+        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
+            .hint("add a WINDOW clause, or use EMIT CHANGES"));
+    }
+    if spec.table_input && spec.window.is_some() {
+        return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
+    }
+    if spec.table_input && spec.calls.iter().any(|call| !call.accumulator.can_undo()) {
+        return Err(Error::statement(
+            "The aggregation function cannot be applied to a table source, only to a stream source.",
+        )
+        .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
+    }
+    let Some(window) = &spec.window else { return Ok(()) };
+    let good = match window.kind {
+        WindowKind::Tumbling { size_ms } => size_ms > 0,
+        WindowKind::Hopping { size_ms, advance_ms } => advance_ms > 0 && advance_ms <= size_ms,
+        WindowKind::Session { gap_ms } => gap_ms > 0,
+    };
+    if let WindowKind::Hopping { size_ms, advance_ms } = window.kind
+        && good
+        && size_ms / advance_ms > WINDOWS_PER_ROW_MAX
+    {
+        let what = format!("a hopping window whose rows are in more than {WINDOWS_PER_ROW_MAX} windows");
+        return Err(Error::not_supported(what, "use a greater ADVANCE BY"));
+    }
+    if !good || window.grace_ms < 0 {
+        return Err(Error::statement(
+            "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
+        ));
+    }
+    Ok(())
+}

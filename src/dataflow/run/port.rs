@@ -1,0 +1,109 @@
+//! How a run reaches the log: all of a topic by itself, or its share of it as a member of a group.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::spec::{Guarantee, RunSpec};
+use super::{changelog_topic, repartition_topic};
+use crate::error::{Error, Result};
+use crate::log::{
+    Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition, Transaction,
+};
+use crate::plan::StageInput;
+
+/// What a query, in this process, has of its topics.
+#[derive(Clone)]
+pub struct Share {
+    pub member: Arc<dyn Member>,
+    /// Partitions of the topics that its stages read.
+    pub partitions: BTreeSet<TopicPartition>,
+}
+
+/// A way to the log.
+pub(super) struct Port {
+    pub log: Arc<dyn Log>,
+    /// None: the whole query is this process's.
+    pub share: Option<Share>,
+}
+
+impl Port {
+    /// Whether a partition that a stage reads is this run's.
+    pub fn has(&self, place: &TopicPartition) -> bool {
+        self.share.as_ref().is_none_or(|share| share.partitions.contains(place))
+    }
+
+    pub fn fetch(
+        &self,
+        place: &TopicPartition,
+        from: i64,
+        bytes_max: usize,
+        into: &mut Records,
+    ) -> Result<(), LogError> {
+        match &self.share {
+            None => self.log.fetch(place, from, bytes_max, into),
+            Some(share) => share.member.fetch(place, from, bytes_max, into),
+        }
+    }
+
+    /// The end of a partition, as far as that can be known without asking anybody.
+    pub fn end(&self, place: &TopicPartition) -> Result<Option<i64>, LogError> {
+        match &self.share {
+            None => self.log.offsets(place).map(|(_, next)| Some(next)),
+            Some(share) => Ok(share.member.end(place)),
+        }
+    }
+
+    pub fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        match &self.share {
+            None => self.log.begin(),
+            Some(share) => share.member.begin(),
+        }
+    }
+
+    /// The query's committed positions of what is this run's.
+    pub fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        match &self.share {
+            None => self.log.positions(group),
+            Some(share) => share.member.positions(&share.partitions.iter().cloned().collect::<Vec<_>>()),
+        }
+    }
+}
+
+impl RunSpec {
+    /// The topic that a stage reads.
+    pub(super) fn input_topic(&self, stage: usize) -> Result<String> {
+        match &self.plan.stages[stage].input {
+            StageInput::Scan(scan) => Ok(scan.source.topic.clone()),
+            StageInput::Exchange { .. } if stage > 0 => Ok(repartition_topic(&self.group, stage)),
+            StageInput::Exchange { .. } => Err(Error::internal("the first stage reads no source")),
+        }
+    }
+
+    /// The topics of a durable query that are its own, and none else's, where processes share its work: their names, and
+    /// whether they are compacted.
+    pub fn own_topics(&self) -> Vec<(String, bool)> {
+        let exchanges = (1..self.plan.stages.len()).map(|stage| (repartition_topic(&self.group, stage), false));
+        let stateful = self.plan.stages.iter().any(|stage| super::stateful(&stage.steps));
+        exchanges.chain(stateful.then(|| (changelog_topic(&self.group), true))).collect()
+    }
+
+    /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
+    pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
+        let lead = |stage: usize| Ok(StageTopics { lead: self.input_topic(stage)?, followers: Vec::new() });
+        let group = GroupSpec {
+            id: self.group.clone(),
+            transactional_id: format!("{}-{folder}", self.group),
+            instance_id: None,
+            delivery: match self.guarantee {
+                Guarantee::ExactlyOnce => Delivery::ExactlyOnce,
+                Guarantee::AtLeastOnce => Delivery::AtLeastOnce,
+            },
+        };
+        let spec = MemberSpec {
+            stages: (0..self.plan.stages.len()).map(lead).collect::<Result<_>>()?,
+            group: Some(group),
+            signal: signal.clone(),
+        };
+        Ok(Arc::from(log.join(&spec)?))
+    }
+}

@@ -1,0 +1,57 @@
+//! Where a new query begins to read, kept in the log from its first moment on: what is written after that is read, whether
+//! or not the query runs then.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::SourceKind;
+use crate::dataflow::{RunSpec, Start, changelog_topic, stateful};
+use crate::error::Result;
+use crate::log::{Log, LogError, TopicPartition};
+use crate::plan::StageInput;
+
+/// Commits the end of each partition that the query has no position of, when it begins at the latest offset. From the
+/// earliest offset on there is nothing to keep: a partition without a position is read from its beginning.
+///
+/// Does nothing where `Run::open` is to judge: the source's topic is gone, or it is another one than that which the
+/// query's state is of.
+///
+/// Errors: the log's.
+pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
+    let Some(StageInput::Scan(scan)) = spec.plan.stages.first().map(|stage| &stage.input) else { return Ok(()) };
+    let topic = &scan.source.topic;
+    let of_table = scan.source.kind == SourceKind::Table;
+    let Some(partitions) = log.partitions(topic).filter(|_| spec.durable && spec.start == Start::Latest && !of_table)
+    else {
+        return Ok(());
+    };
+    let positions = log.positions(&spec.group)?;
+    let places = (0..partitions).map(|partition| TopicPartition { topic: topic.clone(), partition });
+    let missing: Vec<TopicPartition> = places.filter(|place| !positions.contains_key(place)).collect();
+    if missing.is_empty() || (missing.len() == partitions as usize && has_state(log, spec)?) {
+        return Ok(());
+    }
+    let mut starts = BTreeMap::new();
+    for place in missing {
+        let (_, next) = log.offsets(&place)?;
+        starts.insert(place, next);
+    }
+    let mut transaction = log.begin()?;
+    for (place, next) in &starts {
+        transaction.set_position(&spec.group, place, *next)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Whether the query has committed state.
+fn has_state(log: &dyn Log, spec: &RunSpec) -> Result<bool, LogError> {
+    let topic = changelog_topic(&spec.group);
+    if !spec.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
+        return Ok(false);
+    }
+    for partition in 0..log.partitions(&topic).unwrap_or(0) {
+        if log.offsets(&TopicPartition { topic: topic.clone(), partition })?.1 > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

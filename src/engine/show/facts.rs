@@ -1,0 +1,43 @@
+//! What a driven query tells of itself.
+
+use crate::dataflow::{Counters, SnapshotCounters};
+use crate::engine::{Drive, Inner};
+
+/// What became of the snapshots of a query's state since the process started.
+fn snapshots(counters: &SnapshotCounters) -> String {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counts = [
+        ("written", &counters.written),
+        ("failed", &counters.failed),
+        ("used", &counters.used),
+        ("refused", &counters.refused),
+    ];
+    let counts = counts.map(|(what, count)| format!("{} {what}", count.load(Relaxed)));
+    let failure = counters.last_failure.lock().as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    counts.join(", ") + &failure
+}
+
+/// State and counts of a query.
+pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
+    let number = |value: u64| value.to_string();
+    let counts = |counters: &Counters| {
+        use std::sync::atomic::Ordering::Relaxed;
+        vec![
+            ("Rows in".to_string(), number(counters.rows_in.load(Relaxed))),
+            ("Rows out".to_string(), number(counters.rows_out.load(Relaxed))),
+            ("Late".to_string(), number(counters.late.load(Relaxed))),
+            ("Bad".to_string(), number(counters.bad.load(Relaxed))),
+            ("Lag".to_string(), counters.lag.load(Relaxed).to_string()),
+            ("State bytes".to_string(), number(counters.state_bytes.load(Relaxed))),
+            ("Snapshots".to_string(), snapshots(&counters.snapshots)),
+        ]
+    };
+    let state = inner.query_state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());
+    let mut facts = vec![("State".to_string(), state)];
+    if let Drive::Threads(queries) = &inner.drive
+        && let Some(query) = queries.lock().get(id)
+    {
+        facts.extend(counts(&query.counters));
+    }
+    facts
+}

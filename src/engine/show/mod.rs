@@ -1,0 +1,142 @@
+//! SHOW, DESCRIBE, EXPLAIN: what exists, for a reader.
+
+mod describe;
+mod explain;
+mod facts;
+
+pub(super) use describe::{describe, describe_all, describe_function};
+pub(super) use explain::explain;
+
+use self::facts::query_facts;
+use crate::catalog::SourceKind;
+use crate::engine::{Inner, Listing, Session, settings};
+use crate::error::{Error, Result};
+use crate::expr::functions;
+use crate::log::LogError;
+use crate::sql::ast::Show;
+
+pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Listing> {
+    match what {
+        Show::Streams { .. } => Ok(sources(inner, SourceKind::Stream)),
+        Show::Tables { .. } => Ok(sources(inner, SourceKind::Table)),
+        Show::Topics { all, .. } => topics(inner, *all),
+        Show::Queries { .. } => Ok(queries(inner)),
+        Show::Functions => {
+            let rows = functions::rows(functions::table());
+            Ok(listing(
+                "functions",
+                &["Function Name", "Category"],
+                rows.into_iter().map(|(name, category)| vec![name.to_string(), category.to_string()]).collect(),
+            ))
+        }
+        Show::Properties => Ok(listing(
+            "properties",
+            &["Property", "Default override", "Effective Value", "Meaning"],
+            settings::SETTINGS
+                .iter()
+                .map(|setting| {
+                    let own = session.properties.get(setting.name);
+                    vec![
+                        setting.name.to_string(),
+                        own.map_or("", |_| "SESSION").to_string(),
+                        settings::value(&session.properties, setting.name).to_string(),
+                        setting.description.to_string(),
+                    ]
+                })
+                .collect(),
+        )),
+        Show::Variables => Ok(listing(
+            "variables",
+            &["Variable Name", "Value"],
+            session.variables.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect(),
+        )),
+        Show::Types => Ok(listing(
+            "types",
+            &["Type Name", "Schema"],
+            inner.catalog.read().types().iter().map(|(name, ty)| vec![name.clone(), ty.to_string()]).collect(),
+        )),
+        Show::Connectors => Err(Error::not_supported(
+            "SHOW CONNECTORS",
+            "Millpond reads and writes topics itself: see `millpond topic --help`",
+        )),
+    }
+}
+
+fn listing(kind: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Listing {
+    Listing {
+        kind: kind.to_string(),
+        facts: Vec::new(),
+        columns: columns.iter().map(ToString::to_string).collect(),
+        rows,
+    }
+}
+
+fn sources(inner: &Inner, kind: SourceKind) -> Listing {
+    let catalog = inner.catalog.read();
+    let rows = catalog
+        .sources()
+        .filter(|source| source.kind == kind)
+        .map(|source| {
+            let mut row = vec![
+                source.name.clone(),
+                source.topic.clone(),
+                source.key.format.name().to_string(),
+                source.value.format.name().to_string(),
+            ];
+            row.push(source.window.is_some().to_string());
+            row
+        })
+        .collect();
+    let (name, title) = match kind {
+        SourceKind::Stream => ("streams", "Stream Name"),
+        SourceKind::Table => ("tables", "Table Name"),
+    };
+    listing(name, &[title, "Kafka Topic", "Key Format", "Value Format", "Windowed"], rows)
+}
+
+fn topics(inner: &Inner, all: bool) -> Result<Listing> {
+    let mut rows = Vec::new();
+    for name in inner.log.topics() {
+        let described = match inner.log.describe_topic(&name) {
+            Ok(described) => described,
+            // Deleted by somebody just now.
+            Err(LogError::UnknownTopic(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if described.internal && !all {
+            continue;
+        }
+        let records: i64 = described.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
+        rows.push(vec![name, described.partitions.len().to_string(), records.to_string()]);
+    }
+    Ok(listing("topics", &["Kafka Topic", "Partitions", "Records"], rows))
+}
+
+fn queries(inner: &Inner) -> Listing {
+    let catalog = inner.catalog.read();
+    let rows = catalog
+        .queries()
+        .map(|query| {
+            let facts = query_facts(inner, &query.id);
+            let fact = |name: &str| {
+                facts.iter().find(|(other, _)| other == name).map_or("-".to_string(), |(_, value)| value.clone())
+            };
+            vec![
+                query.id.clone(),
+                fact("State"),
+                query.sink.clone(),
+                fact("Rows in"),
+                fact("Rows out"),
+                fact("Late"),
+                fact("Bad"),
+                fact("Lag"),
+                query.statement.split_whitespace().collect::<Vec<_>>().join(" "),
+            ]
+        })
+        .collect();
+    listing(
+        "queries",
+        &["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag", "Query String"],
+        rows,
+    )
+}

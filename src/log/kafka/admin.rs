@@ -1,0 +1,195 @@
+//! Topics and groups: what people and the engine ask a cluster to change, and what it says of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::CALL_TIMEOUT;
+use super::cluster::{Cluster, END, FIRST, patiently};
+use super::native::{Code, ConfigOp, Failure, PartitionList};
+use crate::log::{
+    GroupMember, LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic,
+};
+use crate::time;
+
+/// How long until all brokers know of a change.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(15);
+const SETTLE_POLL: Duration = Duration::from_millis(20);
+
+impl Cluster {
+    /// Returns when the topic can be written.
+    pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        let name = spec.name.as_str();
+        self.client
+            .create_topic(name, spec.partitions, spec.replicas, &spec.configs, CALL_TIMEOUT)
+            .map_err(|failure| self.failed("creating topic", Some(name), failure))?;
+        self.settle(name, |topic| {
+            topic.is_some_and(|leaders| leaders.len() >= spec.partitions as usize && leaders.iter().all(|led| *led))
+        })
+    }
+
+    pub(super) fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        let now = self.topic(topic)?.partitions.len() as u32;
+        // Configs first: a wrong one changes nothing then.
+        if !configs.is_empty() {
+            let ops: Vec<_> = configs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref().map_or(ConfigOp::Delete, ConfigOp::Set)))
+                .collect();
+            self.client
+                .alter_configs(topic, &ops, CALL_TIMEOUT)
+                .map_err(|failure| self.failed("altering topic", Some(topic), failure))?;
+        }
+        let Some(total) = partitions.filter(|total| *total != now) else { return Ok(()) };
+        self.client
+            .create_partitions(topic, total, CALL_TIMEOUT)
+            .map_err(|failure| self.failed("adding partitions to topic", Some(topic), failure))?;
+        self.settle(topic, |found| {
+            found.is_some_and(|leaders| leaders.len() >= total as usize && leaders.iter().all(|led| *led))
+        })
+    }
+
+    /// Returns when no broker lists the topic any more.
+    pub(super) fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.client
+            .delete_topic(topic, CALL_TIMEOUT)
+            .map_err(|failure| self.failed("deleting topic", Some(topic), failure))?;
+        self.settle(topic, |found| found.is_none())
+    }
+
+    pub(super) fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
+        let places = self.places(topic)?;
+        let below: Vec<_> = places.iter().map(|place| (place, END)).collect();
+        self.delete_below(topic, &below)
+    }
+
+    pub(super) fn delete_records(&self, place: &TopicPartition, below: i64) -> Result<(), LogError> {
+        let (first, next) = self.offsets(place)?;
+        if below < 0 || below > next {
+            let (topic, partition) = (place.topic.clone(), place.partition);
+            return Err(LogError::OffsetOutOfRange { topic, partition, asked: below, first, next });
+        }
+        match below <= first {
+            true => Ok(()),
+            false => self.delete_below(&place.topic, &[(place, below)]),
+        }
+    }
+
+    fn delete_below(&self, topic: &str, below: &[(&TopicPartition, i64)]) -> Result<(), LogError> {
+        PartitionList::new(below)
+            .and_then(|below| patiently(|| self.client.delete_records(&below, CALL_TIMEOUT)))
+            .map_err(|failure| self.failed("deleting records of topic", Some(topic), failure))
+    }
+
+    pub(super) fn describe_topic(&self, name: &str) -> Result<TopicDescription, LogError> {
+        self.forget();
+        let topic = self.topic(name)?;
+        let places = self.places(name)?;
+        let first = self.list_offsets(&places, FIRST)?;
+        let next = self.list_offsets(&places, END)?;
+        let configs = self
+            .client
+            .describe_configs(name, CALL_TIMEOUT)
+            .map_err(|failure| self.failed("describing topic", Some(name), failure))?;
+        let partitions = topic.partitions.into_iter().zip(first.iter().zip(&next));
+        let partitions = partitions.map(|(replication, ((_, first), (_, next)))| PartitionDescription {
+            first_offset: *first,
+            next_offset: *next,
+            bytes: None,
+            replication: Some(replication),
+        });
+        Ok(TopicDescription {
+            name: name.to_owned(),
+            id: self.topic_id(name),
+            partitions: partitions.collect(),
+            configs,
+            internal: is_internal_topic(name),
+        })
+    }
+
+    /// The value of a config of a topic.
+    pub(super) fn config(&self, topic: &str, name: &str) -> Option<String> {
+        let configs = self.client.describe_configs(topic, CALL_TIMEOUT).ok()?;
+        configs.into_iter().find(|config| config.name == name).map(|config| config.value)
+    }
+
+    pub(super) fn offset_for_time(&self, place: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
+        // Negative numbers have meanings of their own; and no record is before 1970 for a cluster.
+        match self.offset(place, timestamp.max(0))? {
+            END => self.offset(place, END),
+            offset => Ok(offset),
+        }
+    }
+
+    /// Empty when the cluster doesn't say.
+    pub(super) fn groups(&self) -> Vec<String> {
+        patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
+    }
+
+    pub(super) fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
+        patiently(|| self.client.group_members(group, CALL_TIMEOUT))
+            .map_err(|failure| group_failed("describing", group, failure))
+    }
+
+    pub(super) fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        match patiently(|| self.client.delete_group(group, CALL_TIMEOUT)) {
+            Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => Ok(()),
+            outcome => outcome.map_err(|failure| group_failed("deleting", group, failure)),
+        }
+    }
+
+    /// Of some partitions, or all. Waits for transactions under way that would change them.
+    pub(super) fn group_positions(
+        &self,
+        group: &str,
+        places: Option<&PartitionList>,
+    ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        let started = time::now();
+        loop {
+            match patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {
+                Err(failure) if unstable(&failure) && started.elapsed() < CALL_TIMEOUT => {
+                    std::thread::sleep(SETTLE_POLL);
+                }
+                Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => {
+                    return Ok(BTreeMap::new());
+                }
+                outcome => return outcome.map_err(|failure| group_failed("asking for positions of", group, failure)),
+            }
+        }
+    }
+
+    /// Waits until the topic, as whether each partition has a leader, or as none, is as it should be.
+    fn settle(&self, topic: &str, settled: impl Fn(Option<Vec<bool>>) -> bool) -> Result<(), LogError> {
+        let started = time::now();
+        loop {
+            self.forget();
+            let found = match self.topic(topic) {
+                Ok(found) => Some(found.partitions.iter().map(|partition| partition.leader.is_some()).collect()),
+                Err(LogError::UnknownTopic(_)) => None,
+                Err(LogError::Unavailable(_)) if started.elapsed() < SETTLE_TIMEOUT => Some(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            if settled(found) {
+                return Ok(());
+            }
+            if started.elapsed() >= SETTLE_TIMEOUT {
+                return Err(LogError::Unavailable(format!(
+                    "the change of topic '{topic}' isn't known to all brokers yet"
+                )));
+            }
+            std::thread::sleep(SETTLE_POLL);
+        }
+    }
+}
+
+fn unstable(failure: &Failure) -> bool {
+    failure.code == Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
+}
+
+fn group_failed(doing: &str, group: &str, failure: Failure) -> LogError {
+    super::errors::log_error(&format!("{doing} group '{group}'"), None, failure)
+}

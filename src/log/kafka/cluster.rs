@@ -1,0 +1,245 @@
+//! What is known of the cluster, and the client that it is asked by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::CALL_TIMEOUT;
+use super::config::KafkaConfig;
+use super::errors::log_error;
+use super::native::{Client, Code, Failure, Metadata, PartitionList, TopicMetadata};
+use crate::log::{LogError, TopicId, TopicPartition};
+use crate::time;
+
+/// The background asks again when what is known is this old and somebody looked at it.
+pub(super) const AGE_TO_REFRESH: Duration = Duration::from_secs(2);
+/// Who looks at it when it is older than this waits for a new answer.
+const AGE_MAX: Duration = Duration::from_secs(10);
+/// How long to wait for that, and not to ask again when none came.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) const FIRST: i64 = -2;
+pub(super) const END: i64 = -1;
+
+pub(super) struct Cluster {
+    pub config: KafkaConfig,
+    /// Appends outside transactions, too.
+    pub client: Arc<Client>,
+    known: Mutex<Known>,
+    ids: Mutex<BTreeMap<String, (Instant, Option<TopicId>)>>,
+    looked_at: AtomicBool,
+}
+
+#[derive(Default)]
+struct Known {
+    metadata: Metadata,
+    /// None: never, or it must be asked anew.
+    at: Option<Instant>,
+    failed_at: Option<Instant>,
+}
+
+impl Cluster {
+    pub(super) fn new(config: KafkaConfig, client: Arc<Client>) -> Cluster {
+        Cluster { config, client, known: Mutex::default(), ids: Mutex::default(), looked_at: AtomicBool::new(false) }
+    }
+
+    /// Fails when the cluster doesn't answer.
+    pub(super) fn find(&self, timeout: Duration) -> Result<(), LogError> {
+        let found = self.client.metadata(timeout);
+        self.learn(found)
+            .map_err(|failure| log_error(&format!("looking for {}", self.config.bootstrap()), None, failure))
+    }
+
+    fn learn(&self, found: Result<Metadata, Failure>) -> Result<(), Failure> {
+        let mut known = self.known.lock();
+        match found {
+            Ok(metadata) => {
+                *known = Known { metadata, at: Some(time::now()), failed_at: None };
+                Ok(())
+            }
+            Err(failure) => {
+                known.failed_at = Some(time::now());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Asks now, unless the cluster didn't answer just before.
+    pub(super) fn refresh(&self) -> Result<(), Failure> {
+        let failed_at = self.known.lock().failed_at;
+        match failed_at.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
+            true => Err(self.client.explain(Failure::new(Code::RD_KAFKA_RESP_ERR__TRANSPORT, "no answer"))),
+            false => self.learn(self.client.metadata(REFRESH_TIMEOUT)),
+        }
+    }
+
+    /// For the background: asks when what is known is old and in use.
+    pub(super) fn refresh_when_old(&self) {
+        let old = self.known.lock().at.is_none_or(|at| at.elapsed() >= AGE_TO_REFRESH);
+        if old && self.looked_at.swap(false, Ordering::Relaxed) {
+            // Nobody waits for it: who does is told by a call of its own.
+            drop(self.refresh());
+        }
+    }
+
+    /// What is known is no longer so.
+    pub(super) fn forget(&self) {
+        self.known.lock().at = None;
+        self.ids.lock().clear();
+    }
+
+    fn look<T>(&self, look: impl Fn(&Metadata) -> T) -> (T, Option<Duration>) {
+        self.looked_at.store(true, Ordering::Relaxed);
+        let known = self.known.lock();
+        (look(&known.metadata), known.at.map(|at| at.elapsed()))
+    }
+
+    /// Names in order, as last known.
+    pub(super) fn topics(&self) -> Vec<String> {
+        let names = |metadata: &Metadata| -> Vec<String> {
+            metadata.iter().filter(|(_, topic)| topic.is_ok()).map(|(name, _)| name.clone()).collect()
+        };
+        // A list is asked for by people and at start, not in a loop.
+        match self.refresh() {
+            Ok(()) | Err(_) => self.look(names).0,
+        }
+    }
+
+    pub(super) fn partitions(&self, topic: &str) -> Option<u32> {
+        self.count(topic).ok()
+    }
+
+    /// How many partitions a topic has; each append and each new reading end asks for it.
+    fn count(&self, topic: &str) -> Result<u32, LogError> {
+        let count = |topic: &Result<TopicMetadata, Code>| Some(topic.as_ref().ok()?.partitions.len() as u32);
+        match self.look(|metadata| metadata.get(topic).and_then(count)) {
+            (Some(count), Some(age)) if age < AGE_MAX => Ok(count),
+            _ => Ok(self.topic(topic)?.partitions.len() as u32),
+        }
+    }
+
+    /// Of a topic that isn't known, the cluster is asked.
+    pub(super) fn topic(&self, name: &str) -> Result<TopicMetadata, LogError> {
+        let (found, age) = self.look(|metadata| metadata.get(name).cloned());
+        if let (Some(Ok(topic)), Some(age)) = (&found, age)
+            && age < AGE_MAX
+        {
+            return Ok(topic.clone());
+        }
+        let refreshed = self.refresh();
+        match (self.look(|metadata| metadata.get(name).cloned()).0, refreshed) {
+            (Some(Ok(topic)), _) => Ok(topic),
+            (_, Err(failure)) => Err(log_error("looking for topic", Some(name), failure)),
+            (None, Ok(())) => Err(LogError::UnknownTopic(name.to_owned())),
+            (Some(Err(code)), Ok(())) => {
+                Err(log_error("looking at topic", Some(name), Failure::new(code, String::new())))
+            }
+        }
+    }
+
+    /// The identity of the topic, not older than what is known is; of a cluster that doesn't answer, the last.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        let last = self.ids.lock().get(topic).copied();
+        if let Some((asked, id)) = last
+            && asked.elapsed() < AGE_TO_REFRESH
+        {
+            return id;
+        }
+        let id = match self.client.topic_id(topic, REFRESH_TIMEOUT) {
+            Ok(id) => Some(id),
+            Err(failure) => match log_error("", Some(topic), failure) {
+                LogError::UnknownTopic(_) => None,
+                _ => last?.1,
+            },
+        };
+        self.ids.lock().insert(topic.to_owned(), (time::now(), id));
+        id
+    }
+
+    /// Fails unless there is such a partition.
+    pub(super) fn check(&self, place: &TopicPartition) -> Result<(), LogError> {
+        match place.partition < self.count(&place.topic)? {
+            true => Ok(()),
+            false => Err(LogError::UnknownPartition { topic: place.topic.clone(), partition: place.partition }),
+        }
+    }
+
+    /// All partitions of a topic.
+    pub(super) fn places(&self, topic: &str) -> Result<Vec<TopicPartition>, LogError> {
+        let count = self.count(topic)?;
+        Ok((0..count).map(|partition| TopicPartition { topic: topic.to_owned(), partition }).collect())
+    }
+
+    /// (first offset, next offset) of a partition, as readers of committed records see them.
+    pub(super) fn offsets(&self, place: &TopicPartition) -> Result<(i64, i64), LogError> {
+        Ok((self.offset(place, FIRST)?, self.offset(place, END)?))
+    }
+
+    /// One of `FIRST`, `END`, or a time.
+    pub(super) fn offset(&self, place: &TopicPartition, spec: i64) -> Result<i64, LogError> {
+        self.check(place)?;
+        let found = self.list_offsets(std::slice::from_ref(place), spec)?;
+        found
+            .first()
+            .map(|(_, offset)| *offset)
+            .ok_or_else(|| LogError::Unavailable(format!("{}-{} has no offsets now", place.topic, place.partition)))
+    }
+
+    /// In the order of the partitions' names and numbers.
+    pub(super) fn list_offsets(
+        &self,
+        places: &[TopicPartition],
+        spec: i64,
+    ) -> Result<Vec<(TopicPartition, i64)>, LogError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let topic = Some(places[0].topic.as_str());
+        let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
+        let offsets =
+            PartitionList::new(&asked).and_then(|asked| patiently(|| self.client.list_offsets(&asked, CALL_TIMEOUT)));
+        let offsets = offsets.map_err(|failure| self.failed("asking for offsets of topic", topic, failure))?;
+        Ok(offsets.into_iter().collect())
+    }
+
+    /// The error; what is known is asked anew when the cluster says otherwise.
+    pub(super) fn failed(&self, doing: &str, topic: Option<&str>, failure: Failure) -> LogError {
+        let error = log_error(doing, topic, failure);
+        if matches!(error, LogError::UnknownTopic(_)) {
+            self.forget();
+        }
+        error
+    }
+}
+
+/// Makes a call again while the cluster is about to change its mind: a topic that was just made isn't known to all
+/// brokers, a leader moves.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let started = time::now();
+    loop {
+        match call() {
+            Err(failure) if will_pass(&failure) && started.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn will_pass(failure: &Failure) -> bool {
+    matches!(
+        failure.code,
+        Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+            | Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+            | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+            | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
+            | Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
+            | Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+    )
+}

@@ -1,0 +1,198 @@
+//! The log that is a Kafka cluster: the same [`Log`], on librdkafka.
+//!
+//! What the cluster has is the truth; here are clients of it. One appends and makes admin calls; those that read
+//! partitions for [`Log::fetch`] and those of transactions come into being when they are needed; each member has its own
+//! three (`member`).
+//!
+//! # Invariants
+//!
+//! - Only committed records are read: consumers are `read_committed`, and the end of a partition is its last stable
+//!   offset.
+//! - Offsets have gaps (markers of transactions, aborted and compacted records): a fetch's `next_offset` goes over them,
+//!   so that a reader that goes on from it gets to the end.
+//! - A record's partition is the caller's choice; nothing is placed by librdkafka.
+//! - Nothing waits for ever: each call has a bound, and an error that says what didn't answer.
+//!
+//! What librdkafka can't carry: a header without a value comes to readers as one of no bytes.
+
+mod admin;
+mod background;
+mod cluster;
+mod config;
+mod errors;
+mod java_names;
+mod member;
+mod native;
+mod producer;
+mod reader;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Durability, GroupMember, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
+    TopicPartition, TopicSpec, Transaction,
+};
+use background::Background;
+use cluster::Cluster;
+pub use config::KafkaConfig;
+use config::Role;
+use member::{GroupedMember, LoneReader};
+use native::{Client, ClientKind};
+use producer::Producer;
+use reader::Readers;
+use transaction::{IdleProducers, KafkaTransaction, Scope};
+
+/// How long a call waits for the cluster.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long to look for the cluster when the log is opened.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A Kafka cluster as a log.
+pub struct KafkaLog {
+    cluster: Arc<Cluster>,
+    appender: Producer,
+    readers: Arc<Readers>,
+    /// Of transactions outside members, between one and the next.
+    idle: IdleProducers,
+    background: Background,
+}
+
+impl KafkaLog {
+    /// Finds the cluster; fails when it doesn't answer.
+    pub fn open(config: &KafkaConfig) -> Result<KafkaLog, LogError> {
+        let client = client(config, ClientKind::Producer, Role::Appender)?;
+        let cluster = Arc::new(Cluster::new(config.clone(), client));
+        cluster.find(OPEN_TIMEOUT)?;
+        let readers = Arc::new(Readers::new(Arc::clone(&cluster)));
+        let background = Background::start(&cluster, &readers)?;
+        let appender = Producer::new(&cluster, &cluster.client);
+        Ok(KafkaLog { cluster, appender, readers, idle: IdleProducers::default(), background })
+    }
+}
+
+/// A new client for a role.
+fn client(config: &KafkaConfig, kind: ClientKind, role: Role<'_>) -> Result<Arc<Client>, LogError> {
+    let conf = config.conf(role)?;
+    // librdkafka says what doesn't go together among settings that are right one by one.
+    Client::new(kind, conf).map_err(|failure| LogError::Invalid(format!("the settings can't be: {}", failure.text)))
+}
+
+impl Log for KafkaLog {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
+        self.cluster.create_topic(spec)
+    }
+
+    fn alter_topic(
+        &self,
+        topic: &str,
+        partitions: Option<u32>,
+        configs: &[(String, Option<String>)],
+    ) -> Result<(), LogError> {
+        self.cluster.alter_topic(topic, partitions, configs)
+    }
+
+    fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.cluster.empty_topic(topic)
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, below: i64) -> Result<(), LogError> {
+        self.cluster.delete_records(partition, below)
+    }
+
+    fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.cluster.delete_topic(topic)
+    }
+
+    fn topics(&self) -> Vec<String> {
+        self.cluster.topics()
+    }
+
+    fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        self.cluster.describe_topic(topic)
+    }
+
+    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        self.cluster.topic_id(topic)
+    }
+
+    fn partitions(&self, topic: &str) -> Option<u32> {
+        self.cluster.partitions(topic)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        self.cluster.offsets(partition)
+    }
+
+    fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
+        self.cluster.offset_for_time(partition, timestamp)
+    }
+
+    fn fetch(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        bytes_max: usize,
+        into: &mut Records,
+    ) -> Result<(), LogError> {
+        self.readers.fetch(partition, from, bytes_max, into)
+    }
+
+    fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        match records.is_empty() {
+            true => self.offsets(partition).map(|(_, next)| next),
+            false => self.appender.append(partition, records),
+        }
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        let idle = self.idle.lock().pop();
+        let producer = match idle {
+            Some(producer) => producer,
+            None => {
+                let id = format!("millpond-{}", uuid::Uuid::new_v4());
+                Arc::new(Producer::transactional(&self.cluster, &id)?)
+            }
+        };
+        Ok(Box::new(KafkaTransaction::begin(producer, Scope::Outsider(&self.idle))?))
+    }
+
+    fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        self.cluster.group_positions(group, None)
+    }
+
+    fn groups(&self) -> Vec<String> {
+        self.cluster.groups()
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), LogError> {
+        self.cluster.delete_group(group)
+    }
+
+    fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
+        self.cluster.group_members(group)
+    }
+
+    fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {
+        match &spec.group {
+            Some(group) => Ok(Box::new(GroupedMember::join(&self.cluster, spec, group)?)),
+            None => Ok(Box::new(LoneReader::new(&self.cluster, spec))),
+        }
+    }
+
+    fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
+        self.background.watch(topics, signal);
+    }
+
+    /// As many copies as the topics have replicas.
+    fn durability(&self) -> Durability {
+        Durability::Process
+    }
+
+    /// An acknowledgement is all that a cluster gives.
+    fn sync(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}

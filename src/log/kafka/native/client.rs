@@ -1,0 +1,188 @@
+//! A client of the cluster: what producers, consumers and admin calls are made on.
+
+use std::collections::BTreeMap;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rdkafka::bindings as sys;
+
+use super::{Code, Conf, ErrorText, Failure, c_string, items, millis, produce, text, zero_time};
+use crate::log::{Replication, TopicPartition};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::log::kafka) enum ClientKind {
+    /// Also for admin calls.
+    Producer,
+    Consumer,
+}
+
+/// What callbacks leave for the client's users.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The last complaint of librdkafka's: why a broker can't be reached, mostly.
+    trouble: Mutex<Option<String>>,
+    /// The first record of a transaction that the cluster didn't take.
+    pub undelivered: Mutex<Option<Failure>>,
+}
+
+pub(in crate::log::kafka) struct Client {
+    ptr: *mut sys::rd_kafka_t,
+    pub(super) shared: Box<Shared>,
+}
+
+// SAFETY: librdkafka's clients may be used from any thread, by several at a time.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+/// Topics by name; what is wrong with one stands in its place.
+pub(in crate::log::kafka) type Metadata = BTreeMap<String, Result<TopicMetadata, Code>>;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::log::kafka) struct TopicMetadata {
+    /// By number.
+    pub partitions: Vec<Replication>,
+}
+
+/// Complaints are of this level (warning) or a more urgent one, as syslog counts.
+const LOG_LEVEL_MAX: c_int = 4;
+
+impl Client {
+    pub(in crate::log::kafka) fn new(kind: ClientKind, mut conf: Conf) -> Result<Arc<Client>, Failure> {
+        let shared = Box::<Shared>::default();
+        let opaque = (&raw const *shared).cast_mut().cast::<c_void>();
+        let mut error = ErrorText::new();
+        // SAFETY: the settings are ours, and the client's from here on unless it fails; the opaque lives in a box that is
+        // dropped after the client.
+        unsafe {
+            sys::rd_kafka_conf_set_opaque(conf.0, opaque);
+            sys::rd_kafka_conf_set_log_cb(conf.0, Some(on_log));
+            let kind = match kind {
+                ClientKind::Producer => {
+                    sys::rd_kafka_conf_set_dr_msg_cb(conf.0, Some(produce::on_delivery));
+                    zero_time::intercept(conf.0);
+                    sys::rd_kafka_type_t::RD_KAFKA_PRODUCER
+                }
+                ClientKind::Consumer => {
+                    sys::rd_kafka_conf_set_events(conf.0, sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
+                    sys::rd_kafka_type_t::RD_KAFKA_CONSUMER
+                }
+            };
+            let client = sys::rd_kafka_new(kind, conf.0, error.as_mut_ptr(), error.len());
+            if client.is_null() {
+                return Err(Failure::new(Code::RD_KAFKA_RESP_ERR__INVALID_ARG, error.get()));
+            }
+            conf.0 = ptr::null_mut();
+            Ok(Arc::new(Client { ptr: client, shared }))
+        }
+    }
+
+    pub(super) fn ptr(&self) -> *mut sys::rd_kafka_t {
+        self.ptr
+    }
+
+    /// The failure, with what librdkafka last complained of when the failure says only that nobody answered.
+    pub(in crate::log::kafka) fn explain(&self, failure: Failure) -> Failure {
+        let silent = matches!(
+            failure.code,
+            Code::RD_KAFKA_RESP_ERR__TIMED_OUT
+                | Code::RD_KAFKA_RESP_ERR__TRANSPORT
+                | Code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+                | Code::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+        );
+        match self.shared.trouble.lock().clone().filter(|_| silent) {
+            Some(trouble) => Failure { text: format!("{}: {trouble}", failure.text), ..failure },
+            None => failure,
+        }
+    }
+
+    /// Serves the callbacks of delivered records; waits for at most `timeout` when there are none.
+    pub(in crate::log::kafka) fn serve(&self, timeout: Duration) {
+        // SAFETY: alive.
+        unsafe { sys::rd_kafka_poll(self.ptr, millis(timeout)) };
+    }
+
+    /// All topics of the cluster.
+    pub(in crate::log::kafka) fn metadata(&self, timeout: Duration) -> Result<Metadata, Failure> {
+        let mut found: *const sys::rd_kafka_metadata = ptr::null();
+        // SAFETY: on success `found` is an object of ours, which is freed when it is copied.
+        unsafe {
+            let code = sys::rd_kafka_metadata(self.ptr, 1, ptr::null_mut(), &mut found, millis(timeout));
+            Failure::check(code).map_err(|failure| self.explain(failure))?;
+            let topics = items((*found).topics.cast_const(), (*found).topic_cnt as usize);
+            let topics = topics.iter().map(|topic| (text(topic.topic), topic_metadata(topic))).collect();
+            sys::rd_kafka_metadata_destroy(found);
+            Ok(topics)
+        }
+    }
+
+    /// The high watermark that the last fetch saw; None before one.
+    pub(in crate::log::kafka) fn seen_end(&self, place: &TopicPartition) -> Option<i64> {
+        let topic = c_string(&place.topic).ok()?;
+        let (mut low, mut high) = (0, 0);
+        // SAFETY: alive; the name and the numbers live for the call.
+        let code = unsafe {
+            let partition = place.partition as i32;
+            sys::rd_kafka_get_watermark_offsets(self.ptr, topic.as_ptr(), partition, &mut low, &mut high)
+        };
+        Failure::check(code).ok().map(|()| high).filter(|high| *high >= 0)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: ours; whatever belongs to it held an `Arc` of it and is gone. Leaving the group is the consumer's own
+        // business (`group`): it must not wait here.
+        unsafe { sys::rd_kafka_destroy_flags(self.ptr, sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) };
+    }
+}
+
+/// # Safety
+/// A topic of a metadata object that is alive.
+unsafe fn topic_metadata(topic: &sys::rd_kafka_metadata_topic) -> Result<TopicMetadata, Code> {
+    if topic.err != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Err(topic.err);
+    }
+    // SAFETY: by this function's contract.
+    let mut partitions: Vec<(i32, Replication)> = unsafe {
+        items(topic.partitions.cast_const(), topic.partition_cnt as usize)
+            .iter()
+            .map(|partition| {
+                let replication = Replication {
+                    leader: Some(partition.leader).filter(|leader| *leader >= 0),
+                    replicas: items(partition.replicas.cast_const(), partition.replica_cnt as usize).to_vec(),
+                    in_sync: items(partition.isrs.cast_const(), partition.isr_cnt as usize).to_vec(),
+                };
+                (partition.id, replication)
+            })
+            .collect()
+    };
+    partitions.sort_by_key(|(id, _)| *id);
+    Ok(TopicMetadata { partitions: partitions.into_iter().map(|(_, replication)| replication).collect() })
+}
+
+/// Called on librdkafka's threads; keeps complaints for `Client::explain`.
+unsafe extern "C" fn on_log(client: *const sys::rd_kafka_t, level: c_int, kind: *const c_char, line: *const c_char) {
+    if level > LOG_LEVEL_MAX || client.is_null() {
+        return;
+    }
+    // SAFETY: the opaque is the client's `Shared`, or null while the client is made; the texts live for the call.
+    unsafe {
+        match text(kind).as_str() {
+            // A consumer's setting in a producer, or the other way round: they are shared on purpose.
+            "CONFWARN" => return,
+            // That brokers are down, but not why, which was said before.
+            "ERROR" => return,
+            _ => {}
+        }
+        if let Some(shared) = sys::rd_kafka_opaque(client).cast::<Shared>().as_ref() {
+            let line = text(line);
+            // `[thrd:...]: broker:port/id: what happened (after 0ms in state CONNECT)`
+            let line = line.split_once("]: ").map_or(line.as_str(), |(_, said)| said);
+            *shared.trouble.lock() = Some(line.to_owned());
+        }
+    }
+}

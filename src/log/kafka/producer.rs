@@ -1,0 +1,145 @@
+//! Sending records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::cluster::Cluster;
+use super::config::Role;
+use super::errors::{log_error, may_retry};
+use super::native::{Client, ClientKind, Code, Delivery, Failure, Topic};
+use crate::log::{LogError, Records, TopicPartition};
+use crate::time;
+
+/// How long to wait for what a former producer of the same transactional id left open.
+const INIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long at a time to wait for reports.
+const REPORT_WAIT: Duration = Duration::from_millis(10);
+
+pub(super) struct Producer {
+    pub cluster: Arc<Cluster>,
+    pub client: Arc<Client>,
+    topics: Mutex<HashMap<String, Arc<Topic>>>,
+    /// A transaction is open.
+    busy: AtomicBool,
+    /// It can't be used any more.
+    broken: AtomicBool,
+}
+
+impl Producer {
+    pub(super) fn new(cluster: &Arc<Cluster>, client: &Arc<Client>) -> Producer {
+        Producer {
+            cluster: Arc::clone(cluster),
+            client: Arc::clone(client),
+            topics: Mutex::default(),
+            busy: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes over from former producers of this id.
+    pub(super) fn transactional(cluster: &Arc<Cluster>, id: &str) -> Result<Producer, LogError> {
+        let client = super::client(&cluster.config, ClientKind::Producer, Role::Transactional(id))?;
+        let started = time::now();
+        loop {
+            match client.init_transactions(INIT_TIMEOUT.saturating_sub(started.elapsed())) {
+                Ok(()) => return Ok(Producer::new(cluster, &client)),
+                Err(failure) if may_retry(&failure) && started.elapsed() < INIT_TIMEOUT => {}
+                Err(failure) => return Err(log_error("starting a producer", None, failure)),
+            }
+        }
+    }
+
+    /// Without transactions; failures are told by a flush.
+    pub(super) fn writer(cluster: &Arc<Cluster>) -> Result<Producer, LogError> {
+        let client = super::client(&cluster.config, ClientKind::Producer, Role::Writer)?;
+        Ok(Producer::new(cluster, &client))
+    }
+
+    pub(super) fn is_usable(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn break_down(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// One transaction at a time.
+    pub(super) fn take(&self) -> Result<(), LogError> {
+        if !self.is_usable() {
+            return Err(LogError::Fenced("the producer is out of use since an earlier failure".to_owned()));
+        }
+        match self.busy.swap(true, Ordering::AcqRel) {
+            true => Err(LogError::Invalid("a transaction is open already".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn release(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
+    /// Hands records over; they are sent meanwhile.
+    pub(super) fn send(
+        &self,
+        place: &TopicPartition,
+        records: &Records,
+        delivery: Option<&Delivery>,
+    ) -> Result<(), LogError> {
+        self.cluster.check(place)?;
+        self.topic(&place.topic)?
+            .send(place.partition, records, delivery)
+            .map_err(|failure| self.failed(Some(&place.topic), failure))
+    }
+
+    fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
+        let mut topics = self.topics.lock();
+        if let Some(topic) = topics.get(name) {
+            return Ok(Arc::clone(topic));
+        }
+        let topic = Topic::new(&self.client, name).map_err(|failure| self.failed(Some(name), failure))?;
+        Ok(Arc::clone(topics.entry(name.to_owned()).or_insert(Arc::new(topic))))
+    }
+
+    /// Sends records and waits until the cluster has them all. Gives the offset of the first.
+    pub(super) fn append(&self, place: &TopicPartition, records: &Records) -> Result<i64, LogError> {
+        // On the heap, where it stays: librdkafka has its address until the last report.
+        let delivery = Box::new(Delivery::new());
+        let sent = self.send(place, records, Some(&delivery));
+        // Each record is reported on: delivered, refused, or timed out.
+        while !delivery.is_complete() {
+            self.client.serve(REPORT_WAIT);
+        }
+        sent?;
+        delivery.outcome().map_err(|failure| self.failed(Some(&place.topic), failure))
+    }
+
+    /// The error; of a record that is too large, with the limit.
+    pub(super) fn failed(&self, topic: Option<&str>, failure: Failure) -> LogError {
+        let record = failure.record.clone();
+        let topic = record.as_ref().map(|record| record.topic.as_str()).or(topic);
+        match (failure.code, &record) {
+            (Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Some(record)) => self
+                .too_large(&record.topic, record.bytes)
+                .unwrap_or_else(|| log_error("writing topic", topic, failure)),
+            _ => self.cluster.failed("writing topic", topic, self.client.explain(failure)),
+        }
+    }
+
+    fn too_large(&self, topic: &str, bytes: usize) -> Option<LogError> {
+        let limit: usize = self.cluster.config(topic, "max.message.bytes")?.parse().ok()?;
+        Some(match bytes > limit {
+            true => LogError::RecordTooLarge { topic: topic.to_owned(), bytes, limit },
+            // The cluster counts batches; librdkafka doesn't make them smaller for one topic.
+            false => LogError::Cluster {
+                error: "MESSAGE_TOO_LARGE".to_owned(),
+                what: format!(
+                    "a batch of records is larger than max.message.bytes = {limit} of topic '{topic}': raise that, or set producer.batch.size below it"
+                ),
+            },
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! A Kafka for tests: that of `KAFKA_BOOTSTRAP`, or one that `tests/kafka/broker.sh` starts once for the whole binary and
+//! that is stopped when the binary ends, however it does.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use millpond::log::kafka::{KafkaConfig, KafkaLog};
+
+fn script() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "kafka", "broker.sh"].iter().collect()
+}
+
+/// The script says so when Java or Maven isn't there.
+const NOT_HERE: i32 = 3;
+
+/// The address of the cluster that most tests share. None, loudly: there is none to be had.
+pub fn bootstrap() -> Option<&'static str> {
+    static SHARED: OnceLock<Option<String>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP") {
+        Ok(given) if !given.is_empty() => Some(given),
+        _ => start("shared", &[]).map(|cluster| cluster.value("KAFKA_BOOTSTRAP")),
+    });
+    if shared.is_none() {
+        eprintln!("SKIPPED: no Kafka. Set KAFKA_BOOTSTRAP, or install Java 17 and Maven.");
+    }
+    shared.as_deref()
+}
+
+/// The shared cluster as a log.
+pub fn log() -> Option<KafkaLog> {
+    let bootstrap = bootstrap()?;
+    Some(KafkaLog::open(&KafkaConfig::new(bootstrap).unwrap()).unwrap())
+}
+
+/// A cluster of a test's own.
+pub struct Cluster {
+    folder: PathBuf,
+    environment: String,
+}
+
+impl Cluster {
+    /// One of the variables that the script prints.
+    pub fn value(&self, name: &str) -> String {
+        let line = self.environment.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {name} in {}", self.environment)).to_owned()
+    }
+
+    pub fn run(&self, args: &[&str]) {
+        let status = Command::new(script()).args(args).env("MILLPOND_KAFKA_DIR", &self.folder).status().unwrap();
+        assert!(status.success(), "broker.sh {args:?}: {status}");
+    }
+}
+
+/// None: Java or Maven isn't there.
+pub fn start(name: &str, args: &[&str]) -> Option<Cluster> {
+    let folder = std::env::temp_dir().join(format!("millpond-kafka-{}-{name}", std::process::id()));
+    // Stops it when this process is gone; a test binary has no other end that is sure to come.
+    let watchman = r#"(while kill -0 "$1" 2>/dev/null; do sleep 0.2; done; "$2" stop) &"#;
+    Command::new("setsid")
+        .args(["bash", "-c", watchman, "_"])
+        .arg(std::process::id().to_string())
+        .arg(script())
+        .env("MILLPOND_KAFKA_DIR", &folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    let mut command = Command::new(script());
+    command.arg("start").args(args).env("MILLPOND_KAFKA_DIR", &folder).stderr(Stdio::inherit());
+    let output = command.output().unwrap();
+    if output.status.code() == Some(NOT_HERE) {
+        return None;
+    }
+    assert!(output.status.success(), "broker.sh start: {}", output.status);
+    Some(Cluster { folder, environment: String::from_utf8(output.stdout).unwrap() })
+}
+
+/// A name that no other test uses, and no earlier run on the same cluster.
+pub fn fresh(what: &str) -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    format!("{what}-{started}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
