@@ -411,6 +411,11 @@ pub(crate) fn internal_topic(name: &str) -> TopicSpec {
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
+    /// Whether an append that failed took nothing, so that the transaction may go on without those records. Else only
+    /// dropping the transaction helps.
+    fn refuses_whole_appends(&self) -> bool {
+        false
+    }
     /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
     /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed. On a cluster readers

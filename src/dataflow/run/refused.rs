@@ -15,7 +15,8 @@ use crate::log::{LogError, Records, TopicPartition, Transaction, record_bytes};
 /// What is told of a record's key.
 const KEY_BYTES_MAX: usize = 100;
 
-/// Appends what the topic takes; the others are taken out of `records` and told of in `refused`, one by one.
+/// Appends what the topic takes; the others are taken out of `records` and told of in `refused`, one by one. A log that may
+/// have taken some of the records before it refuses one (a cluster) ends the query instead: they would be there twice.
 pub(super) fn append_fitting(
     transaction: &mut dyn Transaction,
     place: &TopicPartition,
@@ -28,6 +29,9 @@ pub(super) fn append_fitting(
             Err(error) => error,
         };
         let LogError::RecordTooLarge { limit, .. } = error else { return Err(error) };
+        if !transaction.refuses_whole_appends() {
+            return Err(error);
+        }
         let all = std::mem::take(&mut records.meta);
         let before = all.len();
         for meta in all {

@@ -142,6 +142,10 @@ impl Transaction for EmbeddedTransaction<'_> {
         self.add(partition, records)
     }
 
+    fn refuses_whole_appends(&self) -> bool {
+        true
+    }
+
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
         self.position(group, partition, offset)
     }
