@@ -97,6 +97,7 @@ impl From<LogError> for Stop {
     fn from(error: LogError) -> Self {
         let hint = match &error {
             LogError::Invalid(what) => return Stop::Usage(what.clone()),
+            LogError::TransactionTooLarge { .. } => return Stop::Usage(error.to_string()),
             LogError::UnknownTopic(topic) => Some(format!("`millpond topic create {topic}` makes it")),
             LogError::TopicExists(_) => Some("--if-not-exists lets it be".to_owned()),
             LogError::InDoubt(_) => Some("look whether it is there before you try again".to_owned()),

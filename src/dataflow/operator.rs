@@ -1,8 +1,11 @@
 //! The operator contract.
 
+use std::sync::Arc;
+
 use crate::dataflow::Batch;
 use crate::error::Result;
 use crate::log::Records;
+use crate::state::MemoryShare;
 use crate::state::snapshots::Pieces;
 
 /// A step of a task. Synchronous and deterministic: no clock, no chance, no I/O but its own state. The same inputs in
@@ -46,6 +49,11 @@ pub trait Operator: Send {
         None
     }
 
+    /// Bytes of the rows that `flush` would give and of the records that `changes` would, about.
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+
     /// Bytes of state held, about.
     fn state_bytes(&self) -> usize {
         0
@@ -69,6 +77,9 @@ pub struct Context {
     pub fan_out_bytes_max: Option<usize>,
     /// The batch becomes more: nothing was made of it.
     pub refused: Option<Refused>,
+    /// What the query holds of the memory. Where a batch may become very much state, growth is told while it comes; all of
+    /// it is told after each round. None: nobody bounds it.
+    pub memory: Option<Arc<MemoryShare>>,
 }
 
 /// Why a batch was refused: of its `rows` rows the first `fitting` may be pushed.
@@ -120,6 +131,11 @@ impl ProcessingError {
 }
 
 impl Context {
+    /// Tells of so many more bytes of state. Errors: there is no memory for them.
+    pub fn grown(&self, bytes: usize) -> Result<()> {
+        self.memory.as_ref().map_or(Ok(()), |memory| memory.grow(bytes))
+    }
+
     /// Whether changes are held back until the commit.
     pub fn caching(&self) -> bool {
         self.cache_bytes_max > 0

@@ -83,6 +83,11 @@ impl Task {
         self.chain.iter_mut().find_map(|operator| operator.state_mut())
     }
 
+    /// Bytes that a commit would add to those that wait already, about.
+    pub fn pending_bytes(&self) -> usize {
+        self.chain.iter().map(|operator| operator.pending_bytes()).sum()
+    }
+
     pub fn state_bytes(&self) -> usize {
         self.chain.iter().map(|operator| operator.state_bytes()).sum()
     }
@@ -160,6 +165,13 @@ impl Operator for WindowColumns {
         Ok(())
     }
 
+    fn resume(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let before = out.len();
+        self.inner.resume(out, context)?;
+        Self::add(&mut out[before..]);
+        Ok(())
+    }
+
     fn flush(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let before = out.len();
         self.inner.flush(out, context)?;
@@ -181,6 +193,10 @@ impl Operator for WindowColumns {
 
     fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
         self.inner.state_mut()
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.inner.pending_bytes()
     }
 
     fn state_bytes(&self) -> usize {

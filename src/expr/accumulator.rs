@@ -52,4 +52,8 @@ pub trait Accumulator: Send {
     fn restore(&mut self, state: &[ArrayRef], rows: &[u32], groups: &[u32]);
     /// Bytes held, about.
     fn bytes(&self) -> usize;
+    /// Bytes of one group's state as it would be stored, about; of a group that has no room yet, those of an empty one.
+    fn group_bytes(&self, group: u32) -> usize;
+    /// Bytes that all groups together hold beyond what each group takes in any case: what rows add to.
+    fn heap_bytes(&self) -> usize;
 }

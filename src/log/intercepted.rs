@@ -12,6 +12,8 @@ pub enum Call<'a> {
     CreateTopic(&'a TopicSpec),
     Append(&'a TopicPartition),
     Fetch(&'a TopicPartition),
+    /// And the offset.
+    Hold(&'a TopicPartition, i64),
 }
 
 type Hook = dyn Fn(Call<'_>) -> Result<(), LogError> + Send + Sync;
@@ -103,6 +105,7 @@ impl Log for Intercepted {
     }
 
     fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        (self.hook)(Call::Hold(partition, offset))?;
         self.log.hold(owner, partition, offset)
     }
 

@@ -14,7 +14,7 @@ mod encode;
 
 pub use compression::Compression;
 pub use decode::{Decoder, decode_batch};
-pub use encode::{BatchInfo, BatchWriter, EncodeOptions, encode};
+pub use encode::{BatchInfo, BatchWriter, EncodeOptions, encode, record_bytes};
 
 /// Bytes before the records.
 pub const HEADER_LEN: usize = 61;

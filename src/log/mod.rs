@@ -16,6 +16,7 @@ pub(crate) mod records;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use kafka_batch::record_bytes;
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
 pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
@@ -90,6 +91,12 @@ pub enum LogError {
         /// The record's size as it would be stored.
         bytes: usize,
         /// The topic's limit, in bytes.
+        limit: usize,
+    },
+    /// The appends of a transaction are more than the log takes in one: nothing of it is committed.
+    #[error("the transaction is larger than {limit} bytes: commit before it grows beyond that")]
+    TransactionTooLarge {
+        /// Its appends, as encoded, may have so many bytes.
         limit: usize,
     },
     /// The disk is (nearly) full: nothing was written. Goes on when there is room again.
@@ -171,7 +178,7 @@ impl LogError {
     pub fn remedy(&self) -> Remedy {
         match self {
             LogError::Unavailable(_) | LogError::Full(_) | LogError::Io { .. } => Remedy::Retry,
-            LogError::Aborted(_) => Remedy::Redo,
+            LogError::Aborted(_) | LogError::TransactionTooLarge { .. } => Remedy::Redo,
             LogError::Fenced(_) | LogError::InDoubt(_) => Remedy::Rejoin,
             LogError::UnknownTopic(_)
             | LogError::UnknownPartition { .. }
@@ -391,6 +398,9 @@ pub fn create_if_missing(log: &dyn Log, spec: &TopicSpec) -> Result<bool, LogErr
     }
 }
 
+/// The greatest `max.message.bytes` that a topic may have: the topics of state have it, since a group can't be cut.
+pub(crate) const MAX_MESSAGE_BYTES_MAX: usize = 1 << 30;
+
 /// One of Millpond's own topics: a single partition, and nothing expires.
 pub(crate) fn internal_topic(name: &str) -> TopicSpec {
     let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
@@ -401,6 +411,11 @@ pub(crate) fn internal_topic(name: &str) -> TopicSpec {
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
+    /// Whether an append that failed took nothing, so that the transaction may go on without those records. Else only
+    /// dropping the transaction helps.
+    fn refuses_whole_appends(&self) -> bool {
+        false
+    }
     /// Notes the next offset that a group reads of a partition.
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError>;
     /// All or nothing. An error other than `Poisoned` and `InDoubt` means that nothing was committed. On a cluster readers

@@ -103,13 +103,24 @@ pub(super) fn restore_columns(groups: &mut Groups, columns: &[ArrayRef], rows: &
     }
 }
 
-/// Slots whose state is read at a time: bounds the memory of their columns.
+/// Slots whose state is read at a time, and the bytes of it (but for a single slot): bounds the memory of their columns.
 const CHUNK: usize = 1 << 14;
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// How many of these slots to read at once.
+fn chunk_len(groups: &Groups, slots: &[u32]) -> usize {
+    let mut bytes = 0;
+    let fits = |slot: &&u32| {
+        bytes += groups.state_bytes(**slot);
+        bytes <= CHUNK_BYTES
+    };
+    slots.iter().take(CHUNK).take_while(fits).count().max(1).min(slots.len())
+}
 
 /// Appends the records of what changed since the last call.
 pub(super) fn write_changes(groups: &mut Groups, record_key: RecordKey, stream_time: i64, into: &mut Records) {
     groups.fit();
-    let changed = std::mem::take(&mut groups.changed);
+    let (changed, removed) = groups.take_changed();
     let mut slots = Vec::with_capacity(changed.len());
     for index in changed {
         let slot = &mut groups.slots[index as usize];
@@ -118,14 +129,16 @@ pub(super) fn write_changes(groups: &mut Groups, record_key: RecordKey, stream_t
             slots.push(index);
         }
     }
-    let removed = std::mem::take(&mut groups.removed);
     if slots.is_empty() && removed.is_empty() {
         return;
     }
     // A group may have come back under a key that was removed: tombstones first.
     removed.iter().for_each(|key| into.push(Some(key), None, stream_time.max(0)));
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    for chunk in slots.chunks(CHUNK) {
+    let mut rest = slots.as_slice();
+    while !rest.is_empty() {
+        let (chunk, later) = rest.split_at(chunk_len(groups, rest));
+        rest = later;
         let columns = state_columns(groups, chunk);
         for (row, &index) in chunk.iter().enumerate() {
             let slot = &groups.slots[index as usize];

@@ -68,18 +68,26 @@ pub(super) struct Groups {
     pub slots: Vec<Slot>,
     pub calls: Vec<Call>,
     /// Slots with `CHANGED`; may name a slot twice, or one that is no longer live.
-    pub changed: Vec<u32>,
+    changed: Vec<u32>,
     /// Changelog keys of groups that are gone.
-    pub removed: Removed,
+    removed: Removed,
     pub live: usize,
+    /// Of the groups in `changed`, the bytes of state when they were put there.
+    changed_bytes: usize,
+    /// Bytes that rows have added to state since the last `changes`: to the groups in `changed`, then.
+    grown_bytes: usize,
     free: Vec<u32>,
     record_key: RecordKey,
 }
 
+/// Bytes of a changelog record beside its key and state, about.
+const RECORD_BYTES: usize = 32;
+
 impl Groups {
     pub(super) fn new(keys: Keys, calls: Vec<Call>, record_key: RecordKey) -> Self {
         let (slots, changed, removed, free) = (Vec::new(), Vec::new(), Removed::default(), Vec::new());
-        Groups { keys, slots, calls, changed, removed, live: 0, free, record_key }
+        let (changed_bytes, grown_bytes) = (0, 0);
+        Groups { keys, slots, calls, changed, removed, live: 0, changed_bytes, grown_bytes, free, record_key }
     }
 
     /// A new group without rows. `fit` must be called before the accumulators see it.
@@ -137,9 +145,56 @@ impl Groups {
         slot.time = slot.time.max(row_time);
         if slot.flags & CHANGED == 0 {
             slot.flags |= CHANGED;
-            self.changed.push(index);
+            let time = slot.time;
+            self.note_changed(index);
+            return time;
         }
         slot.time
+    }
+
+    fn note_changed(&mut self, index: u32) {
+        self.changed.push(index);
+        self.changed_bytes += self.state_bytes(index);
+    }
+
+    /// Bytes of state that all groups hold beyond what each takes in any case.
+    fn heap_bytes(&self) -> usize {
+        self.calls.iter().map(|call| call.accumulator.heap_bytes()).sum()
+    }
+
+    /// Lets the accumulators take rows in; what that adds to the groups is noted.
+    fn grow<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.heap_bytes();
+        let result = work(self);
+        self.grown_bytes += self.heap_bytes().saturating_sub(before);
+        result
+    }
+
+    /// Adds the state of each of these groups to the next one's.
+    pub(super) fn merge(&mut self, slots: &[u32]) {
+        self.grow(|groups| {
+            for pair in slots.windows(2) {
+                groups.calls.iter_mut().for_each(|call| call.accumulator.merge(pair[0], pair[1]));
+            }
+        });
+    }
+
+    /// Bytes of the records that `changes` would give, about.
+    pub(super) fn pending_bytes(&self) -> usize {
+        let key_bytes = self.keys.bytes() / self.keys.capacity().max(1);
+        let records = self.changed.len() * (RECORD_BYTES + key_bytes) + self.removed.ends.len() * RECORD_BYTES;
+        self.changed_bytes + self.grown_bytes + self.removed.data.len() + records
+    }
+
+    /// Takes what changed since the last call: the slots, and the changelog keys of groups that are gone.
+    pub(super) fn take_changed(&mut self) -> (Vec<u32>, Removed) {
+        (self.changed_bytes, self.grown_bytes) = (0, 0);
+        (std::mem::take(&mut self.changed), std::mem::take(&mut self.removed))
+    }
+
+    /// Bytes of a group's state as it would be stored, about.
+    pub(super) fn state_bytes(&self, index: u32) -> usize {
+        self.calls.iter().map(|call| call.accumulator.group_bytes(index)).sum()
     }
 
     /// Current results of these slots, a column a call.
@@ -175,10 +230,12 @@ impl Rows<'_> {
     pub(super) fn update(&self, groups: &mut Groups, rows: &[u32], slots: &[u32], context: &mut Context) {
         groups.fit();
         let mut errors = EvalErrors::default();
-        for call in &mut groups.calls {
-            let args = self.args(call);
-            call.accumulator.update(&args, rows, slots, &mut errors);
-        }
+        groups.grow(|groups| {
+            for call in &mut groups.calls {
+                let args = self.args(call);
+                call.accumulator.update(&args, rows, slots, &mut errors);
+            }
+        });
         self.report(errors, context);
     }
 
@@ -193,10 +250,12 @@ impl Rows<'_> {
         groups.fit();
         let mut errors = EvalErrors::default();
         let mut results = Vec::with_capacity(groups.calls.len());
-        for call in &mut groups.calls {
-            let args = self.args(call);
-            results.push(call.accumulator.update_each(&args, rows, slots, &mut errors));
-        }
+        groups.grow(|groups| {
+            for call in &mut groups.calls {
+                let args = self.args(call);
+                results.push(call.accumulator.update_each(&args, rows, slots, &mut errors));
+            }
+        });
         self.report(errors, context);
         results
     }

@@ -40,7 +40,7 @@ use arrow::buffer::NullBuffer;
 
 use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context, Operator};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
 use crate::state::Keys;
@@ -70,11 +70,20 @@ pub struct Aggregate {
     held_max: usize,
     recovery: Recovery,
     scratch: Scratch,
+    /// A batch of which rows are left, in `scratch`, and the first of these.
+    unfinished: Option<(Batch, usize)>,
 }
 
 enum Windows {
     Time(TimeWindows),
     Session(Sessions),
+}
+
+impl Windows {
+    /// Whether a row may be in several of them.
+    fn overlap(&self) -> bool {
+        matches!(self, Windows::Time(windows) if windows.overlap())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +128,7 @@ impl Aggregate {
             held_max: HELD_MAX,
             recovery: Recovery::Done,
             scratch: Scratch::default(),
+            unfinished: None,
         })
     }
 
@@ -191,6 +201,27 @@ impl Aggregate {
         changes.finish(&self.groups, self.shape, out)
     }
 
+    /// Goes on with a batch into time windows; what is left of it is kept for `resume`.
+    fn go_on(&mut self, batch: Batch, from: usize, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let pushed = self.push_time((&batch, from), &mut scratch, out, context);
+        self.scratch = scratch;
+        let from = pushed?;
+        if from < self.scratch.rows.len() {
+            self.unfinished = Some((batch, from));
+            return Ok(());
+        }
+        self.end_batch(out)
+    }
+
+    /// All rows of a batch were taken in.
+    fn end_batch(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+        if self.emission == Emission::Final {
+            self.emit_closed(out)?;
+        }
+        self.expire(out)
+    }
+
     /// Gives what caching holds back once that is as much as it may be.
     fn flush_when_full(&mut self, out: &mut Vec<Batch>, context: &Context) -> Result<()> {
         if self.held.len() < self.held_max && self.held.data_bytes() <= context.cache_bytes_max {
@@ -224,25 +255,32 @@ impl Aggregate {
 impl Operator for Aggregate {
     fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         self.recover();
+        if self.unfinished.is_some() {
+            return Err(Error::internal("an aggregate got a batch before it was done with the one before"));
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.select(&batch, &mut scratch.rows, context);
         scratch.ids.clear();
         self.groups.keys.intern(batch.key_columns(), &scratch.rows, &mut scratch.ids);
-        let pushed = if self.table_input {
-            self.push_table(&batch, &mut scratch, out, context)
-        } else {
-            match self.windows {
-                Windows::Time(_) => self.push_time(&batch, &mut scratch, out, context),
-                Windows::Session(_) => self.push_sessions(&batch, &mut scratch, out, context),
+        let pushed = match (&self.windows, self.table_input) {
+            (_, true) => self.push_table(&batch, &mut scratch, out, context),
+            (Windows::Session(_), false) => self.push_sessions(&batch, &mut scratch, out, context),
+            (Windows::Time(_), false) => {
+                self.scratch = scratch;
+                return self.go_on(batch, 0, out, context);
             }
         };
         self.scratch = scratch;
         pushed?;
         self.flush_when_full(out, context)?;
-        if self.emission == Emission::Final {
-            self.emit_closed(out)?;
+        self.end_batch(out)
+    }
+
+    fn resume(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        match self.unfinished.take() {
+            Some((batch, from)) => self.go_on(batch, from, out, context),
+            None => Ok(()),
         }
-        self.expire(out)
     }
 
     fn flush(&mut self, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
@@ -265,6 +303,12 @@ impl Operator for Aggregate {
 
     fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
         Some(self)
+    }
+
+    fn pending_bytes(&self) -> usize {
+        let changes = self.groups.pending_bytes();
+        // What is held back goes out as rows, too: of these groups or some of them.
+        if self.held.len() > 0 { changes * 2 } else { changes }
     }
 
     fn state_bytes(&self) -> usize {

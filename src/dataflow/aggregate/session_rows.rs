@@ -163,9 +163,7 @@ impl Aggregate {
             }
         }
         self.groups.fit();
-        for pair in found.windows(2) {
-            self.groups.calls.iter_mut().for_each(|call| call.accumulator.merge(pair[0], pair[1]));
-        }
+        self.groups.merge(found);
         for &index in earlier {
             if mode == Mode::Held {
                 self.held.replace(&mut self.groups, index);

@@ -150,12 +150,16 @@ struct Case {
     window: Option<Window>,
     emit_final: bool,
     held_max: usize,
+    assigned_max: usize,
 }
 
 impl Case {
     fn aggregate(&self) -> Aggregate {
         let mut aggregate = Aggregate::new(spec(self.keys, self.window, self.emit_final, false)).unwrap();
         aggregate.held_max = self.held_max;
+        if let Windows::Time(windows) = &mut aggregate.windows {
+            windows.assigned_max = self.assigned_max;
+        }
         aggregate
     }
 
@@ -174,6 +178,9 @@ impl Case {
             let (now, later) = rest.split_at(random.usize(1..=drive.rows_max).min(rest.len()));
             rest = later;
             operator.push(batch(self.keys, now), &mut out, &mut context).unwrap();
+            while operator.unfinished.is_some() {
+                operator.resume(&mut out, &mut context).unwrap();
+            }
             if random.u8(0..4) == 0 {
                 operator.flush(&mut out, &mut context).unwrap();
                 operator.changes(&mut changelog).unwrap();
@@ -426,6 +433,7 @@ fn random_case(random: &mut fastrand::Rng, kind: Option<WindowKind>) -> Case {
         emit_final: kind.is_some() && random.u8(0..3) == 0,
         window,
         held_max: [3, 1000][random.usize(0..2)],
+        assigned_max: [1, 5, 1000][random.usize(0..3)],
     }
 }
 
@@ -595,7 +603,7 @@ fn a_full_cache_is_emptied() {
 #[test]
 fn two_sessions_are_joined() {
     let window = Window { kind: WindowKind::Session { gap_ms: 10 }, grace_ms: 100, retention_ms: 110 };
-    let case = Case { keys: KeyShape::Text, window: Some(window), emit_final: false, held_max: 9 };
+    let case = Case { keys: KeyShape::Text, window: Some(window), emit_final: false, held_max: 9, assigned_max: 9 };
     let row = |value, time| Row { key: Some(1), value: Some(value), time, tombstone: false };
     let rows = [row(1, 0), row(2, 15), row(3, 8), row(4, 9)];
     let drive = Drive { cache_bytes_max: 0, restarts: false, rows_max: 4 };

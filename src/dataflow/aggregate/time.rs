@@ -12,7 +12,7 @@ use crate::dataflow::operator::ErrorKind;
 use crate::dataflow::{Batch, Context};
 use crate::plan;
 
-/// Rows times windows that are worked off at a time.
+/// Default of the rows times windows that are worked off at a time.
 const ASSIGNED_MAX: usize = 1 << 16;
 
 pub(super) struct TimeWindows {
@@ -21,6 +21,8 @@ pub(super) struct TimeWindows {
     /// Whether a window is given once, when it closes.
     finals: bool,
     pub stream_time: i64,
+    /// Rows times windows that are worked off at a time.
+    pub assigned_max: usize,
     windows: BTreeMap<i64, Window>,
     /// By key number: the window start and slot it was last seen with.
     recent: Vec<(i64, u32)>,
@@ -90,11 +92,17 @@ impl TimeWindows {
             shape,
             finals,
             stream_time: i64::MIN,
+            assigned_max: ASSIGNED_MAX,
             windows: BTreeMap::new(),
             recent: Vec::new(),
             next_close: i64::MAX,
             closing: Vec::new(),
         }
+    }
+
+    /// Whether a row may be in several windows.
+    pub(super) fn overlap(&self) -> bool {
+        self.shape.is_some_and(|shape| shape.advance < shape.size)
     }
 
     /// Finds the slots of rows `from..`, until the rows end or enough are assigned; gives where it stopped.
@@ -126,7 +134,7 @@ impl TimeWindows {
             return rows.len();
         };
         for i in from..rows.len() {
-            if into.rows.len() >= ASSIGNED_MAX {
+            if into.rows.len() >= self.assigned_max {
                 return i;
             }
             let time = row_time[rows[i] as usize];

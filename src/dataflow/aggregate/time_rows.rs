@@ -4,21 +4,26 @@ use crate::dataflow::aggregate::changes::Changes;
 use crate::dataflow::aggregate::groups::{EMITTED, NONE, Rows};
 use crate::dataflow::aggregate::time::Assigned;
 use crate::dataflow::aggregate::{Aggregate, Emission, Scratch, Windows};
-use crate::dataflow::{Batch, Context};
+use crate::dataflow::{Batch, Context, Operator};
 use crate::error::Result;
 
 impl Aggregate {
+    /// Takes rows of the batch in from `from` on, in parts, until one of them gives something; tells where it stopped. A
+    /// row may be in very many windows: what its part adds to the state is told of before the next is worked off.
     pub(super) fn push_time(
         &mut self,
-        batch: &Batch,
+        (batch, mut from): (&Batch, usize),
         scratch: &mut Scratch,
         out: &mut Vec<Batch>,
         context: &mut Context,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         let rows = Rows { columns: &batch.columns, batch };
-        let mut from = 0;
-        while from < scratch.rows.len() {
-            let Windows::Time(windows) = &mut self.windows else { return Ok(()) };
+        let (made, mut told) = (out.len(), None);
+        while from < scratch.rows.len() && out.len() == made {
+            if told.is_none() && self.windows.overlap() {
+                told = Some(self.state_bytes());
+            }
+            let Windows::Time(windows) = &mut self.windows else { return Ok(scratch.rows.len()) };
             let assigned = &mut scratch.assigned;
             assigned.clear();
             let selected = (scratch.rows.as_slice(), scratch.ids.as_slice());
@@ -32,8 +37,13 @@ impl Aggregate {
             } else {
                 self.emit_each(&rows, assigned, &mut scratch.last, out, context)?;
             }
+            if let Some(told) = &mut told {
+                let bytes = self.state_bytes();
+                context.grown(bytes.saturating_sub(*told))?;
+                *told = bytes.max(*told);
+            }
         }
-        Ok(())
+        Ok(from)
     }
 
     /// Notes which groups are about to change, and keeps what downstream has of them.

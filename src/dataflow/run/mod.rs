@@ -10,12 +10,14 @@
 //! Where processes share a query, a run has some of the partitions of each stage, and the exchange is a topic that the next
 //! stage reads like a source (`port`).
 
+mod holds;
 mod host;
 mod identity;
 mod input;
 mod open;
 mod port;
 mod reader;
+mod refused;
 mod restore;
 mod slices;
 mod snapshots;
@@ -25,6 +27,7 @@ mod stage;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
@@ -35,9 +38,11 @@ pub use port::Share;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
+use self::holds::{Holds, When};
 use self::identity::SourceTopics;
 use self::port::Port;
 use self::reader::Reader;
+use self::refused::{append_fitting, counted};
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Round, StageTask};
@@ -66,8 +71,10 @@ pub struct Run {
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
-    memory: MemoryShare,
+    memory: Arc<MemoryShare>,
     slices: Slices,
+    /// A commit comes no later than when so much would go into it: as the host says, less after one that was too large.
+    commit_bytes_max: usize,
     errors: Vec<ProcessingError>,
     errors_bytes: usize,
     /// What was counted since the last commit: if that comes to nothing, it will be counted again.
@@ -76,6 +83,7 @@ pub struct Run {
     /// Something happened since the last commit.
     dirty: bool,
     snapshots: RunSnapshots,
+    holds: Holds,
 }
 
 impl Run {
@@ -161,11 +169,14 @@ impl Run {
 
     /// One round. Gives the number of records read; 0 when there is nothing to read now.
     pub fn step(&mut self) -> Result<usize> {
-        let waiting = self.waiting_bytes();
+        let waiting = self.waiting_bytes() + self.pending_bytes();
         self.round(Phase::Rows)?;
         let read: Vec<usize> = self.all_readers().map(|reader| reader.round_rows).filter(|rows| *rows > 0).collect();
         let rows = read.iter().sum();
-        self.slices.observe(rows, read.len(), self.waiting_bytes().saturating_sub(waiting));
+        self.slices.observe(rows, read.len(), (self.waiting_bytes() + self.pending_bytes()).saturating_sub(waiting));
+        if self.holds.is_idle(rows) && !self.dirty {
+            self.hold_tables(When::Now)?;
+        }
         if rows > 0 {
             self.dirty = true;
             let rows_in = self.readers(0).map(|reader| reader.round_rows as u64).sum();
@@ -180,22 +191,30 @@ impl Run {
         if self.spec.guarantee != Guarantee::AtLeastOnce || !self.spec.durable || self.staged_bytes() == 0 {
             return Ok(());
         }
-        let staged = self.take_staged();
+        let mut staged = self.take_staged();
         let mut transaction = self.port.begin()?;
-        self.append_staged(&mut *transaction, &staged)?;
+        let refused = self.append_staged(&mut *transaction, &mut staged)?;
+        self.errors_bytes += self.uncommitted.refuse(&refused, &self.host.counters);
+        self.errors.extend(refused);
         self.check_source_ids()?;
         transaction.commit()?;
         self.made_visible(&staged)?;
         self.account()
     }
 
-    fn append_staged(&self, transaction: &mut dyn Transaction, staged: &[(u32, Records)]) -> Result<()> {
-        let Some(sink) = &self.spec.sink else { return Ok(()) };
+    /// Records that the sink's topic doesn't take are taken out; gives what is to be told of them.
+    fn append_staged(
+        &self,
+        transaction: &mut dyn Transaction,
+        staged: &mut [(u32, Records)],
+    ) -> Result<Vec<ProcessingError>> {
+        let mut refused = Vec::new();
+        let Some(sink) = &self.spec.sink else { return Ok(refused) };
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
-            transaction.append(&place, records)?;
+            counted(append_fitting(transaction, &place, records, &mut refused), &self.host.counters)?;
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Sends on what caching holds back. Part of a commit; a reader's query does it on its own.
@@ -228,7 +247,18 @@ impl Run {
 
     /// Whether so much waits that the commit may not be put off.
     pub fn must_commit(&self) -> bool {
-        self.staged_bytes() >= self.host.staged_bytes_max
+        self.staged_bytes() + self.pending_bytes() >= self.commit_bytes_max
+    }
+
+    /// Bytes that the commit would add to what is staged: the changes of state, and what caching holds back.
+    fn pending_bytes(&self) -> usize {
+        self.stages.iter().flatten().map(|task| task.task.pending_bytes()).sum()
+    }
+
+    /// So much may wait for the next commit.
+    fn bound_commits(&mut self, bytes_max: usize) {
+        self.commit_bytes_max = bytes_max;
+        self.slices.bound(bytes_max);
     }
 
     /// Bytes that wait for the commit or for a reader.
@@ -264,6 +294,8 @@ impl Run {
     }
 
     /// Makes everything since the last commit visible at once: output records, changes of state, positions, errors.
+    ///
+    /// Where that is more than the log's transactions hold, a run that is opened anew commits the same in smaller parts.
     pub fn commit(&mut self) -> Result<()> {
         if !self.dirty {
             return Ok(());
@@ -274,13 +306,15 @@ impl Run {
             self.dirty = false;
             return Ok(());
         }
-        let staged = self.take_staged();
+        let mut staged = self.take_staged();
         let handed_over = self.take_handed_over();
         let changes = self.changes()?;
         let mut transaction = self.port.begin()?;
-        self.append_staged(&mut *transaction, &staged)?;
+        let refused = self.append_staged(&mut *transaction, &mut staged)?;
+        self.errors_bytes += self.uncommitted.refuse(&refused, &self.host.counters);
+        self.errors.extend(refused);
         for (place, records) in handed_over.iter().chain(&changes) {
-            transaction.append(place, records)?;
+            counted(transaction.append(place, records), &self.host.counters)?;
         }
         for reader in self.all_readers() {
             transaction.set_position(&self.spec.group, &reader.place, reader.position)?;
@@ -288,7 +322,7 @@ impl Run {
         if !self.errors.is_empty() {
             let records = processing_log::encode(&self.spec.id, &self.errors);
             let place = TopicPartition { topic: self.spec.processing_log.clone(), partition: 0 };
-            transaction.append(&place, &records)?;
+            counted(transaction.append(&place, &records), &self.host.counters)?;
         }
         self.check_source_ids()?;
         transaction.commit()?;
@@ -297,8 +331,10 @@ impl Run {
         self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.host.counters.too_large.store(0, Ordering::Relaxed);
+        self.bound_commits(self.commit_bytes_max.saturating_mul(2).min(self.host.staged_bytes_max));
         self.made_visible(&staged)?;
-        self.hold_tables()?;
+        self.hold_tables(When::Steps)?;
         self.take_snapshots();
         self.account()
     }
@@ -334,13 +370,14 @@ impl Run {
     }
 
     /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
-    fn hold_tables(&self) -> Result<()> {
-        for reader in self.readers(0) {
-            if self.spec.durable && reader.input.table().is_some() {
-                self.port.log.hold(&self.spec.group, &reader.place, reader.held_from())?;
-            }
-        }
-        Ok(())
+    fn hold_tables(&mut self, when: When) -> Result<()> {
+        let mut holds = std::mem::take(&mut self.holds);
+        let is_held = |reader: &&Reader| self.spec.durable && reader.input.table().is_some();
+        let told = self.readers(0).filter(is_held).try_for_each(|reader| {
+            holds.hold(&*self.port.log, &self.spec.group, (&reader.place, reader.held_from()), when)
+        });
+        self.holds = holds;
+        told
     }
 
     /// These records are committed: they won't be made again, and pull queries see them.
@@ -426,6 +463,18 @@ struct Uncommitted {
     rows_out: u64,
     late: u64,
     bad: u64,
+}
+
+impl Uncommitted {
+    /// Counts records that were made and not written; gives the bytes of what is told of them.
+    fn refuse(&mut self, refused: &[ProcessingError], counters: &Counters) -> usize {
+        let count = refused.len() as u64;
+        self.rows_out -= count;
+        self.bad += count;
+        counters.rows_out.fetch_sub(count, Ordering::Relaxed);
+        counters.bad.fetch_add(count, Ordering::Relaxed);
+        refused.iter().map(ProcessingError::bytes).sum()
+    }
 }
 
 impl Drop for Run {

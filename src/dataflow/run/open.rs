@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
+use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
 use super::port::{Port, Share};
@@ -65,13 +66,16 @@ impl Run {
             let begun = changelog.is_some() && has_records(&**log, &changelog_topic(&spec.group))?;
             sources.check_positions(&positions, begun)?;
         }
+        let memory = Arc::new(host.memory.share());
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         for stage in 0..spec.plan.stages.len() {
             let topic = spec.input_topic(stage)?;
             let place = |partition| TopicPartition { topic: topic.clone(), partition };
             let tasks = (0..partitions).map(place).filter(|place| port.has(place));
             let tasks = tasks.map(|place| task(&port, &spec, stage, place, partitions, &positions));
-            stages.push(tasks.collect::<Result<Vec<_>>>()?);
+            let mut tasks = tasks.collect::<Result<Vec<_>>>()?;
+            tasks.iter_mut().for_each(|task| task.task.context.memory = Some(memory.clone()));
+            stages.push(tasks);
         }
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
@@ -80,8 +84,9 @@ impl Run {
             stages,
             partitions,
             sources,
-            memory: host.memory.share(),
+            memory,
             slices: Slices::new(host.staged_bytes_max, rows_max),
+            commit_bytes_max: host.staged_bytes_max,
             host,
             errors: Vec::new(),
             errors_bytes: 0,
@@ -89,10 +94,13 @@ impl Run {
             buffers: Mutex::default(),
             dirty: false,
             snapshots: RunSnapshots::default(),
+            holds: Holds::default(),
         };
+        let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
+        run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
         run.check_sink()?;
         run.restore()?;
-        run.hold_tables()?;
+        run.hold_tables(When::Now)?;
         run.account()?;
         run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
         Ok(run)

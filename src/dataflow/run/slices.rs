@@ -22,6 +22,11 @@ impl Slices {
         Slices { rows: ROWS_FIRST.min(rows_max), rows_max, made_bytes_max: (staged_bytes_max / 4).max(1) }
     }
 
+    /// Another bound of what may wait for a commit.
+    pub fn bound(&mut self, staged_bytes_max: usize) {
+        self.made_bytes_max = (staged_bytes_max / 4).max(1);
+    }
+
     /// Records of each partition.
     pub fn rows(&self) -> usize {
         self.rows

@@ -1,7 +1,7 @@
 //! What a query is to do, and what is counted while it does it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
 use parking_lot::Mutex;
 
@@ -66,6 +66,8 @@ pub struct Counters {
     pub lag: AtomicI64,
     pub state_bytes: AtomicU64,
     pub commits: AtomicU64,
+    /// Commits since the last good one that were too large for one transaction of the log.
+    pub too_large: AtomicU32,
     pub snapshots: SnapshotCounters,
 }
 

@@ -1,7 +1,9 @@
 //! Runs over a log in memory: what a round makes is bounded, and no result depends on where it was cut.
 
 mod cuts;
+mod holds;
 mod interrupted;
+mod large;
 mod memory;
 mod shares;
 
@@ -31,10 +33,11 @@ struct World {
 }
 
 impl World {
-    /// `columns` of the stream S over the topic `s`, and the CREATE ... AS SELECT that reads it.
+    /// `columns` of the stream S over the topic `s` (of the table S, when one is its primary key), and the CREATE ... AS SELECT that reads it.
     fn new(log: Arc<dyn Log>, columns: &str, partitions: u32, statement: &str) -> World {
         let engine = Engine::stepped(Options::default()).unwrap();
-        let source = format!("CREATE STREAM s ({columns}) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
+        let kind = if columns.contains("PRIMARY KEY") { "TABLE" } else { "STREAM" };
+        let source = format!("CREATE {kind} s ({columns}) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
         engine.execute(&mut Session::default(), &source).unwrap();
         let parsed = crate::sql::parse(statement).unwrap();
         let Statement::CreateAs { kind, name, properties, query, .. } = &parsed[0].statement else {

@@ -60,7 +60,7 @@ impl Inner {
                 ))
                 .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
             }
-            self.make_topic(&spec, &mut Vec::new())?;
+            self.make_changelog(&spec)?;
         }
         for spec in self.exchanges_of(&entry.id, sink)? {
             self.make_topic(&spec, &mut Vec::new())?;

@@ -8,11 +8,13 @@ use crate::catalog::{DeletedTopic, Source, SourceKind};
 use crate::dataflow::{changelog_topic, repartition_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::log::{LogError, TopicSpec, create_if_missing};
+use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
 const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
+
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 impl Inner {
     /// Makes the topics that a statement needs; `made` gets those that weren't there.
@@ -34,7 +36,10 @@ impl Inner {
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
         let group = self.service.query_group(query_id);
         let exchange = |stage| {
-            let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
+            let configs = BTreeMap::from([
+                ("retention.ms".to_string(), "-1".to_string()),
+                (MAX_MESSAGE_BYTES.to_string(), MAX_MESSAGE_BYTES_MAX.to_string()),
+            ]);
             let name = repartition_topic(&group, stage);
             self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
         };
@@ -48,6 +53,21 @@ impl Inner {
         Ok(())
     }
 
+    /// Makes a changelog unless it is there. One that has Kafka's default for the size of a record gets more: a group of
+    /// lists is a single record.
+    pub(super) fn make_changelog(&self, spec: &TopicSpec) -> Result<()> {
+        if create_if_missing(&*self.log, spec)? {
+            return Ok(());
+        }
+        let configs = self.log.describe_topic(&spec.name)?.configs;
+        if configs.iter().any(|config| config.name == MAX_MESSAGE_BYTES && config.is_default) {
+            let more = (MAX_MESSAGE_BYTES.to_string(), Some(MAX_MESSAGE_BYTES_MAX.to_string()));
+            // Where that isn't allowed the query runs all the same; a group that doesn't fit will tell.
+            let _ = self.log.alter_topic(&spec.name, None, &[more]);
+        }
+        Ok(())
+    }
+
     /// The topic for the changes of a query's state; None: it keeps none.
     pub(super) fn changelog_of(&self, query_id: &str, sink: &Sink) -> Result<Option<TopicSpec>> {
         if !sink.analyzed.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
@@ -57,6 +77,7 @@ impl Inner {
         let configs = BTreeMap::from([
             config("cleanup.policy", "compact".to_string()),
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
+            config(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES_MAX.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
         let name = changelog_topic(&self.service.query_group(query_id));

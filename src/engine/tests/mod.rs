@@ -5,6 +5,7 @@ mod failures;
 mod identity;
 mod job;
 mod language;
+mod large;
 mod memory;
 mod orders;
 mod reopen;

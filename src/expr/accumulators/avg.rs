@@ -47,14 +47,12 @@ where
     }
 
     #[inline]
-    fn add(&self, state: &mut (i64, i64), value: T::Native) -> bool {
+    fn add(&self, state: &mut (i64, i64), value: T::Native) {
         *state = (state.0.wrapping_add(value.into()), state.1 + 1);
-        true
     }
 
-    fn remove(&self, state: &mut (i64, i64), value: T::Native) -> bool {
+    fn remove(&self, state: &mut (i64, i64), value: T::Native) {
         *state = (state.0.wrapping_sub(value.into()), state.1 - 1);
-        true
     }
 
     fn merge(&self, from: &(i64, i64), into: &mut (i64, i64)) {
@@ -92,14 +90,12 @@ impl Kernel for AvgOfDoubles {
     }
 
     #[inline]
-    fn add(&self, state: &mut (f64, i64), value: f64) -> bool {
+    fn add(&self, state: &mut (f64, i64), value: f64) {
         *state = (state.0 + value, state.1 + 1);
-        true
     }
 
-    fn remove(&self, state: &mut (f64, i64), value: f64) -> bool {
+    fn remove(&self, state: &mut (f64, i64), value: f64) {
         *state = (state.0 - value, state.1 - 1);
-        true
     }
 
     fn merge(&self, from: &(f64, i64), into: &mut (f64, i64)) {

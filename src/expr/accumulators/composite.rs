@@ -148,6 +148,15 @@ impl<C: Composite> Accumulator for Grouped<C> {
     fn bytes(&self) -> usize {
         self.heap + self.groups.capacity() * size_of::<C::Group>()
     }
+
+    fn group_bytes(&self, group: u32) -> usize {
+        let heap = self.groups.get(group as usize).map_or(0, |group| self.composite.heap(group));
+        size_of::<C::Group>() + heap
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.heap
+    }
 }
 
 /// A result column under construction.

@@ -95,4 +95,12 @@ impl Accumulator for Count {
     fn bytes(&self) -> usize {
         self.counts.capacity() * 8
     }
+
+    fn group_bytes(&self, _group: u32) -> usize {
+        8
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }

@@ -72,16 +72,13 @@ where
     }
 
     #[inline]
-    fn add(&self, state: &mut Self::State, value: T::Native) -> bool {
+    fn add(&self, state: &mut Self::State, value: T::Native) {
         if state.is_none_or(|held| value.compare(held) == self.wins) {
             *state = Some(value);
         }
-        true
     }
 
-    fn remove(&self, _state: &mut Self::State, _value: T::Native) -> bool {
-        true
-    }
+    fn remove(&self, _state: &mut Self::State, _value: T::Native) {}
 
     fn merge(&self, from: &Self::State, into: &mut Self::State) {
         if let Some(value) = *from {

@@ -20,11 +20,16 @@ pub(super) trait Kernel: Send {
 
     /// The state of a group without rows.
     fn init(&self) -> Self::State;
-    /// Takes a value in. False: the result can't be held; the state is unchanged.
-    fn add(&self, state: &mut Self::State, value: <Self::In as ArrowPrimitiveType>::Native) -> bool;
+    /// Takes a value in.
+    fn add(&self, state: &mut Self::State, value: <Self::In as ArrowPrimitiveType>::Native);
     /// Takes a value back out.
-    fn remove(&self, state: &mut Self::State, value: <Self::In as ArrowPrimitiveType>::Native) -> bool;
+    fn remove(&self, state: &mut Self::State, value: <Self::In as ArrowPrimitiveType>::Native);
     fn merge(&self, from: &Self::State, into: &mut Self::State);
+    /// Whether the result fits its type; where not it is NULL, and the rows that see it so are told of.
+    fn fits(&self, state: &Self::State) -> bool {
+        let _ = state;
+        true
+    }
     fn result(&self, state: &Self::State) -> Option<<Self::Out as ArrowPrimitiveType>::Native>;
     fn state_types(&self) -> Vec<SqlType>;
     fn save(&self, states: &mut dyn Iterator<Item = Self::State>) -> Vec<ArrayRef>;
@@ -77,10 +82,12 @@ impl<K: Kernel> Accumulator for Numeric<K> {
     fn update(&mut self, args: &[ArrayRef], rows: &[u32], groups: &[u32], errors: &mut EvalErrors) {
         let (values, nulls) = values::<K::In>(args);
         for (&row, &group) in rows.iter().zip(groups) {
-            if nulls.is_some_and(|nulls| nulls.is_null(row as usize)) {
-                continue;
+            let state = &mut self.states[group as usize];
+            if !nulls.is_some_and(|nulls| nulls.is_null(row as usize)) {
+                self.kernel.add(state, values[row as usize]);
             }
-            if !self.kernel.add(&mut self.states[group as usize], values[row as usize]) {
+            // A row without value as well: the sessions that it joined may be too much together.
+            if !self.kernel.fits(state) {
                 overflow::<K>(row, errors);
             }
         }
@@ -91,8 +98,10 @@ impl<K: Kernel> Accumulator for Numeric<K> {
         let mut after = Vec::with_capacity(rows.len());
         for (&row, &group) in rows.iter().zip(groups) {
             let state = &mut self.states[group as usize];
-            if !nulls.is_some_and(|nulls| nulls.is_null(row as usize)) && !self.kernel.add(state, values[row as usize])
-            {
+            if !nulls.is_some_and(|nulls| nulls.is_null(row as usize)) {
+                self.kernel.add(state, values[row as usize]);
+            }
+            if !self.kernel.fits(state) {
                 overflow::<K>(row, errors);
             }
             after.push(*state);
@@ -103,9 +112,14 @@ impl<K: Kernel> Accumulator for Numeric<K> {
     fn undo(&mut self, args: &[ArrayRef], rows: &[u32], groups: &[u32], errors: &mut EvalErrors) {
         let (values, nulls) = values::<K::In>(args);
         for (&row, &group) in rows.iter().zip(groups) {
-            if !nulls.is_some_and(|nulls| nulls.is_null(row as usize))
-                && !self.kernel.remove(&mut self.states[group as usize], values[row as usize])
-            {
+            if nulls.is_some_and(|nulls| nulls.is_null(row as usize)) {
+                continue;
+            }
+            let state = &mut self.states[group as usize];
+            let fitted = self.kernel.fits(state);
+            self.kernel.remove(state, values[row as usize]);
+            // The row that took it beyond was told of; here only one that does so by going.
+            if fitted && !self.kernel.fits(state) {
                 overflow::<K>(row, errors);
             }
         }
@@ -145,9 +159,17 @@ impl<K: Kernel> Accumulator for Numeric<K> {
     fn bytes(&self) -> usize {
         self.states.capacity() * size_of::<K::State>()
     }
+
+    fn group_bytes(&self, _group: u32) -> usize {
+        size_of::<K::State>()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 #[cold]
 fn overflow<K: Kernel>(row: u32, errors: &mut EvalErrors) {
-    errors.push(row as usize, format!("{}: the result does not fit its type; the row was left out", K::NAME));
+    errors.push(row as usize, format!("{}: the result does not fit its type; it is NULL until it does", K::NAME));
 }

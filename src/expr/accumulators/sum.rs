@@ -10,7 +10,8 @@ use super::{Made, arg, bad_type};
 use crate::expr::accumulator::AggregateCall;
 use crate::types::SqlType;
 
-/// SUM(x) of INT, BIGINT (both wrap), DOUBLE and DECIMAL (a row that would overflow is left out); 0 without rows.
+/// SUM(x) of INT, BIGINT (both wrap), DOUBLE and DECIMAL; 0 without rows. A DECIMAL's sum is kept exactly, in 256 bits: it is
+/// NULL while it doesn't fit its type, and right again when it does. One that outgrows 256 bits is NULL for good.
 pub(crate) fn sum(call: &AggregateCall) -> Made {
     let ty = arg(call, 0)?;
     Ok(match ty {
@@ -26,7 +27,7 @@ pub(crate) fn sum(call: &AggregateCall) -> Made {
 }
 
 struct Sum<T: ArrowPrimitiveType> {
-    /// The sum stays below it, and above its negative.
+    /// A sum below it, and above its negative, fits its type. None: any does.
     bound: Option<T::Native>,
     ty: SqlType,
 }
@@ -35,14 +36,31 @@ impl<T: ArrowPrimitiveType> Sum<T>
 where
     T::Native: ArrowNativeTypeOp,
 {
-    fn set(&self, state: &mut T::Native, next: T::Native) -> bool {
-        if let Some(bound) = self.bound
-            && (next.is_ge(bound) || next.is_le(bound.neg_wrapping()))
-        {
-            return false;
+    /// Stands for a sum that outgrew its bits. No sum that is known can be it: the bounds are well within.
+    const LOST: T::Native = T::Native::MIN_TOTAL_ORDER;
+
+    /// What became of a bounded sum; what is added to or taken from a lost one is lost as well.
+    fn exact<E>(parts: [T::Native; 2], next: Result<T::Native, E>) -> T::Native {
+        match next {
+            Ok(next) if !parts.iter().any(|part| part.is_eq(Self::LOST)) => next,
+            _ => Self::LOST,
         }
-        *state = next;
-        true
+    }
+
+    #[inline]
+    fn plus(&self, left: T::Native, right: T::Native) -> T::Native {
+        match self.bound {
+            None => left.add_wrapping(right),
+            Some(_) => Self::exact([left, right], left.add_checked(right)),
+        }
+    }
+
+    #[inline]
+    fn minus(&self, left: T::Native, right: T::Native) -> T::Native {
+        match self.bound {
+            None => left.sub_wrapping(right),
+            Some(_) => Self::exact([left, right], left.sub_checked(right)),
+        }
     }
 }
 
@@ -62,20 +80,25 @@ where
     }
 
     #[inline]
-    fn add(&self, state: &mut T::Native, value: T::Native) -> bool {
-        self.set(state, state.add_wrapping(value))
+    fn add(&self, state: &mut T::Native, value: T::Native) {
+        *state = self.plus(*state, value);
     }
 
-    fn remove(&self, state: &mut T::Native, value: T::Native) -> bool {
-        self.set(state, state.sub_wrapping(value))
+    fn remove(&self, state: &mut T::Native, value: T::Native) {
+        *state = self.minus(*state, value);
     }
 
     fn merge(&self, from: &T::Native, into: &mut T::Native) {
-        self.set(into, from.add_wrapping(*into));
+        *into = self.plus(*from, *into);
+    }
+
+    #[inline]
+    fn fits(&self, state: &T::Native) -> bool {
+        self.bound.is_none_or(|bound| state.is_lt(bound) && state.is_gt(bound.neg_wrapping()))
     }
 
     fn result(&self, state: &T::Native) -> Option<T::Native> {
-        Some(*state)
+        self.fits(state).then_some(*state)
     }
 
     fn state_types(&self) -> Vec<SqlType> {

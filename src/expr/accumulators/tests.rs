@@ -501,9 +501,71 @@ fn integers_wrap_and_decimals_do_not() {
     let ty = SqlType::Decimal { precision: 3, scale: 1 };
     let mut decimals = make(ty.clone());
     let column = cast(&Int64Array::from(vec![99, 1, -99, -99]), &ty.to_arrow()).unwrap();
-    decimals.update(&[column], &[0, 1, 2, 3], &[0; 4], &mut errors);
-    assert_eq!(text(&decimals.emit(&[0]), 0), "-99.0", "99.0 + 1.0 has no place in DECIMAL(3, 1)");
+    let after = decimals.update_each(&[column], &[0, 1, 2, 3], &[0; 4], &mut errors);
+    let after: Vec<String> = (0..4).map(|row| text(&after, row)).collect();
+    assert_eq!(after, ["99.0", "null", "1.0", "-98.0"], "99.0 + 1.0 has no place in DECIMAL(3, 1)");
     assert_eq!(errors.errors.iter().map(|error| error.row).collect::<Vec<_>>(), [1]);
+}
+
+fn decimal_sum(precision: u32, groups: usize) -> (Box<dyn Accumulator>, SqlType) {
+    let ty = SqlType::Decimal { precision, scale: 2 };
+    let call = AggregateCall { name: "SUM", args: vec![ty.clone()], init: vec![], collect_limit: None };
+    let mut accumulator = sum(&call).unwrap();
+    accumulator.resize(groups);
+    (accumulator, ty)
+}
+
+/// Rows that took a sum beyond its type count all the same: taken out again, they leave what the others come to.
+#[test]
+fn a_decimal_sum_is_right_again_when_what_was_too_much_goes() {
+    let (mut decimals, ty) = decimal_sum(4, 1);
+    let column = cast(&Float64Array::from(vec![99.0, 99.0, 0.5]), &ty.to_arrow()).unwrap();
+    let args = [column];
+    let mut errors = EvalErrors::default();
+    decimals.update(&args, &[0, 1], &[0; 2], &mut errors);
+    assert_eq!(text(&decimals.emit(&[0]), 0), "null");
+    assert_eq!(errors.failed_rows().collect::<Vec<_>>(), [1]);
+    decimals.undo(&args, &[1], &[0], &mut errors);
+    decimals.update(&args, &[2], &[0], &mut errors);
+    assert_eq!(text(&decimals.emit(&[0]), 0), "99.50");
+    assert_eq!(errors.failed_rows().count(), 1);
+}
+
+/// The row that joins two sessions is told of, even one that has no value itself, and a restart knows the sum as it is.
+#[test]
+fn decimal_sums_that_are_too_much_together_are_told_and_kept() {
+    let (mut decimals, ty) = decimal_sum(4, 2);
+    let column = cast(&Float64Array::from(vec![Some(99.0), Some(98.0), None]), &ty.to_arrow()).unwrap();
+    let args = [column];
+    let mut errors = EvalErrors::default();
+    decimals.update(&args, &[0, 1], &[0, 1], &mut errors);
+    assert!(errors.is_empty());
+    decimals.merge(0, 1);
+    decimals.update(&args, &[2], &[1], &mut errors);
+    assert_eq!(text(&decimals.emit(&[1]), 0), "null");
+    assert_eq!(errors.failed_rows().collect::<Vec<_>>(), [2]);
+    let (mut restored, _) = decimal_sum(4, 1);
+    restored.restore(&decimals.state(&[1]), &[0], &[0]);
+    restored.undo(&args, &[0], &[0], &mut errors);
+    assert_eq!(text(&restored.emit(&[0]), 0), "98.00");
+}
+
+/// Beyond 256 bits nothing is known of a sum, and it never looks as if something were.
+#[test]
+fn a_decimal_sum_beyond_all_bits_stays_unknown() {
+    let (mut decimals, ty) = decimal_sum(76, 2);
+    let greatest = i256::from_i128(10).wrapping_pow(76) - i256::ONE;
+    let column = Decimal256Array::from_iter_values([greatest]).with_data_type(ty.to_arrow());
+    let args: [ArrayRef; 1] = [Arc::new(column)];
+    let mut errors = EvalErrors::default();
+    for rows in 1..30 {
+        decimals.update(&args, &[0], &[0], &mut errors);
+        assert_eq!(text(&decimals.emit(&[0]), 0) == "null", rows > 1, "{rows} rows");
+    }
+    decimals.update(&args, &[0], &[1], &mut errors);
+    decimals.merge(0, 1);
+    (0..30).for_each(|_| decimals.undo(&args, &[0], &[1], &mut errors));
+    assert_eq!(text(&decimals.emit(&[1]), 0), "null");
 }
 
 #[test]

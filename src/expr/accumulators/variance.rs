@@ -97,7 +97,7 @@ where
     }
 
     #[inline]
-    fn add(&self, state: &mut Moments, value: T::Native) -> bool {
+    fn add(&self, state: &mut Moments, value: T::Native) {
         let value = value.to_double();
         state.count += 1;
         state.sum += value;
@@ -106,10 +106,9 @@ where
             let distance = n * value - state.sum;
             state.squares += distance * distance / (n * (n - 1.0));
         }
-        true
     }
 
-    fn remove(&self, state: &mut Moments, value: T::Native) -> bool {
+    fn remove(&self, state: &mut Moments, value: T::Native) {
         let value = value.to_double();
         if state.count > 1 {
             let n = state.count as f64;
@@ -121,7 +120,6 @@ where
         if state.count <= 1 {
             state.squares = 0.0;
         }
-        true
     }
 
     fn merge(&self, from: &Moments, into: &mut Moments) {

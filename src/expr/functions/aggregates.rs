@@ -81,7 +81,11 @@ fn counts_and_sums() -> Vec<Function> {
             "Number of different values, NULL not counted. Exact up to 1024, above that within about 1 %.",
             vec![overload(vec![any("val")], Returns::Is(is(&SqlType::Bigint)), made::count_distinct)],
         ),
-        function("SUM", "Sum of the values; 0 when there are none. Integers wrap.", sums),
+        function(
+            "SUM",
+            "Sum of the values; 0 when there are none. Integers wrap; a DECIMAL that doesn't fit is NULL until it does.",
+            sums,
+        ),
         function("SUM_LIST", "Sum of the items of all lists.", lists.into()),
         function("AVG", "Mean of the values; 0 when there are none.", giving(&NUMBERS, &SqlType::Double, made::avg)),
     ]

@@ -103,9 +103,7 @@ impl<'a> EmbeddedTransaction<'a> {
                 bytes: too_large.bytes,
                 limit: options.record_bytes_max,
             }),
-            Ok(()) if self.bytes + added > limit => Some(LogError::Invalid(format!(
-                "the transaction is larger than {limit} bytes: commit before it grows beyond that"
-            ))),
+            Ok(()) if self.bytes + added > limit => Some(LogError::TransactionTooLarge { limit }),
             Ok(()) => None,
         };
         if let Some(error) = failure {
@@ -142,6 +140,10 @@ impl<'a> EmbeddedTransaction<'a> {
 impl Transaction for EmbeddedTransaction<'_> {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError> {
         self.add(partition, records)
+    }
+
+    fn refuses_whole_appends(&self) -> bool {
+        true
     }
 
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::log::kafka_batch::Compression;
-use crate::log::{LogError, TopicConfig};
+use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicConfig};
 use crate::nearest::nearest;
 
 /// What a topic's configs come to.
@@ -96,7 +96,7 @@ const CONFIGS: &[Known] = &[
     known("flush.ms", MAX, |c, v| whole(&mut c.flush_ms, v, 0, i64::MAX)),
     known("index.interval.bytes", "4096", |c, v| whole(&mut c.index_interval_bytes, v, 0, i64::from(i32::MAX))),
     known("max.compaction.lag.ms", MAX, |c, v| whole(&mut c.max_compaction_lag_ms, v, 1, i64::MAX)),
-    known("max.message.bytes", "1048588", |c, v| whole(&mut c.max_message_bytes, v, 0, 1 << 30)),
+    known("max.message.bytes", "1048588", |c, v| whole(&mut c.max_message_bytes, v, 0, MAX_MESSAGE_BYTES_MAX as i64)),
     known("message.timestamp.after.max.ms", MAX, |c, v| whole(&mut c.timestamp_after_max_ms, v, 0, i64::MAX)),
     known("message.timestamp.before.max.ms", MAX, |c, v| whole(&mut c.timestamp_before_max_ms, v, 0, i64::MAX)),
     known("message.timestamp.type", "CreateTime", set_timestamp_type),

@@ -70,6 +70,12 @@ pub fn encode(
     Ok(())
 }
 
+/// Bytes of a record as encoded in a batch of its own, before compression: what `max.message.bytes` is about.
+pub fn record_bytes(records: &Records, row: usize) -> usize {
+    let length = RecordParts::new(records, row).length(0, 0);
+    HEADER_LEN + length + varint_len(length as i64)
+}
+
 /// The parts of one record, still where they were.
 struct RecordParts<'a> {
     key: Option<&'a [u8]>,

@@ -106,3 +106,28 @@ fn rows_for_a_reader_count_until_they_are_taken() {
     run.step().unwrap();
     assert!(before >= budget.taken() + 2_000 * 100, "{before} before, {} after", budget.taken());
 }
+
+/// A row is in 86,400 windows, and each key is new: three rows are more groups than there is memory for. What they make is
+/// told while it is made.
+#[test]
+fn groups_of_many_windows_count_within_a_batch() {
+    let statement = "CREATE TABLE o AS SELECT k, COUNT(*) AS n FROM s \
+                     WINDOW HOPPING (SIZE 1 DAY, ADVANCE BY 1 SECOND) GROUP BY k EMIT CHANGES;";
+    const BUDGET: usize = 24 << 20;
+    for cache_bytes_max in [usize::MAX, 0] {
+        let world = World::new(Arc::new(EmbeddedLog::in_memory()), "k STRING KEY, v INT", 1, statement);
+        let world = World { cache_bytes_max, ..world };
+        let mut records = Records::default();
+        (0..32).for_each(|key| records.push(Some(format!("{key}").as_bytes()), Some(br#"{"V":1}"#), 1_700_000_000_000));
+        world.append(0, &records);
+        let budget = MemoryBudget::new(BUDGET);
+        let mut run = world.open(&host(&budget)).unwrap();
+        assert!(is_outgrown(run.step()));
+        // One part of the batch more, and the growth of buffers by doubling; all rows would be ten times the budget.
+        let held = run.own_state_bytes();
+        assert!((BUDGET / 2..4 * BUDGET).contains(&held), "{held}");
+        assert!(run.staged_bytes() < BUDGET);
+        drop(run);
+        assert_eq!(budget.taken(), 0);
+    }
+}
