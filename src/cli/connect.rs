@@ -173,17 +173,21 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
     }
 }
 
-/// Opens the folder; tells of commands that could not be carried out. None: another process holds it.
+/// Opens the folder; tells of commands that could not be carried out, and of data that a loss of power took. None: another process holds it.
 fn open(connection: &Connection) -> Result<Option<Engine>> {
     let Some(engine) = Engine::try_open(&connection.data_dir, options(connection))? else { return Ok(None) };
     for (offset, reason) in engine.quarantined() {
         eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
+    }
+    for warning in engine.log().warnings() {
+        eprintln!("warning: {warning}");
     }
     Ok(Some(engine))
 }
 
 fn options(connection: &Connection) -> Options {
     let mut options = Options::default();
+    options.log.tell = Some(Arc::new(|text| eprintln!("warning: {text}")));
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }

@@ -262,6 +262,11 @@ pub trait Log: Send + Sync {
     /// signal is dropped.
     fn watch(&self, topics: &[String], signal: &Arc<Signal>);
 
+    /// What who keeps it should know, a line each: data that opening had to cut, work of its own that fails.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What an acknowledged append or commit survives.
     fn durability(&self) -> Durability;
     /// Makes all that is committed survive loss of power.

@@ -5,15 +5,25 @@ use std::sync::atomic::Ordering;
 
 use super::Inner;
 use super::compaction::Section;
+use super::failures::Work;
 use super::index::path_of;
 use super::journal::Entry;
 use super::retention::{cleaning, is_closed, retained_from};
 use super::topic::{Partition, Topic};
 use crate::log::LogError;
 
+/// What a round takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    All,
+    /// What failed before waits for its time.
+    Due,
+}
+
 impl Inner {
-    /// One round over all partitions. An error of one doesn't keep the others from theirs; the first is given.
-    pub(super) fn maintain(&self) -> Result<(), LogError> {
+    /// One round over all partitions. An error of one doesn't keep the others from theirs; the first is given, and all are
+    /// kept for `warnings`.
+    pub(super) fn maintain(&self, attempt: Attempt) -> Result<(), LogError> {
         let _one_at_a_time = self.maintaining.lock();
         let sweep = !self.swept.swap(true, Ordering::Relaxed);
         let mut result = Ok(());
@@ -22,7 +32,15 @@ impl Inner {
                 if topic.is_deleted() {
                     break;
                 }
+                let work = Work::Partition(topic.id, partition.number);
+                if attempt == Attempt::Due && !self.failures.is_due(work, (self.options.clock)()) {
+                    result = result.and(self.expire_and_plan(&topic, partition, (self.options.clock)()).map(|_| ()));
+                    continue;
+                }
                 let outcome = self.maintain_partition(&topic, partition, sweep);
+                let what =
+                    || format!("the care for old data of topic '{}', partition {}", topic.name, partition.number);
+                self.note(work, what, &outcome);
                 result = result.and(outcome);
             }
             // Files go topic by topic, so that a large round doesn't need much room.
@@ -31,6 +49,10 @@ impl Inner {
                 result = result.and(self.sync());
             }
         }
+        self.failures.retain(|work| match work {
+            Work::Writes => true,
+            Work::Partition(topic, partition) => self.catalog.find(topic, partition).is_ok(),
+        });
         result
     }
 

@@ -65,6 +65,7 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
         LogCall::Positions(group) => LogAnswer::Positions(log.positions(&group)?.into_iter().collect()),
         LogCall::Groups => LogAnswer::Names(log.groups()),
         LogCall::DeleteGroup(group) => done(log.delete_group(&group)?),
+        LogCall::Warnings => LogAnswer::Names(log.warnings()),
         LogCall::Sync => done(log.sync()?),
     })
 }

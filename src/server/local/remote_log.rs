@@ -176,6 +176,13 @@ impl Log for RemoteLog {
         self.client.spawn(watch::watch(connector, topics.into(), Arc::downgrade(signal)));
     }
 
+    fn warnings(&self) -> Vec<String> {
+        match self.call(&LogCall::Warnings) {
+            Ok(LogAnswer::Names(warnings)) => warnings,
+            _ => Vec::new(),
+        }
+    }
+
     fn durability(&self) -> Durability {
         self.durability
     }

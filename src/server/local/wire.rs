@@ -126,6 +126,7 @@ pub enum LogCall {
     Groups,
     DeleteGroup(String),
     Sync,
+    Warnings,
 }
 
 impl LogCall {
@@ -142,7 +143,8 @@ impl LogCall {
             | LogCall::Positions(_)
             | LogCall::Groups
             | LogCall::DeleteGroup(_)
-            | LogCall::Sync => true,
+            | LogCall::Sync
+            | LogCall::Warnings => true,
             LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
         }
     }
