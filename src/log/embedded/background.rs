@@ -78,7 +78,6 @@ impl Inner {
 
     /// Keeps how work went that nobody waits for, and tells of a new failure.
     pub(super) fn note(&self, work: Work, what: impl FnOnce() -> String, outcome: &Result<(), LogError>) {
-        let outcome = outcome.as_ref().map(|()| ());
         let news = self.failures.note(work, what, outcome, (self.options.clock)());
         if let (Some(text), Some(tell)) = (news, &self.options.tell) {
             tell(&text);

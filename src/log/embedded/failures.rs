@@ -43,7 +43,7 @@ impl Failures {
         &self,
         work: Work,
         what: impl FnOnce() -> String,
-        outcome: Result<(), &LogError>,
+        outcome: &Result<(), LogError>,
         now: i64,
     ) -> Option<String> {
         let mut failures = self.0.lock();
@@ -95,16 +95,16 @@ mod tests {
     fn is_tried_again_later_and_later_and_told_of_once() {
         let (failures, work) = (Failures::default(), Work::Partition(7, 0));
         let note = |outcome, now| failures.note(work, || "the compaction of t".to_owned(), outcome, now);
-        let [full, other] = ["no room", "still none"].map(|reason| LogError::Full(reason.to_owned()));
+        let [full, other] = ["no room", "still none"].map(|reason| Err(LogError::Full(reason.to_owned())));
         let text = "the compaction of t fails, and is tried again from time to time: the log takes no writes: no room";
-        assert_eq!(note(Err(&full), 1000).as_deref(), Some(text));
+        assert_eq!(note(&full, 1000).as_deref(), Some(text));
         assert!(!failures.is_due(work, 15_999) && failures.is_due(work, 16_000));
-        assert_eq!(note(Err(&full), 16_000), None);
+        assert_eq!(note(&full, 16_000), None);
         assert!(!failures.is_due(work, 45_999) && failures.is_due(work, 46_000));
         assert!(failures.is_due(Work::Partition(7, 1), 0));
         assert_eq!(failures.texts(), [text]);
-        assert!(note(Err(&other), 46_000).is_some());
-        assert_eq!(note(Ok(()), 50_000), None);
+        assert!(note(&other, 46_000).is_some());
+        assert_eq!(note(&Ok(()), 50_000), None);
         assert!(failures.is_due(work, 0) && failures.texts().is_empty());
         assert_eq!(pause_ms(1000), RETRY_MS_MAX);
     }

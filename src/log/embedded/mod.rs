@@ -265,6 +265,10 @@ impl Log for EmbeddedLog {
         self.inner.watchers.add(topics, signal);
     }
 
+    fn shows_commits_at_once(&self) -> bool {
+        true
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.inner.report.warning().into_iter().chain(self.inner.failures.texts()).collect()
     }
