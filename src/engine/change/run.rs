@@ -139,7 +139,7 @@ impl Inner {
         if !source.is_source {
             return Ok(None);
         }
-        let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?, &self.memory));
+        let view = Arc::new(View::follow(source.clone(), self.partitions_of(&source.topic)?, None, &self.memory));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
     }
 }

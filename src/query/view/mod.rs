@@ -163,8 +163,8 @@ impl View {
     }
 
     /// A view of a topic that others write: `catch_up` reads what is new.
-    pub fn follow(source: Arc<Source>, partitions: u32, memory: &Arc<MemoryBudget>) -> View {
-        View { kept_by: KeptBy::Readers, ..View::empty(source, partitions, None, memory.share()) }
+    pub fn follow(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: &Arc<MemoryBudget>) -> View {
+        View { kept_by: KeptBy::Readers, ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
     /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
@@ -212,7 +212,7 @@ impl View {
             Err(error) => {
                 // The next reader looks again.
                 self.changed.ring();
-                Err(error)
+                self.memory.set(bytes(&self.partitions.read())).and(Err(error))
             }
         }
     }
@@ -314,8 +314,12 @@ impl View {
         }
     }
 
-    /// Takes in records that were written beside the query, from `offset` on. Errors as of `apply`.
+    /// Takes in records that were written beside the query, from `offset` on. A view that readers bring up to date is left
+    /// to them. Errors as of `apply`.
     pub fn inserted(&self, partition: u32, offset: i64, records: &Records) -> Result<()> {
+        if self.kept_by == KeptBy::Readers {
+            return Ok(());
+        }
         let mut partitions = self.partitions.write();
         if !self.is_loaded() {
             return Ok(());

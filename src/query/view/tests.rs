@@ -249,6 +249,19 @@ fn rows_are_those_of_the_topic_whoever_writes() {
     }
 }
 
+/// What is inserted into a table that readers follow is theirs to read, with all that came before it.
+#[test]
+fn a_followed_topic_is_read_in_its_order() {
+    let (log, view) = kept(1);
+    let view = View::follow(view.source.clone(), 1, None, &MemoryBudget::unlimited());
+    log.append(&view.place(0), &row(b'a', 1)).unwrap();
+    let records = row(b'b', 2);
+    let offset = log.append(&view.place(0), &records).unwrap();
+    view.inserted(0, offset, &records).unwrap();
+    view.catch_up(&*log).unwrap();
+    assert_eq!(rows_of(&[view.scan(ALL_STARTS, None).remove(0).records]).len(), 2);
+}
+
 /// Commits set all rows of both partitions to one value, beside inserts and readers.
 #[test]
 fn a_reader_sees_all_of_a_commit_or_nothing_of_it() {
