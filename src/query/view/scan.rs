@@ -125,6 +125,10 @@ impl Copied {
         match self {
             Copied::All(parts) => parts.push(key, value, row_time),
             Copied::First(rows, rows_max) => {
+                let last = rows.last_key_value().filter(|_| rows.len() >= *rows_max);
+                if last.is_some_and(|((last_start, last_key), _)| (*last_start, last_key.as_slice()) < (start, key)) {
+                    return;
+                }
                 rows.insert((start, key.to_vec()), (value.to_vec(), row_time));
                 if rows.len() > *rows_max {
                     rows.pop_last();
