@@ -183,7 +183,7 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
     }
 }
 
-/// Opens the folder; tells of commands that could not be carried out. None: another process holds it.
+/// Opens the folder; tells of commands that could not be carried out, and of data that a loss of power took. None: another process holds it.
 fn open(connection: &Connection) -> Result<Option<Engine>> {
     // On a cluster a script only gives statements: queries move to those that stay.
     let works = connection.config.kafka.is_none() || connection.purpose != Purpose::Script;
@@ -201,6 +201,9 @@ fn open_to_work(connection: &Connection, works: bool) -> Result<Option<Engine>> 
     for (offset, reason) in engine.quarantined() {
         eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
     }
+    for warning in engine.log().warnings() {
+        eprintln!("warning: {warning}");
+    }
     Ok(Some(engine))
 }
 
@@ -210,6 +213,7 @@ fn options(connection: &Connection) -> Options {
         internal_topics: connection.config.internal_topics,
         ..Options::default()
     };
+    options.log.tell = Some(Arc::new(|text| eprintln!("warning: {text}")));
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }

@@ -58,10 +58,10 @@ impl Inner {
             .partitions(&source.topic)
             .ok_or_else(|| Error::from(crate::log::LogError::UnknownTopic(source.topic.clone())))?;
         let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
-        self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
+        let offset = self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
         if let Some(view) = self.views.read().get(&source.name).filter(|_| source.query_id.is_some()) {
             let inserted = |error: Error| Error { what: format!("The row was inserted, but {}", error.what), ..error };
-            view.apply([(partition, &records)]).map_err(inserted)?;
+            view.inserted(partition, offset, &records).map_err(inserted)?;
         }
         Ok(())
     }

@@ -47,6 +47,10 @@ impl Log for Intercepted {
         self.log.fetch(partition, from, 1, into)
     }
 
+    fn shows_commits_at_once(&self) -> bool {
+        self.log.shows_commits_at_once()
+    }
+
     fn alter_topic(
         &self,
         topic: &str,

@@ -383,6 +383,16 @@ pub trait Log: Send + Sync {
     /// signal is dropped.
     fn watch(&self, topics: &[String], signal: &Arc<Signal>);
 
+    /// Whether readers see a commit from the moment on at which it returns. Not so on a cluster, nor over a socket.
+    fn shows_commits_at_once(&self) -> bool {
+        false
+    }
+
+    /// What who keeps it should know, a line each: data that opening had to cut, work of its own that fails.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What an acknowledged append or commit survives.
     fn durability(&self) -> Durability;
     /// Makes all that is committed survive loss of power.

@@ -38,18 +38,24 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
         }
     }
     let starts = window_starts(query, catalog, view);
-    let rows = match keys(query, catalog, view)? {
-        Some(keys) => view.get(starts, &keys),
-        None => {
-            if is_off(settings, "ksql.query.pull.table.scan.enabled") {
-                check_range(query, settings, view)?;
-            }
-            view.scan(starts, &|_| true)
-        }
+    let found = keys(query, catalog, view)?;
+    if found.is_none() && is_off(settings, "ksql.query.pull.table.scan.enabled") {
+        check_range(query, settings, view)?;
+    }
+    let pull_rows = |rows: Vec<ViewRows>| {
+        let mut pulled = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
+        evaluate(&plan, rows, &mut pulled).map(|()| pulled)
     };
-    let mut pulled = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
-    evaluate(&plan, rows, &mut pulled)?;
-    Ok(pulled)
+    match (found, query.limit) {
+        (Some(keys), _) => pull_rows(view.get(starts, &keys)),
+        // Of rows that a filter judges, it isn't known which will be the first.
+        (None, Some(limit)) if query.filter.is_none() => {
+            let pulled = pull_rows(view.scan(starts, Some(usize::try_from(limit).unwrap_or(usize::MAX))))?;
+            // Nor of rows of which some can't be read.
+            if pulled.bad == 0 { Ok(pulled) } else { pull_rows(view.scan(starts, None)) }
+        }
+        (None, _) => pull_rows(view.scan(starts, None)),
+    }
 }
 
 /// What a session may forbid: pull queries with LIMIT.

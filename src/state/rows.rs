@@ -41,6 +41,9 @@ impl Entry {
     }
 }
 
+/// Key, value and row time.
+pub(crate) type Row<'a> = (&'a [u8], &'a [u8], i64);
+
 /// Garbage that is not worth a rewrite.
 const GARBAGE_BYTES_MIN: usize = 1 << 20;
 
@@ -115,6 +118,15 @@ impl RowStore {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], i64)> {
         let live = self.entries.iter().filter(|entry| entry.live);
         live.map(|entry| (entry.key(&self.arena), entry.value(&self.arena), entry.row_time))
+    }
+
+    /// The places from `from` on, each with its row, if one is there. A row keeps its place as long as it is there.
+    pub(crate) fn slots(&self, from: usize) -> impl Iterator<Item = (usize, Option<Row<'_>>)> {
+        let entries = self.entries.iter().enumerate().skip(from);
+        entries.map(|(at, entry)| {
+            let row = entry.live.then(|| (entry.key(&self.arena), entry.value(&self.arena), entry.row_time));
+            (at, row)
+        })
     }
 
     /// Bytes held, about.

@@ -180,6 +180,7 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
             "internal": topic.internal,
             "partitions": partitions,
             "configs": configs,
+            "warnings": log.warnings(),
         });
         out.line(&line.to_string())?;
         out.flush()?;
@@ -188,6 +189,9 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     out.line(&format!("Topic {}: {} partitions, {} records", topic.name, topic.partitions.len(), records(&topic)))?;
     if let Some(id) = topic.id {
         out.line(&format!("Id {id}"))?;
+    }
+    for warning in log.warnings() {
+        out.line(&format!("Warning: {warning}"))?;
     }
     let rows = topic.partitions.iter().enumerate().map(|(i, partition)| {
         let count = partition.next_offset - partition.first_offset;

@@ -70,7 +70,9 @@ impl Inner {
             // Where others of the service write to the table, too, its rows are what the topic says.
             let (keep, retention) = (self.seat.is_none(), retention_ms(sink));
             let view = match keep {
-                true => View::of_query(source.clone(), partitions, retention, &self.memory),
+                true => {
+                    View::of_query(source.clone(), partitions, retention, &self.memory).in_order_of(self.log.clone())
+                }
                 false => View::follow(source.clone(), partitions, retention, &self.memory),
             };
             let view = Arc::new(view);

@@ -11,6 +11,42 @@ fn append_command(log: &dyn Log, bytes: &[u8]) {
     log.append(&TopicPartition { topic: Service::default().command_topic(), partition: 0 }, &records).unwrap();
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn what_a_loss_of_power_took_is_told() {
+    let (folder, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    t.engine.log().sync().unwrap();
+    t.done("INSERT INTO s VALUES ('a', 1);");
+    t.done("INSERT INTO s VALUES ('b', 2);");
+    // The folder as it is while the process has it, but for the last bytes, which the disk didn't get.
+    copy_folder(folder.path(), after.path());
+    let topics = std::fs::read_dir(after.path().join("log/topics")).unwrap().map(|entry| entry.unwrap().path());
+    let of_s = topics.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with("s~")).unwrap();
+    let segment = of_s.join("0/00000000000000000000.log");
+    let bytes = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(t.engine.log().warnings(), Vec::<String>::new());
+
+    let t = Terminal::open(after.path());
+    let place = TopicPartition { topic: "s".to_string(), partition: 0 };
+    assert_eq!(t.engine.log().offsets(&place).unwrap(), (0, 1));
+    let warnings = t.engine.log().warnings();
+    assert!(warnings[0].contains("cut the last commit") && warnings[0].contains("topics/s~"), "{warnings:?}");
+    assert_eq!(warnings.len(), 1);
+}
+
 #[test]
 fn everything_is_back() {
     let folder = tempfile::tempdir().unwrap();

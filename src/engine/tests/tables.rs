@@ -121,3 +121,23 @@ fn a_topic_tells_who_uses_it() {
     assert_eq!(users(&t, "C").table, None);
     assert_eq!(users(&t, "s").names, ["stream S"]);
 }
+
+/// The first rows are looked up alone; where one of them can't be read, the next ones count.
+#[test]
+fn a_limit_counts_rows_that_can_be_read() {
+    let mut t = Terminal::stepped();
+    t.engine
+        .log()
+        .create_topic(&TopicSpec { name: "t".to_string(), partitions: 1, replicas: None, configs: Default::default() })
+        .unwrap();
+    let mut records = Records::default();
+    for (key, value) in [("a", r#"{"v":1}"#), ("b", r#"{"v":"bad"}"#), ("c", r#"{"v":3}"#), ("d", r#"{"v":4}"#)] {
+        records.push(Some(key.as_bytes()), Some(value.as_bytes()), 0);
+    }
+    t.engine.log().append(&TopicPartition { topic: "t".to_string(), partition: 0 }, &records).unwrap();
+    t.done("CREATE SOURCE TABLE s (k STRING PRIMARY KEY, v INT) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');");
+    assert_eq!(t.rows("SELECT v FROM s LIMIT 1;"), ["Int(1)"]);
+    assert_eq!(t.rows("SELECT v FROM s LIMIT 2;"), ["Int(1)", "Int(3)"]);
+    assert_eq!(t.rows("SELECT v FROM s WHERE v > 1 LIMIT 1;"), ["Int(3)"]);
+    assert_eq!(t.rows("SELECT v FROM s LIMIT 9;"), ["Int(1)", "Int(3)", "Int(4)"]);
+}

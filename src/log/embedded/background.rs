@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::failures::Work;
+use super::maintain::Attempt;
 use super::{FsyncPolicy, Inner, io_error};
 use crate::log::{LogError, Signal};
 
@@ -40,13 +42,13 @@ fn run(inner: &Weak<Inner>, stop: &Signal) {
             return;
         }
         let Some(inner) = inner.upgrade() else { return };
-        // What fails poisons the log or is tried again: there is nobody here to tell.
-        if inner.syncs_by_time() {
-            let _ = inner.sync_if_needed();
-        }
-        let _ = inner.roll_journal_if_large();
+        let poison = inner.writer.lock().check_poison();
+        let synced = if inner.syncs_by_time() { inner.sync_if_needed() } else { Ok(()) };
+        let outcome = poison.and(synced).and(inner.roll_journal_if_large());
+        inner.note(Work::Writes, || "writing the log".to_owned(), &outcome);
         if inner.options.maintain_interval.is_some_and(|interval| maintained.elapsed() >= interval) {
-            let _ = inner.maintain();
+            // What fails was noted, each with its place.
+            let _ = inner.maintain(Attempt::Due);
             maintained = crate::time::now();
         }
     }
@@ -72,6 +74,14 @@ impl Inner {
         let all = self.catalog.all_topics();
         let least = all.iter().map(|topic| topic.configs().flush_ms).min().unwrap_or(i64::MAX);
         self.flush_ms_min.store(least, Ordering::Relaxed);
+    }
+
+    /// Keeps how work went that nobody waits for, and tells of a new failure.
+    pub(super) fn note(&self, work: Work, what: impl FnOnce() -> String, outcome: &Result<(), LogError>) {
+        let news = self.failures.note(work, what, outcome, (self.options.clock)());
+        if let (Some(text), Some(tell)) = (news, &self.options.tell) {
+            tell(&text);
+        }
     }
 
     fn sync_if_needed(&self) -> Result<(), LogError> {

@@ -16,7 +16,7 @@ use super::config::TopicConfigs;
 use super::fetch::{ReadError, SegmentReader};
 use super::io_error;
 use super::journal::{Entry, SegmentInfo};
-use super::retention::{Cleaning, drops_tombstones};
+use super::retention::drops_tombstones;
 use super::topic::{Partition, Segment, Topic};
 use crate::log::kafka_batch::{BatchWriter, EncodeOptions, seal};
 use crate::log::{LogError, Records};
@@ -24,6 +24,16 @@ use crate::storage::folder_of;
 
 /// Read at a time, and about the size of the batches written.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// What of a partition is to be cleaned: closed segments from its front, as they were under the writer's lock.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Records below are gone already.
+    pub first: i64,
+    pub segments: Vec<Segment>,
+    /// Ranges of these; each makes one file.
+    pub groups: Vec<Range<usize>>,
+}
 
 /// One cleaning of one partition.
 struct Cleaner<'a> {
@@ -47,29 +57,27 @@ struct Rewritten {
 }
 
 impl Inner {
-    /// Cleans a section of a partition, whose segments were `segments` when it was decided. What changes meanwhile (the
-    /// topic deleted or emptied) ends it without harm.
+    /// Cleans a section of a partition. What changes meanwhile (the topic deleted or emptied, a hold within the section)
+    /// ends it without harm.
     pub(super) fn compact(
         &self,
         topic: &Topic,
         partition: &Partition,
-        plan: &Cleaning,
+        section: &Section,
         now: i64,
     ) -> Result<(), LogError> {
-        let state = partition.state.read().clone();
-        let Some(segments) = state.segments.get(..plan.segments) else { return Ok(()) };
         let configs = topic.configs();
         let mut cleaner = Cleaner {
             inner: self,
             topic,
             partition,
             configs: &configs,
-            segments,
-            first: state.first,
+            segments: &section.segments,
+            first: section.first,
             now,
             superseded: Vec::new(),
         };
-        match cleaner.clean(&plan.groups) {
+        match cleaner.clean(&section.groups) {
             Ok(()) | Err(ReadError::Gone) => Ok(()),
             Err(ReadError::Log(error)) => Err(error),
         }
@@ -256,7 +264,8 @@ impl Cleaner<'_> {
         }
     }
 
-    /// Puts the new segment in the old ones' place. False when they aren't there any more.
+    /// Puts the new segment in the old ones' place. False when they aren't there any more, or somebody holds the section by
+    /// now.
     fn swap(&self, group: &Range<usize>, rewritten: Rewritten) -> Result<bool, LogError> {
         if !rewritten.changed {
             return Ok(true);
@@ -264,7 +273,9 @@ impl Cleaner<'_> {
         let mut writer = self.inner.writer.lock();
         writer.check_poison()?;
         let expected = &self.segments[group.clone()];
-        let same = !self.topic.is_deleted() && {
+        let end = self.segments.last().map_or(i64::MIN, |last| last.info.next);
+        let is_held = self.inner.catalog.held_from(self.topic.id, self.partition.number) < end;
+        let same = !self.topic.is_deleted() && !is_held && {
             let state = self.partition.state.read();
             let start = state.segments.iter().position(|segment| segment.info.base == expected[0].info.base);
             let now = start.and_then(|start| state.segments.get(start..start + expected.len()));

@@ -30,7 +30,7 @@
 //! - The journal never ends below the newest durable mark, and all data below it is on disk: otherwise it is damaged,
 //!   and the log doesn't open, or the read fails, rather than give less than was acknowledged. Upheld by `sync` (data,
 //!   then journal, then mark), checked by `recovery`.
-//! - Beyond the mark, recovery keeps the longest run of commits whose data is whole, and says what it cut.
+//! - Beyond the mark, recovery keeps the longest run of commits whose data is whole, and says what it cut (`warnings`).
 //! - A file is removed only when the journal that no longer has it is on disk.
 //! - After a failed fsync, or a journal write that couldn't be taken back, nothing is written any more.
 //!
@@ -45,6 +45,7 @@ mod catalog;
 mod commit;
 mod compaction;
 mod config;
+mod failures;
 mod fetch;
 mod index;
 mod journal;
@@ -98,6 +99,7 @@ struct Inner {
     flush_ms_min: AtomicI64,
     watchers: Watchers,
     maintaining: Mutex<()>,
+    failures: failures::Failures,
     /// Long work ends early.
     closing: AtomicBool,
     /// Left-over files were looked for.
@@ -129,7 +131,7 @@ impl EmbeddedLog {
 
     /// Does what retention and compaction ask for now. The background thread does it from time to time.
     pub fn maintain(&self) -> Result<(), LogError> {
-        self.inner.maintain()
+        self.inner.maintain(maintain::Attempt::All)
     }
 
     /// What opening had to repair.
@@ -267,6 +269,14 @@ impl Log for EmbeddedLog {
 
     fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
         self.inner.watchers.add(topics, signal);
+    }
+
+    fn shows_commits_at_once(&self) -> bool {
+        true
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.inner.report.warning().into_iter().chain(self.inner.failures.texts()).collect()
     }
 
     fn durability(&self) -> Durability {

@@ -17,6 +17,9 @@ pub enum FsyncPolicy {
 /// Tells the time, in ms since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Takes a line for people.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How the log in the data folder works.
 #[derive(Clone)]
 pub struct EmbeddedOptions {
@@ -36,6 +39,8 @@ pub struct EmbeddedOptions {
     pub compaction_keys_max: usize,
     /// For what has no time of its own: retention's now, the age of segments.
     pub clock: Clock,
+    /// Is told, once each, what the log's own work fails at (compaction of damaged data, ...). Must not call the log.
+    pub tell: Option<Tell>,
 }
 
 impl Default for EmbeddedOptions {
@@ -49,6 +54,7 @@ impl Default for EmbeddedOptions {
             maintain_interval: Some(Duration::from_secs(15)),
             compaction_keys_max: 1 << 20,
             clock: Arc::new(crate::time::wall_time_ms),
+            tell: None,
         }
     }
 }

@@ -30,6 +30,27 @@ pub struct RecoveryReport {
     pub reason: Option<String>,
 }
 
+impl RecoveryReport {
+    /// A line for people; None: nothing was cut.
+    pub fn warning(&self) -> Option<String> {
+        if *self == RecoveryReport::default() {
+            return None;
+        }
+        let mut cut = Vec::new();
+        if self.commits_cut > 0 {
+            cut.push(match self.commits_cut {
+                1 => "the last commit".to_owned(),
+                commits => format!("the last {commits} commits"),
+            });
+        }
+        if self.journal_bytes_cut > 0 {
+            cut.push(format!("{} bytes of an unfinished one", self.journal_bytes_cut));
+        }
+        let reason = self.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Some(format!("opening the log had to cut {}, which had not reached the disk{reason}", cut.join(" and ")))
+    }
+}
+
 impl Inner {
     pub(super) fn open(
         storage: Box<dyn Storage>,
@@ -65,6 +86,7 @@ impl Inner {
             flush_ms_min: AtomicI64::new(i64::MAX),
             watchers: Default::default(),
             maintaining: Mutex::default(),
+            failures: Default::default(),
             closing: Default::default(),
             swept: Default::default(),
             buffers: Mutex::default(),

@@ -31,6 +31,8 @@ const IDLE_MAX: usize = 4;
 const KEPT_ATTEMPTS_MAX: usize = IDLE_MAX + 1;
 /// Attempts of a repeatable call whose connection breaks: at its end, an owner breaks those that it has not read from.
 pub const ATTEMPTS_MAX: usize = 4;
+/// How long the owner may take to answer a call about topics: longer than a disk that is busy needs for a commit.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long to wait for a process that is taking or letting go of the folder.
 const SUCCESSION_MAX: Duration = Duration::from_secs(10);
 const SUCCESSION_STEP: Duration = Duration::from_millis(20);
@@ -162,6 +164,7 @@ impl Connector {
         method: Method,
         path: &str,
         body: Bytes,
+        answer_time_max: Duration,
     ) -> Result<(Response<Incoming>, Connection), CallError> {
         if body.len() > wire::REQUEST_BYTES_MAX {
             return Err(CallError::TooLarge(format!(
@@ -189,7 +192,7 @@ impl Connector {
                 .header(hyper::header::HOST, "localhost")
                 .body(Full::new(body.clone()))
                 .map_err(|error| CallError::Unexpected(error.to_string()))?;
-            match connection.sender.send_request(request).await {
+            match within(answer_time_max, connection.sender.send_request(request)).await? {
                 Ok(response) => return Ok((response, connection)),
                 Err(_) if was_kept => {}
                 Err(error) => return Err(CallError::Broken(error.to_string())),
@@ -197,11 +200,17 @@ impl Connector {
         }
     }
 
-    /// Sends a request and reads the whole answer.
-    pub async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallError> {
-        let (response, connection) = self.send(method, path, body).await?;
+    /// Sends a request and reads the whole answer, which must begin and end in time.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        answer_time_max: Duration,
+    ) -> Result<Bytes, CallError> {
+        let (response, connection) = self.send(method, path, body, answer_time_max).await?;
         let status = response.status();
-        let bytes = match response.into_body().collect().await {
+        let bytes = match within(answer_time_max, response.into_body().collect()).await? {
             Ok(body) => body.to_bytes(),
             Err(error) => return Err(CallError::Broken(error.to_string())),
         };
@@ -215,7 +224,8 @@ impl Connector {
 
     /// Sends a request and gives its answer as it comes.
     pub async fn stream(&self, path: &str, body: Bytes) -> Result<Streaming, CallError> {
-        let (response, connection) = self.send(Method::POST, path, body).await?;
+        // A statement takes the time that it takes.
+        let (response, connection) = self.send(Method::POST, path, body, Duration::MAX).await?;
         let status = response.status();
         let body = response.into_body();
         if status == StatusCode::OK {
@@ -224,6 +234,11 @@ impl Connector {
         let bytes = body.collect().await.map_err(|error| CallError::Broken(error.to_string()))?.to_bytes();
         answer_of(status, bytes).and(Err(CallError::Unexpected(status.to_string())))
     }
+}
+
+/// What comes of `future`, if it does so in time.
+async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Result<T, CallError> {
+    tokio::time::timeout(time, future).await.map_err(|_| CallError::Silent(time))
 }
 
 fn answer_of(status: StatusCode, bytes: Bytes) -> Result<Bytes, CallError> {
@@ -237,6 +252,8 @@ fn answer_of(status: StatusCode, bytes: Bytes) -> Result<Bytes, CallError> {
 /// Calls to the owner of a folder from threads that block.
 pub struct Client {
     pub connector: Arc<Connector>,
+    /// How long the owner may take to answer what is posted.
+    pub answer_time_max: Duration,
     /// Taken when dropped.
     runtime: Option<Runtime>,
     handle: tokio::runtime::Handle,
@@ -260,7 +277,8 @@ impl Client {
             .build()?;
         let connector =
             Arc::new(Connector { folder: folder.to_owned(), idle: Mutex::default(), heir: OnceLock::new() });
-        Ok(Client { connector, handle: runtime.handle().clone(), runtime: Some(runtime) })
+        let answer_time_max = ANSWER_TIME_MAX;
+        Ok(Client { connector, answer_time_max, handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
     /// Starts a task that ends with the client.
@@ -306,8 +324,8 @@ impl Client {
 
     /// Posts bytes and reads bytes.
     pub fn post(&self, path: &'static str, body: impl Into<Bytes>) -> Result<Bytes, CallError> {
-        let (connector, body) = (Arc::clone(&self.connector), body.into());
-        self.wait(async move { connector.call(Method::POST, path, body).await })
+        let (connector, body, time) = (Arc::clone(&self.connector), body.into(), self.answer_time_max);
+        self.wait(async move { connector.call(Method::POST, path, body, time).await })
     }
 
     /// Posts JSON and reads JSON.
@@ -318,7 +336,7 @@ impl Client {
     /// Reads JSON.
     pub fn get_json<T: DeserializeOwned>(&self, path: &'static str, time: Duration) -> Result<T, CallError> {
         let connector = Arc::clone(&self.connector);
-        parse(&self.wait_at_most(time, async move { connector.call(Method::GET, path, Bytes::new()).await })?)
+        parse(&self.wait_at_most(time, async move { connector.call(Method::GET, path, Bytes::new(), time).await })?)
     }
 }
 

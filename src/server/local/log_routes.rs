@@ -66,6 +66,7 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
         LogCall::Groups => LogAnswer::Names(log.groups()),
         LogCall::DeleteGroup(group) => done(log.delete_group(&group)?),
         LogCall::GroupMembers(group) => LogAnswer::Members(log.group_members(&group)?),
+        LogCall::Warnings => LogAnswer::Names(log.warnings()),
         LogCall::Sync => done(log.sync()?),
     })
 }

@@ -1,7 +1,7 @@
 //! The owner's log, over the socket.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::client::{self, CallError, Client};
 use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
@@ -15,14 +15,43 @@ use crate::log::{
 pub struct RemoteLog {
     client: Arc<Client>,
     durability: Durability,
+    /// A write was not answered in time. The owner may still carry it out, behind whatever it is asked next: nothing is,
+    /// else the write could be taken for lost and be made twice.
+    silent: OnceLock<String>,
 }
 
 impl RemoteLog {
     pub(super) fn new(client: Arc<Client>, durability: Durability) -> Self {
-        RemoteLog { client, durability }
+        RemoteLog { client, durability, silent: OnceLock::new() }
+    }
+
+    fn check_not_silent(&self) -> Result<(), LogError> {
+        match self.silent.get() {
+            Some(error) => {
+                let what = "the log of another process, which may or may not have what was written last".into();
+                Err(LogError::Io { what, cause: Arc::new(std::io::Error::other(error.clone())) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Posts records to be written.
+    fn write(&self, path: &'static str, body: Vec<u8>) -> Result<LogAnswer, LogError> {
+        self.check_not_silent()?;
+        match self.client.post(path, body).and_then(|bytes| client::parse(&bytes)) {
+            Ok(answer) => Ok(answer),
+            // Only these may mean that it was written all the same.
+            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => Err(LogError::InDoubt(error.to_string())),
+            Err(error @ CallError::Silent(_)) => {
+                let error = error.to_string();
+                Err(LogError::InDoubt(self.silent.get_or_init(|| error).clone()))
+            }
+            Err(error) => Err(log_error(error)),
+        }
     }
 
     fn call(&self, call: &LogCall) -> Result<LogAnswer, LogError> {
+        self.check_not_silent()?;
         let attempts = if call.is_repeatable() { client::ATTEMPTS_MAX } else { 1 };
         self.client.with_attempts(attempts, || self.client.post_json(wire::LOG, call)).map_err(log_error)
     }
@@ -129,6 +158,7 @@ impl Log for RemoteLog {
         into: &mut Records,
     ) -> Result<(), LogError> {
         into.clear();
+        self.check_not_silent()?;
         let call = FetchCall { partition: partition.clone(), from, bytes_max };
         let bytes = client::write(&call).map(bytes::Bytes::from).and_then(|call| {
             self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post(wire::FETCH, call.clone()))
@@ -141,8 +171,7 @@ impl Log for RemoteLog {
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
         let mut body = head(&AppendHead { partition: partition.clone() })?;
         binary::write_records(records, &mut body);
-        let answer = self.client.post(wire::APPEND, body).and_then(|bytes| client::parse(&bytes)).map_err(log_error)?;
-        match answer {
+        match self.write(wire::APPEND, body)? {
             LogAnswer::Offset(offset) => Ok(offset),
             answer => Err(unexpected(&answer)),
         }
@@ -181,6 +210,13 @@ impl Log for RemoteLog {
         let Ok(topics) = client::write(&topics) else { return };
         let connector = Arc::clone(&self.client.connector);
         self.client.spawn(watch::watch(connector, topics.into(), Arc::downgrade(signal)));
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        match self.call(&LogCall::Warnings) {
+            Ok(LogAnswer::Names(warnings)) => warnings,
+            _ => Vec::new(),
+        }
     }
 
     fn durability(&self) -> Durability {
@@ -227,11 +263,6 @@ impl Transaction for RemoteTransaction<'_> {
         let mut body = head(&self.head)?;
         body.extend_from_slice(&self.records);
         drop(self.records);
-        match self.log.client.post(wire::COMMIT, body).and_then(|bytes| client::parse(&bytes)) {
-            Ok(answer) => expect_done(answer),
-            // Only this error may mean that it was committed all the same.
-            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => Err(LogError::InDoubt(error.to_string())),
-            Err(error) => Err(log_error(error)),
-        }
+        self.log.write(wire::COMMIT, body).and_then(expect_done)
     }
 }

@@ -416,6 +416,33 @@ fn a_commit_whose_answer_is_lost_is_in_doubt() {
     dying.join().unwrap();
 }
 
+/// An owner that is stopped (SIGSTOP) takes connections and requests and never answers.
+#[test]
+fn a_write_is_not_waited_for_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder_path = folder.path().canonicalize().unwrap();
+    let _stopped = std::os::unix::net::UnixListener::bind(folder_path.join("millpond.sock")).unwrap();
+    let log = || {
+        let mut client = super::client::Client::new(&folder_path).unwrap();
+        client.answer_time_max = Duration::from_millis(20);
+        super::remote_log::RemoteLog::new(Arc::new(client), Durability::Process)
+    };
+    let commit = |log: &dyn Log| {
+        let mut transaction = log.begin().unwrap();
+        transaction.append(&at(0), &record(None, b"v", 1)).unwrap();
+        transaction.commit()
+    };
+    let (appended, committed) = (log(), log());
+    for result in [appended.append(&at(0), &record(None, b"v", 1)).map(|_| ()), commit(&committed)] {
+        let Err(LogError::InDoubt(text)) = result else { panic!("{result:?}") };
+        assert!(text.contains("does not answer within"), "{text}");
+    }
+    assert!(matches!(log().offsets(&at(0)), Err(LogError::Io { .. })));
+    // What it would say now, a write that it still has before it could overtake.
+    let Err(error) = committed.positions("g") else { panic!("an answer") };
+    assert!(error.to_string().contains("may or may not have what was written last"), "{error}");
+}
+
 #[test]
 fn another_version_is_refused_with_its_process() {
     let folder = tempfile::tempdir().unwrap();

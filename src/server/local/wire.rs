@@ -127,6 +127,7 @@ pub enum LogCall {
     DeleteGroup(String),
     GroupMembers(String),
     Sync,
+    Warnings,
 }
 
 impl LogCall {
@@ -144,7 +145,8 @@ impl LogCall {
             | LogCall::Groups
             | LogCall::DeleteGroup(_)
             | LogCall::GroupMembers(_)
-            | LogCall::Sync => true,
+            | LogCall::Sync
+            | LogCall::Warnings => true,
             LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
         }
     }

@@ -132,6 +132,42 @@ fn what_is_held_is_not_compacted_nor_expired() {
     assert_eq!(log.append(&at("t", 0), &numbered(0..1)).unwrap(), 60);
 }
 
+/// What is in the log's hands between planning a compaction and doing it.
+fn compaction_with(between: impl Fn(&EmbeddedLog)) -> (Vec<Row>, Vec<Row>) {
+    let (options, time) = with_clock(quiet());
+    let log = open_on(&Faulty::new(1), options).unwrap();
+    log.create_topic(&spec("t", 1, &COMPACT)).unwrap();
+    write_updates(&log, 1, 60);
+    log.hold("q", &at("t", 0), 30).unwrap();
+    time.fetch_add(60, Ordering::Relaxed);
+    let topic = log.inner.catalog.topic("t").unwrap();
+    let partition = Arc::clone(&topic.partitions()[0]);
+    let section = log.inner.expire_and_plan(&topic, &partition, time.load(Ordering::Relaxed)).unwrap().unwrap();
+    assert!(section.segments.len() > 2 && section.segments.last().unwrap().info.next <= 30);
+    between(&log);
+    let before = read_all(&log, &at("t", 0)).unwrap();
+    log.inner.compact(&topic, &partition, &section, time.load(Ordering::Relaxed)).unwrap();
+    (before, read_all(&log, &at("t", 0)).unwrap())
+}
+
+#[test]
+fn a_compaction_cleans_only_the_segments_it_was_planned_for() {
+    let (before, after) = compaction_with(|_| {});
+    assert!(after.len() < before.len());
+    // The front goes: what was planned for the first segments must not be done to those behind them.
+    let (before, after) = compaction_with(|log| log.delete_records(&at("t", 0), 20).unwrap());
+    assert!(is_part_of(&before.iter().filter(|row| row.0 >= 30).cloned().collect::<Vec<_>>(), &after));
+    // All goes, and records come.
+    let (before, after) = compaction_with(|log| {
+        log.empty_topic("t").unwrap();
+        write_updates(log, 2, 60);
+    });
+    assert_eq!(after, before);
+    // A reader begins to need them.
+    let (before, after) = compaction_with(|log| log.hold("other", &at("t", 0), 5).unwrap());
+    assert_eq!(after, before);
+}
+
 #[test]
 fn a_crash_during_compaction_loses_nothing() {
     let script = |storage: &Faulty| -> Result<(Vec<Row>, u64), LogError> {

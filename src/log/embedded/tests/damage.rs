@@ -1,5 +1,7 @@
 //! Bits that flip and files that are cut: detected, repaired or harmless, never a wrong record.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use super::*;
 
 /// A small log with all kinds of content, closed or not.
@@ -170,11 +172,49 @@ fn what_was_cut_is_reported_and_the_log_goes_on() {
     let log = open_on(&changed, quiet()).unwrap();
     assert_eq!(log.recovery().commits_cut, 1);
     assert!(log.recovery().reason.as_ref().unwrap().contains("wrong checksum of a batch"));
+    let [warning] = &log.warnings()[..] else { panic!("{:?}", log.warnings()) };
+    assert!(
+        warning.contains("cut the last commit,") && warning.contains("wrong checksum") && warning.contains(&path),
+        "{warning}"
+    );
     assert_eq!(contents(&log).unwrap(), history[1]);
     log.append(&at("t", 0), &numbered(50..60)).unwrap();
     log.inner.close();
     drop(log);
     let log = open_on(&changed.after_kill(), quiet()).unwrap();
-    assert_eq!(log.recovery(), &RecoveryReport::default());
+    assert_eq!((log.recovery(), log.warnings()), (&RecoveryReport::default(), Vec::new()));
     assert_eq!(read_all(&log, &at("t", 0)).unwrap().len(), 14);
+}
+
+#[test]
+fn a_compaction_that_fails_is_told_of_once_and_waits() {
+    let storage = Faulty::new(1);
+    let (time, told) = (Arc::new(AtomicI64::new(1000)), Arc::new(Mutex::new(Vec::new())));
+    let (clock, tell) = (Arc::clone(&time), Arc::clone(&told));
+    let options = EmbeddedOptions {
+        clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+        tell: Some(Arc::new(move |text: &str| tell.lock().push(text.to_owned()))),
+        ..quiet()
+    };
+    let log = open_on(&storage, options).unwrap();
+    log.create_topic(&spec("t", 1, &[("cleanup.policy", "compact"), ("segment.bytes", "150")])).unwrap();
+    for _ in 0..5 {
+        log.append(&at("t", 0), &numbered(0..2)).unwrap();
+    }
+    let path = storage.paths().into_iter().find(|(path, _)| path.ends_with(".log")).unwrap().0;
+    storage.edit(&path, |bytes| bytes[70] ^= 1);
+    let due = |log: &EmbeddedLog| log.inner.maintain(maintain::Attempt::Due);
+    assert!(matches!(due(&log), Err(LogError::Damaged { .. })));
+    let warnings = log.warnings();
+    assert!(warnings[0].contains("topic 't', partition 0") && warnings[0].contains(&path), "{warnings:?}");
+    // Not before its time, and then again in vain: no news.
+    due(&log).unwrap();
+    time.fetch_add(15_000, Ordering::Relaxed);
+    assert!(matches!(due(&log), Err(LogError::Damaged { .. })));
+    assert_eq!((&log.warnings(), &*told.lock()), (&warnings, &warnings));
+    storage.edit(&path, |bytes| bytes[70] ^= 1);
+    time.fetch_add(30_000, Ordering::Relaxed);
+    due(&log).unwrap();
+    assert_eq!(log.warnings(), Vec::<String>::new());
+    assert!(read_all(&log, &at("t", 0)).unwrap().len() < 10);
 }

@@ -1,0 +1,424 @@
+//! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
+
+mod rows;
+mod scan;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::catalog::Source;
+use crate::error::{Error, Result};
+use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::state::snapshots::Pieces;
+use crate::state::{MemoryBudget, MemoryShare};
+use crate::threads::side_by_side;
+use rows::Rows;
+use scan::{Parts, Wanted};
+
+/// How often the ends of a topic's partitions are looked at until they hold still.
+const ENDS_ATTEMPTS_MAX: usize = 100;
+
+/// How long a reader waits for rows that are being read back.
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The newest committed record of each key, by partition, in the order of the topic. A commit's records are taken in under
+/// one lock, so that a reader sees all of a commit or nothing of it. A reader holds the lock for the keys it asks for, or
+/// for some rows at a time; then what changes meanwhile is kept for it as it was.
+pub struct View {
+    pub source: Arc<Source>,
+    /// How long after its start a window's rows are kept, ms of stream time; None: for ever.
+    retention_ms: Option<i64>,
+    partitions: RwLock<Vec<Rows>>,
+    loaded: Mutex<bool>,
+    loaded_now: Condvar,
+    kept_by: KeptBy,
+    /// What its rows hold of the process's memory.
+    memory: MemoryShare,
+    /// What the rows were read from.
+    extent: Mutex<Extent>,
+    /// Rung when the topic gets records or is changed.
+    changed: Arc<Signal>,
+    watched: Once,
+    /// Where others write to the topic, too: the log that says in which order.
+    log: Option<Arc<dyn Log>>,
+    next_scan: AtomicU64,
+}
+
+/// Who takes in what the topic gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeptBy {
+    /// The query that makes the table, with each commit.
+    Query,
+    /// Nobody makes the table (SOURCE TABLE): readers bring the rows up to date.
+    Readers,
+}
+
+/// What of a topic is there: another topic under the name, or records removed from its front, and rows have to go.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extent {
+    topic: Option<TopicId>,
+    /// First offset of each partition.
+    firsts: Vec<i64>,
+}
+
+/// Brings the rows of a partition, which are empty, to those of a snapshot, and gives the offset to go on from; none: the
+/// topic's first.
+pub(crate) type Restore<'a> = &'a (dyn Fn(u32, &mut dyn Pieces) -> Result<Option<i64>> + Sync);
+
+/// Rows copied out of a view, or a part of them. Each partition gives at least one.
+pub struct ViewRows {
+    pub partition: u32,
+    pub records: Records,
+}
+
+/// Bounds of the windows to look at, by their starts.
+pub type Starts = (std::ops::Bound<i64>, std::ops::Bound<i64>);
+
+/// All windows.
+pub const ALL_STARTS: Starts = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+
+impl View {
+    fn empty(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: MemoryShare) -> View {
+        View {
+            partitions: RwLock::new((0..partitions).map(|_| Rows::new(source.window)).collect()),
+            source,
+            retention_ms,
+            loaded: Mutex::new(true),
+            loaded_now: Condvar::new(),
+            kept_by: KeptBy::Query,
+            memory,
+            extent: Mutex::default(),
+            changed: Arc::default(),
+            watched: Once::new(),
+            log: None,
+            next_scan: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes records in in the order that they have in this log, which others write to as well (INSERT VALUES). Where the log
+    /// doesn't show commits at once, the order is that in which they are told.
+    #[must_use]
+    pub fn in_order_of(self, log: Arc<dyn Log>) -> View {
+        View { log: Some(log).filter(|log| log.shows_commits_at_once()), ..self }
+    }
+
+    /// A view of a table that a query keeps: its start loads what the topic has, its commits change it. `retention_ms`:
+    /// of a windowed table, how long its windows are kept.
+    pub fn of_query(
+        source: Arc<Source>,
+        partitions: u32,
+        retention_ms: Option<i64>,
+        memory: &Arc<MemoryBudget>,
+    ) -> View {
+        View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
+    }
+
+    /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
+    /// After each fetch `go_on` says whether to.
+    pub(crate) fn load(
+        &self,
+        log: &dyn Log,
+        go_on: &(dyn Fn() -> Result<()> + Sync),
+        restore: Restore<'_>,
+    ) -> Result<()> {
+        *self.loaded.lock() = false;
+        self.watched.call_once(|| log.watch(std::slice::from_ref(&self.source.topic), &self.changed));
+        let mut extent = self.extent.lock();
+        *extent = self.extent_now(log)?;
+        let mut partitions = self.partitions.write();
+        partitions.iter_mut().for_each(|rows| *rows = Rows::new(self.source.window));
+        self.memory.set(0)?;
+        side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
+            let from = restore(partition as u32, rows)?;
+            self.memory.grow(rows.bytes())?;
+            rows.next = self.read(log, partition, from, None, rows, go_on)?;
+            Ok(())
+        })?;
+        // Before anybody looks at the rows again: what is inserted into rows that aren't loaded is left to the load.
+        *self.loaded.lock() = true;
+        drop(partitions);
+        drop(extent);
+        self.loaded_now.notify_all();
+        Ok(())
+    }
+
+    /// Whether the rows are there that were there before the process was.
+    pub(crate) fn is_loaded(&self) -> bool {
+        *self.loaded.lock()
+    }
+
+    /// Waits until the rows are there that were there before the process was.
+    fn wait_until_loaded(&self) -> Result<()> {
+        let mut loaded = self.loaded.lock();
+        self.loaded_now.wait_while_for(&mut loaded, |loaded| !*loaded, LOAD_WAIT_MAX);
+        if *loaded {
+            return Ok(());
+        }
+        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
+            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
+    }
+
+    /// A view of a topic that others write: `catch_up` reads what is new.
+    pub fn follow(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: &Arc<MemoryBudget>) -> View {
+        View { kept_by: KeptBy::Readers, ..View::empty(source, partitions, retention_ms, memory.share()) }
+    }
+
+    /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
+    ///
+    /// Errors: the topic can't be read, or the memory is not enough; then a followed view begins anew the next time.
+    pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
+        if self.kept_by == KeptBy::Query {
+            self.wait_until_loaded()?;
+            return self.drop_removed(log);
+        }
+        let mut extent = self.extent.lock();
+        let now = self.extent_now(log)?;
+        let ends = self.ends(log, now.firsts.len())?;
+        let mut partitions = self.partitions.write();
+        for (partition, (rows, end)) in partitions.iter_mut().zip(ends).enumerate() {
+            if now.differs(&extent, partition) {
+                *rows = Rows::new(self.source.window);
+            }
+            match self.read(log, partition, Some(rows.next), Some(end), rows, &|| Ok(())) {
+                Ok(next) => rows.next = next,
+                Err(error) => {
+                    partitions.iter_mut().for_each(|rows| *rows = Rows::new(self.source.window));
+                    self.memory.set(0)?;
+                    return Err(error);
+                }
+            }
+        }
+        *extent = now;
+        self.memory.set(bytes(&partitions))
+    }
+
+    /// Where records were removed from the topic (`topic empty`, retention), or another topic has its name: takes in anew
+    /// what it has, while the query goes on.
+    fn drop_removed(&self, log: &dyn Log) -> Result<()> {
+        let mut extent = self.extent.lock();
+        if !self.changed.wait(Duration::ZERO) {
+            return Ok(());
+        }
+        let renewed = self.extent_now(log).and_then(|now| self.renew(log, &extent, now));
+        match renewed {
+            Ok(now) => {
+                *extent = now;
+                self.memory.set(bytes(&self.partitions.read()))
+            }
+            Err(error) => {
+                // The next reader looks again.
+                self.changed.ring();
+                self.memory.set(bytes(&self.partitions.read())).and(Err(error))
+            }
+        }
+    }
+
+    fn renew(&self, log: &dyn Log, before: &Extent, now: Extent) -> Result<Extent> {
+        let stale: Vec<bool> = self.partitions.read().iter().map(|rows| rows.stale).collect();
+        let mut renewed = Vec::new();
+        for (partition, stale) in stale.into_iter().enumerate() {
+            if stale || now.differs(before, partition) {
+                let mut rows = Rows::new(self.source.window);
+                rows.next = self.read(log, partition, None, None, &mut rows, &|| Ok(()))?;
+                renewed.push((partition, rows));
+            }
+        }
+        if !renewed.is_empty() {
+            let mut partitions = self.partitions.write();
+            renewed.into_iter().for_each(|(partition, rows)| partitions[partition] = rows);
+            // Of a commit that was made meanwhile, all.
+            self.read_ahead(log, &mut partitions);
+        }
+        Ok(now)
+    }
+
+    /// Ends of all partitions at one moment: of no commit only a part lies below them.
+    fn ends(&self, log: &dyn Log, partitions: usize) -> Result<Vec<i64>> {
+        let look = || -> Result<Vec<i64>> {
+            (0..partitions).map(|partition| Ok(log.offsets(&self.place(partition))?.1)).collect()
+        };
+        let mut ends = look()?;
+        for _ in 0..ENDS_ATTEMPTS_MAX {
+            let before = std::mem::replace(&mut ends, look()?);
+            if before == ends {
+                break;
+            }
+        }
+        Ok(ends)
+    }
+
+    fn extent_now(&self, log: &dyn Log) -> Result<Extent> {
+        let topic = log.topic_id(&self.source.topic);
+        let partitions = self.partitions.read().len();
+        let firsts =
+            (0..partitions).map(|partition| Ok(log.offsets(&self.place(partition))?.0)).collect::<Result<_>>()?;
+        Ok(Extent { topic, firsts })
+    }
+
+    fn read(
+        &self,
+        log: &dyn Log,
+        partition: usize,
+        from: Option<i64>,
+        end: Option<i64>,
+        rows: &mut Rows,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<i64> {
+        let place = self.place(partition);
+        let mut counted = rows.bytes();
+        for_each_fetch(log, &place, from, end, &mut |records| {
+            rows.apply(records, self.retention_ms);
+            let bytes = rows.bytes();
+            self.memory.grow(bytes.saturating_sub(counted))?;
+            counted = counted.max(bytes);
+            go_on()
+        })
+    }
+
+    /// Takes in the records of a commit of the query that keeps the view, each with their partition. Errors: the memory is
+    /// not enough for them; they are taken in nonetheless, since they are committed.
+    pub fn apply<'a>(&self, commit: impl IntoIterator<Item = (u32, &'a Records)>) -> Result<()> {
+        let mut by_partition: BTreeMap<usize, Vec<&Records>> = BTreeMap::new();
+        for (partition, records) in commit {
+            by_partition.entry(partition as usize).or_default().push(records);
+        }
+        let mut partitions = self.partitions.write();
+        for (partition, rows) in partitions.iter_mut().enumerate() {
+            if let Some(records) = by_partition.get(&partition) {
+                self.take_in_commit(partition, rows, records);
+            }
+            // A query makes one commit after another: this was the one that may have been read already.
+            rows.ahead = false;
+        }
+        self.memory.set(bytes(&partitions))
+    }
+
+    /// The commit is the newest of the topic, unless others wrote behind it, or before it what isn't taken in yet, or it was
+    /// read from the topic already. Then the topic says what comes in which order.
+    fn take_in_commit(&self, partition: usize, rows: &mut Rows, commit: &[&Records]) {
+        let next = rows.next + commit.iter().map(|records| records.len() as i64).sum::<i64>();
+        let log = self.log.as_ref().filter(|log| {
+            let end = log.offsets(&self.place(partition)).map(|(_, end)| end);
+            rows.ahead || end.is_ok_and(|end| end != next)
+        });
+        match log {
+            Some(log) => self.read_on(&**log, partition, None, rows),
+            None => {
+                commit.iter().for_each(|records| rows.apply(records, self.retention_ms));
+                rows.next = next;
+            }
+        }
+    }
+
+    /// Takes in records that were written beside the query, from `offset` on. A view that readers bring up to date is left
+    /// to them. Errors as of `apply`.
+    pub fn inserted(&self, partition: u32, offset: i64, records: &Records) -> Result<()> {
+        if self.kept_by == KeptBy::Readers {
+            return Ok(());
+        }
+        let mut partitions = self.partitions.write();
+        if !self.is_loaded() {
+            return Ok(());
+        }
+        let Some(rows) = partitions.get_mut(partition as usize) else { return Ok(()) };
+        match (&self.log, offset.cmp(&rows.next)) {
+            // Read from the topic already, with what came before it.
+            (_, std::cmp::Ordering::Less) => {}
+            (Some(log), std::cmp::Ordering::Greater) => {
+                self.read_ahead(&**log, &mut partitions);
+            }
+            _ => {
+                rows.apply(records, self.retention_ms);
+                rows.next = offset + records.len() as i64;
+            }
+        }
+        self.memory.set(bytes(&partitions))
+    }
+
+    /// Takes in what the topic has, which may be a commit that the query is about to tell of: all of that, or nothing.
+    fn read_ahead(&self, log: &dyn Log, partitions: &mut [Rows]) {
+        let ends = self.ends(log, partitions.len());
+        for (partition, rows) in partitions.iter_mut().enumerate() {
+            rows.ahead = true;
+            match &ends {
+                Ok(ends) => self.read_on(log, partition, Some(ends[partition]), rows),
+                Err(_) => self.outdated(rows),
+            }
+        }
+    }
+
+    /// Takes in what the topic has behind what is there.
+    fn read_on(&self, log: &dyn Log, partition: usize, end: Option<i64>, rows: &mut Rows) {
+        let from = rows.next;
+        let read = for_each_fetch(log, &self.place(partition), Some(from), end, &mut |records| {
+            rows.apply(records, self.retention_ms);
+            Ok(())
+        });
+        match read {
+            Ok(next) => rows.next = next,
+            Err(_) => self.outdated(rows),
+        }
+    }
+
+    /// The topic can't be read: the next reader takes in all of it anew.
+    fn outdated(&self, rows: &mut Rows) {
+        rows.stale = true;
+        self.changed.ring();
+    }
+
+    fn place(&self, partition: usize) -> TopicPartition {
+        TopicPartition { topic: self.source.topic.clone(), partition: partition as u32 }
+    }
+
+    /// Shows the rows of a partition and the offset up to which they are the topic's, if nobody else writes to it.
+    pub(crate) fn look_at<T>(&self, partition: u32, look: impl FnOnce(&dyn Pieces, i64) -> T) -> Option<T> {
+        self.partitions.read().get(partition as usize).map(|rows| look(rows, rows.next))
+    }
+
+    /// Rows whose window begins within `starts`, as records ordered by window start and key; of each partition the first
+    /// `rows_max`. All are of the same moment, and commits go on beside it.
+    pub fn scan(&self, starts: Starts, rows_max: Option<usize>) -> Vec<ViewRows> {
+        let id = self.next_scan.fetch_add(1, Ordering::Relaxed);
+        let wanted = Wanted { window: self.source.window, starts, rows_max };
+        let partitions = scan::scan(&self.partitions, id, wanted).into_iter().enumerate();
+        let of_partition = |(partition, parts): (usize, Vec<Records>)| {
+            parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
+        };
+        partitions.flat_map(of_partition).collect()
+    }
+
+    /// The rows of these keys (without windows), in all windows that begin within `starts`.
+    pub fn get(&self, starts: Starts, keys: &[Vec<u8>]) -> Vec<ViewRows> {
+        let partitions = self.partitions.read();
+        let of_partition = |(partition, rows): (usize, &Rows)| {
+            let mut copied = Parts::default();
+            keys.iter().for_each(|key| rows.copy_key(key, starts, &mut copied));
+            copied.parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
+        };
+        partitions.iter().enumerate().flat_map(of_partition).collect()
+    }
+
+    /// Bytes that it has of the process's memory.
+    pub fn bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+}
+
+/// Bytes held, about.
+fn bytes(partitions: &[Rows]) -> usize {
+    partitions.iter().map(Rows::bytes).sum()
+}
+
+impl Extent {
+    /// Whether the rows of a partition that were read from `other` are not those of this one.
+    fn differs(&self, other: &Extent, partition: usize) -> bool {
+        self.topic != other.topic || self.firsts.get(partition) != other.firsts.get(partition)
+    }
+}
+
+#[cfg(test)]
+mod tests;
