@@ -128,6 +128,13 @@ said 'a pull query, PRINT, SHOW, an error and JSON beside it'
 
 press push C-c
 expect push 'Query terminated'
+for _ in 1 2 3 4 5; do
+    clean push
+    type_in push 'SELECT userid, n FROM views_by_user EMIT CHANGES;'
+    expect push '^\| User_[0-9]'
+    press push C-c
+    expect push 'Query terminated'
+done
 type_in push 'SHOW TABLES;'
 expect push '^\| VIEWS_PER_5S .*\| true'
 clean push
