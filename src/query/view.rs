@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::catalog::{Source, SourceWindow};
+use crate::catalog::{FoundRecords, Source, SourceWindow};
 use crate::dataflow::split_window;
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
@@ -31,6 +31,8 @@ pub struct View {
     followed: Option<Mutex<Vec<i64>>>,
     /// What its rows hold of the process's memory.
     memory: MemoryShare,
+    /// Records of the topic that aren't the query's.
+    found: Option<FoundRecords>,
     /// What the rows were read from.
     extent: Mutex<Extent>,
     /// Rung when the topic gets records or is changed.
@@ -105,6 +107,7 @@ impl View {
             loaded: Mutex::new(true),
             loaded_now: Condvar::new(),
             followed: None,
+            found: None,
             memory,
             extent: Mutex::default(),
             changed: Arc::default(),
@@ -123,6 +126,18 @@ impl View {
         View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
+    /// Leaves out what the topic held when the query began.
+    pub(crate) fn after(self, found: Option<FoundRecords>) -> View {
+        View { found, ..self }
+    }
+
+    /// The first offset of the query's own records; None: the topic's first.
+    fn own_from(&self, log: &dyn Log, partition: usize) -> Option<i64> {
+        let found = self.found.as_ref()?;
+        let id = log.topic_id(&self.source.topic)?;
+        (id.to_string() == found.topic_id).then(|| found.ends.get(partition).copied()).flatten()
+    }
+
     /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
     /// After each fetch `go_on` says whether to.
     pub(crate) fn load(
@@ -139,7 +154,7 @@ impl View {
         partitions.iter_mut().for_each(|rows| *rows = Rows { window: self.source.window, ..Rows::default() });
         self.memory.set(0)?;
         side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
-            let from = restore(partition as u32, rows)?;
+            let from = restore(partition as u32, rows)?.or_else(|| self.own_from(log, partition));
             self.memory.grow(rows.bytes())?;
             rows.next = self.read(log, partition, from, rows, go_on)?;
             Ok(())
@@ -219,7 +234,7 @@ impl View {
             for (partition, rows) in partitions.iter_mut().enumerate() {
                 if now.differs(&extent, partition) {
                     *rows = Rows { window: self.source.window, ..Rows::default() };
-                    rows.next = self.read(log, partition, None, rows, &|| Ok(()))?;
+                    rows.next = self.read(log, partition, self.own_from(log, partition), rows, &|| Ok(()))?;
                 }
             }
             *extent = now;

@@ -61,7 +61,8 @@ impl Inner {
         }
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
-            let view = Arc::new(View::of_query(source.clone(), partitions, retention_ms(sink), &self.memory));
+            let view = View::of_query(source.clone(), partitions, retention_ms(sink), &self.memory);
+            let view = Arc::new(view.after(entry.found.clone()));
             self.views.write().insert(source.name.clone(), view.clone());
             Some(view)
         } else {

@@ -7,6 +7,7 @@ mod job;
 mod language;
 mod memory;
 mod orders;
+mod recreated;
 mod reopen;
 mod replace;
 mod settings;
