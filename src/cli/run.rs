@@ -26,7 +26,7 @@ pub fn command(options: &RunOptions, common: &Common, connection: &Connection, o
     let spec = JobSpec {
         name: options.file.display().to_string(),
         text: read_script(&options.file)?,
-        properties: common.set.iter().cloned().collect(),
+        properties: common.properties(),
         variables: common.define.iter().cloned().collect(),
         until_end: options.until_end,
     };

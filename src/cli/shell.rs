@@ -63,10 +63,7 @@ pub enum Flow {
 
 impl<'a> Shell<'a> {
     pub fn new(engine: &'a mut Connected, common: &Common) -> Self {
-        let session = Session {
-            properties: common.set.iter().cloned().collect(),
-            variables: common.define.iter().cloned().collect(),
-        };
+        let session = Session { properties: common.properties(), variables: common.define.iter().cloned().collect() };
         Shell { engine, session, interactive: false, depth: 0 }
     }
 
