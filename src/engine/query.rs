@@ -276,6 +276,8 @@ impl Driver {
         self.set(QueryState::Recovering);
         let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
         self.log.watch(&run.topics(), &self.signal);
+        // Known from the first moment: whoever reads its table then is told that rows are missing.
+        self.counters.lag.store(run.lag()?, Ordering::Relaxed);
         let mut last_commit = now();
         let mut bounded = false;
         loop {
@@ -309,7 +311,10 @@ impl Driver {
             }
             if rows == 0 {
                 run.check_topics()?;
-                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+                // What is read and not committed is not to be seen yet.
+                if !run.is_dirty() {
+                    self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+                }
                 let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
                 if bounded && run.at_end() && !run.is_dirty() && snapshots_wait.is_none() {
                     return Ok(Ended::Finished);
