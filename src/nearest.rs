@@ -9,14 +9,17 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         return None;
     }
     // Any other letter is one slip away from a single one: only its other case is near.
-    let allowed = if chars.len() < 2 { 0 } else { (chars.len() / 3).clamp(1, 3) };
+    let allowed = |candidate: &str| match chars.len() {
+        ..2 => 0,
+        length => (length.max(candidate.chars().count()) / 3).clamp(1, 3),
+    };
     candidates
         .into_iter()
         .filter(|candidate| *candidate != word && candidate.chars().count() <= CHARS_MAX)
         .map(|candidate| {
             (distance(&chars, &candidate.chars().flat_map(char::to_uppercase).collect::<Vec<_>>()), candidate)
         })
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter(|(distance, candidate)| *distance <= allowed(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -48,6 +51,7 @@ mod tests {
         let words = ["SELECT", "FROM", "WHERE", "STREAM"];
         assert_eq!(nearest("selct", words), Some("SELECT"));
         assert_eq!(nearest("FORM", words), Some("FROM"));
+        assert_eq!(nearest("TILTE", ["PEOPLE", "TITLES"]), Some("TITLES"));
         assert_eq!(nearest("STREEM", words), Some("STREAM"));
         assert_eq!(nearest("banana", words), None);
         assert_eq!(nearest("WHERE", words), None);

@@ -26,6 +26,18 @@ pub struct Command {
     /// The topic that goes with what it drops. By its id: what is created later under the name is not meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletes: Option<DeletedTopic>,
+    /// Where it started a query that makes a table: what the table's topic held then. Older commands don't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundRecords>,
+}
+
+/// Records that a query's topic held when the query began: others', such as those of a dropped table of the same name.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FoundRecords {
+    /// As `TopicId` shows itself: what is created later under the topic's name holds none of them.
+    pub topic_id: String,
+    /// The offset behind them, by partition.
+    pub ends: Vec<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -37,7 +49,7 @@ pub struct DeletedTopic {
 
 impl Command {
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
-        Command { version: VERSION, statement, properties, query_id, deletes: None }
+        Command { version: VERSION, statement, properties, query_id, deletes: None, found: None }
     }
 }
 

@@ -7,7 +7,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use command::{Command, CommandLog, DeletedTopic};
+pub use command::{Command, CommandLog, DeletedTopic, FoundRecords};
 pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
@@ -27,6 +27,8 @@ pub struct QueryEntry {
     /// Session properties at the time it was made: they hold for its life.
     pub properties: BTreeMap<String, String>,
     pub paused: bool,
+    /// Of a query that makes a table: what the table's topic held before it. None: nothing, or it isn't known.
+    pub found: Option<FoundRecords>,
 }
 
 /// Everything that exists. A value: a statement is checked on a clone before it is carried out.

@@ -1,8 +1,11 @@
 //! The command line: every command and option, and the text of `--help`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::settings;
 
 use super::connect::{Connection, Purpose};
 use super::datagen::Kind;
@@ -75,7 +78,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
     pub output: OutputFormat,
     /// Sets a property, as SET does. May be given more than once
-    #[arg(long, global = true, value_name = "K=V", value_parser = parse_pair)]
+    #[arg(long, global = true, value_name = "K=V", value_parser = parse_setting)]
     pub set: Vec<(String, String)>,
     /// Defines a variable for ${K}, as DEFINE does. May be given more than once
     #[arg(short = 'd', long, global = true, value_name = "K=V", value_parser = parse_pair)]
@@ -83,6 +86,16 @@ pub struct Common {
 }
 
 impl Common {
+    /// The properties that a session begins with.
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        let mut properties = BTreeMap::new();
+        for (name, value) in &self.set {
+            // Only what can be set comes out of the command line.
+            let _ = settings::set(&mut properties, name, value);
+        }
+        properties
+    }
+
     /// The folder that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
         let mut config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
@@ -312,6 +325,15 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// A setting that there is, with a value that it takes.
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = parse_pair(text)?;
+    match settings::check(&name, &value) {
+        Ok(_) => Ok((name, value)),
+        Err(error) => Err(error.hint.iter().fold(error.what, |what, hint| format!("{what} ({hint})"))),
     }
 }
 

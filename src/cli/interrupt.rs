@@ -2,7 +2,7 @@
 //! when what runs doesn't end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Once, Weak};
 
 use parking_lot::Mutex;
@@ -25,7 +25,7 @@ pub struct Watch(());
 
 impl Watch {
     pub fn new() -> Self {
-        LISTENER.call_once(listen);
+        prepare();
         if WATCHES.fetch_add(1, Ordering::SeqCst) == 0 {
             CAUGHT.store(0, Ordering::SeqCst);
         }
@@ -50,23 +50,30 @@ impl Drop for Watch {
     }
 }
 
-/// Returns when the signals are listened to. Were that a moment later, the line editor could have its own handler there
-/// meanwhile, and would put back the one that it found: the default, by which Ctrl-C ends the process.
+/// Makes Ctrl-C and SIGTERM known to [`Watch`], which does so by itself. Whoever changes handlers meanwhile and puts back
+/// what was there before, as a line editor does, must do so after this.
+pub fn prepare() {
+    LISTENER.call_once(listen);
+}
+
+/// Comes back when the handlers are in place: a line editor that began before would put back the default afterwards, for good.
 fn listen() {
-    let (ready, is_ready) = channel();
+    let (ready, in_place) = std::sync::mpsc::sync_channel::<()>(1);
     // Without the listener the signals keep their default: they end the process, which loses nothing committed.
-    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(|| {
+    let spawned = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             runtime.block_on(handle(ready));
         }
     });
-    // An error: there is no listener.
-    let _ = is_ready.recv();
+    if spawned.is_ok() {
+        // Where the thread could not do it, it has dropped its end.
+        let _ = in_place.recv();
+    }
 }
 
 #[cfg(unix)]
-async fn handle(ready: Sender<()>) {
+async fn handle(ready: SyncSender<()>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -81,10 +88,11 @@ async fn handle(ready: Sender<()>) {
     }
 }
 
-#[cfg(not(unix))]
-async fn handle(ready: Sender<()>) {
+#[cfg(windows)]
+async fn handle(ready: SyncSender<()>) {
+    let Ok(mut interrupt) = tokio::signal::windows::ctrl_c() else { return };
     let _ = ready.send(());
-    while tokio::signal::ctrl_c().await.is_ok() {
+    while interrupt.recv().await.is_some() {
         catch(super::exit::Exit::Interrupted as i32);
     }
 }
@@ -103,22 +111,39 @@ fn catch(exit: i32) {
     });
 }
 
-#[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    /// The signals whose handlers the process has set, as bits from 1 on.
-    fn caught_signals() -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(line.trim(), 16).unwrap()
+    const CHILD: &str = "MILLPOND_TEST_INTERRUPT_CHILD";
+
+    /// Whether this process handles a signal now (`man 5 proc`: bit n-1 of SigCgt).
+    fn is_handled(signal: u32) -> Option<bool> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        Some(u64::from_str_radix(mask.trim(), 16).ok()? & (1 << (signal - 1)) != 0)
     }
 
+    /// Each time in a process of its own, where nobody listens yet.
     #[test]
-    fn who_watches_is_listened_for_at_once() {
-        let _watch = Watch::new();
-        let (interrupt, terminate) = (1 << (2 - 1), 1 << (15 - 1));
-        assert_eq!(caught_signals() & (interrupt | terminate), interrupt | terminate);
+    fn the_handlers_are_in_place_before_anything_else() {
+        const SIGINT: u32 = 2;
+        const SIGTERM: u32 = 15;
+        if std::env::var_os(CHILD).is_some() {
+            assert_eq!(is_handled(SIGINT), Some(false), "somebody listened before");
+            prepare();
+            assert_eq!((is_handled(SIGINT), is_handled(SIGTERM)), (Some(true), Some(true)));
+            return;
+        }
+        let name = "cli::interrupt::tests::the_handlers_are_in_place_before_anything_else";
+        for _ in 0..10 {
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(CHILD, "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&child.stdout);
+            assert!(child.status.success() && said.contains("1 passed"), "{said}");
+        }
     }
 }

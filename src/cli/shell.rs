@@ -63,10 +63,9 @@ pub enum Flow {
 
 impl<'a> Shell<'a> {
     pub fn new(engine: &'a mut Connected, common: &Common) -> Self {
-        let session = Session {
-            properties: engine.properties.clone().into_iter().chain(common.set.iter().cloned()).collect(),
-            variables: common.define.iter().cloned().collect(),
-        };
+        let mut properties = engine.properties.clone();
+        properties.extend(common.properties());
+        let session = Session { properties, variables: common.define.iter().cloned().collect() };
         Shell { engine, session, interactive: false, depth: 0 }
     }
 

@@ -143,7 +143,8 @@ pub enum RowEvent {
     /// windowed key, `window` with `start` and `end` (ms).
     Line(String),
     /// For people: how many records could not be processed since the last warning, and why the first of them failed. They
-    /// are not among the rows, or have NULL where an expression failed.
+    /// are not among the rows, or have NULL where an expression failed. Of a pull query also that the table's query has
+    /// records before it that the rows don't show yet.
     Warning(String),
     /// The last event: `Limit Reached`, `Query Completed`.
     End(String),

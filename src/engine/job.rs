@@ -219,14 +219,14 @@ impl Job {
 }
 
 /// Topics that queries read.
-fn sources(catalog: &Catalog, queries: &[String]) -> BTreeSet<String> {
+pub(super) fn sources(catalog: &Catalog, queries: &[String]) -> BTreeSet<String> {
     let entries = queries.iter().filter_map(|id| catalog.query(id));
     let names = entries.flat_map(|query| &query.sources);
     names.filter_map(|name| catalog.source(name)).map(|source| source.topic.clone()).collect()
 }
 
 /// Where topics end now. One that is gone has no ends: its readers say so.
-fn ends(log: &dyn Log, topics: BTreeSet<String>) -> Result<BTreeMap<TopicPartition, i64>> {
+pub(super) fn ends(log: &dyn Log, topics: BTreeSet<String>) -> Result<BTreeMap<TopicPartition, i64>> {
     let mut ends = BTreeMap::new();
     for topic in topics {
         for partition in 0..log.partitions(&topic).unwrap_or(0) {

@@ -2,6 +2,7 @@
 //! face that terminals, jobs, the socket and embedding programs use.
 
 mod assert;
+mod behind;
 mod change;
 mod cycle;
 mod face;

@@ -324,6 +324,10 @@ impl Driver {
                 }
                 self.set(QueryState::Recovering);
                 opened = self.open(share.flatten())?;
+                if let Some(run) = &opened {
+                    // Known from the first moment: whoever reads its table then is told that rows are missing.
+                    self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+                }
                 bounded = false;
             }
             let Some(run) = &mut opened else { return Ok(Ended::Interrupted) };
@@ -353,7 +357,10 @@ impl Driver {
                 continue;
             }
             run.check_topics()?;
-            self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+            // What is read and not committed is not to be seen yet.
+            if !run.is_dirty() {
+                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+            }
             let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
             // What stages hand over by a topic is there to be read some time after its commit.
             let quiet = membership.is_none() || last_rows.elapsed() >= QUIET_MIN;

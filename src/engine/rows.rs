@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::analyze::{Target, analyze};
 use crate::dataflow::{Batch, Counters, Host, Run, RunSpec};
+use crate::engine::behind::behind;
 use crate::engine::change::start;
 use crate::engine::warning::warning;
 use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
@@ -52,15 +53,17 @@ pub(super) fn pull_query(
         .at(name.at));
     };
     view.catch_up(&*inner.log)?;
+    // Before the rows are read: what is said to be there is among them.
+    let behind = behind(inner, &catalog, &source)?;
     let pulled = query::pull(query, &catalog, properties, &view)?;
     let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 4);
+    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 5);
     let limited: Vec<Row> = rows.into_iter().take(limit).collect();
     for chunk in limited.chunks(ROWS_MAX) {
         let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
     }
-    if let Some(text) = warning(pulled.bad, 0, &pulled.errors) {
+    for text in warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind) {
         let _ = sender.send(RowEvent::Warning(text));
     }
     let _ = sender.send(RowEvent::End("Query Completed".to_string()));

@@ -165,6 +165,10 @@ fn what_is_not_there_is_named() {
     fails(&run(&folder, &["run", "/no/such/file"]), WORLD, &["/no/such/file"]);
     fails(&run(&folder, &["topic", "conssume", "orders"]), USAGE, &["conssume"]);
     fails(&run(&folder, &["--set", "nonsense"]), USAGE, &["nonsense"]);
+    for command in [&["-e", "SHOW STREAMS;"][..], &["run", "nothing.sql"]] {
+        let arguments = [&["--set", "commit.interval=5"], command].concat();
+        fails(&run(&folder, &arguments), USAGE, &["Unknown property", "Did you mean commit.interval.ms?"]);
+    }
     let ended = job(&folder, "SELECT * FROM s EMIT CHANGES;");
     fails(&ended, FAILED, &["no place in a job", "Hint:"]);
     // All that is as if nothing had happened.

@@ -27,13 +27,28 @@ fn statements_and_scripts() {
     assert!(parse("millpond").command.is_none());
     let cli = parse("millpond --data-dir D -e \"SHOW STREAMS;\"");
     assert_eq!((cli.common.data_dir, cli.execute), (Some("D".into()), vec!["SHOW STREAMS;".to_owned()]));
-    let cli = parse("millpond --data-dir D -f FILE --output json --memory 512MB -d a=b --set x.y=z=1");
+    let cli = parse(
+        "millpond --data-dir D -f FILE --output json --memory 512MB -d a=b --set ksql.output.topic.name.prefix=z=1",
+    );
     assert_eq!(cli.file, [PathBuf::from("FILE")]);
     assert_eq!(cli.common.output, OutputFormat::Json);
     assert_eq!(cli.common.memory, Some(512 << 20));
     assert_eq!(cli.common.define, [("a".to_owned(), "b".to_owned())]);
-    assert_eq!(cli.common.set, [("x.y".to_owned(), "z=1".to_owned())]);
+    assert_eq!(cli.common.set, [("ksql.output.topic.name.prefix".to_owned(), "z=1".to_owned())]);
     assert_eq!(parse("millpond --output JSON").common.output, OutputFormat::Json);
+}
+
+#[test]
+fn settings_are_checked_before_anything_is_done() {
+    let refused = |text: &str| Cli::try_parse_from(["millpond", "--set", text, "-e", "SHOW STREAMS;"]).unwrap_err();
+    assert!(refused("foo=bar").to_string().contains("Unknown property: foo"));
+    assert!(refused("commit.interval=1").to_string().contains("Did you mean commit.interval.ms?"));
+    assert!(refused("commit.interval.ms=soon").to_string().contains("a whole number"));
+    let line =
+        "millpond run x.sql --set ksql.streams.auto.offset.reset=LATEST --set ksql.query.pull.table.scan.enabled=FALSE";
+    let properties = parse(line).common.properties();
+    assert_eq!(properties["auto.offset.reset"], "latest");
+    assert_eq!(properties["ksql.query.pull.table.scan.enabled"], "false");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::sql::ast::Location;
 use super::args::Cli;
 use super::connect::{Connected, Connection, Purpose, connect};
 use super::exit::{Exit, Stop, complain, describe};
-use super::interrupt::Watch;
+use super::interrupt::{self, Watch};
 use super::output::Output;
 use super::shell::{Flow, Piece, Shell, pieces};
 use commands::Command;
@@ -38,6 +38,7 @@ pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<()
 
 fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
     shell.interactive = true;
+    interrupt::prepare();
     out.line(&banner(connection, shell.engine.owner))?;
     out.flush()?;
     let mut editor = editor(shell)?;

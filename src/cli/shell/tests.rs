@@ -6,7 +6,7 @@ use crate::cli::fake::{FakeLog, connected};
 use super::*;
 
 fn common() -> Common {
-    Cli::try_parse_from(["millpond", "--set", "a=b"]).unwrap().common
+    Cli::try_parse_from(["millpond", "--set", "commit.interval.ms=5"]).unwrap().common
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_script_stops_at_its_first_error() {
     assert_eq!(*face.asked.lock(), ["A 1;", "B;", "FAIL\n x;"]);
     std::io::Write::flush(&mut out).unwrap();
     assert_eq!(memory.text(), "Done\nDone\n");
-    assert_eq!(shell.session.properties["a"], "b");
+    assert_eq!(shell.session.properties["commit.interval.ms"], "5");
 }
 
 #[test]

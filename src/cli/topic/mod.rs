@@ -15,6 +15,7 @@ use super::produce;
 use super::table::{self, Column, Look};
 use crate::error::Error;
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
+use crate::nearest::nearest;
 
 /// Topics of Millpond's own: what queries rely on may be read, not changed.
 fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
@@ -37,6 +38,28 @@ fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
     Ok(())
 }
 
+/// An error that names the nearest topic when this one isn't there, but another one that may be meant.
+fn check_spelling(command: &TopicCommand, log: &dyn Log) -> Result<(), Stop> {
+    let topic = match command {
+        TopicCommand::Produce(options) => &options.topic,
+        TopicCommand::Consume(options) => &options.topic,
+        TopicCommand::Alter(options) => &options.topic,
+        TopicCommand::Describe { topic }
+        | TopicCommand::Empty { topic }
+        | TopicCommand::Delete { topic, if_exists: false, .. } => topic,
+        TopicCommand::Create(_) | TopicCommand::List { .. } | TopicCommand::Delete { .. } => return Ok(()),
+    };
+    if log.partitions(topic).is_some() {
+        return Ok(());
+    }
+    match nearest(topic, log.topics().iter().map(String::as_str)) {
+        Some(other) => Err(Error::from(LogError::UnknownTopic(topic.clone()))
+            .hint(format!("Did you mean {other}? `millpond topic create {topic}` makes a new one"))
+            .into()),
+        None => Ok(()),
+    }
+}
+
 /// An error that names what uses a topic that is there.
 fn check_unused(topic: &str, engine: &Connected) -> Result<(), Stop> {
     let users = engine.face.topic_users(topic)?.names;
@@ -51,6 +74,7 @@ fn check_unused(topic: &str, engine: &Connected) -> Result<(), Stop> {
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {
     check_not_internal(command)?;
     let log = engine.log.as_ref();
+    check_spelling(command, log)?;
     match command {
         TopicCommand::Create(options) => create(options, log, out),
         TopicCommand::Produce(options) => produce::command(options, engine, out),

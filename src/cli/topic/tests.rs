@@ -32,6 +32,20 @@ fn topics_are_told() {
 }
 
 #[test]
+fn a_misspelt_topic_is_told_from_one_that_is_not_there() {
+    let hint = |line: &str| match topic(line).1.unwrap_err() {
+        Stop::Error(error) => error.hint.unwrap(),
+        other => panic!("{line}: {other:?}"),
+    };
+    for command in ["consume", "describe", "empty", "delete", "produce"] {
+        let hint = hint(&format!("topic {command} USED"));
+        assert!(hint.starts_with("Did you mean used?"), "{command}: {hint}");
+    }
+    assert_eq!(hint("topic consume nothing"), "`millpond topic create nothing` makes it");
+    assert_eq!(topic("topic delete USED --if-exists").0, "Topic USED not there\n");
+}
+
+#[test]
 fn commands_tell_what_they_did_and_what_went_wrong() {
     assert_eq!(topic("topic create x --output json").0, "{\"topic\":\"x\",\"status\":\"created\"}\n");
     assert_eq!(topic("topic create t --if-not-exists").0, "Topic t already there\n");

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::{CreateSource, Sink, create_as, insert_select};
-use crate::catalog::{Catalog, Command, QueryEntry, SourceKind};
+use crate::catalog::{Catalog, Command, FoundRecords, QueryEntry, SourceKind};
 use crate::engine::{Drive, Inner, Status};
 use crate::error::{Error, Result};
 use crate::log::{LogError, TopicSpec};
@@ -78,8 +78,10 @@ struct Change<'a> {
     replay: Option<Replay>,
 }
 
+#[derive(Default)]
 struct Replay {
     query_id: Option<String>,
+    found: Option<FoundRecords>,
 }
 
 impl Inner {
@@ -99,6 +101,7 @@ impl Inner {
         let written = self.make_topics(&effect, &mut made).and_then(|()| {
             let mut command = Command::new(parsed.text.clone(), properties.clone(), status.query_id.clone());
             command.deletes = effect.delete_topic.as_deref().and_then(|topic| self.identified(topic));
+            command.found = effect.start.as_ref().and_then(|start| start.entry.found.clone());
             self.commands.append(&command, wall_time_ms())
         });
         if let Err(error) = written {

@@ -20,7 +20,7 @@ impl Inner {
         properties: &BTreeMap<String, String>,
         query_number: i64,
     ) -> Result<Option<String>> {
-        let change = Change { inner: self, catalog, properties, query_number, replay: Some(Replay { query_id: None }) };
+        let change = Change { inner: self, catalog, properties, query_number, replay: Some(Replay::default()) };
         Ok(change.apply(parsed)?.start.map(|start| start.entry.id))
     }
 }

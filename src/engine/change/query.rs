@@ -73,6 +73,8 @@ impl Change<'_> {
         if let Some(start) = &mut effect.start {
             start.replaces = true;
             start.entry.paused = query.paused;
+            // What the topic holds by now is its own.
+            start.entry.found = query.found;
             self.catalog.put_query(start.entry.clone());
             effect.message = format!("Replaced query with ID {}", start.entry.id);
         }
@@ -95,6 +97,11 @@ impl Change<'_> {
             check_runs(&sink)?;
         }
         let message = format!("Created query with ID {id}");
+        let found = match &self.replay {
+            Some(replay) => replay.found.clone(),
+            None if sink.source.kind == SourceKind::Table => self.inner.found_records(&sink.source.topic)?,
+            None => None,
+        };
         let entry = QueryEntry {
             id,
             statement: text.to_string(),
@@ -102,6 +109,7 @@ impl Change<'_> {
             sink: sink.source.name.clone(),
             properties: self.properties.clone(),
             paused: false,
+            found,
         };
         self.catalog.put_query(entry.clone());
         let start = StartQuery { entry, sink: Arc::new(sink), replaces: false };

@@ -15,7 +15,7 @@ impl Engine {
         let inner = &*self.inner;
         let mut catalog = inner.catalog.read().clone();
         for parsed in sql::parse(&processing_log::statement(&inner.service.processing_log_topic()))? {
-            let (properties, replay) = (&BTreeMap::new(), Some(Replay { query_id: None }));
+            let (properties, replay) = (&BTreeMap::new(), Some(Replay::default()));
             let change = Change { inner, catalog: &mut catalog, properties, query_number: 0, replay };
             change.apply(&parsed)?;
         }
@@ -51,7 +51,7 @@ impl Engine {
         let inner = &*self.inner;
         let mut catalog = inner.catalog.read().clone();
         for parsed in sql::parse(&command.statement)? {
-            let replay = Some(Replay { query_id: command.query_id.clone() });
+            let replay = Some(Replay { query_id: command.query_id.clone(), found: command.found.clone() });
             let properties = &command.properties;
             let change = Change { inner, catalog: &mut catalog, properties, query_number: offset, replay };
             let effect = change.apply(&parsed)?;

@@ -75,7 +75,7 @@ impl Inner {
                 }
                 false => View::follow(source.clone(), partitions, retention, &self.memory),
             };
-            let view = Arc::new(view);
+            let view = Arc::new(view.after(entry.found.clone()));
             self.views.write().insert(source.name.clone(), view.clone());
             keep.then_some(view)
         } else {

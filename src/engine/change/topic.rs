@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Change, Effect};
 use crate::analyze::{Sink, properties::With};
-use crate::catalog::{DeletedTopic, Source, SourceKind};
+use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
 use crate::dataflow::{changelog_topic, repartition_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicSpec, create_if_missing};
+use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicPartition, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -88,6 +88,17 @@ impl Inner {
     pub(super) fn identified(&self, topic: &str) -> Option<DeletedTopic> {
         let id = self.log.topic_id(topic)?.to_string();
         Some(DeletedTopic { name: topic.to_string(), id })
+    }
+
+    /// What a topic holds now, that a query is to write to. None: nothing.
+    pub(super) fn found_records(&self, topic: &str) -> Result<Option<FoundRecords>> {
+        let (Some(id), Some(partitions)) = (self.log.topic_id(topic), self.log.partitions(topic)) else {
+            return Ok(None);
+        };
+        let place = |partition| TopicPartition { topic: topic.to_string(), partition };
+        let ends: Vec<i64> =
+            (0..partitions).map(|partition| Ok(self.log.offsets(&place(partition))?.1)).collect::<Result<_>>()?;
+        Ok(ends.iter().any(|&end| end > 0).then(|| FoundRecords { topic_id: id.to_string(), ends }))
     }
 
     /// Deletes the topic that a command meant, if it is still there.

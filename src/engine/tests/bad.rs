@@ -34,19 +34,6 @@ fn shown_count(t: &mut Terminal, column: &str) -> String {
     listing.rows[0][at].clone()
 }
 
-/// The text of each warning, and how many rows there were, until the query's end.
-fn warnings(stream: RowStream) -> (usize, Vec<String>) {
-    let (mut rows, mut warnings) = (0, Vec::new());
-    loop {
-        match stream.events.recv_timeout(PATIENCE).unwrap() {
-            RowEvent::Rows(more) => rows += more.len(),
-            RowEvent::Warning(text) => warnings.push(text),
-            RowEvent::End(_) => return (rows, warnings),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
 const FAILING: [(u32, i64, &str); 7] = [
     (0, 10, r#"{"A":1,"B":1,"W":true}"#),
     (0, 11, "no JSON"),

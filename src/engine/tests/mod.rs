@@ -8,6 +8,7 @@ mod language;
 mod large;
 mod memory;
 mod orders;
+mod recreated;
 mod reopen;
 mod replace;
 mod settings;
@@ -200,6 +201,19 @@ fn next_rows(stream: &RowStream, count: usize) -> Vec<String> {
         }
     }
     rows
+}
+
+/// The text of each warning, and how many rows there were, until the query's end.
+fn warnings(stream: RowStream) -> (usize, Vec<String>) {
+    let (mut rows, mut warnings) = (0, Vec::new());
+    loop {
+        match stream.events.recv_timeout(PATIENCE).unwrap() {
+            RowEvent::Rows(more) => rows += more.len(),
+            RowEvent::Warning(text) => warnings.push(text),
+            RowEvent::End(_) => return (rows, warnings),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// Runs a test with the threads engine on a folder and with the stepped one.

@@ -46,6 +46,30 @@ fn rows_are_shown_before_the_first_commit() {
 }
 
 #[test]
+fn a_table_says_what_its_rows_dont_show_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    for (k, v) in [("a", 1), ("a", 2), ("b", 3)] {
+        t.done(&format!("INSERT INTO s VALUES ('{k}', {v});"));
+    }
+    // No commit comes while this test waits.
+    t.done("SET 'commit.interval.ms' = '3600000';");
+    let id = t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    let behind = (0, vec!["table C is still catching up: lag 3".to_string()]);
+    assert_eq!(warnings(t.stream("SELECT * FROM c;")), behind);
+    await_counts(&mut t, &id, ["3", "3", "0", "0"]);
+    assert_eq!(warnings(t.stream("SELECT * FROM c;")), behind);
+    // The end of the process commits.
+    drop(t);
+
+    let mut t = Terminal::open(folder.path());
+    assert_eq!(warnings(t.stream("SELECT * FROM c;")), (2, Vec::new()));
+    t.await_state(&id, &|state| *state == QueryState::Running);
+    assert_eq!(warnings(t.stream("SELECT * FROM c;")), (2, Vec::new()));
+}
+
+#[test]
 fn a_query_that_failed_tries_again_when_it_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { memory_bytes_max: 4 << 20, ..options() };

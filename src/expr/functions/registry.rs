@@ -19,6 +19,16 @@ pub fn table() -> &'static FunctionTable {
     })
 }
 
+/// What other dialects of SQL call functions that have another name here.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("CEILING", "CEIL"),
+    ("CHAR_LENGTH", "LEN"),
+    ("LENGTH", "LEN"),
+    ("LOWER", "LCASE"),
+    ("SUBSTR", "SUBSTRING"),
+    ("UPPER", "UCASE"),
+];
+
 impl FunctionTable {
     /// By name, in any case.
     pub fn get(&self, name: &str) -> Option<&Function> {
@@ -43,8 +53,12 @@ impl FunctionTable {
         self.get(name).is_some_and(|function| function.kind == FunctionKind::Table)
     }
 
-    /// The name most like an unknown one, for hints.
+    /// The name most like an unknown one, or of what other dialects call by a name like it, for hints.
     pub fn similar(&self, name: &str) -> Option<&'static str> {
-        nearest(name, self.names())
+        let found = nearest(name, self.names().chain(ELSEWHERE.iter().map(|(theirs, _)| *theirs)));
+        let ours =
+            |word: &str| ELSEWHERE.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(word)).map(|(_, ours)| *ours);
+        // A name that is spelt right is not near to itself.
+        ours(name).or_else(|| found.map(|found| ours(found).unwrap_or(found)))
     }
 }

@@ -159,7 +159,7 @@ impl FunctionTable {
         self.get(name).ok_or_else(|| {
             let error = Error::statement(format!("Can't find any functions with the name '{name}'"));
             match self.similar(name) {
-                Some(similar) => error.hint(format!("did you mean {similar}? SHOW FUNCTIONS lists them all")),
+                Some(similar) => error.hint(format!("Did you mean {similar}? SHOW FUNCTIONS lists them all")),
                 None => error.hint("SHOW FUNCTIONS lists them all"),
             }
         })

@@ -64,6 +64,14 @@ fn messages() {
 }
 
 #[test]
+fn unknown_functions_are_told_from_misspelt_ones_and_other_dialects() {
+    for (name, meant) in [("UPER", "UCASE"), ("upper", "UCASE"), ("Lenght", "LEN"), ("SUBSTRNG", "SUBSTRING")] {
+        let hint = Table::default().check(&format!("{name}('a')")).unwrap_err().hint.unwrap();
+        assert!(hint.contains(&format!("mean {meant}?")), "{name}: {hint}");
+    }
+}
+
+#[test]
 fn places_and_hints() {
     let error = Table::default().check("1 + UCAES('a')").unwrap_err();
     assert_eq!(error.at.map(|at| at.column), Some(5));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::catalog::Source;
+use crate::catalog::{FoundRecords, Source};
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::snapshots::Pieces;
@@ -46,6 +46,8 @@ pub struct View {
     /// Where others write to the topic, too: the log that says in which order.
     log: Option<Arc<dyn Log>>,
     next_scan: AtomicU64,
+    /// Records of the topic that aren't the query's.
+    found: Option<FoundRecords>,
 }
 
 /// Who takes in what the topic gets.
@@ -96,6 +98,7 @@ impl View {
             watched: Once::new(),
             log: None,
             next_scan: AtomicU64::new(0),
+            found: None,
         }
     }
 
@@ -115,6 +118,19 @@ impl View {
         memory: &Arc<MemoryBudget>,
     ) -> View {
         View { loaded: Mutex::new(false), ..View::empty(source, partitions, retention_ms, memory.share()) }
+    }
+
+    /// Leaves out what the topic held when the query began.
+    #[must_use]
+    pub(crate) fn after(self, found: Option<FoundRecords>) -> View {
+        View { found, ..self }
+    }
+
+    /// The first offset of the query's own records; None: the topic's first.
+    fn own_from(&self, log: &dyn Log, partition: usize) -> Option<i64> {
+        let found = self.found.as_ref()?;
+        let id = log.topic_id(&self.source.topic)?;
+        (id.to_string() == found.topic_id).then(|| found.ends.get(partition).copied()).flatten()
     }
 
     /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
@@ -269,6 +285,7 @@ impl View {
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<i64> {
         let place = self.place(partition);
+        let from = from.max(self.own_from(log, partition));
         let mut counted = rows.bytes();
         for_each_fetch(log, &place, from, end, &mut |records| {
             rows.apply(records, self.retention_ms);
