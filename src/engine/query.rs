@@ -350,7 +350,6 @@ impl Driver {
                 run.commit()?;
                 last_commit = now();
                 run.check_topics()?;
-                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
             }
             if rows > 0 {
                 last_rows = now();

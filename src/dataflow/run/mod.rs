@@ -331,6 +331,8 @@ impl Run {
         self.uncommitted = Uncommitted::default();
         self.dirty = false;
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
+        // Before the rows can be seen: whoever sees them is not told that they are missing.
+        self.host.counters.lag.store(self.lag()?, Ordering::Relaxed);
         self.host.counters.too_large.store(0, Ordering::Relaxed);
         self.bound_commits(self.commit_bytes_max.saturating_mul(2).min(self.host.staged_bytes_max));
         self.made_visible(&staged)?;
