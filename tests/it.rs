@@ -21,5 +21,7 @@ mod handover;
 #[path = "it/kill.rs"]
 mod kill;
 mod outside;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/records.rs"]
 mod records;
