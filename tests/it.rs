@@ -27,5 +27,7 @@ mod kill;
 #[path = "it/log_suite.rs"]
 mod log_suite;
 mod outside;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/records.rs"]
 mod records;

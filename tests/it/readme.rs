@@ -1,0 +1,20 @@
+//! What the README gives to be pasted works.
+
+use crate::binary::{Ended, millpond};
+
+#[test]
+fn the_test_of_sql_passes() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, from) = readme.split_once("cat > titles.sql <<'SQL'\n").unwrap();
+    let (sql, _) = from.split_once("\nSQL\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let test = |name: &str, sql: &str| -> Ended {
+        let file = folder.path().join(name);
+        std::fs::write(&file, sql).unwrap();
+        std::process::Command::new(millpond()).arg("test").arg(file).output().unwrap().into()
+    };
+    let passed = test("titles.sql", sql);
+    assert_eq!(passed.code, Some(0), "{passed:?}");
+    assert!(passed.stdout.contains("1 passed"), "{passed:?}");
+    assert_eq!(test("wrong.sql", &sql.replace("('Baker', 2)", "('Baker', 3)")).code, Some(1));
+}
