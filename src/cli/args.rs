@@ -59,7 +59,8 @@ pub struct Cli {
 /// Options that stand before or after any command.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// Folder of topics, catalog and state [default: `millpond` in the platform's data folder]
+    /// Folder of topics, catalog and state; of a process on a cluster, its own [default: `millpond` in the platform's data
+    /// folder; on a cluster `services/<service id>` in that]
     #[arg(long, global = true, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// The topics are on this Kafka cluster: HOST:PORT of some of its brokers, with commas between

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::repartition_topic;
 use super::spec::{Guarantee, RunSpec};
-use super::{changelog_topic, repartition_topic};
 use crate::error::{Error, Result};
 use crate::log::{
     Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition, Transaction,
@@ -77,14 +77,6 @@ impl RunSpec {
             StageInput::Exchange { .. } if stage > 0 => Ok(repartition_topic(&self.group, stage)),
             StageInput::Exchange { .. } => Err(Error::internal("the first stage reads no source")),
         }
-    }
-
-    /// The topics of a durable query that are its own, and none else's, where processes share its work: their names, and
-    /// whether they are compacted.
-    pub fn own_topics(&self) -> Vec<(String, bool)> {
-        let exchanges = (1..self.plan.stages.len()).map(|stage| (repartition_topic(&self.group, stage), false));
-        let stateful = self.plan.stages.iter().any(|stage| super::stateful(&stage.steps));
-        exchanges.chain(stateful.then(|| (changelog_topic(&self.group), true))).collect()
     }
 
     /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
