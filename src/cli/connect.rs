@@ -12,7 +12,7 @@ use crate::engine::shown::Shower;
 use crate::engine::{Engine, Face, Job, Options};
 use crate::error::{Error, Result};
 use crate::expr::functions;
-use crate::log::Log;
+use crate::log::{Log, Tell};
 use crate::server::local;
 use crate::testing;
 use crate::time::now;
@@ -213,7 +213,9 @@ fn options(connection: &Connection) -> Options {
         internal_topics: connection.config.internal_topics,
         ..Options::default()
     };
-    options.log.tell = Some(Arc::new(|text| eprintln!("warning: {text}")));
+    let tell: Tell = Arc::new(|text| eprintln!("warning: {text}"));
+    options.log.tell = Some(tell.clone());
+    options.tell = Some(tell);
     if let Some(bytes) = connection.memory_bytes_max {
         options.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }

@@ -1,61 +1,134 @@
 //! A query's place in its group, where processes share the work of a service: which partitions are this process's now.
+//!
+//! A partition that comes is opened beside the work on the others; one that goes is committed and let go. What can't be
+//! committed, because the group has changed meanwhile, is dropped and done again from the commit before, by whoever has the
+//! partition then.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::dataflow::{Run, RunSpec, Share};
+use crate::dataflow::{Opening, Run, RunSpec};
 use crate::error::Result;
 use crate::log::{Change, Log, Member, Signal, TopicPartition};
 
 pub(super) struct Membership {
     member: Arc<dyn Member>,
+    signal: Arc<Signal>,
+    /// What the group has given to this process.
     partitions: BTreeSet<TopicPartition>,
+    /// Of these, those that are neither the run's nor being opened.
+    waiting: BTreeSet<TopicPartition>,
+    opening: Option<Opening>,
+    /// The group has said what is this process's, be it nothing.
+    joined: bool,
+}
+
+/// What a process has of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The group hasn't answered yet.
+    Unknown,
+    /// Others have everything.
+    Nothing,
+    /// Something; some of it is still being opened.
+    Opening,
+    Something,
 }
 
 impl Membership {
     /// Joins the query's group. `process`: what tells this process's data folder from others of the service.
     pub fn join(log: &dyn Log, spec: &RunSpec, process: &str, signal: &Arc<Signal>) -> Result<Membership> {
         let member = spec.join(log, process, signal)?;
-        Ok(Membership { member, partitions: BTreeSet::new() })
+        Ok(Membership {
+            member,
+            signal: signal.clone(),
+            partitions: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            opening: None,
+            joined: false,
+        })
     }
 
-    /// Takes in what the group has changed since the last call. The run of another share is over: it is committed while its
-    /// partitions are still this process's, and closed. What can't be committed is made again by whoever has them next.
-    pub fn attend(&mut self, run: &mut Option<Run>) -> Result<()> {
+    pub fn member(&self) -> Arc<dyn Member> {
+        self.member.clone()
+    }
+
+    pub fn part(&self) -> Part {
+        match (self.joined, self.partitions.is_empty(), self.waiting.is_empty() && self.opening.is_none()) {
+            (false, _, _) => Part::Unknown,
+            (true, true, _) => Part::Nothing,
+            (true, false, false) => Part::Opening,
+            (true, false, true) => Part::Something,
+        }
+    }
+
+    /// Takes in what the group has changed since the last call, and what was opened meanwhile. True: partitions were lost
+    /// without a warning, as when this process was away for longer than its session. `may_open`: partitions that came are
+    /// to be opened now.
+    ///
+    /// Errors: the group's, and what partitions can't be opened for.
+    pub fn attend(&mut self, run: &mut Run, may_open: bool) -> Result<bool> {
+        let mut lost = false;
         for change in self.member.poll()? {
             match change {
                 Change::Given(partitions) => {
-                    close(run);
+                    self.joined = true;
+                    self.waiting.extend(partitions.iter().cloned());
                     self.partitions.extend(partitions);
                 }
                 Change::Revoked(partitions) => {
-                    close(run);
+                    // Not committed, it is done again by whoever has them next.
+                    if run.has_any(&partitions) && run.commit().is_err() {
+                        self.start_over(run)?;
+                    }
+                    run.let_go(&partitions)?;
                     self.give_up(&partitions)?;
                 }
                 Change::Lost(partitions) => {
-                    *run = None;
+                    lost |= !partitions.is_empty();
+                    self.start_over(run)?;
                     self.give_up(&partitions)?;
                 }
             }
         }
+        self.open(run, may_open)?;
+        Ok(lost)
+    }
+
+    /// Drops what isn't committed; all partitions are opened anew from their last commit.
+    pub fn start_over(&mut self, run: &mut Run) -> Result<()> {
+        run.break_off()?;
+        self.opening = None;
+        self.waiting = self.partitions.clone();
         Ok(())
     }
 
     fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.partitions.retain(|partition| !partitions.contains(partition));
+        if let Some(opening) = self.opening.take_if(|opening| opening.places().iter().any(|p| partitions.contains(p))) {
+            self.waiting.extend(opening.places().iter().cloned());
+        }
+        for partition in partitions {
+            self.partitions.remove(partition);
+            self.waiting.remove(partition);
+        }
         Ok(self.member.give_up(partitions)?)
     }
 
-    /// None: other processes have everything.
-    pub fn share(&self) -> Option<Share> {
-        let share = Share { member: self.member.clone(), partitions: self.partitions.clone() };
-        (!share.partitions.is_empty()).then_some(share)
-    }
-}
-
-fn close(run: &mut Option<Run>) {
-    if let Some(mut run) = run.take() {
-        // Without the commit its work is void, and is done again from the last one.
-        let _ = run.commit();
+    fn open(&mut self, run: &mut Run, may_open: bool) -> Result<()> {
+        if let Some(opening) = self.opening.take_if(|opening| opening.is_done()) {
+            let places = opening.places().to_vec();
+            match opening.finish() {
+                Ok(opened) => run.adopt(opened)?,
+                Err(error) => {
+                    self.waiting.extend(places);
+                    return Err(error);
+                }
+            }
+        }
+        if may_open && self.opening.is_none() && !self.waiting.is_empty() {
+            let places = std::mem::take(&mut self.waiting).into_iter().collect();
+            self.opening = Some(Opening::begin(run, places, &self.signal)?);
+        }
+        Ok(())
     }
 }

@@ -46,7 +46,7 @@ use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
-use crate::log::{Log, LogError, create_if_missing, internal_topic};
+use crate::log::{Log, LogError, Tell, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
 pub use crate::state::snapshots::SnapshotOptions;
@@ -67,6 +67,8 @@ pub struct Options {
     pub snapshots: SnapshotOptions,
     /// How topics of its own are made on a cluster.
     pub internal_topics: InternalTopics,
+    /// Takes lines about what the queries notice by themselves.
+    pub tell: Option<Tell>,
     /// On a cluster: whether this process does the work of the service's queries, or only looks at them.
     pub works: bool,
 }
@@ -93,6 +95,7 @@ impl Default for Options {
             internal_topics: InternalTopics::default(),
             snapshots: SnapshotOptions::default(),
             works: true,
+            tell: None,
         }
     }
 }
@@ -121,6 +124,7 @@ struct Inner {
     /// How topics of its own are made.
     internal_topics: InternalTopics,
     works: bool,
+    tell: Option<Tell>,
     commands: CommandLog,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
@@ -228,6 +232,7 @@ impl Engine {
             seat,
             internal_topics,
             works: options.works,
+            tell: options.tell,
             commands,
             changing: Mutex::new(()),
             catalog: RwLock::default(),

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::dataflow::{Counters, Host, Run, RunSpec, Share, commit_start, load_rows};
-use crate::engine::membership::Membership;
+use crate::dataflow::{Counters, Host, Run, RunSpec, commit_start, load_rows};
+use crate::engine::membership::{Membership, Part};
 use crate::error::{Audience, Error};
-use crate::log::{Log, Signal, TopicPartition};
+use crate::log::{Log, Signal, Tell, TopicPartition};
 use crate::state::MemoryBudget;
 use crate::time::now;
 
@@ -73,13 +73,15 @@ pub struct QueryHandle {
 }
 
 /// What a driver needs to know of the engine's limits.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DriveOptions {
     pub commit_interval: Duration,
     pub memory: Arc<MemoryBudget>,
     pub paused: bool,
     /// Where processes share the work: what tells this one's data folder from others of the service.
     pub process: Option<String>,
+    /// Takes lines for people.
+    pub tell: Option<Tell>,
 }
 
 /// How long an idle query waits before it looks again on its own.
@@ -88,6 +90,8 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
 /// Of a query that is to end: how long nothing may have come from a cluster before its end is believed.
 const QUIET_MIN: Duration = Duration::from_millis(500);
+/// Commits in a row that the group's changes undo, before the query joins anew.
+const REDONE_MAX: u32 = 5;
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -257,25 +261,22 @@ impl Driver {
         Ok(())
     }
 
-    /// Opens the query's run. None: it was told to stop or to pause meanwhile.
-    fn open(&self, share: Option<Share>) -> Result<Option<Run>, Error> {
+    fn host(&self) -> Host {
         let orders = self.orders.clone();
         let interrupted = move || orders.stop.load(Ordering::Relaxed) || orders.paused.load(Ordering::Relaxed);
-        let host = Host {
+        Host {
             counters: self.counters.clone(),
             memory: self.options.memory.clone(),
             interrupted: Arc::new(interrupted),
             ..Host::default()
-        };
-        let opened = match share {
-            Some(share) => Run::open_share(self.log.clone(), share, self.spec.clone(), host),
-            None => {
-                // Its topic may have got partitions, or be another one now.
-                commit_start(&*self.log, &self.spec)?;
-                Run::open(self.log.clone(), self.spec.clone(), host)
-            }
-        };
-        match opened {
+        }
+    }
+
+    /// Opens the query's run. None: it was told to stop or to pause meanwhile.
+    fn open(&self) -> Result<Option<Run>, Error> {
+        // Its topic may have got partitions, or be another one now.
+        commit_start(&*self.log, &self.spec)?;
+        match Run::open(self.log.clone(), self.spec.clone(), self.host()) {
             Err(_) if self.stopped() || self.paused() => Ok(None),
             opened => opened.map(Some),
         }
@@ -289,54 +290,50 @@ impl Driver {
         if self.stopped() {
             return Ok(Ended::Stopped);
         }
-        let mut membership = match &self.options.process {
-            Some(process) => Some(Membership::join(&*self.log, &self.spec, process, &self.signal)?),
-            None => None,
+        self.set(QueryState::Recovering);
+        let Some(process) = &self.options.process else {
+            let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
+            self.log.watch(&run.topics(), &self.signal);
+            return self.work(&mut run, None);
         };
-        let mut opened: Option<Run> = None;
+        let mut membership = Membership::join(&*self.log, &self.spec, process, &self.signal)?;
+        let mut run = Run::open_share(self.log.clone(), membership.member(), self.spec.clone(), self.host())?;
+        self.work(&mut run, Some(&mut membership))
+    }
+
+    fn work(&self, run: &mut Run, mut membership: Option<&mut Membership>) -> Result<Ended, Error> {
         let mut last_commit = now();
         let mut last_rows = now();
         let mut bounded = false;
+        let mut redone = 0;
         loop {
             if let Some(membership) = &mut membership {
-                membership.attend(&mut opened)?;
+                self.attend(membership, run)?;
             }
             if self.stopped() {
-                if let Some(run) = &mut opened {
-                    run.commit()?;
-                }
+                run.commit()?;
                 return Ok(Ended::Stopped);
             }
             if self.paused() {
-                if let Some(run) = &mut opened {
-                    run.commit()?;
-                }
+                run.commit()?;
                 self.set(QueryState::Paused);
                 self.signal.wait(IDLE_WAIT);
                 continue;
             }
-            if opened.is_none() {
-                let share = membership.as_ref().map(Membership::share);
-                if let Some(None) = share {
-                    self.set(QueryState::Standby);
-                    self.signal.wait(IDLE_WAIT);
-                    continue;
-                }
-                self.set(QueryState::Recovering);
-                opened = self.open(share.flatten())?;
-                if let Some(run) = &opened {
-                    // Known from the first moment: whoever reads its table then is told that rows are missing.
-                    self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-                }
-                bounded = false;
+            let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
+            self.set(match part {
+                Part::Nothing => QueryState::Standby,
+                Part::Something => QueryState::Running,
+                Part::Opening if run.has_tasks() => QueryState::Running,
+                Part::Opening | Part::Unknown => QueryState::Recovering,
+            });
+            if !run.has_tasks() {
+                self.signal.wait(IDLE_WAIT);
+                continue;
             }
-            let Some(run) = &mut opened else { return Ok(Ended::Interrupted) };
-            if membership.is_none() && *self.state.lock() == QueryState::Recovering {
-                self.log.watch(&run.topics(), &self.signal);
-            }
-            self.set(QueryState::Running);
-            if !bounded && let Some(ends) = &*self.orders.ends.lock() {
-                run.stop_at(ends);
+            let ends = self.orders.ends.lock().clone();
+            if let Some(ends) = ends.filter(|_| !bounded || membership.is_some()) {
+                run.stop_at(&ends);
                 bounded = true;
             }
             let rows = match run.step() {
@@ -347,7 +344,15 @@ impl Driver {
             let since = now().duration_since(last_commit);
             let due = since >= self.options.commit_interval || run.must_commit();
             if run.is_dirty() && (due || (bounded && rows == 0)) {
-                run.commit()?;
+                match (run.commit(), &mut membership) {
+                    (Ok(()), _) => redone = 0,
+                    (Err(_), Some(membership)) if run.may_redo() && redone < REDONE_MAX => {
+                        redone += 1;
+                        membership.start_over(run)?;
+                        continue;
+                    }
+                    (Err(error), _) => return Err(error),
+                }
                 last_commit = now();
                 run.check_topics()?;
             }
@@ -363,7 +368,8 @@ impl Driver {
             let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
             // What stages hand over by a topic is there to be read some time after its commit.
             let quiet = membership.is_none() || last_rows.elapsed() >= QUIET_MIN;
-            if bounded && quiet && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
+            let whole = part == Part::Something;
+            if bounded && quiet && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
                 return Ok(Ended::Finished);
             }
             let wait = match run.is_dirty() {
@@ -373,6 +379,22 @@ impl Driver {
             };
             self.signal.wait(snapshots_wait.unwrap_or(wait));
         }
+    }
+
+    /// Takes in what the query's group has changed.
+    fn attend(&self, membership: &mut Membership, run: &mut Run) -> Result<(), Error> {
+        let goes_on = || !self.stopped() && !self.paused();
+        let lost = match membership.attend(run, goes_on()) {
+            Err(_) if !goes_on() => false,
+            outcome => outcome?,
+        };
+        if lost && let Some(tell) = &self.options.tell {
+            tell(&format!(
+                "query {} lost its partitions to other processes of the service: this one did not answer for longer than its session (session.timeout.ms); what it had not committed is dropped, and it joins again",
+                self.spec.id
+            ));
+        }
+        Ok(())
     }
 }
 

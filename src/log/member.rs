@@ -54,7 +54,8 @@ pub enum Delivery {
 /// A change of what a member has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// These partitions of lead topics are the member's from now on: to be read from the group's positions.
+    /// These partitions of lead topics are the member's from now on: to be read from the group's positions. None at all where
+    /// the others have them.
     Given(Vec<TopicPartition>),
     /// To be given up soon: commit what was done for them, or drop it, then call [`Member::give_up`]. Until then they
     /// are still the member's, and the group waits.

@@ -296,6 +296,9 @@ pub enum Durability {
     Power,
 }
 
+/// Takes lines for people about what a process has noticed by itself.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A log of topics. All methods may be called from any thread. Readers see committed records only.
 pub trait Log: Send + Sync {
     /// Makes a topic. Errors: it is there already, or the name, a config or the number of partitions isn't allowed.
@@ -326,6 +329,11 @@ pub trait Log: Send + Sync {
     fn partitions(&self, topic: &str) -> Option<u32>;
     /// (first offset, next offset) of a partition.
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
+    /// The end of a partition with all that transactions have written to it, those under way included. What was committed
+    /// before the call lies below; a log of several machines may show it some time later.
+    fn settling_end(&self, partition: &TopicPartition) -> Result<i64, LogError> {
+        self.offsets(partition).map(|(_, next)| next)
+    }
     /// The first offset whose record has at least this timestamp (ms); the next offset when there is none.
     fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError>;
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::{Log, LogError, TopicId, TopicPartition};
 
 /// The source topics of a run and their ids when it was opened.
+#[derive(Clone)]
 pub(super) struct SourceTopics {
     ids: Vec<(String, Option<TopicId>)>,
     /// The query keeps state that outlives the run.
@@ -24,6 +25,17 @@ impl SourceTopics {
             (name, id)
         };
         SourceTopics { ids: names.into_iter().map(with_id).collect(), has_state }
+    }
+
+    /// An error when one of the topics is gone, or has another number of partitions than the run was opened for.
+    pub fn check_partitions(&self, log: &dyn Log, partitions: u32) -> Result<()> {
+        self.ids.iter().try_for_each(|(name, _)| match log.partitions(name) {
+            None => Err(LogError::UnknownTopic(name.clone()).into()),
+            Some(there) if there != partitions => {
+                Err(Error::world(format!("topic '{name}' has {there} partitions now; the query takes them in")))
+            }
+            Some(_) => Ok(()),
+        })
     }
 
     /// An error when the positions of a topic are gone though the query's state says that it was read: both are of one

@@ -15,6 +15,7 @@ mod host;
 mod identity;
 mod input;
 mod open;
+mod opening;
 mod port;
 mod reader;
 mod refused;
@@ -34,7 +35,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
-pub use port::Share;
+pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
@@ -82,6 +83,8 @@ pub struct Run {
     buffers: Mutex<Vec<Records>>,
     /// Something happened since the last commit.
     dirty: bool,
+    /// The last commit failed because the group changed meanwhile: the same again from the commit before may succeed.
+    may_redo: bool,
     snapshots: RunSnapshots,
     holds: Holds,
 }
@@ -139,14 +142,7 @@ impl Run {
     pub fn check_topics(&self) -> Result<()> {
         self.check_source_ids()?;
         self.check_sink()?;
-        let topic = self.spec.input_topic(0)?;
-        match self.port.log.partitions(&topic) {
-            None => Err(LogError::UnknownTopic(topic).into()),
-            Some(partitions) if partitions != self.partitions => {
-                Err(Error::world(format!("topic '{topic}' has {partitions} partitions now; the query takes them in")))
-            }
-            Some(_) => Ok(()),
-        }
+        self.sources.check_partitions(&*self.port.log, self.partitions)
     }
 
     /// A query that has nothing to write just now is to notice, too.
@@ -283,6 +279,11 @@ impl Run {
         self.memory.set(state + self.waiting_bytes() + readers.map(Reader::fetched_bytes).sum::<usize>())
     }
 
+    /// Whether the commit that failed may succeed when its work is done again from the commit before.
+    pub fn may_redo(&self) -> bool {
+        self.may_redo
+    }
+
     pub fn is_dirty(&self) -> bool {
         self.dirty
     }
@@ -325,7 +326,13 @@ impl Run {
             counted(transaction.append(&place, &records), &self.host.counters)?;
         }
         self.check_source_ids()?;
-        transaction.commit()?;
+        if let Err(error) = transaction.commit() {
+            self.may_redo = matches!(error, LogError::Aborted(_));
+            return Err(error.into());
+        }
+        for reader in self.stages.iter_mut().flatten().filter_map(|task| task.reader.as_mut()) {
+            reader.begins_at_end = false;
+        }
         self.errors.clear();
         self.errors_bytes = 0;
         self.uncommitted = Uncommitted::default();
@@ -477,16 +484,21 @@ impl Uncommitted {
         counters.bad.fetch_add(count, Ordering::Relaxed);
         refused.iter().map(ProcessingError::bytes).sum()
     }
+
+    /// Takes back what will be counted again.
+    fn take_back(&mut self, counters: &Counters) {
+        counters.rows_in.fetch_sub(self.rows_in, Ordering::Relaxed);
+        counters.rows_out.fetch_sub(self.rows_out, Ordering::Relaxed);
+        counters.late.fetch_sub(self.late, Ordering::Relaxed);
+        counters.bad.fetch_sub(self.bad, Ordering::Relaxed);
+        *self = Uncommitted::default();
+    }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         if self.spec.durable {
-            let counters = &self.host.counters;
-            counters.rows_in.fetch_sub(self.uncommitted.rows_in, Ordering::Relaxed);
-            counters.rows_out.fetch_sub(self.uncommitted.rows_out, Ordering::Relaxed);
-            counters.late.fetch_sub(self.uncommitted.late, Ordering::Relaxed);
-            counters.bad.fetch_sub(self.uncommitted.bad, Ordering::Relaxed);
+            self.uncommitted.take_back(&self.host.counters);
         }
     }
 }

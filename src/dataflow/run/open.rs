@@ -1,4 +1,4 @@
-//! Opening a query where it stopped.
+//! Opening a query where it stopped: its tasks, at the positions and with the state of its last commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
-use super::port::{Port, Share};
+use super::port::Port;
 use super::reader::Reader;
+use super::restore::{load_view, restore_state};
 use super::slices::Slices;
-use super::snapshots::RunSnapshots;
+use super::snapshots::{Keeper, PartSnapshot, RunSnapshots};
 use super::stage::{Output, StageTask};
 use super::{Host, Run, RunSpec, Uncommitted, changelog_topic, stateful};
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeReader, TopicExchangeWriter};
@@ -20,8 +21,10 @@ use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, TopicPartition};
+use crate::log::{Log, LogError, Member, TopicPartition};
 use crate::plan::{Plan, StageInput, Step};
+use crate::state::MemoryShare;
+use crate::threads::side_by_side;
 use crate::types::SqlType;
 
 /// Records that a round pushes of a partition where each may become a whole list.
@@ -33,26 +36,138 @@ impl Run {
     /// Errors: a topic is missing or laid out otherwise, the state can't be read, the memory is not enough for it, or the
     /// query is told to stop meanwhile.
     pub fn open(log: Arc<dyn Log>, spec: RunSpec, host: Host) -> Result<Run> {
-        Run::open_port(Port { log, share: None }, spec, host)
+        let mut run = Run::without_tasks(Port { log, member: None }, spec, host)?;
+        let opener = run.opener();
+        let (mut opened, mut of_view) = (Opened::default(), Vec::new());
+        type Part<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
+        let tasks: Part<'_> = Box::new(|| {
+            opened = opener.open(&opener.places()?)?;
+            Ok(())
+        });
+        let rows: Part<'_> = Box::new(|| {
+            of_view = opener.load_view()?;
+            Ok(())
+        });
+        side_by_side(vec![rows, tasks], &|part| part())?;
+        run.snapshots.view = of_view;
+        run.adopt(opened)?;
+        Ok(run)
     }
 
-    /// As [`Run::open`], of a share of the partitions.
-    pub fn open_share(log: Arc<dyn Log>, share: Share, spec: RunSpec, host: Host) -> Result<Run> {
-        Run::open_port(Port { log, share: Some(share) }, spec, host)
+    /// Opens a query that processes share, with none of its partitions: they come by `adopt` as the group gives them.
+    ///
+    /// Errors: a topic is missing or laid out otherwise.
+    pub fn open_share(log: Arc<dyn Log>, member: Arc<dyn Member>, spec: RunSpec, host: Host) -> Result<Run> {
+        Run::without_tasks(Port { log, member: Some(member) }, spec, host)
     }
 
-    fn open_port(port: Port, spec: RunSpec, host: Host) -> Result<Run> {
-        let (log, topic) = (&port.log, spec.input_topic(0)?);
-        let partitions = log.partitions(&topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.clone())))?;
-        let changelog = log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
+    fn without_tasks(port: Port, spec: RunSpec, host: Host) -> Result<Run> {
+        let topic = spec.input_topic(0)?;
+        let partitions =
+            port.log.partitions(&topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.clone())))?;
+        let changelog = port.log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
         if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
             return Err(Error::statement(format!(
                 "topic '{topic}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places"
             ))
             .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
         }
-        let sources = SourceTopics::find(&**log, vec![topic], changelog.is_some());
-        let positions = if spec.durable { port.positions(&spec.group)? } else { BTreeMap::new() };
+        let sources = SourceTopics::find(&*port.log, vec![topic], changelog.is_some());
+        let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
+        let mut run = Run {
+            stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),
+            port,
+            spec,
+            partitions,
+            sources,
+            memory: Arc::new(host.memory.share()),
+            slices: Slices::new(host.staged_bytes_max, rows_max),
+            commit_bytes_max: host.staged_bytes_max,
+            host,
+            errors: Vec::new(),
+            errors_bytes: 0,
+            uncommitted: Uncommitted::default(),
+            buffers: Mutex::default(),
+            dirty: false,
+            may_redo: false,
+            snapshots: RunSnapshots::default(),
+            holds: Holds::default(),
+        };
+        let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
+        run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
+        run.check_sink()?;
+        Ok(run)
+    }
+
+    /// What opens more of the run's tasks.
+    pub(super) fn opener(&self) -> Opener {
+        Opener {
+            port: self.port.clone(),
+            spec: self.spec.clone(),
+            host: self.host.clone(),
+            sources: self.sources.clone(),
+            partitions: self.partitions,
+        }
+    }
+
+    /// Takes in tasks that were opened: what they read is this run's from now on.
+    pub fn adopt(&mut self, opened: Opened) -> Result<()> {
+        for (stage, mut tasks) in self.stages.iter_mut().zip(opened.stages) {
+            tasks.iter_mut().for_each(|task| task.task.context.memory = Some(self.memory.clone()));
+            stage.append(&mut tasks);
+            stage.sort_by_key(|task| task.partition);
+        }
+        // What they hold counts as the run's.
+        drop(opened.memory);
+        // From there on nothing is passed over, whoever reads it next.
+        let begins = self.all_readers().any(|reader| reader.begins_at_end);
+        self.dirty |= begins;
+        self.hold_tables(When::Now)?;
+        self.account()?;
+        self.host.counters.lag.store(self.lag()?, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Opens tasks of a query.
+pub(super) struct Opener {
+    port: Port,
+    spec: RunSpec,
+    pub host: Host,
+    sources: SourceTopics,
+    partitions: u32,
+}
+
+/// Tasks at the state of the last commit.
+#[derive(Default)]
+pub struct Opened {
+    /// By stage.
+    stages: Vec<Vec<StageTask>>,
+    /// What they hold.
+    memory: Option<MemoryShare>,
+}
+
+impl Opener {
+    /// All partitions that the stages read.
+    fn places(&self) -> Result<Vec<TopicPartition>> {
+        let mut places = Vec::new();
+        for stage in 0..self.spec.plan.stages.len() {
+            let topic = self.spec.input_topic(stage)?;
+            places.extend((0..self.partitions).map(|partition| TopicPartition { topic: topic.clone(), partition }));
+        }
+        Ok(places)
+    }
+
+    /// The tasks that read these partitions.
+    ///
+    /// Errors: what can be wrong with topics, positions and state, that the memory is not enough, or that the query is told
+    /// to stop.
+    pub fn open(&self, places: &[TopicPartition]) -> Result<Opened> {
+        let (log, spec) = (&*self.port.log, &self.spec);
+        self.sources.check_partitions(log, self.partitions)?;
+        let positions = if spec.durable { self.port.positions(&spec.group, places)? } else { BTreeMap::new() };
+        let changelog =
+            Some(changelog_topic(&spec.group)).filter(|topic| spec.durable && log.partitions(topic).is_some());
         let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
         if has_state && changelog.is_none() && !positions.is_empty() {
             return Err(Error::statement(format!(
@@ -62,86 +177,66 @@ impl Run {
             .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
         }
         // A share may have no partition of the source.
-        if port.share.is_none() {
-            let begun = changelog.is_some() && has_records(&**log, &changelog_topic(&spec.group))?;
-            sources.check_positions(&positions, begun)?;
+        if self.port.member.is_none() {
+            let begun = changelog.as_ref().map_or(Ok(false), |changelog| has_records(log, changelog))?;
+            self.sources.check_positions(&positions, begun)?;
         }
-        let memory = Arc::new(host.memory.share());
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         for stage in 0..spec.plan.stages.len() {
             let topic = spec.input_topic(stage)?;
-            let place = |partition| TopicPartition { topic: topic.clone(), partition };
-            let tasks = (0..partitions).map(place).filter(|place| port.has(place));
-            let tasks = tasks.map(|place| task(&port, &spec, stage, place, partitions, &positions));
-            let mut tasks = tasks.collect::<Result<Vec<_>>>()?;
-            tasks.iter_mut().for_each(|task| task.task.context.memory = Some(memory.clone()));
+            let places = places.iter().filter(|place| place.topic == topic).cloned();
+            let tasks = places.map(|place| self.task(stage, place, &positions)).collect::<Result<Vec<_>>>()?;
             stages.push(tasks);
         }
-        let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
-        let mut run = Run {
-            port,
-            spec,
-            stages,
-            partitions,
-            sources,
-            memory,
-            slices: Slices::new(host.staged_bytes_max, rows_max),
-            commit_bytes_max: host.staged_bytes_max,
-            host,
-            errors: Vec::new(),
-            errors_bytes: 0,
-            uncommitted: Uncommitted::default(),
-            buffers: Mutex::default(),
-            dirty: false,
-            snapshots: RunSnapshots::default(),
-            holds: Holds::default(),
-        };
-        let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
-        run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));
-        run.check_sink()?;
-        run.restore()?;
-        run.hold_tables(When::Now)?;
-        run.account()?;
-        run.host.counters.lag.store(run.lag()?, Ordering::Relaxed);
-        Ok(run)
+        let keeper = Keeper::new(log, spec, &self.host);
+        let memory = self.host.memory.share();
+        restore_state(&mut stages, log, spec, &self.host, keeper.as_ref(), &memory)?;
+        Ok(Opened { stages, memory: Some(memory) })
     }
-}
 
-/// The task of a stage for the partition that it reads.
-fn task(
-    port: &Port,
-    spec: &RunSpec,
-    index: usize,
-    place: TopicPartition,
-    partitions: u32,
-    positions: &BTreeMap<TopicPartition, i64>,
-) -> Result<StageTask> {
-    let (stage, partition) = (&spec.plan.stages[index], place.partition);
-    let input = match &stage.input {
-        StageInput::Scan(scan) => {
-            Some(Input::Scan(Box::new(ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?)))
-        }
-        StageInput::Exchange { key, types } => port.share.as_ref().map(|_| {
-            let source = spec.input_topic(0).unwrap_or_default();
-            Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
-        }),
-    };
-    let reader = input.map(|input| Reader::open(port, input, spec, index, place, positions)).transpose()?;
-    let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
-        Some(StageInput::Exchange { key, .. }) if port.share.is_some() => {
-            Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?)
-        }
-        Some(StageInput::Exchange { key, .. }) => Output::Exchange(ExchangeWriter::new(key, partitions, partition)?),
-        Some(StageInput::Scan(_)) => {
-            return Err(Error::internal("a stage without an exchange behind it is not the last"));
-        }
-        None => match &spec.sink {
-            Some(sink) => Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?)),
-            None => Output::Rows(Vec::new(), 0),
-        },
-    };
-    let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
-    Ok(StageTask { partition, task, reader, snapshot: None, output })
+    fn load_view(&self) -> Result<Vec<PartSnapshot>> {
+        let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) else { return Ok(Vec::new()) };
+        let log = &*self.port.log;
+        load_view(view, log, Keeper::new(log, &self.spec, &self.host).as_ref(), &self.host)
+    }
+
+    /// The task of a stage for the partition that it reads.
+    fn task(
+        &self,
+        index: usize,
+        place: TopicPartition,
+        positions: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<StageTask> {
+        let (port, spec, partitions) = (&self.port, &self.spec, self.partitions);
+        let (stage, partition) = (&spec.plan.stages[index], place.partition);
+        let input = match &stage.input {
+            StageInput::Scan(scan) => {
+                Some(Input::Scan(Box::new(ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?)))
+            }
+            StageInput::Exchange { key, types } => port.member.as_ref().map(|_| {
+                let source = spec.input_topic(0).unwrap_or_default();
+                Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
+            }),
+        };
+        let reader = input.map(|input| Reader::open(port, input, spec, index, place, positions)).transpose()?;
+        let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
+            Some(StageInput::Exchange { key, .. }) if port.member.is_some() => {
+                Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?)
+            }
+            Some(StageInput::Exchange { key, .. }) => {
+                Output::Exchange(ExchangeWriter::new(key, partitions, partition)?)
+            }
+            Some(StageInput::Scan(_)) => {
+                return Err(Error::internal("a stage without an exchange behind it is not the last"));
+            }
+            None => match &spec.sink {
+                Some(sink) => Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?)),
+                None => Output::Rows(Vec::new(), 0),
+            },
+        };
+        let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
+        Ok(StageTask { partition, task, reader, snapshot: None, output })
+    }
 }
 
 /// Whether a topic holds, or held, any record.

@@ -1,6 +1,6 @@
 //! How a run reaches the log: all of a topic by itself, or its share of it as a member of a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::repartition_topic;
@@ -11,27 +11,15 @@ use crate::log::{
 };
 use crate::plan::StageInput;
 
-/// What a query, in this process, has of its topics.
-#[derive(Clone)]
-pub struct Share {
-    pub member: Arc<dyn Member>,
-    /// Partitions of the topics that its stages read.
-    pub partitions: BTreeSet<TopicPartition>,
-}
-
 /// A way to the log.
+#[derive(Clone)]
 pub(super) struct Port {
     pub log: Arc<dyn Log>,
-    /// None: the whole query is this process's.
-    pub share: Option<Share>,
+    /// This process's place in the query's group. None: the whole query is this process's.
+    pub member: Option<Arc<dyn Member>>,
 }
 
 impl Port {
-    /// Whether a partition that a stage reads is this run's.
-    pub fn has(&self, place: &TopicPartition) -> bool {
-        self.share.as_ref().is_none_or(|share| share.partitions.contains(place))
-    }
-
     pub fn fetch(
         &self,
         place: &TopicPartition,
@@ -39,32 +27,32 @@ impl Port {
         bytes_max: usize,
         into: &mut Records,
     ) -> Result<(), LogError> {
-        match &self.share {
+        match &self.member {
             None => self.log.fetch(place, from, bytes_max, into),
-            Some(share) => share.member.fetch(place, from, bytes_max, into),
+            Some(member) => member.fetch(place, from, bytes_max, into),
         }
     }
 
     /// The end of a partition, as far as that can be known without asking anybody.
     pub fn end(&self, place: &TopicPartition) -> Result<Option<i64>, LogError> {
-        match &self.share {
+        match &self.member {
             None => self.log.offsets(place).map(|(_, next)| Some(next)),
-            Some(share) => Ok(share.member.end(place)),
+            Some(member) => Ok(member.end(place)),
         }
     }
 
     pub fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
-        match &self.share {
+        match &self.member {
             None => self.log.begin(),
-            Some(share) => share.member.begin(),
+            Some(member) => member.begin(),
         }
     }
 
-    /// The query's committed positions of what is this run's.
-    pub fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        match &self.share {
+    /// The query's committed positions; of a share of it those of `places`.
+    pub fn positions(&self, group: &str, places: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        match &self.member {
             None => self.log.positions(group),
-            Some(share) => share.member.positions(&share.partitions.iter().cloned().collect::<Vec<_>>()),
+            Some(member) => member.positions(places),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Reader {
     rest: Option<Rest>,
     /// Of the table's rows.
     pub snapshot: Option<PartSnapshot>,
+    /// It begins at the end of its partition, and no commit has recorded where that was.
+    pub begins_at_end: bool,
 }
 
 /// Fetched records that were not all pushed yet.
@@ -65,8 +67,9 @@ impl Reader {
             StageInput::Scan(scan) => spec.start == Start::Latest && scan.source.kind == SourceKind::Stream,
             StageInput::Exchange { .. } => false,
         };
-        let position = match positions.get(&place) {
-            Some(position) => *position,
+        let committed = positions.get(&place).copied();
+        let position = match committed {
+            Some(position) => position,
             None => {
                 let (first, next) = port.log.offsets(&place)?;
                 if from_now { next } else { first }
@@ -85,6 +88,7 @@ impl Reader {
             keeps_fetched,
             rest: None,
             snapshot: None,
+            begins_at_end: committed.is_none() && from_now && spec.durable,
         })
     }
 

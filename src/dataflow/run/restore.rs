@@ -1,80 +1,96 @@
 //! Bringing a query to the state of its last commit: of each part of it the newest snapshot at or before that, and what
 //! its topic got since.
 
+use std::time::Duration;
+
 use super::host::Host;
 use super::snapshots::{Held, Keeper, PartSnapshot};
-use super::{Run, RunSpec, changelog_topic, stateful};
-use crate::error::Result;
-use crate::log::{Log, TopicPartition, for_each_fetch};
+use super::stage::StageTask;
+use super::{RunSpec, changelog_topic, stateful};
+use crate::error::{Error, Result};
+use crate::log::{Log, Records, TopicPartition, for_each_fetch};
 use crate::query::View;
 use crate::state::MemoryShare;
 use crate::state::snapshots::{Pieces, Span};
 use crate::threads::side_by_side;
+use crate::time::now;
 
-impl Run {
-    /// Brings the state, and the rows for pull queries, to that of the last commit.
-    ///
-    /// Errors: besides what can be wrong with them, that the memory is not enough, or that the query is told to stop.
-    pub(super) fn restore(&mut self) -> Result<()> {
-        let log = self.port.log.clone();
-        let (spec, host) = (self.spec.clone(), self.host.clone());
-        let keeper = Keeper::new(&*log, &spec, &host);
-        let keeper = keeper.as_ref();
-        let view = spec.sink.as_ref().and_then(|sink| sink.view.as_ref());
-        let mut of_view = Vec::new();
-        type Part<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
-        let load: Part<'_> = Box::new(|| {
-            of_view = view.map_or(Ok(Vec::new()), |view| load_view(view, &*log, keeper, &host))?;
-            Ok(())
-        });
-        let state: Part<'_> = Box::new(|| self.restore_state(keeper));
-        side_by_side(vec![load, state], &|part| part())?;
-        self.snapshots.view = of_view;
-        Ok(())
+/// Brings tasks to the state of the last commit: tables to their rows, aggregates to their groups.
+///
+/// Errors: besides what can be wrong with them, that the memory is not enough, or that the query is told to stop.
+pub(super) fn restore_state(
+    stages: &mut [Vec<StageTask>],
+    log: &dyn Log,
+    spec: &RunSpec,
+    host: &Host,
+    keeper: Option<&Keeper<'_>>,
+    memory: &MemoryShare,
+) -> Result<()> {
+    side_by_side(stages[0].iter_mut().collect(), &|task| match &mut task.reader {
+        Some(reader) => {
+            let mut progress = Progress::new(host, memory);
+            reader.restore(log, keeper, &mut |bytes| progress.at(bytes))
+        }
+        None => Ok(()),
+    })?;
+    let topic = changelog_topic(&spec.group);
+    if !spec.durable || log.partitions(&topic).is_none() {
+        return Ok(());
     }
-
-    fn restore_state(&mut self, keeper: Option<&Keeper<'_>>) -> Result<()> {
-        let log = self.port.log.clone();
-        let (host, memory) = (&self.host, &self.memory);
-        side_by_side(self.stages[0].iter_mut().collect(), &|task| match &mut task.reader {
-            Some(reader) => {
-                let mut progress = Progress::new(host, memory);
-                reader.restore(&*log, keeper, &mut |bytes| progress.at(bytes))
+    for (index, stage) in stages.iter_mut().enumerate() {
+        if !stateful(&spec.plan.stages[index].steps) {
+            continue;
+        }
+        side_by_side(stage.iter_mut().collect(), &|task| {
+            let place = TopicPartition { topic: topic.clone(), partition: task.partition };
+            let mut progress = Progress::new(host, memory);
+            let mut from = None;
+            if let (Some(keeper), Some(state)) = (keeper, task.task.state_mut()) {
+                let has = Span { first: log.offsets(&place)?.0, end: log.settling_end(&place)? };
+                let name = format!("state-{index}-{}", task.partition);
+                let mut snapshot = PartSnapshot::new(log, name, &place, Held::ByPart);
+                from = snapshot.restore(keeper, has, state)?;
+                task.snapshot = Some(snapshot);
             }
-            None => Ok(()),
+            progress.at(task.task.state_bytes())?;
+            for_each_settled(log, &place, from, host, &mut |records| {
+                task.task.restore(records)?;
+                progress.at(task.task.state_bytes())
+            })
         })?;
-        if !self.spec.durable {
-            return Ok(());
-        }
-        let topic = changelog_topic(&self.spec.group);
-        if log.partitions(&topic).is_none() {
-            return Ok(());
-        }
-        for (index, stage) in self.stages.iter_mut().enumerate() {
-            if !stateful(&self.spec.plan.stages[index].steps) {
-                continue;
-            }
-            side_by_side(stage.iter_mut().collect(), &|task| {
-                let place = TopicPartition { topic: topic.clone(), partition: task.partition };
-                let mut progress = Progress::new(host, memory);
-                let mut from = None;
-                if let (Some(keeper), Some(state)) = (keeper, task.task.state_mut()) {
-                    let (first, end) = log.offsets(&place)?;
-                    let name = format!("state-{index}-{}", task.partition);
-                    let mut snapshot = PartSnapshot::new(&*log, name, &place, Held::ByPart);
-                    from = snapshot.restore(keeper, Span { first, end }, state)?;
-                    task.snapshot = Some(snapshot);
-                }
-                progress.at(task.task.state_bytes())?;
-                for_each_fetch(&*log, &place, from, None, &mut |records| {
-                    task.task.restore(records)?;
-                    progress.at(task.task.state_bytes())
-                })?;
-                Ok(())
-            })?;
-        }
-        Ok(())
     }
+    Ok(())
+}
+
+/// How often to look whether more has become visible, and how long to wait for it.
+const SETTLE_POLL: Duration = Duration::from_millis(10);
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// All records of a changelog's partition, those of the last commit included: where a log is several machines, the positions
+/// of a commit may be seen before its records.
+fn for_each_settled(
+    log: &dyn Log,
+    place: &TopicPartition,
+    from: Option<i64>,
+    host: &Host,
+    take: &mut dyn FnMut(&Records) -> Result<()>,
+) -> Result<()> {
+    let end = log.settling_end(place)?;
+    let mut position = for_each_fetch(log, place, from, None, take)?;
+    let started = now();
+    while position < end {
+        host.check_interrupted()?;
+        if started.elapsed() > SETTLE_MAX {
+            return Err(Error::world(format!(
+                "{}-{} can be read up to offset {position} only, not to {end}: a transaction is open there",
+                place.topic, place.partition
+            ))
+            .hint("the cluster ends it after its producer's transaction.timeout.ms"));
+        }
+        std::thread::sleep(SETTLE_POLL);
+        position = for_each_fetch(log, place, Some(position), None, take)?;
+    }
+    Ok(())
 }
 
 /// What is looked at after each fetch of a recovery.
@@ -100,7 +116,12 @@ impl<'a> Progress<'a> {
 }
 
 /// Loads the rows for pull queries; gives the parts of which snapshots are to be taken.
-fn load_view(view: &View, log: &dyn Log, keeper: Option<&Keeper<'_>>, host: &Host) -> Result<Vec<PartSnapshot>> {
+pub(super) fn load_view(
+    view: &View,
+    log: &dyn Log,
+    keeper: Option<&Keeper<'_>>,
+    host: &Host,
+) -> Result<Vec<PartSnapshot>> {
     let parts = parking_lot::Mutex::new(Vec::new());
     view.load(log, &|| host.check_interrupted(), &|partition, rows: &mut dyn Pieces| {
         let Some(keeper) = keeper else { return Ok(None) };

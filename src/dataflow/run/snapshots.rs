@@ -237,7 +237,7 @@ impl Run {
         self.take_up_published(&keeper);
         let parts = self.snapshot_parts().count();
         let bytes_max = (keeper.snapshots.options.commit_bytes_max / parts.max(1)).max(PART_BYTES_MIN);
-        let round = Round { keeper, partitions: self.stages[0].len(), bytes_max };
+        let round = Round { keeper, partitions: self.partitions as usize, bytes_max };
         for stage in &mut self.stages {
             stage.par_iter_mut().for_each(|task| step_task(task, &round));
         }
@@ -278,9 +278,23 @@ impl Run {
         });
     }
 
+    /// Waits for what is on its way to the disk.
+    pub(super) fn await_published(&mut self) {
+        if self.snapshots.publishing.is_none() {
+            return;
+        }
+        let (log, spec, host) = (self.port.log.clone(), self.spec.clone(), self.host.clone());
+        let Some(keeper) = Keeper::new(&*log, &spec, &host) else { return };
+        let published = self.snapshots.publishing.take().map(JoinHandle::join);
+        self.take_up_outcome(&keeper, published.and_then(Result::ok).unwrap_or_default());
+    }
+
     fn take_up_published(&mut self, keeper: &Keeper<'_>) {
         let Some(thread) = self.snapshots.publishing.take_if(|thread| thread.is_finished()) else { return };
-        let outcomes = thread.join().unwrap_or_default();
+        self.take_up_outcome(keeper, thread.join().unwrap_or_default());
+    }
+
+    fn take_up_outcome(&mut self, keeper: &Keeper<'_>, outcomes: Published) {
         let panicked = Err(Error::internal("the thread that makes snapshots durable panicked"));
         self.take_up(keeper, &outcomes, &panicked);
     }

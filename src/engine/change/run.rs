@@ -52,8 +52,10 @@ impl Inner {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
         if let Some(spec) = self.changelog_of(&entry.id, sink)? {
-            let begun = !self.log.positions(&self.service.query_group(&entry.id))?.is_empty();
-            if begun && self.log.partitions(&spec.name).is_none() {
+            // Positions are asked for last: they may have to wait for a transaction that a process left open when it died.
+            if self.log.partitions(&spec.name).is_none()
+                && !self.log.positions(&self.service.query_group(&entry.id))?.is_empty()
+            {
                 return Err(Error::statement(format!(
                     "the query's state is gone: its topic '{}' was deleted",
                     spec.name
@@ -93,13 +95,18 @@ impl Inner {
             guarantee: guarantee(&entry.properties),
             snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
         };
-        commit_start(&*self.log, &spec)?;
+        match commit_start(&*self.log, &spec) {
+            // Another process is at work for it already: the members record where they begin.
+            Err(_) if self.seat.is_some() => {}
+            outcome => outcome?,
+        }
         match &self.drive {
             Drive::Threads(queries) => {
                 let options = DriveOptions {
                     commit_interval: commit_interval(&entry.properties),
                     memory: self.memory.clone(),
                     paused: entry.paused,
+                    tell: self.tell.clone(),
                     process: self.seat.as_ref().map(|seat| seat.process.clone()),
                 };
                 queries.lock().insert(QueryHandle::start(self.log.clone(), spec, options));

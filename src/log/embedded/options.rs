@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::log::Tell;
+
 /// When what is committed is forced to disk. It always goes to the operating system before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FsyncPolicy {
@@ -16,9 +18,6 @@ pub enum FsyncPolicy {
 
 /// Tells the time, in ms since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// Takes a line for people.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How the log in the data folder works.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::CALL_TIMEOUT;
 use super::cluster::{Cluster, END, FIRST, patiently};
-use super::native::{Code, ConfigOp, Failure, PartitionList};
+use super::native::{Code, ConfigOp, Failure, PartitionList, Seen};
 use crate::log::{
     GroupMember, LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic,
 };
@@ -89,8 +89,8 @@ impl Cluster {
         self.forget();
         let topic = self.topic(name)?;
         let places = self.places(name)?;
-        let first = self.list_offsets(&places, FIRST)?;
-        let next = self.list_offsets(&places, END)?;
+        let first = self.list_offsets(&places, FIRST, Seen::Committed)?;
+        let next = self.list_offsets(&places, END, Seen::Committed)?;
         let configs = self
             .client
             .describe_configs(name, CALL_TIMEOUT)

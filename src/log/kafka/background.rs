@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::cluster::{Cluster, END};
+use super::native::Seen;
 use super::reader::Readers;
 use crate::log::{LogError, Signal};
 
@@ -87,7 +88,7 @@ fn look(cluster: &Cluster, watchers: &Mutex<Vec<Watcher>>) {
     let mut ends = Ends::new();
     for topic in topics {
         let found = match cluster.places(&topic) {
-            Ok(places) => cluster.list_offsets(&places, END),
+            Ok(places) => cluster.list_offsets(&places, END, Seen::Committed),
             Err(error) => Err(error),
         };
         match found {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::CALL_TIMEOUT;
 use super::config::KafkaConfig;
 use super::errors::log_error;
-use super::native::{Client, Code, Failure, Metadata, PartitionList, TopicMetadata};
+use super::native::{Client, Code, Failure, Metadata, PartitionList, Seen, TopicMetadata};
 use crate::log::{LogError, TopicId, TopicPartition};
 use crate::time;
 
@@ -179,10 +179,19 @@ impl Cluster {
         Ok((self.offset(place, FIRST)?, self.offset(place, END)?))
     }
 
+    /// The next offset of a partition, open transactions included.
+    pub(super) fn end_of_all(&self, place: &TopicPartition) -> Result<i64, LogError> {
+        self.one_offset(place, END, Seen::All)
+    }
+
     /// One of `FIRST`, `END`, or a time.
     pub(super) fn offset(&self, place: &TopicPartition, spec: i64) -> Result<i64, LogError> {
+        self.one_offset(place, spec, Seen::Committed)
+    }
+
+    fn one_offset(&self, place: &TopicPartition, spec: i64, seen: Seen) -> Result<i64, LogError> {
         self.check(place)?;
-        let found = self.list_offsets(std::slice::from_ref(place), spec)?;
+        let found = self.list_offsets(std::slice::from_ref(place), spec, seen)?;
         found
             .first()
             .map(|(_, offset)| *offset)
@@ -194,14 +203,15 @@ impl Cluster {
         &self,
         places: &[TopicPartition],
         spec: i64,
+        seen: Seen,
     ) -> Result<Vec<(TopicPartition, i64)>, LogError> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
         let topic = Some(places[0].topic.as_str());
         let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
-        let offsets =
-            PartitionList::new(&asked).and_then(|asked| patiently(|| self.client.list_offsets(&asked, CALL_TIMEOUT)));
+        let offsets = PartitionList::new(&asked)
+            .and_then(|asked| patiently(|| self.client.list_offsets(&asked, seen, CALL_TIMEOUT)));
         let offsets = offsets.map_err(|failure| self.failed("asking for offsets of topic", topic, failure))?;
         Ok(offsets.into_iter().collect())
     }

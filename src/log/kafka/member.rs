@@ -121,7 +121,7 @@ impl GroupedMember {
             GroupEvent::Assigned(places) => {
                 self.consumer.accept(&places).map_err(|failure| failed("in", &self.group.id, failure))?;
                 share.owned.extend(places.iter().cloned());
-                Ok(Some(places).filter(|places| !places.is_empty()).map(Change::Given))
+                Ok(Some(Change::Given(places)))
             }
             GroupEvent::Revoked(places) | GroupEvent::Lost(places) if places.is_empty() => {
                 self.consumer.give_back(&places).map_err(|failure| failed("in", &self.group.id, failure))?;

@@ -126,6 +126,10 @@ impl Log for KafkaLog {
         self.cluster.offsets(partition)
     }
 
+    fn settling_end(&self, partition: &TopicPartition) -> Result<i64, LogError> {
+        self.cluster.end_of_all(partition)
+    }
+
     fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
         self.cluster.offset_for_time(partition, timestamp)
     }

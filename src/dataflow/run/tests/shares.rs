@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Share, repartition_topic};
+use super::super::{Opening, repartition_topic};
 use super::*;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Change, Member, Signal};
 
 const PARTITIONS: u32 = 3;
+/// Of the source.
+const RECORDS: usize = PARTITIONS as usize * 5 * 20;
 
 fn world() -> World {
     let statement = "CREATE TABLE o AS SELECT g, COUNT(*) AS n, SUM(v) AS total, MAX(text) AS text FROM s GROUP BY g;";
@@ -50,61 +52,107 @@ fn whole() -> (BTreeMap<Vec<u8>, String>, Vec<String>) {
     (last(&world), world.told())
 }
 
-/// All partitions of both stages, shared out by chance.
-fn shares(random: &mut fastrand::Rng, all: &[TopicPartition]) -> [BTreeSet<TopicPartition>; 2] {
-    let mut shares = [BTreeSet::new(), BTreeSet::new()];
-    for place in all {
-        shares[random.usize(..2)].insert(place.clone());
+/// A run with the partitions that are its own.
+struct Process {
+    run: Run,
+    partitions: BTreeSet<TopicPartition>,
+}
+
+/// The processes of a service, of which one is a member for all.
+struct Processes<'a> {
+    world: &'a World,
+    host: Host,
+    member: Arc<dyn Member>,
+    signal: Arc<Signal>,
+}
+
+impl Processes<'_> {
+    fn spec(&self) -> RunSpec {
+        let spec = self.world.spec(&self.host.memory);
+        // Its table's rows are read from the topic: others write to it, too.
+        let sink = spec.sink.map(|sink| SinkSpec { view: None, ..sink });
+        RunSpec { sink, ..spec }
     }
-    shares
+
+    fn start(&self, partitions: BTreeSet<TopicPartition>) -> Process {
+        let run = Run::open_share(self.world.log.clone(), self.member.clone(), self.spec(), self.host.clone()).unwrap();
+        assert!(!run.has_tasks());
+        let mut process = Process { run, partitions: BTreeSet::new() };
+        self.give(&mut process, partitions);
+        process
+    }
+
+    /// Whatever is under way in the process goes on.
+    fn give(&self, process: &mut Process, partitions: BTreeSet<TopicPartition>) {
+        let places = partitions.iter().cloned().collect();
+        let opening = Opening::begin(&process.run, places, &self.signal).unwrap();
+        process.run.adopt(opening.finish().unwrap()).unwrap();
+        process.partitions.extend(partitions);
+    }
+
+    /// The process that gives commits what it has done; the other one needn't.
+    fn hand_over(&self, from: &mut Process, to: &mut Process, moved: BTreeSet<TopicPartition>) {
+        from.run.commit().unwrap();
+        let places: Vec<_> = moved.iter().cloned().collect();
+        from.run.let_go(&places).unwrap();
+        assert!(!from.run.has_any(&places));
+        from.partitions.retain(|place| !moved.contains(place));
+        self.give(to, moved);
+    }
+}
+
+fn some(random: &mut fastrand::Rng, all: &BTreeSet<TopicPartition>) -> BTreeSet<TopicPartition> {
+    all.iter().filter(|_| random.bool()).cloned().collect()
 }
 
 #[test]
 fn however_partitions_are_shared_out() {
     let (expected, told) = whole();
     assert!(expected.len() > 5 && !told.is_empty());
-    for seed in 0..12 {
+    for seed in 0..16 {
         let mut random = fastrand::Rng::with_seed(seed);
         let world = world();
-        let host = Host::default();
-        let member: Arc<dyn Member> =
-            world.spec(&host.memory).join(&*world.log, "one", &Arc::new(Signal::default())).unwrap();
+        let (host, signal) = (Host::default(), Arc::new(Signal::default()));
+        let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", &signal).unwrap();
         let given = member.poll().unwrap();
         let [Change::Given(all)] = given.as_slice() else { panic!("{given:?}") };
         assert_eq!(all.len() as u32, 2 * PARTITIONS);
-        let mut parts = shares(&mut random, all);
-        let open = |partitions: &BTreeSet<TopicPartition>| {
-            let share = Share { member: member.clone(), partitions: partitions.clone() };
-            Run::open_share(world.log.clone(), share, world.spec(&host.memory), host.clone()).unwrap()
-        };
-        let mut runs: [Option<Run>; 2] = [None, None];
-        for _ in 0..60 {
-            let turn = random.usize(..2);
-            let run = runs[turn].get_or_insert_with(|| open(&parts[turn]));
-            let rows = run.step().unwrap();
+        let all: BTreeSet<TopicPartition> = all.iter().cloned().collect();
+        let processes = Processes { world: &world, host, member, signal };
+        let first = some(&mut random, &all);
+        let rest = all.difference(&first).cloned().collect();
+        let (mut one, mut two) = (processes.start(first), processes.start(rest));
+        for _ in 0..80 {
+            let rows = one.run.step().unwrap();
             if rows == 0 || random.bool() {
-                run.commit().unwrap();
+                one.run.commit().unwrap();
             }
             match random.u8(..12) {
                 // As after a kill.
-                0 => runs[turn] = None,
-                // As in a rebalance: all commit, then the partitions change hands.
+                0 => one = processes.start(one.partitions),
+                // As after a commit that the group has made void.
                 1 => {
-                    for mut run in runs.iter_mut().filter_map(Option::take) {
-                        run.commit().unwrap();
-                    }
-                    parts = shares(&mut random, all);
+                    one.run.break_off().unwrap();
+                    assert!(!one.run.is_dirty() && !one.run.has_tasks());
+                    let again = std::mem::take(&mut one.partitions);
+                    processes.give(&mut one, again);
+                }
+                2 => {
+                    let moved = some(&mut random, &one.partitions);
+                    processes.hand_over(&mut one, &mut two, moved);
                 }
                 _ => {}
+            }
+            if random.bool() {
+                std::mem::swap(&mut one, &mut two);
             }
         }
         // To the end: what one commits is there for the other to read.
         loop {
             let mut rows = 0;
-            for (run, partitions) in runs.iter_mut().zip(&parts) {
-                let run = run.get_or_insert_with(|| open(partitions));
-                rows += run.step().unwrap();
-                run.commit().unwrap();
+            for process in [&mut one, &mut two] {
+                rows += process.run.step().unwrap();
+                process.run.commit().unwrap();
             }
             if rows == 0 {
                 break;
@@ -112,5 +160,22 @@ fn however_partitions_are_shared_out() {
         }
         assert_eq!(last(&world), expected, "seed {seed}");
         assert_eq!(world.told(), told, "seed {seed}");
+        assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as usize, RECORDS, "seed {seed}");
     }
+}
+
+/// An opening that is given up hears of it, and leaves nothing behind.
+#[test]
+fn an_opening_may_be_given_up() {
+    let world = world();
+    let (host, signal) = (Host::default(), Arc::new(Signal::default()));
+    let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", &signal).unwrap();
+    let memory = host.memory.clone();
+    let processes = Processes { world: &world, host, member, signal };
+    let mut process = processes.start(BTreeSet::new());
+    drop(Opening::begin(&process.run, vec![place("s", 0), place("s", 1)], &processes.signal).unwrap());
+    assert!(!process.run.has_tasks());
+    assert_eq!(process.run.step().unwrap(), 0);
+    drop(process);
+    assert_eq!(memory.taken(), 0);
 }

@@ -50,6 +50,15 @@ impl<T> Drop for Owned<T> {
     }
 }
 
+/// Whose records count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::log::kafka) enum Seen {
+    /// Committed ones.
+    Committed,
+    /// Those of open transactions, too.
+    All,
+}
+
 impl Client {
     /// Makes a call and waits for its event.
     fn admin(
@@ -319,21 +328,25 @@ impl Client {
         }
     }
 
-    /// Offsets of partitions as readers of committed records see them. What is asked for stands in the place of each
+    /// Offsets of partitions, as readers of committed records see them or with transactions that are open. What is asked for stands in the place of each
     /// one's offset: a time in ms, -1 for the end, -2 for the first; the answer to a time with nothing at or after it is
     /// -1.
     pub(in crate::log::kafka) fn list_offsets(
         self: &Arc<Client>,
         asked: &PartitionList,
+        seen: Seen,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+        let level = match seen {
+            Seen::Committed => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            Seen::All => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
         let event = self.admin(
             Op::RD_KAFKA_ADMIN_OP_LISTOFFSETS,
             timeout,
             |options| {
-                let committed = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
                 // SAFETY: the options are alive.
-                Failure::take(unsafe { sys::rd_kafka_AdminOptions_set_isolation_level(options, committed) })
+                Failure::take(unsafe { sys::rd_kafka_AdminOptions_set_isolation_level(options, level) })
             },
             // SAFETY: the list is copied.
             |options, queue| unsafe { sys::rd_kafka_ListOffsets(self.ptr(), asked.ptr(), options, queue) },

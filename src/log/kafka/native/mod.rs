@@ -30,7 +30,7 @@ use std::ffi::{CStr, CString, c_char};
 
 use rdkafka::bindings as sys;
 
-pub(super) use admin::ConfigOp;
+pub(super) use admin::{ConfigOp, Seen};
 pub(super) use client::{Client, ClientKind, Metadata, TopicMetadata};
 pub(super) use conf::{Conf, ConfProblem};
 pub(super) use consume::PartitionConsumer;
