@@ -87,6 +87,14 @@ pub fn start(name: &str, args: &[&str]) -> Option<Cluster> {
     panic!("broker.sh start {args:?}: failed {STARTS_MAX} times")
 }
 
+/// What one of Kafka's own tools prints; `good`: what it says on stderr when it could do what it was to.
+pub fn tool(args: &[&str], good: &str) -> String {
+    let output = Command::new(script()).arg("tool").args(args).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(good), "{args:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// A name that no other test uses, and no earlier run on the same cluster.
 pub fn fresh(what: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

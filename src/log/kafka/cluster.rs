@@ -208,12 +208,31 @@ impl Cluster {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let topic = Some(places[0].topic.as_str());
+        let topic = places[0].topic.as_str();
         let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
-        let offsets = PartitionList::new(&asked)
-            .and_then(|asked| patiently(|| self.client.list_offsets(&asked, seen, CALL_TIMEOUT)));
-        let offsets = offsets.map_err(|failure| self.failed("asking for offsets of topic", topic, failure))?;
+        let offsets = PartitionList::new(&asked).and_then(|asked| {
+            patiently(|| {
+                let found = self.client.list_offsets(&asked, seen, CALL_TIMEOUT);
+                found.map_err(|failure| self.may_pass(topic, failure))
+            })
+        });
+        let offsets = offsets.map_err(|failure| self.failed("asking for offsets of topic", Some(topic), failure))?;
         Ok(offsets.into_iter().collect())
+    }
+
+    /// A broker that has just started knows of topics before it serves them, and librdkafka asks it by what it knew before:
+    /// the failure, as one that passes where the topic is there by a fresh look.
+    fn may_pass(&self, topic: &str, failure: Failure) -> Failure {
+        let unknown = failure.code == Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        if !unknown && !will_pass(&failure) {
+            return failure;
+        }
+        match self.learn(self.client.metadata(REFRESH_TIMEOUT)) {
+            Ok(()) if unknown && self.look(|metadata| metadata.get(topic).is_some_and(Result::is_ok)).0 => {
+                Failure { code: Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, ..failure }
+            }
+            _ => failure,
+        }
     }
 
     /// The error; what is known is asked anew when the cluster says otherwise.
@@ -229,7 +248,7 @@ impl Cluster {
 /// Makes a call again while the cluster is about to change its mind: a topic that was just made isn't known to all
 /// brokers, a leader moves.
 pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(10);
     const PAUSE: Duration = Duration::from_millis(20);
     let started = time::now();
     loop {
@@ -248,6 +267,8 @@ fn will_pass(failure: &Failure) -> bool {
             | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
             | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
             | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+            // librdkafka knows of no leader.
+            | Code::RD_KAFKA_RESP_ERR__NOENT
             | Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
             | Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
             | Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
