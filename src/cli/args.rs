@@ -1,11 +1,15 @@
 //! The command line: every command and option, and the text of `--help`.
 
+mod group;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::settings;
+
+pub use group::{GroupCommand, ResetOptions, ResetTo, TopicChoice};
 
 use super::connect::{Connection, Purpose};
 use super::datagen::Kind;
@@ -24,6 +28,7 @@ Examples:
   millpond topic produce lines --key-separator : --rate 100 raw lines from stdin
   millpond topic consume flights --from-beginning --until-end --output json
   millpond topic list | describe T | alter T | empty T | delete T
+  millpond group list | describe G | reset G --to earliest --dry-run
   millpond datagen people --rate 5                          also pageviews, users, nexmark
   millpond run queries.sql                                  a job, until SIGTERM or Ctrl-C
   millpond run queries.sql --until-end --set processing.guarantee=at_least_once
@@ -127,6 +132,9 @@ pub enum Command {
     /// Create, fill, read, list, describe, alter, empty and delete topics
     #[command(subcommand)]
     Topic(TopicCommand),
+    /// List, describe and reset groups of consumers, those of persistent queries too
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Writes made-up records into a topic and prints the CREATE STREAM that fits
     Datagen(DatagenOptions),
     /// Runs a file of definitions and persistent queries as a job

@@ -8,11 +8,13 @@ use std::sync::mpsc::sync_channel;
 use parking_lot::Mutex;
 
 use super::connect::Connected;
-use crate::engine::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
+use crate::engine::{
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status, Trial,
+};
 use crate::error::{Error, Result};
 use crate::log::{
-    Durability, Log, LogError, PartitionDescription, Records, Signal, TopicConfig, TopicDescription, TopicPartition,
-    TopicSpec, Transaction,
+    Durability, GroupDescription, GroupState, Log, LogError, PartitionDescription, Records, Signal, TopicConfig,
+    TopicDescription, TopicPartition, TopicSpec, Transaction,
 };
 use crate::sql::ast::Location;
 use crate::types::{SqlType, Value};
@@ -171,6 +173,19 @@ impl Log for FakeLog {
         unsupported()
     }
 
+    /// Nobody is at work.
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        let positions = self.positions.lock();
+        let state = |name: &String| if positions.contains_key(name) { GroupState::Empty } else { GroupState::Dead };
+        let group = |name: &String| GroupDescription { name: name.clone(), state: state(name), members: Vec::new() };
+        Ok(groups.iter().map(group).collect())
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        self.positions.lock().entry(group.to_owned()).or_default().extend(positions.clone());
+        Ok(())
+    }
+
     fn watch(&self, _: &[String], _: &Arc<Signal>) {}
 
     fn durability(&self) -> Durability {
@@ -259,9 +274,34 @@ impl Face for FakeFace {
         Ok(users)
     }
 
+    /// Groups named `query...` are of the query of that id, which reads `t` and is at work when it is named `..._BUSY`.
+    fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        let names = wanted.map_or_else(|| self.log.groups(), |name| vec![name.to_owned()]);
+        let described = self.log.describe_groups(&names)?;
+        Ok(described.into_iter().map(standing).collect())
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        if group.ends_with("_BUSY") {
+            return Err(Error::statement("it is at work").hint("pause it"));
+        }
+        match trial {
+            Trial::Only => Ok(()),
+            Trial::No => Ok(self.log.alter_positions(group, positions)?),
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["FLIGHTS".into()]
     }
+}
+
+fn standing(description: GroupDescription) -> GroupStanding {
+    let kind = match description.name.strip_prefix("query") {
+        Some(_) => GroupKind::Query(QueryOfGroup { id: description.name.to_uppercase(), topics: vec!["t".to_owned()] }),
+        None => GroupKind::Consumer,
+    };
+    GroupStanding { description, kind }
 }
 
 fn done(message: &str) -> Reply {

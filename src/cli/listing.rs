@@ -42,6 +42,14 @@ pub fn show(listing: &Listing, out: &mut Output) -> Result<(), Stop> {
     Ok(out.line(&table::whole(&columns, &shown.rows, out.width(), look))?)
 }
 
+/// A table of a command's own.
+pub fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Result<(), Stop> {
+    let columns: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+    let look = Look { wrap: out.wrap, column_width: out.column_width };
+    let table = table::whole(&Column::of(&columns, rows), rows, out.width(), look);
+    Ok(out.line(&table)?)
+}
+
 fn json_lines(listing: &Listing, out: &mut Output) -> Result<(), Stop> {
     if !listing.facts.is_empty() {
         let facts: Vec<_> = listing.facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -9,6 +9,7 @@ mod datagen;
 mod exit;
 #[cfg(test)]
 mod fake;
+mod group;
 mod interrupt;
 mod json;
 mod listing;
@@ -66,6 +67,9 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
         None => connected(&connection(Purpose::Terminal)?, |engine| repl::command(&cli, engine, out)),
         Some(Command::Topic(command)) => {
             connected(&connection(Purpose::Log)?, |engine| topic::command(command, engine, out))
+        }
+        Some(Command::Group(command)) => {
+            connected(&connection(Purpose::Log)?, |engine| group::command(command, engine, out))
         }
         Some(Command::Datagen(options)) => {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use crate::catalog::SourceWindow;
 use crate::error::{Error, Result};
 use crate::format::Layout;
-use crate::log::Log;
+use crate::log::{GroupDescription, Log, TopicPartition};
 use crate::types::{SqlType, Value};
 
 /// What belongs to one terminal: properties made by SET, variables made by DEFINE. Changed by those statements.
@@ -32,6 +32,14 @@ pub trait Face: Send + Sync {
     fn layouts(&self) -> BTreeMap<String, TopicLayout>;
     /// Who relies on a topic.
     fn topic_users(&self, topic: &str) -> Result<TopicUsers>;
+    /// All groups by their names, also those of queries that have no positions yet; or the one that has this name or
+    /// belongs to the query of this id, whether it is there or not.
+    fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>>;
+    /// Sets positions of a group, so that it reads from elsewhere.
+    ///
+    /// Errors: somebody is at work in it, it keeps state that follows from what it has read, it belongs to another
+    /// service's query, or a position isn't of a topic that its query reads. Nothing is set then.
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()>;
 }
 
 /// What of the catalog relies on a topic.
@@ -41,6 +49,44 @@ pub struct TopicUsers {
     pub names: Vec<String>,
     /// The table that a query keeps in it: its name and the query's id.
     pub table: Option<(String, String)>,
+}
+
+/// A group, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GroupStanding {
+    /// As the log has it; a query at work on a log without members is shown as the only one.
+    pub description: GroupDescription,
+    /// Whose it is.
+    pub kind: GroupKind,
+}
+
+/// Whose a group is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum GroupKind {
+    /// A persistent query's of this service.
+    Query(QueryOfGroup),
+    /// A query's that this service doesn't have.
+    OtherService,
+    /// Anybody's.
+    Consumer,
+}
+
+/// A persistent query whose positions a group holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct QueryOfGroup {
+    /// Its id.
+    pub id: String,
+    /// The topics that its statement reads. Others that it has positions of are between its stages.
+    pub topics: Vec<String>,
+}
+
+/// Whether something is done, or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Trial {
+    /// Nothing is changed; the errors are the same.
+    Only,
+    /// It is done.
+    No,
 }
 
 /// How the records of a topic are laid out.

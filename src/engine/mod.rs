@@ -6,6 +6,7 @@ mod behind;
 mod change;
 mod cycle;
 mod face;
+mod groups;
 mod insert;
 mod job;
 mod membership;
@@ -33,7 +34,10 @@ use parking_lot::{Mutex, RwLock};
 
 pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
-pub use face::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status, TopicLayout, TopicUsers};
+pub use face::{
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status,
+    TopicLayout, TopicUsers, Trial,
+};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
@@ -46,7 +50,7 @@ use crate::engine::stepped::SteppedQueries;
 use crate::error::{Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
-use crate::log::{Log, LogError, Tell, create_if_missing, internal_topic};
+use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
 use crate::query::View;
 use crate::state::MemoryBudget;
 pub use crate::state::snapshots::SnapshotOptions;
@@ -191,7 +195,10 @@ impl Engine {
     /// only works with topics does without.
     pub fn start(&self) {
         if self.inner.works {
-            self.inner.started.call_once(|| self.start_all());
+            self.inner.started.call_once(|| {
+                let _one_at_a_time = self.inner.changing.lock();
+                self.start_all();
+            });
         }
     }
 
@@ -338,6 +345,14 @@ impl Face for Engine {
 
     fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
         Ok(users::of(&self.inner.catalog.read(), topic))
+    }
+
+    fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        self.inner.groups(wanted)
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        self.inner.reset_group(group, positions, trial)
     }
 
     fn names(&self) -> Vec<String> {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::embedded::EmbeddedLog;
-use super::{Durability, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction};
+use super::{
+    Durability, GroupDescription, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec,
+    Transaction,
+};
 
 /// What the log is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +109,14 @@ impl Log for Intercepted {
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
         self.log.delete_group(group)
+    }
+
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        self.log.describe_groups(groups)
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        self.log.alter_positions(group, positions)
     }
 
     fn hold(&self, owner: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {

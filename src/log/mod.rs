@@ -3,6 +3,7 @@
 //! Doesn't know what a record means.
 
 pub mod embedded;
+mod group;
 #[cfg(test)]
 pub(crate) mod intercepted;
 mod io_cause;
@@ -16,6 +17,7 @@ pub(crate) mod records;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use group::{GroupDescription, GroupMember, GroupState};
 pub(crate) use kafka_batch::record_bytes;
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
 pub(crate) use read::for_each_fetch;
@@ -150,6 +152,14 @@ pub enum LogError {
     /// The transaction can't commit any more: a record of it was not taken, or the group changed under it.
     #[error("the transaction must be done again: {0}")]
     Aborted(String),
+    /// The positions of a group with members are theirs to set.
+    #[error("group '{group}' has {members} active member(s), and only they set its positions (NON_EMPTY_GROUP)")]
+    GroupAtWork {
+        /// Name of the group.
+        group: String,
+        /// How many, at least 1.
+        members: usize,
+    },
     /// Any other error of the cluster, under Kafka's name.
     #[error("{what} ({error})")]
     Cluster {
@@ -191,6 +201,7 @@ impl LogError {
             | LogError::Poisoned(_)
             | LogError::Held(_)
             | LogError::Denied(_)
+            | LogError::GroupAtWork { .. }
             | LogError::Cluster { .. } => Remedy::Mend,
         }
     }
@@ -274,19 +285,6 @@ pub struct Replication {
     pub in_sync: Vec<i32>,
 }
 
-/// A member of a group at work.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct GroupMember {
-    /// Given by the group.
-    pub id: String,
-    /// What the client calls itself (`client.id`).
-    pub client: String,
-    /// Where it is.
-    pub host: String,
-    /// What it has.
-    pub partitions: Vec<TopicPartition>,
-}
-
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Durability {
@@ -361,11 +359,18 @@ pub trait Log: Send + Sync {
     fn groups(&self) -> Vec<String>;
     /// Forgets a group's positions.
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
+    /// Groups as they are now, in the order asked for; one that isn't there is [`GroupState::Dead`].
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError>;
     /// Who is at work in a group now. A group with members takes positions from them alone.
     fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
-        let _ = group;
-        Ok(Vec::new())
+        let groups = self.describe_groups(&[group.to_owned()])?;
+        Ok(groups.into_iter().flat_map(|group| group.members).collect())
     }
+    /// Sets positions of a group that nobody is at work in, and makes the group if it isn't there; its other positions
+    /// stay. Whether there are records at these offsets is the caller's affair.
+    ///
+    /// Errors: the group has members, a partition isn't there. Nothing is set then.
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError>;
 
     /// Begins to take part in a group, or to read without one. Blocks until the transactions that a former producer of
     /// the same transactional id left open are ended.

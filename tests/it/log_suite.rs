@@ -2,6 +2,8 @@
 
 #[path = "log_suite/clusters.rs"]
 mod clusters;
+#[path = "log_suite/groups.rs"]
+mod groups;
 #[path = "log_suite/kafka_only.rs"]
 mod kafka_only;
 #[path = "log_suite/members.rs"]
@@ -25,7 +27,7 @@ type Case = (&'static str, fn(&dyn Log));
 
 /// All cases, by name.
 fn suite() -> Vec<Case> {
-    [records::CASES, topics::CASES, transactions::CASES, members::CASES].concat()
+    [records::CASES, topics::CASES, transactions::CASES, members::CASES, groups::CASES].concat()
 }
 
 fn run(log: &dyn Log) {

@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::log::embedded::EmbeddedLog;
-    use crate::log::{Durability, Signal, TopicDescription, TopicSpec, Transaction};
+    use crate::log::{Durability, GroupDescription, Signal, TopicDescription, TopicSpec, Transaction};
 
     /// What becomes of a commit.
     #[derive(Clone, Copy)]
@@ -115,6 +115,14 @@ mod tests {
 
         fn delete_group(&self, group: &str) -> Result<(), LogError> {
             self.log.delete_group(group)
+        }
+
+        fn describe_groups(&self, _: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+            unreachable!()
+        }
+
+        fn alter_positions(&self, _: &str, _: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+            unreachable!()
         }
 
         fn create_topic(&self, _: &TopicSpec) -> Result<(), LogError> {

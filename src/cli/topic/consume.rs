@@ -9,7 +9,9 @@ use crate::cli::connect::Connected;
 use crate::cli::exit::{Stop, complain};
 use crate::cli::interrupt::Watch;
 use crate::cli::output::{Output, OutputFormat};
+use crate::engine::GroupKind;
 use crate::engine::shown::{Place, json_line, text_line};
+use crate::error::Error;
 use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition};
 
 const FETCH_BYTES: usize = 1 << 20;
@@ -31,6 +33,7 @@ pub fn command(options: &ConsumeOptions, engine: &Connected, out: &mut Output) -
     let signal = Arc::new(Signal::default());
     let watch = Watch::ringing(&signal);
     let log = engine.log.as_ref();
+    check_group(options, engine)?;
     // Watched before the ends are looked at: nothing that comes in between is missed.
     log.watch(std::slice::from_ref(&options.topic), &signal);
     let mut consumer = Consumer::new(options, engine)?;
@@ -43,6 +46,18 @@ pub fn command(options: &ConsumeOptions, engine: &Connected, out: &mut Output) -
             signal.wait(WAIT);
         }
     }
+}
+
+/// A query's positions are its own: it would go on from where a reader stopped.
+fn check_group(options: &ConsumeOptions, engine: &Connected) -> Result<(), Stop> {
+    let Some(name) = &options.group else { return Ok(()) };
+    for group in engine.face.groups(Some(name))? {
+        if group.description.name == *name && group.kind != GroupKind::Consumer {
+            let error = Error::statement(format!("Group '{name}' holds the positions of a query."));
+            return Err(error.hint("read with a group of another name").into());
+        }
+    }
+    Ok(())
 }
 
 fn cursors(options: &ConsumeOptions, log: &dyn Log) -> Result<Vec<Cursor>, Stop> {
@@ -352,5 +367,16 @@ mod tests {
             let stop = command(&options(&format!("millpond topic consume {line}")), &engine, &mut out).unwrap_err();
             assert_eq!(matches!(stop, Stop::Usage(_)), usage, "{line}");
         }
+    }
+
+    #[test]
+    fn positions_of_a_query_are_its_own() {
+        let log = filled();
+        let (engine, _) = crate::cli::fake::connected(&log);
+        let (mut out, _) = Output::into_memory(OutputFormat::Json, None);
+        let options = options("millpond topic consume t --group query_Q --from-beginning --until-end");
+        let Err(Stop::Error(error)) = command(&options, &engine, &mut out) else { panic!("it must be refused") };
+        assert!(error.to_string().contains("positions of a query"), "{error}");
+        assert!(log.positions("query_Q").unwrap().is_empty());
     }
 }

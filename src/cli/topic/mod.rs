@@ -10,9 +10,9 @@ use serde_json::json;
 use super::args::{AlterOptions, CreateOptions, TopicCommand};
 use super::connect::Connected;
 use super::exit::Stop;
+use super::listing::show_table;
 use super::output::{Output, OutputFormat};
 use super::produce;
-use super::table::{self, Column, Look};
 use crate::error::Error;
 use crate::log::{Log, LogError, TopicDescription, TopicSpec};
 use crate::nearest::nearest;
@@ -238,13 +238,6 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     show_table(&["Config", "Value", "Origin"], &configs, out)?;
     out.flush()?;
     Ok(())
-}
-
-fn show_table(columns: &[&str], rows: &[Vec<String>], out: &mut Output) -> Result<(), Stop> {
-    let columns: Vec<_> = columns.iter().map(|&name| name.to_owned()).collect();
-    let look = Look { wrap: out.wrap, column_width: out.column_width };
-    let table = table::whole(&Column::of(&columns, rows), rows, out.width(), look);
-    Ok(out.line(&table)?)
 }
 
 #[cfg(test)]

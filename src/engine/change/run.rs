@@ -16,7 +16,7 @@ use crate::state::snapshots::Snapshots;
 
 impl Inner {
     /// Starts a persistent query where it stopped, or at its beginning. When that fails, its state says so.
-    pub(super) fn start_query(&self, entry: &QueryEntry, sink: Arc<Sink>) -> Result<()> {
+    pub(in crate::engine) fn start_query(&self, entry: &QueryEntry, sink: Arc<Sink>) -> Result<()> {
         self.sinks.write().insert(entry.id.clone(), sink.clone());
         if !self.works {
             return Ok(());
@@ -122,7 +122,7 @@ impl Inner {
     }
 
     /// Ends the run of a query that goes on with another plan: it commits, and keeps its positions and its state.
-    pub(super) fn halt_query(&self, id: &str) {
+    pub(in crate::engine) fn halt_query(&self, id: &str) {
         match &self.drive {
             Drive::Threads(queries) => {
                 let handle = queries.lock().remove(id);

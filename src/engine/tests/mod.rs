@@ -2,6 +2,7 @@
 
 mod bad;
 mod failures;
+mod groups;
 mod identity;
 mod job;
 mod language;

@@ -63,6 +63,10 @@ impl Catalog {
         self.groups.read().keys().cloned().collect()
     }
 
+    pub(super) fn has_group(&self, group: &str) -> bool {
+        self.groups.read().contains_key(group)
+    }
+
     pub(super) fn positions(&self, group: &str) -> BTreeMap<TopicPartition, i64> {
         let topics = self.topics.read();
         let groups = self.groups.read();

@@ -12,8 +12,14 @@ use crate::log::{Change, LogError, Member, MemberSpec, Records, TopicPartition, 
 pub(super) struct EmbeddedMember {
     inner: Arc<Inner>,
     leads: BTreeSet<String>,
-    group: Option<String>,
+    group: Option<Place>,
     given: Mutex<BTreeSet<TopicPartition>>,
+}
+
+/// A member's place in its group.
+struct Place {
+    group: String,
+    number: u64,
 }
 
 impl EmbeddedMember {
@@ -25,8 +31,17 @@ impl EmbeddedMember {
             inner.catalog.topic(topic)?;
         }
         inner.watchers.add(&topics, &spec.signal);
-        let group = spec.group.as_ref().map(|group| group.id.clone());
+        let group =
+            spec.group.as_ref().map(|group| Place { group: group.id.clone(), number: inner.members.join(&group.id) });
         Ok(EmbeddedMember { inner: Arc::clone(inner), leads, group, given: Mutex::default() })
+    }
+}
+
+impl Drop for EmbeddedMember {
+    fn drop(&mut self) {
+        if let Some(place) = &self.group {
+            self.inner.members.leave(&place.group, place.number);
+        }
     }
 }
 
@@ -42,6 +57,9 @@ impl Member for EmbeddedMember {
                     fresh.push(place);
                 }
             }
+        }
+        if let Some(place) = &self.group {
+            self.inner.members.give(&place.group, place.number, &fresh);
         }
         Ok(if fresh.is_empty() { Vec::new() } else { vec![Change::Given(fresh)] })
     }
@@ -67,7 +85,7 @@ impl Member for EmbeddedMember {
     }
 
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
-        let Some(group) = &self.group else {
+        let Some(Place { group, .. }) = &self.group else {
             return Err(LogError::Invalid("a reader without a group commits nothing".to_owned()));
         };
         self.inner.writer.lock().check_poison()?;
@@ -75,7 +93,8 @@ impl Member for EmbeddedMember {
     }
 
     fn positions(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        let mut positions = self.group.as_ref().map_or_else(BTreeMap::new, |group| self.inner.catalog.positions(group));
+        let mut positions =
+            self.group.as_ref().map_or_else(BTreeMap::new, |place| self.inner.catalog.positions(&place.group));
         positions.retain(|place, _| partitions.contains(place));
         Ok(positions)
     }

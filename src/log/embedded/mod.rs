@@ -47,6 +47,7 @@ mod compaction;
 mod config;
 mod failures;
 mod fetch;
+mod groups;
 mod index;
 mod journal;
 mod maintain;
@@ -67,8 +68,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use parking_lot::Mutex;
 
 use super::{
-    Durability, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId, TopicPartition,
-    TopicSpec, Transaction,
+    Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
+    TopicPartition, TopicSpec, Transaction,
 };
 use crate::storage::{self, Storage};
 use catalog::Catalog;
@@ -98,6 +99,7 @@ struct Inner {
     /// The least `flush.ms` of all topics.
     flush_ms_min: AtomicI64,
     watchers: Watchers,
+    members: groups::Members,
     maintaining: Mutex<()>,
     failures: failures::Failures,
     /// Long work ends early.
@@ -261,6 +263,14 @@ impl Log for EmbeddedLog {
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
         self.inner.delete_group(group)
+    }
+
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        Ok(groups.iter().map(|group| self.inner.describe_group(group)).collect())
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        self.inner.alter_positions(group, positions)
     }
 
     fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {

@@ -85,6 +85,7 @@ impl Inner {
             roll_at: AtomicU64::new(roll_at),
             flush_ms_min: AtomicI64::new(i64::MAX),
             watchers: Default::default(),
+            members: Default::default(),
             maintaining: Mutex::default(),
             failures: Default::default(),
             closing: Default::default(),

@@ -1,14 +1,11 @@
-//! Topics and groups: what people and the engine ask a cluster to change, and what it says of them.
+//! Topics: what people and the engine ask a cluster to change, and what it says of them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::CALL_TIMEOUT;
 use super::cluster::{Cluster, END, FIRST, patiently};
-use super::native::{Code, ConfigOp, Failure, PartitionList, Seen};
-use crate::log::{
-    GroupMember, LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic,
-};
+use super::native::{ConfigOp, PartitionList, Seen};
+use crate::log::{LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic};
 use crate::time;
 
 /// How long until all brokers know of a change.
@@ -125,43 +122,6 @@ impl Cluster {
         }
     }
 
-    /// Empty when the cluster doesn't say.
-    pub(super) fn groups(&self) -> Vec<String> {
-        patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
-    }
-
-    pub(super) fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
-        patiently(|| self.client.group_members(group, CALL_TIMEOUT))
-            .map_err(|failure| group_failed("describing", group, failure))
-    }
-
-    pub(super) fn delete_group(&self, group: &str) -> Result<(), LogError> {
-        match patiently(|| self.client.delete_group(group, CALL_TIMEOUT)) {
-            Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => Ok(()),
-            outcome => outcome.map_err(|failure| group_failed("deleting", group, failure)),
-        }
-    }
-
-    /// Of some partitions, or all. Waits for transactions under way that would change them.
-    pub(super) fn group_positions(
-        &self,
-        group: &str,
-        places: Option<&PartitionList>,
-    ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        let started = time::now();
-        loop {
-            match patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {
-                Err(failure) if unstable(&failure) && started.elapsed() < CALL_TIMEOUT => {
-                    std::thread::sleep(SETTLE_POLL);
-                }
-                Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => {
-                    return Ok(BTreeMap::new());
-                }
-                outcome => return outcome.map_err(|failure| group_failed("asking for positions of", group, failure)),
-            }
-        }
-    }
-
     /// Waits until the topic, as whether each partition has a leader, or as none, is as it should be.
     fn settle(&self, topic: &str, settled: impl Fn(Option<Vec<bool>>) -> bool) -> Result<(), LogError> {
         let started = time::now();
@@ -184,12 +144,4 @@ impl Cluster {
             std::thread::sleep(SETTLE_POLL);
         }
     }
-}
-
-fn unstable(failure: &Failure) -> bool {
-    failure.code == Code::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
-}
-
-fn group_failed(doing: &str, group: &str, failure: Failure) -> LogError {
-    super::errors::log_error(&format!("{doing} group '{group}'"), None, failure)
 }

@@ -20,6 +20,7 @@ mod background;
 mod cluster;
 mod config;
 mod errors;
+mod groups;
 mod java_names;
 mod member;
 mod native;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Durability, GroupMember, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
+    Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
     TopicPartition, TopicSpec, Transaction,
 };
 use background::Background;
@@ -175,8 +176,12 @@ impl Log for KafkaLog {
         self.cluster.delete_group(group)
     }
 
-    fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
-        self.cluster.group_members(group)
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        self.cluster.describe_groups(groups)
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        self.cluster.alter_positions(group, positions)
     }
 
     fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {

@@ -81,10 +81,7 @@ impl<'a> KafkaTransaction<'a> {
     fn refuse_at_work(&self, group: &str) -> Result<(), LogError> {
         match self.producer.cluster.group_members(group)?.len() {
             0 => Ok(()),
-            count => Err(LogError::Cluster {
-                error: "NON_EMPTY_GROUP".to_owned(),
-                what: format!("group '{group}' has {count} members at work; its positions are theirs to set"),
-            }),
+            members => Err(LogError::GroupAtWork { group: group.to_owned(), members }),
         }
     }
 

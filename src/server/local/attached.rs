@@ -10,10 +10,10 @@ use super::client::{self, CallError, Client, Heir, Streaming};
 use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
-use super::wire::{self, Info, OwnerInfo, ReplyHead, StatementAnswer, StatementCall};
-use crate::engine::{Face, Reply, RowStream, Session, TopicLayout, TopicUsers};
+use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
+use crate::engine::{Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
 use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::log::{Log, TopicPartition};
 use crate::types::SqlType;
 
 /// How long the owner may take to say who it is.
@@ -101,6 +101,12 @@ impl Attached {
     pub fn with_heir(self, heir: Arc<Heir>) -> Attached {
         self.client.connector.set_heir(heir);
         self
+    }
+
+    /// A call that may be made twice, and what comes of it.
+    fn outcome<T: serde::de::DeserializeOwned>(&self, path: &'static str, call: &impl serde::Serialize) -> Result<T> {
+        let outcome = self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post_json(path, call));
+        outcome.map_err(|error| face_error(&error))?
     }
 
     /// Sends a statement; its answer's head, and the rest of the answer with the bytes of it that have come.
@@ -204,6 +210,15 @@ impl Face for Attached {
     fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
         let users = self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post_json(wire::USERS, &topic));
         users.map_err(|error| face_error(&error))
+    }
+
+    fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        self.outcome(wire::GROUPS, &wanted)
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        let positions = positions.iter().map(|(place, offset)| (place.clone(), *offset)).collect();
+        self.outcome(wire::RESET, &ResetCall { group: group.to_owned(), positions, trial })
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {

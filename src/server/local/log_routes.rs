@@ -65,7 +65,10 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
         LogCall::Positions(group) => LogAnswer::Positions(log.positions(&group)?.into_iter().collect()),
         LogCall::Groups => LogAnswer::Names(log.groups()),
         LogCall::DeleteGroup(group) => done(log.delete_group(&group)?),
-        LogCall::GroupMembers(group) => LogAnswer::Members(log.group_members(&group)?),
+        LogCall::DescribeGroups(groups) => LogAnswer::GroupDescriptions(log.describe_groups(&groups)?),
+        LogCall::AlterPositions { group, positions } => {
+            done(log.alter_positions(&group, &positions.into_iter().collect())?)
+        }
         LogCall::Warnings => LogAnswer::Names(log.warnings()),
         LogCall::Sync => done(log.sync()?),
     })

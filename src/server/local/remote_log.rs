@@ -7,7 +7,8 @@ use super::client::{self, CallError, Client};
 use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
 use super::{binary, watch};
 use crate::log::{
-    Durability, GroupMember, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec, Transaction,
+    Durability, GroupDescription, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec,
+    Transaction,
 };
 
 /// A [`Log`] whose calls go to the process that holds the data folder. When that process is gone, calls that can fail do
@@ -199,11 +200,16 @@ impl Log for RemoteLog {
         self.call_done(&LogCall::DeleteGroup(group.into()))
     }
 
-    fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, LogError> {
-        match self.call(&LogCall::GroupMembers(group.into()))? {
-            LogAnswer::Members(members) => Ok(members),
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        match self.call(&LogCall::DescribeGroups(groups.to_vec()))? {
+            LogAnswer::GroupDescriptions(groups) => Ok(groups),
             answer => Err(unexpected(&answer)),
         }
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        let positions = positions.iter().map(|(place, offset)| (place.clone(), *offset)).collect();
+        self.call_done(&LogCall::AlterPositions { group: group.into(), positions })
     }
 
     fn watch(&self, topics: &[String], signal: &Arc<Signal>) {

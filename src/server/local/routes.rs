@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::owner::Owner;
-use super::wire::{self, Info, OwnerInfo, ReplyHead, ServerInfo, StatementAnswer, StatementCall};
+use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, ServerInfo, StatementAnswer, StatementCall};
 use super::{body, log_routes, rows};
 use crate::engine::Reply;
 use crate::error::Error;
@@ -25,6 +25,8 @@ pub fn router(owner: Arc<Owner>) -> Router {
         .route(wire::NAMES, get(names))
         .route(wire::LAYOUTS, get(layouts))
         .route(wire::USERS, post(users))
+        .route(wire::GROUPS, post(groups))
+        .route(wire::RESET, post(reset))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
         .route(wire::FETCH, post(log_routes::fetch))
@@ -88,6 +90,32 @@ async fn users(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     match blocking(move || owner.face.topic_users(&topic)).await {
         Ok(Ok(users)) => Json(users).into_response(),
         Ok(Err(error)) | Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+    }
+}
+
+async fn groups(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    match serde_json::from_slice::<Option<String>>(&bytes) {
+        Ok(wanted) => outcome(move || owner.face.groups(wanted.as_deref())).await,
+        Err(error) => malformed(&error),
+    }
+}
+
+async fn reset(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    match serde_json::from_slice(&bytes) {
+        Ok(ResetCall { group, positions, trial }) => {
+            outcome(move || owner.face.reset_group(&group, &positions.into_iter().collect(), trial)).await
+        }
+        Err(error) => malformed(&error),
+    }
+}
+
+/// What comes of a call, its error included.
+async fn outcome<T: serde::Serialize + Send + 'static>(
+    call: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Response {
+    match blocking(call).await {
+        Ok(outcome) => Json(outcome).into_response(),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
     }
 }
 

@@ -12,7 +12,7 @@ use fake::FakeFace;
 use tempfile::TempDir;
 
 use super::{Attached, LocalServer, attach, serve};
-use crate::engine::{Face, Reply, RowEvent, RowStream, Session};
+use crate::engine::{Face, Reply, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
@@ -243,6 +243,30 @@ fn a_transaction_is_all_or_nothing() {
     wrong.append(&at(5), &record(None, b"a", 1)).unwrap();
     assert!(matches!(wrong.commit(), Err(LogError::UnknownPartition { partition: 5, .. })));
     assert_eq!(log.offsets(&at(0)).unwrap(), (0, 2));
+}
+
+#[test]
+fn groups_are_described_and_reset_from_afar() {
+    let Both { attached, face, folder: _folder, server: _server } = both();
+    let log = attached.log();
+    create(&attached, 2);
+    let names = ["busy".to_owned(), "idle".to_owned()];
+    assert_eq!(log.describe_groups(&names).unwrap(), face.log.describe_groups(&names).unwrap());
+    let positions = BTreeMap::from([(at(0), 7), (at(1), 8)]);
+    log.alter_positions("idle", &positions).unwrap();
+    assert_eq!(face.log.positions("idle").unwrap(), positions);
+    let error = log.alter_positions("busy", &positions).unwrap_err();
+    assert!(matches!(&error, LogError::GroupAtWork { group, members: 1 } if group == "busy"), "{error:?}");
+
+    assert_eq!(attached.groups(None).unwrap(), face.groups(None).unwrap());
+    assert_eq!(attached.groups(Some("busy")).unwrap(), face.groups(Some("busy")).unwrap());
+    let to = BTreeMap::from([(at(0), 1)]);
+    attached.reset_group("idle", &to, Trial::Only).unwrap();
+    assert_eq!(log.positions("idle").unwrap(), positions);
+    attached.reset_group("idle", &to, Trial::No).unwrap();
+    assert_eq!(log.positions("idle").unwrap()[&at(0)], 1);
+    let error = attached.reset_group("very busy", &to, Trial::No).unwrap_err();
+    assert_eq!((error.what.as_str(), error.hint.as_deref()), ("it is at work", Some("pause it")));
 }
 
 #[test]
@@ -489,6 +513,14 @@ impl Face for LogFace {
 
     fn topic_users(&self, _: &str) -> Result<crate::engine::TopicUsers, Error> {
         Ok(Default::default())
+    }
+
+    fn groups(&self, _: Option<&str>) -> Result<Vec<crate::engine::GroupStanding>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn reset_group(&self, _: &str, _: &BTreeMap<crate::log::TopicPartition, i64>, _: Trial) -> Result<(), Error> {
+        Err(Error::not_supported("a reset", "use the log"))
     }
 
     fn names(&self) -> Vec<String> {

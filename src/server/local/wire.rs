@@ -7,6 +7,8 @@
 //! | GET /local/names | | array of names |
 //! | GET /local/layouts | | object of topics and their layouts |
 //! | POST /local/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
+//! | POST /local/groups | a group's name or null | [`GroupStanding`](crate::engine::GroupStanding)s, or an error |
+//! | POST /local/reset | [`ResetCall`] | null, or an error |
 //! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
 //! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
 //! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
@@ -21,15 +23,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Listing, Session, Status};
+use crate::engine::{Listing, Session, Status, Trial};
 use crate::error::Error;
-use crate::log::{Durability, GroupMember, TopicDescription, TopicPartition, TopicSpec};
+use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec};
 use crate::types::SqlType;
 
 pub const INFO: &str = "/info";
 pub const NAMES: &str = "/local/names";
 pub const LAYOUTS: &str = "/local/layouts";
 pub const USERS: &str = "/local/users";
+pub const GROUPS: &str = "/local/groups";
+pub const RESET: &str = "/local/reset";
 pub const STATEMENT: &str = "/local/statement";
 pub const LOG: &str = "/local/log";
 pub const FETCH: &str = "/local/fetch";
@@ -68,6 +72,13 @@ pub struct OwnerInfo {
     pub version: String,
     pub pid: u32,
     pub durability: Durability,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ResetCall {
+    pub group: String,
+    pub positions: Vec<(TopicPartition, i64)>,
+    pub trial: Trial,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,7 +136,8 @@ pub enum LogCall {
     Positions(String),
     Groups,
     DeleteGroup(String),
-    GroupMembers(String),
+    DescribeGroups(Vec<String>),
+    AlterPositions { group: String, positions: Vec<(TopicPartition, i64)> },
     Sync,
     Warnings,
 }
@@ -144,7 +156,8 @@ impl LogCall {
             | LogCall::Positions(_)
             | LogCall::Groups
             | LogCall::DeleteGroup(_)
-            | LogCall::GroupMembers(_)
+            | LogCall::DescribeGroups(_)
+            | LogCall::AlterPositions { .. }
             | LogCall::Sync
             | LogCall::Warnings => true,
             LogCall::CreateTopic(_) | LogCall::EmptyTopic(_) | LogCall::DeleteTopic(_) => false,
@@ -161,7 +174,7 @@ pub enum LogAnswer {
     Offsets(i64, i64),
     Offset(i64),
     Positions(Vec<(TopicPartition, i64)>),
-    Members(Vec<GroupMember>),
+    GroupDescriptions(Vec<GroupDescription>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use std::time::Duration;
 use arrow::datatypes::i256;
 use parking_lot::Mutex;
 
-use crate::engine::{Face, Listing, Reply, Row, RowEvent, RowStream, Session, Status};
+use crate::engine::{Face, GroupKind, GroupStanding, Listing, Reply, Row, RowEvent, RowStream, Session, Status, Trial};
 use crate::error::{Error, Result};
 use crate::log::{
-    Durability, Log, LogError, PartitionDescription, Records, Signal, TopicConfig, TopicDescription, TopicPartition,
-    TopicSpec, Transaction,
+    Durability, GroupDescription, GroupMember, GroupState, Log, LogError, PartitionDescription, Records, Signal,
+    TopicConfig, TopicDescription, TopicPartition, TopicSpec, Transaction,
 };
 use crate::sql::ast::Location;
 use crate::types::{SqlType, Value};
@@ -63,6 +63,20 @@ fn copy(from: &Records, row: usize, offset: i64, into: &mut Records) {
     let headers = from.headers(row);
     into.push_with_headers(from.key(row), from.value(row), from.meta[row].timestamp, &headers);
     into.meta.last_mut().unwrap().offset = offset;
+}
+
+fn described(group: &str) -> GroupDescription {
+    let member = GroupMember {
+        id: "member-1".into(),
+        client: "c".into(),
+        host: "/127.0.0.1".into(),
+        partitions: vec![TopicPartition { topic: "t".into(), partition: 1 }],
+    };
+    let (state, members) = match group {
+        "busy" => (GroupState::Stable, vec![member]),
+        _ => (GroupState::Empty, Vec::new()),
+    };
+    GroupDescription { name: group.into(), state, members }
 }
 
 impl Log for FakeLog {
@@ -199,6 +213,19 @@ impl Log for FakeLog {
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
         self.positions.lock().remove(group);
+        Ok(())
+    }
+
+    /// A group named `busy` has a member.
+    fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
+        Ok(groups.iter().map(|name| described(name)).collect())
+    }
+
+    fn alter_positions(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>) -> Result<(), LogError> {
+        match described(group).members.len() {
+            0 => self.positions.lock().entry(group.into()).or_default().extend(positions.clone()),
+            members => return Err(LogError::GroupAtWork { group: group.into(), members }),
+        }
         Ok(())
     }
 
@@ -401,6 +428,25 @@ impl Face for FakeFace {
     fn topic_users(&self, topic: &str) -> Result<crate::engine::TopicUsers> {
         let names = vec![format!("stream {topic}")];
         Ok(crate::engine::TopicUsers { names, table: Some(("T".into(), "CTAS_T_1".into())) })
+    }
+
+    fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        let names = wanted.map_or_else(|| self.log.groups(), |name| vec![name.to_owned()]);
+        let described = self.log.describe_groups(&names)?;
+        Ok(described
+            .into_iter()
+            .map(|description| GroupStanding { description, kind: GroupKind::OtherService })
+            .collect())
+    }
+
+    fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        if group.ends_with("busy") {
+            return Err(Error::statement("it is at work").hint("pause it"));
+        }
+        match trial {
+            Trial::Only => Ok(()),
+            Trial::No => Ok(self.log.alter_positions(group, positions)?),
+        }
     }
 
     fn names(&self) -> Vec<String> {
