@@ -115,7 +115,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     let spec = RunSpec {
         id: group.to_string(),
         plan: Arc::new(sink.analyzed.plan.clone()),
-        sink: Some(SinkSpec { source, partitions, view }),
+        sink: Some(SinkSpec { source, partitions, view, keeping: None }),
         cache_bytes_max: 10_000_000,
         start: Start::Earliest,
         durable: true,

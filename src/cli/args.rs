@@ -158,7 +158,7 @@ pub enum TopicCommand {
         #[arg(long)]
         all: bool,
     },
-    /// Shows partitions with first and next offset, records and bytes; configs
+    /// Shows partitions with first and next offset, records, bytes, leader and replicas; configs
     Describe { topic: String },
     /// Adds partitions, sets or resets configs
     Alter(AlterOptions),
@@ -181,6 +181,9 @@ pub struct CreateOptions {
     pub topic: String,
     #[arg(long, short, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub partitions: u32,
+    /// Copies of each record, on as many brokers [default: as the cluster has it]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub replicas: Option<u16>,
     /// A config by Kafka's name, e.g. retention.ms=-1. May be given more than once
     #[arg(long, value_name = "K=V", value_parser = parse_pair)]
     pub config: Vec<(String, String)>,

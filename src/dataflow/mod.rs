@@ -22,7 +22,7 @@ pub use batch::{Batch, OldRows, WindowBounds};
 pub use operator::{Context, ErrorKind, Operator, ProcessingError};
 pub use origin::Origin;
 pub use run::{
-    Counters, Guarantee, Host, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
+    Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
     changelog_topic, load_rows, repartition_topic, stateful,
 };
 pub use scan::{ScanReader, split_window};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Drive, Inner};
 use crate::error::{Error, Result};
+use crate::log::LogError;
 use crate::sql::ast::{Literal, Properties};
 use crate::time::now;
 
@@ -29,7 +30,7 @@ impl Inner {
         };
         let asked = now();
         loop {
-            let found = self.log.partitions(topic);
+            let found = self.found(topic, &wanted)?;
             let judged = judge(exists, topic, &wanted, found);
             if judged.is_ok() || asked.elapsed() >= patience {
                 return judged;
@@ -37,6 +38,29 @@ impl Inner {
             std::thread::sleep(LOOK_EVERY.min(patience));
         }
     }
+}
+
+impl Inner {
+    /// None: it isn't there. The replicas are looked at when they are asked for.
+    fn found(&self, topic: &str, wanted: &Wanted) -> Result<Option<Found>> {
+        let Some(partitions) = self.log.partitions(topic) else { return Ok(None) };
+        let replicas = match wanted.replicas {
+            None => None,
+            Some(_) => match self.log.describe_topic(topic) {
+                Ok(topic) => topic.replicas(),
+                Err(LogError::UnknownTopic(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(Some(Found { partitions, replicas: replicas.map_or(1, u32::from) }))
+    }
+}
+
+/// What is there.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    partitions: u32,
+    replicas: u32,
 }
 
 /// What WITH asks of the topic.
@@ -69,15 +93,16 @@ fn wanted(properties: &Properties) -> Result<Wanted> {
     Ok(wanted)
 }
 
-/// `found`: the topic's partitions, when it is there. Each partition has one replica.
-fn judge(exists: bool, topic: &str, wanted: &Wanted, found: Option<u32>) -> Result<String> {
-    let partitions = match (exists, found) {
+/// `found`: None when it isn't there.
+fn judge(exists: bool, topic: &str, wanted: &Wanted, found: Option<Found>) -> Result<String> {
+    let found = match (exists, found) {
         (false, None) => return Ok(format!("Topic {topic} does not exist.")),
         (false, Some(_)) => return Err(Error::statement(format!("Topic {topic} exists."))),
         (true, None) => return Err(Error::statement(format!("Topic {topic} does not exist."))),
-        (true, Some(partitions)) => partitions,
+        (true, Some(found)) => found,
     };
-    for (name, wanted, found) in [("partitions", wanted.partitions, partitions), ("replicas", wanted.replicas, 1)] {
+    let counts = [("partitions", wanted.partitions, found.partitions), ("replicas", wanted.replicas, found.replicas)];
+    for (name, wanted, found) in counts {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             return Err(Error::statement(format!(
                 "Mismatched configuration for topic {topic}: For config {name}, expected {wanted} got {found}"

@@ -226,7 +226,9 @@ impl Engine {
         drive: Drive,
         create_missing_topics: bool,
     ) -> Result<Engine> {
-        let (service, internal_topics) = (options.service.clone(), options.internal_topics);
+        let service = options.service.clone();
+        // The log in a folder keeps one copy, whatever is said for a cluster.
+        let internal_topics = if seat.is_some() { options.internal_topics } else { InternalTopics::default() };
         let own: [String; 2] = [service.processing_log_topic(), service.command_topic()];
         for topic in own {
             create_if_missing(&*log, &internal_topics.apply(internal_topic(&topic)))?;

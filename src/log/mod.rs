@@ -220,7 +220,8 @@ pub struct TopicSpec {
     pub name: String,
     /// How many, at least 1.
     pub partitions: u32,
-    /// Copies of each record in a cluster, on as many brokers. None: as the cluster has it by default.
+    /// Copies of each record in a cluster, on as many brokers. None: as the cluster has it by default. The embedded log has
+    /// one and refuses more.
     #[serde(default)]
     pub replicas: Option<u16>,
     /// Under Kafka's names (`retention.ms`, `cleanup.policy`, ...). An unknown one is refused.
@@ -246,6 +247,27 @@ impl TopicDescription {
     /// Bytes on disk of all partitions.
     pub fn bytes(&self) -> Option<u64> {
         self.partitions.iter().map(|partition| partition.bytes).sum()
+    }
+
+    /// Copies of each record. None: there are no replicas here.
+    pub(crate) fn replicas(&self) -> Option<u16> {
+        let replication = self.partitions.first()?.replication.as_ref()?;
+        u16::try_from(replication.replicas.len()).ok()
+    }
+
+    fn config(&self, name: &str) -> Option<&str> {
+        self.configs.iter().find(|config| config.name == name).map(|config| config.value.as_str())
+    }
+
+    /// How long its records are kept, in ms. None: they don't expire by time.
+    pub(crate) fn retention_ms(&self) -> Option<i64> {
+        let deletes = self.config("cleanup.policy").is_some_and(|policy| policy.contains("delete"));
+        self.config("retention.ms").filter(|_| deletes)?.parse().ok().filter(|ms| *ms >= 0)
+    }
+
+    /// Whether a record has the time that its writer gives it, not that of its arrival.
+    pub(crate) fn keeps_record_times(&self) -> bool {
+        self.config("message.timestamp.type") != Some("LogAppendTime")
     }
 }
 

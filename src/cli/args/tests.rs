@@ -53,9 +53,10 @@ fn settings_are_checked_before_anything_is_done() {
 
 #[test]
 fn topics_are_managed() {
-    let line = "millpond --data-dir D topic create flights --partitions 4 --config retention.ms=-1 --if-not-exists";
+    let line = "millpond --data-dir D topic create flights --partitions 4 --replicas 3 --config retention.ms=-1 --if-not-exists";
     let Some(Command::Topic(TopicCommand::Create(options))) = parse(line).command else { panic!("{line}") };
     assert_eq!((options.topic.as_str(), options.partitions, options.if_not_exists), ("flights", 4, true));
+    assert_eq!(options.replicas, Some(3));
     assert_eq!(options.config, [("retention.ms".to_owned(), "-1".to_owned())]);
     let line = "millpond --data-dir D topic alter delays --partitions 8 --config retention.ms=86400000";
     let Some(Command::Topic(TopicCommand::Alter(options))) = parse(line).command else { panic!("{line}") };

@@ -82,9 +82,14 @@ fn kind_text(kind: &GroupKind) -> String {
 /// The group of this name or of this query. Errors: there is none.
 fn existing(wanted: &str, engine: &Connected) -> Result<GroupStanding, Stop> {
     match standing(wanted, engine)? {
-        group if group.description.state == GroupState::Dead => Err(unknown(wanted, engine).into()),
+        group if is_missing(&group) => Err(unknown(wanted, engine).into()),
         group => Ok(group),
     }
+}
+
+/// A query that has read nothing yet has a group all the same.
+fn is_missing(group: &GroupStanding) -> bool {
+    group.description.state == GroupState::Dead && query_id(&group.kind).is_none()
 }
 
 /// The group of this name or of this query, whether it is there or not.

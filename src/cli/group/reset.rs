@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::{all_of, standing};
+use super::{all_of, is_missing, standing, unknown};
 use crate::cli::args::{ResetOptions, ResetTo, StartOffset, TopicChoice};
 use crate::cli::connect::Connected;
 use crate::cli::exit::Stop;
@@ -31,7 +31,11 @@ pub(super) fn command(options: &ResetOptions, engine: &Connected, out: &mut Outp
         GroupKind::OtherService | GroupKind::Consumer => now.keys().cloned().collect(),
     };
     if places.is_empty() {
-        return Err(no_positions(name, engine));
+        return Err(match is_missing(&group) {
+            true => unknown(name, engine),
+            false => Error::world(format!("group '{name}' has no positions")).hint("with --topic it gets some"),
+        }
+        .into());
     }
     let to = options.to.get().ok_or_else(|| Stop::Usage("where to? give --to, --to-offset or --to-datetime".into()))?;
     let targets: Positions = places
@@ -41,14 +45,6 @@ pub(super) fn command(options: &ResetOptions, engine: &Connected, out: &mut Outp
     let trial = if options.dry_run { Trial::Only } else { Trial::No };
     engine.face.reset_group(name, &targets, trial)?;
     show(name, &now, &targets, trial, out)
-}
-
-fn no_positions(group: &str, engine: &Connected) -> Stop {
-    let error = Error::world(format!("group '{group}' has no positions"));
-    match nearest(group, engine.log.groups().iter().map(String::as_str)) {
-        Some(other) => error.hint(format!("Did you mean {other}?")).into(),
-        None => error.hint("with --topic it gets some").into(),
-    }
 }
 
 fn chosen(choices: &[TopicChoice], log: &dyn Log) -> Result<Vec<TopicPartition>, Stop> {

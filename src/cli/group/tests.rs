@@ -1,10 +1,11 @@
+use std::sync::Arc;
+
 use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 use crate::cli::fake::{FakeLog, connected};
 use crate::log::Records;
-use std::sync::Arc;
 
 use super::*;
 
@@ -65,13 +66,14 @@ fn a_group_tells_how_far_it_has_read() {
     assert_eq!(described["partitions"].as_array().unwrap().len(), 1);
     assert_eq!((&partition["committed"], &partition["end"], &partition["lag"]), (&4.into(), &5.into(), &1.into()));
     // Of a query also what it has not read yet.
-    log.alter_positions("query_new", &BTreeMap::new()).unwrap();
     let described = &json(&log, "describe query_new")[0];
     assert_eq!(described["partitions"][1]["committed"], serde_json::Value::Null);
     assert_eq!(described["partitions"][1]["end"], 3);
-    let error = group(&log, "describe query_P").1.unwrap_err();
-    let Stop::Error(error) = error else { panic!("{error:?}") };
-    assert!(error.to_string().contains("Did you mean query_Q?"), "{error}");
+    for line in ["describe G", "reset G --to earliest"] {
+        let error = group(&log, line).1.unwrap_err();
+        let Stop::Error(error) = error else { panic!("{error:?}") };
+        assert!(error.to_string().contains("there is no group 'G' (Did you mean g?)"), "{error}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::listing::show_table;
 use super::output::{Output, OutputFormat};
 use super::produce;
 use crate::error::Error;
-use crate::log::{Log, LogError, TopicDescription, TopicSpec};
+use crate::log::{Log, LogError, Replication, TopicDescription, TopicSpec};
 use crate::nearest::nearest;
 
 /// Topics of Millpond's own: what queries rely on may be read, not changed.
@@ -113,7 +113,7 @@ fn create(options: &CreateOptions, log: &dyn Log, out: &mut Output) -> Result<()
     let spec = TopicSpec {
         name: options.topic.clone(),
         partitions: options.partitions,
-        replicas: None,
+        replicas: options.replicas,
         configs: options.config.iter().cloned().collect::<BTreeMap<_, _>>(),
     };
     match log.create_topic(&spec) {
@@ -182,6 +182,13 @@ fn list(all: bool, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Leader, replicas and in-sync replicas, as numbers of brokers.
+fn replication_cells(replication: &Replication) -> [String; 3] {
+    let numbers = |brokers: &[i32]| brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let leader = replication.leader.map_or_else(|| "none".to_owned(), |leader| leader.to_string());
+    [leader, numbers(&replication.replicas), numbers(&replication.in_sync)]
+}
+
 fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     let topic = log.describe_topic(name)?;
     if out.format == OutputFormat::Json {
@@ -192,6 +199,9 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
                 "next_offset": partition.next_offset,
                 "records": partition.next_offset - partition.first_offset,
                 "bytes": partition.bytes,
+                "leader": partition.replication.as_ref().and_then(|replication| replication.leader),
+                "replicas": partition.replication.as_ref().map(|replication| &replication.replicas),
+                "in_sync": partition.replication.as_ref().map(|replication| &replication.in_sync),
             })
         });
         let partitions: Vec<_> = partitions.collect();
@@ -219,16 +229,26 @@ fn describe(name: &str, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     }
     let rows = topic.partitions.iter().enumerate().map(|(i, partition)| {
         let count = partition.next_offset - partition.first_offset;
-        vec![
+        let mut row = vec![
             i.to_string(),
             partition.first_offset.to_string(),
             partition.next_offset.to_string(),
             count.to_string(),
-            bytes_text(partition.bytes),
-        ]
+        ];
+        row.extend(partition.bytes.map(|bytes| bytes.to_string()));
+        row.extend(partition.replication.iter().flat_map(replication_cells));
+        row
     });
     let rows: Vec<_> = rows.collect();
-    show_table(&["Partition", "First offset", "Next offset", "Records", "Bytes"], &rows, out)?;
+    let mut columns = vec!["Partition", "First offset", "Next offset", "Records"];
+    // Each log tells what it knows.
+    if topic.partitions.iter().any(|partition| partition.bytes.is_some()) {
+        columns.push("Bytes");
+    }
+    if topic.partitions.iter().any(|partition| partition.replication.is_some()) {
+        columns.extend(["Leader", "Replicas", "In sync"]);
+    }
+    show_table(&columns, &rows, out)?;
     let configs = topic.configs.iter().map(|config| {
         let origin = if config.is_default { "default" } else { "set" };
         vec![config.name.clone(), config.value.clone(), origin.to_owned()]

@@ -14,6 +14,7 @@ mod holds;
 mod host;
 mod identity;
 mod input;
+mod keeping;
 mod open;
 mod opening;
 mod port;
@@ -35,6 +36,7 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
+pub use keeping::Keeping;
 pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
@@ -55,6 +57,7 @@ use crate::error::{Error, Result};
 use crate::log::{LogError, Records, TopicPartition, Transaction};
 use crate::plan::Step;
 use crate::state::MemoryShare;
+use crate::time::wall_time_ms;
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
@@ -206,6 +209,10 @@ impl Run {
     ) -> Result<Vec<ProcessingError>> {
         let mut refused = Vec::new();
         let Some(sink) = &self.spec.sink else { return Ok(refused) };
+        if let Some(keeping) = &sink.keeping {
+            let names = (self.spec.id.as_str(), sink.source.topic.as_str());
+            keeping.look_at(names, staged, wall_time_ms(), &self.host.counters);
+        }
         for (partition, records) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
             counted(append_fitting(transaction, &place, records, &mut refused), &self.host.counters)?;

@@ -1,10 +1,11 @@
 //! What a query is to do, and what is counted while it does it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::keeping::Keeping;
 use crate::catalog::Source;
 use crate::plan::Plan;
 use crate::query::View;
@@ -47,6 +48,8 @@ pub struct SinkSpec {
     pub partitions: u32,
     /// The rows of the sink for pull queries, when it is a table.
     pub view: Option<Arc<View>>,
+    /// None: the topic keeps its records, or gives them times of its own.
+    pub keeping: Option<Keeping>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Counters {
     pub commits: AtomicU64,
     /// Commits since the last good one that were too large for one transaction of the log.
     pub too_large: AtomicU32,
+    /// What was told of records that the sink's topic doesn't keep.
+    pub expiring: OnceLock<String>,
     pub snapshots: SnapshotCounters,
 }
 

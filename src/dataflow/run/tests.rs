@@ -66,7 +66,7 @@ impl World {
         RunSpec {
             id: "Q".to_string(),
             plan: Arc::new(self.sink.analyzed.plan.clone()),
-            sink: Some(SinkSpec { source, partitions: self.partitions, view }),
+            sink: Some(SinkSpec { source, partitions: self.partitions, view, keeping: None }),
             cache_bytes_max: self.cache_bytes_max,
             start: Start::Earliest,
             durable: true,

@@ -38,6 +38,8 @@ struct Effect {
     delete_topic: Option<String>,
     /// Tables whose rows can't be pulled any more.
     views_gone: Vec<String>,
+    /// For who gave the statement.
+    warnings: Vec<String>,
 }
 
 /// A query that begins, or goes on with another plan.
@@ -59,6 +61,7 @@ impl Effect {
             pause: Vec::new(),
             delete_topic: None,
             views_gone: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -118,7 +121,7 @@ impl Inner {
 
     /// Does what the command says. It stands now, whatever happens here: gives what didn't go well.
     fn carry_out(&self, effect: Effect) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = effect.warnings;
         for id in &effect.stop {
             if let Err(error) = self.end_query(id) {
                 warnings.push(format!("query {id} left something behind: {error}"));

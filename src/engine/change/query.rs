@@ -17,12 +17,12 @@ impl Change<'_> {
     pub(super) fn create_as(&mut self, sink: Sink, text: &str) -> Result<Effect> {
         let prefix = if sink.source.kind == SourceKind::Table { "CTAS" } else { "CSAS" };
         let id = self.query_id(&format!("{prefix}_{}", sink.source.name));
-        let partitions = self.inner.log.partitions(&sink.analyzed.source.topic);
-        let topic = self.topic_for(&sink.source, &sink.with, partitions)?;
+        let topic = self.topic_for(&sink.source, &sink.with, Some(&sink))?;
+        let warnings = self.unheeded(&sink.with);
         let source = Source { query_id: Some(id.clone()), ..sink.source.clone() };
         self.catalog.put_source(source);
         let effect = self.started(id, sink, text)?;
-        Ok(Effect { topic, ..effect })
+        Ok(Effect { topic, warnings, ..effect })
     }
 
     /// CREATE OR REPLACE ... AS SELECT over a stream or table that is there: its query goes on from its positions and its

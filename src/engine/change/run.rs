@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, RunSpec, SinkSpec, Start, changelog_topic, commit_start, repartition_topic};
+use crate::dataflow::{Guarantee, Keeping, RunSpec, SinkSpec, Start, changelog_topic, commit_start, repartition_topic};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::{Error, Result};
 use crate::log::LogError;
-use crate::plan::Step;
+use crate::plan::{Plan, Step};
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
 
@@ -70,7 +70,7 @@ impl Inner {
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
             // Where others of the service write to the table, too, its rows are what the topic says.
-            let (keep, retention) = (self.seat.is_none(), retention_ms(sink));
+            let (keep, retention) = (self.seat.is_none(), retention_ms(&sink.analyzed.plan));
             let view = match keep {
                 true => {
                     View::of_query(source.clone(), partitions, retention, &self.memory).in_order_of(self.log.clone())
@@ -86,7 +86,7 @@ impl Inner {
         let spec = RunSpec {
             id: entry.id.clone(),
             plan: Arc::new(sink.analyzed.plan.clone()),
-            sink: Some(SinkSpec { source, partitions, view }),
+            sink: Some(SinkSpec { keeping: self.keeping(&source.topic), source, partitions, view }),
             cache_bytes_max: settings::cache_bytes_max(&entry.properties),
             start: start(&entry.properties),
             durable: true,
@@ -119,6 +119,13 @@ impl Inner {
                 Ok(())
             }
         }
+    }
+
+    /// None: the topic keeps its records, or it doesn't say how long (which is no reason not to start).
+    fn keeping(&self, topic: &str) -> Option<Keeping> {
+        let topic = self.log.describe_topic(topic).ok()?;
+        let retention_ms = topic.retention_ms().filter(|_| topic.keeps_record_times())?;
+        Some(Keeping { retention_ms, tell: self.tell.clone() })
     }
 
     /// Ends the run of a query that goes on with another plan: it commits, and keeps its positions and its state.
@@ -168,7 +175,8 @@ impl Inner {
         if !source.is_source && query.is_none() {
             return Ok(None);
         }
-        let retention = query.and_then(|id| self.sinks.read().get(id).and_then(|sink| retention_ms(sink)));
+        let retention =
+            query.and_then(|id| self.sinks.read().get(id).and_then(|sink| retention_ms(&sink.analyzed.plan)));
         let partitions = self.partitions_of(&source.topic)?;
         let view = Arc::new(View::follow(source.clone(), partitions, retention, &self.memory));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
@@ -176,8 +184,8 @@ impl Inner {
 }
 
 /// How long the windows of a query's table are kept.
-fn retention_ms(sink: &Sink) -> Option<i64> {
-    let mut steps = sink.analyzed.plan.stages.iter().flat_map(|stage| &stage.steps);
+pub(super) fn retention_ms(plan: &Plan) -> Option<i64> {
+    let mut steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     steps.find_map(|step| match step {
         Step::Aggregate(aggregate) => aggregate.window.map(|window| window.retention_ms),
         _ => None,

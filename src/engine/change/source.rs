@@ -52,7 +52,7 @@ impl Change<'_> {
         }
         let message = format!("{} {} {verb}", kind_title(source.kind), source.name);
         self.catalog.put_source(source);
-        Ok(Effect { topic, ..Effect::message(message) })
+        Ok(Effect { topic, warnings: self.unheeded(with), ..Effect::message(message) })
     }
 
     pub(super) fn drop_source(

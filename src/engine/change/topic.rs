@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::run::retention_ms;
 use super::{Change, Effect};
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
@@ -118,41 +119,113 @@ impl Inner {
 }
 
 impl Change<'_> {
-    /// The topic to make for a source; None when it is there already (and fits).
-    pub(super) fn topic_for(&self, source: &Source, with: &With, partitions: Option<u32>) -> Result<Option<TopicSpec>> {
+    /// The topic to make for a source; None when it is there already (and fits). `origin`: the query whose rows
+    /// go there.
+    pub(super) fn topic_for(&self, source: &Source, with: &With, origin: Option<&Sink>) -> Result<Option<TopicSpec>> {
         if self.replay.is_some() {
             return Ok(None);
         }
-        let asked = with.partitions;
-        if let Some(there) = self.inner.log.partitions(&source.topic) {
-            return match asked {
-                Some(asked) if asked != there => Err(Error::statement(format!(
-                    "A Kafka topic with the name '{}' already exists, with different partition/replica configuration than required. KSQL expects {asked} partitions (topic has {there}).",
-                    source.topic
-                ))),
-                _ => Ok(None),
-            };
+        if with.retention_ms.is_some() && source.kind == SourceKind::Table && source.window.is_none() {
+            return Err(Error::statement(
+                "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.",
+            ));
         }
-        let default = partitions.or(self.inner.create_missing_topics.then_some(1));
-        let Some(partitions) = asked.or(default) else {
+        if let Some(there) = self.inner.log.partitions(&source.topic) {
+            self.check_fits(&source.topic, there, with)?;
+            return Ok(None);
+        }
+        let inherited = origin.map(|origin| self.inner.inherited(origin)).transpose()?.unwrap_or_default();
+        let default = inherited.partitions.or(self.inner.create_missing_topics.then_some(1));
+        let Some(partitions) = with.partitions.or(default) else {
             return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic))
                 .hint("add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`"));
         };
-        let mut configs = BTreeMap::new();
-        let policy = if source.kind == SourceKind::Table { "compact" } else { "delete" };
-        configs.insert("cleanup.policy".to_string(), policy.to_string());
-        configs.insert("retention.ms".to_string(), with.retention_ms.unwrap_or(-1).to_string());
-        if source.kind == SourceKind::Table {
-            configs.insert("segment.bytes".to_string(), TABLE_SEGMENT_BYTES.to_string());
-        }
-        if with.retention_ms.is_some() && source.kind == SourceKind::Table {
-            if source.window.is_none() {
-                return Err(Error::statement(
-                    "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.",
-                ));
-            }
-            configs.insert("cleanup.policy".to_string(), "compact,delete".to_string());
-        }
-        Ok(Some(TopicSpec { name: source.topic.clone(), partitions, replicas: None, configs }))
+        let asked = with.replicas.map(replicas).transpose()?.filter(|_| self.inner.seat.is_some());
+        Ok(Some(TopicSpec {
+            name: source.topic.clone(),
+            partitions,
+            replicas: asked.or(inherited.replicas),
+            configs: configs(source, with.retention_ms.or(inherited.retention_ms), inherited.window_retention_ms),
+        }))
     }
+
+    fn check_fits(&self, topic: &str, partitions: u32, with: &With) -> Result<()> {
+        let mut differences = Vec::new();
+        if let Some(asked) = with.partitions.filter(|asked| *asked != partitions) {
+            differences.push(format!("{asked} partitions (topic has {partitions})"));
+        }
+        if let Some(asked) = with.replicas.filter(|_| self.inner.seat.is_some()) {
+            let there = self.inner.log.describe_topic(topic)?.replicas();
+            if let Some(there) = there.filter(|there| u32::from(*there) != asked) {
+                differences.push(format!("{asked} replication factor (topic has {there})"));
+            }
+        }
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(Error::statement(format!(
+                "A Kafka topic with the name '{topic}' already exists, with different partition/replica configuration than required. KSQL expects {}.",
+                differences.join(", and ")
+            ))),
+        }
+    }
+
+    /// What of a WITH clause doesn't hold on this log.
+    pub(super) fn unheeded(&self, with: &With) -> Vec<String> {
+        let replicas = with.replicas.filter(|replicas| *replicas > 1 && self.inner.seat.is_none());
+        let text =
+            |replicas| format!("REPLICAS = {replicas} is for a Kafka cluster: the log in this folder keeps one copy");
+        replicas.map(text).into_iter().collect()
+    }
+}
+
+fn replicas(asked: u32) -> Result<u16> {
+    u16::try_from(asked).map_err(|_| Error::statement(format!("No cluster has {asked} brokers for REPLICAS.")))
+}
+
+/// What the topic of a query's sink has from the source's.
+#[derive(Debug, Default)]
+struct Inherited {
+    partitions: Option<u32>,
+    replicas: Option<u16>,
+    /// None: its records don't expire by time.
+    retention_ms: Option<i64>,
+    /// How long the windows of the query's table are kept.
+    window_retention_ms: Option<i64>,
+}
+
+impl Inner {
+    fn inherited(&self, origin: &Sink) -> Result<Inherited> {
+        let topic = match self.log.describe_topic(&origin.analyzed.source.topic) {
+            Ok(topic) => topic,
+            Err(LogError::UnknownTopic(_)) => return Ok(Inherited::default()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Inherited {
+            partitions: Some(topic.partitions.len() as u32),
+            replicas: topic.replicas(),
+            retention_ms: topic.retention_ms(),
+            window_retention_ms: retention_ms(&origin.analyzed.plan),
+        })
+    }
+}
+
+/// As ksqlDB has them; but what would never expire by the source's retention doesn't here either.
+fn configs(source: &Source, retention_ms: Option<i64>, window_retention_ms: Option<i64>) -> BTreeMap<String, String> {
+    let limited = retention_ms.filter(|ms| *ms >= 0);
+    let (policy, retention_ms) = match source.kind {
+        SourceKind::Stream => ("delete", limited),
+        SourceKind::Table => match limited.filter(|_| source.window.is_some()) {
+            // A window that still changes must not be gone.
+            Some(limited) => ("compact,delete", Some(limited.max(window_retention_ms.unwrap_or(0)))),
+            None => ("compact", None),
+        },
+    };
+    let mut configs = BTreeMap::from([
+        ("cleanup.policy".to_string(), policy.to_string()),
+        ("retention.ms".to_string(), retention_ms.unwrap_or(-1).to_string()),
+    ]);
+    if source.kind == SourceKind::Table {
+        configs.insert("segment.bytes".to_string(), TABLE_SEGMENT_BYTES.to_string());
+    }
+    configs
 }

@@ -38,6 +38,7 @@ pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
         && let Some(query) = queries.lock().get(id)
     {
         facts.extend(counts(&query.counters));
+        facts.extend(query.counters.expiring.get().map(|text| ("Warning".to_string(), text.clone())));
     }
     facts
 }

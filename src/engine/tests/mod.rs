@@ -15,6 +15,7 @@ mod replace;
 mod settings;
 mod snapshots;
 mod tables;
+mod topics;
 
 use std::path::Path;
 use std::time::Duration;

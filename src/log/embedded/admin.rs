@@ -13,6 +13,7 @@ impl Inner {
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
         check_name(&spec.name)?;
         check_partitions(spec.partitions)?;
+        check_replicas(spec.replicas)?;
         TopicConfigs::parse(&spec.configs)?;
         self.change(&spec.name, |_| {
             if self.catalog.topic(&spec.name).is_ok() {
@@ -167,6 +168,17 @@ fn check_partitions(partitions: u32) -> Result<(), LogError> {
         true => Ok(()),
         false => Err(LogError::Invalid(format!(
             "a topic can't have {partitions} partitions: it must be from 1 to {PARTITIONS_MAX}"
+        ))),
+    }
+}
+
+/// As Kafka has it on a single broker.
+fn check_replicas(replicas: Option<u16>) -> Result<(), LogError> {
+    match replicas {
+        None | Some(1) => Ok(()),
+        Some(count) => Err(LogError::Invalid(format!(
+            "a topic can't have {count} replicas (INVALID_REPLICATION_FACTOR): this log keeps one copy, a Kafka cluster \
+             keeps more"
         ))),
     }
 }
