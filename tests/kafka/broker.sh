@@ -54,6 +54,9 @@ free_port() {
     found=$port
 }
 
+# 16 random bytes in base64. Without the `-` of its URL-safe form: Kafka's tool takes an id that begins with one for an option.
+cluster_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'p_' | tr -d =; }
+
 # server.properties of broker $1 of $count.
 write_properties() {
     local n=$1 replication=$count client=PLAINTEXT i voters=
@@ -163,7 +166,7 @@ start() {
             --add-scram "SCRAM-SHA-256=[name=guest,password=guest]")
     fi
     local id
-    id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)
+    id=$(cluster_id)
     for n in $(seq "$count"); do
         mkdir -p "$dir/$n"
         write_properties "$n" >"$dir/$n/server.properties"
