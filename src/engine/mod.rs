@@ -13,6 +13,7 @@ mod print;
 mod query;
 mod rows;
 mod seat;
+mod settle;
 pub(crate) mod settings;
 mod show;
 pub(crate) mod shown;

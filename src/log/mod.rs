@@ -10,6 +10,7 @@ pub mod kafka;
 pub(crate) mod kafka_batch;
 mod member;
 pub mod partitioner;
+mod prefixed;
 mod read;
 pub(crate) mod records;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub(crate) use kafka_batch::record_bytes;
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
+pub(crate) use prefixed::PrefixedLog;
 pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
 
