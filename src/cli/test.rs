@@ -10,12 +10,8 @@ use crate::testing::Suite;
 
 /// Runs the tests; verdicts and their summary are written by the runner.
 pub fn command(options: &TestOptions, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
-    let suite = Suite {
-        paths: &options.paths,
-        only: &options.only,
-        report: options.report.as_deref(),
-        ..Suite::default()
-    };
+    let suite =
+        Suite { paths: &options.paths, only: &options.only, report: options.report.as_deref(), ..Suite::default() };
     let result = connect::run_tests(&suite, connection, out);
     // The runner can't tell a reader that has gone away from a full disk.
     if out.is_abandoned() {

@@ -7,12 +7,15 @@ use std::path::PathBuf;
 
 use millpond::log::kafka::KafkaLog;
 use millpond::{Engine, Options};
+use parking_lot::Mutex;
 
 use crate::binary::run_ok;
 use crate::folder::Input;
 use crate::golden::{self, Golden};
 use crate::kafka_broker::{self, fresh};
 use crate::records;
+
+const SIDE_BY_SIDE: usize = 4;
 
 /// A query as a service of its own: its topics' names begin with the service's.
 struct Service {
@@ -24,7 +27,8 @@ struct Service {
 impl Service {
     fn new(bootstrap: &str, name: &str) -> Service {
         let mut golden = Golden::read(name);
-        let service = Service { prefix: fresh(name) + "-", files: tempfile::tempdir().unwrap(), golden: Golden::read(name) };
+        let service =
+            Service { prefix: fresh(name) + "-", files: tempfile::tempdir().unwrap(), golden: Golden::read(name) };
         golden.script = golden.script.replace("KAFKA_TOPIC='", &format!("KAFKA_TOPIC='{}", service.prefix));
         let config = format!(
             "bootstrap.servers={bootstrap}\nksql.service.id={0}\nksql.output.topic.name.prefix={0}\n",
@@ -74,23 +78,37 @@ impl Service {
 }
 
 #[test]
+#[ignore = "needs a Kafka broker: see README"]
 fn the_queries_give_on_kafka_what_they_give_on_the_embedded_log() {
-    let (Some(log), Some(bootstrap)) = (kafka_broker::log(), kafka_broker::bootstrap()) else { return };
-    for name in golden::NAMES {
-        let straight = Service::new(bootstrap, name);
-        let input = straight.golden.input.clone();
-        straight.create(&input);
-        straight.produce(&input);
-        straight.run_to_end();
-        straight.check("on Kafka", &log);
-
-        let halfway = Service::new(bootstrap, name);
-        let halves = input.halves(halfway.files.path());
-        halfway.create(&input);
-        for half in &halves {
-            halfway.produce(half);
-            halfway.run_to_end();
+    let (log, bootstrap) = (kafka_broker::log(), kafka_broker::bootstrap());
+    // They wait for the cluster most of the time.
+    let left = Mutex::new(golden::NAMES.iter());
+    let next = || left.lock().next();
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while let Some(name) = next() {
+                    both_ways(&log, bootstrap, name);
+                }
+            });
         }
-        halfway.check("on Kafka, restarted", &log);
+    });
+}
+
+fn both_ways(log: &KafkaLog, bootstrap: &str, name: &str) {
+    let straight = Service::new(bootstrap, name);
+    let input = straight.golden.input.clone();
+    straight.create(&input);
+    straight.produce(&input);
+    straight.run_to_end();
+    straight.check("on Kafka", log);
+
+    let halfway = Service::new(bootstrap, name);
+    let halves = input.halves(halfway.files.path());
+    halfway.create(&input);
+    for half in &halves {
+        halfway.produce(half);
+        halfway.run_to_end();
     }
+    halfway.check("on Kafka, restarted", log);
 }
