@@ -20,8 +20,12 @@ mod golden;
 mod handover;
 #[path = "it/kafka_broker.rs"]
 mod kafka_broker;
+#[path = "it/kafka_conformance.rs"]
+mod kafka_conformance;
 #[path = "it/kafka_engine.rs"]
 mod kafka_engine;
+#[path = "it/kafka_golden.rs"]
+mod kafka_golden;
 #[path = "it/kill.rs"]
 mod kill;
 #[path = "it/log_suite.rs"]

@@ -8,7 +8,7 @@ use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
 
 impl Builder<'_> {
-    /// PARTITION BY: a projection to the new key and an exchange. Gives the key expressions of the rows as they are
+    /// PARTITION BY: a projection to the new key. Gives the key expressions of the rows as they are
     /// after it, each under the name that the final projection knows it by.
     pub(super) fn partition_by(&mut self, star: &mut Vec<String>) -> Result<Vec<KeyColumn>> {
         let current = self.source_keys();
@@ -32,8 +32,8 @@ impl Builder<'_> {
         if same_key {
             return Ok(current);
         }
+        // No exchange: nothing behind it keeps state of a key, and the sink places the records by their new key.
         let keys = self.rekey(&exprs, Rekey::PartitionBy)?;
-        self.exchange();
         move_keys_last(star, &current, &keys);
         Ok(keys)
     }

@@ -139,7 +139,7 @@ pub enum Command {
     Datagen(DatagenOptions),
     /// Runs a file of definitions and persistent queries as a job
     Run(RunOptions),
-    /// Runs tests of SQL: no data folder, time from the records
+    /// Runs tests of SQL: no data folder, time from the records; with --bootstrap-servers on that cluster
     Test(TestOptions),
 }
 
@@ -328,6 +328,9 @@ pub struct TestOptions {
     /// SQL test files, JSON cases, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Only the test of this name; `FILE: NAME` where several files have it. May be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
     /// Writes a JSON line a case to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

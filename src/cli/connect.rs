@@ -268,13 +268,22 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
     Ok(OwnedJob { job, server: Some(server) })
 }
 
-/// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to `report`.
+/// Tests on a cluster wait for it most of the time.
+const CLUSTER_TESTS_MAX: usize = 16;
+
+/// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to a report.
+/// Without a cluster everything is in memory; the data folder is used by neither.
 pub fn run_tests(
-    paths: &[PathBuf],
-    report: Option<&std::path::Path>,
+    suite: &testing::Suite<'_>,
+    connection: &Connection,
     out: &mut dyn std::io::Write,
 ) -> Result<testing::Summary> {
-    testing::run(paths, report, &|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out)
+    let Some(kafka) = &connection.config.kafka else {
+        return suite.run(&|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out);
+    };
+    let cluster = testing::TestCluster::open(kafka, options(connection))?;
+    let suite = testing::Suite { side_by_side: CLUSTER_TESTS_MAX, ..*suite };
+    suite.run(&|properties| Ok(Box::new(cluster.subject(properties)?)), out)
 }
 
 #[cfg(test)]

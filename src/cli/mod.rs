@@ -75,7 +75,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))
         }
         Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
-        Some(Command::Test(options)) => test::command(options, out),
+        Some(Command::Test(options)) => test::command(options, &connection(Purpose::Script)?, out),
     }
 }
 

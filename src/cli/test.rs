@@ -3,13 +3,16 @@
 use std::io::Write;
 
 use super::args::TestOptions;
-use super::connect;
+use super::connect::{self, Connection};
 use super::exit::{Exit, Stop};
 use super::output::Output;
+use crate::testing::Suite;
 
 /// Runs the tests; verdicts and their summary are written by the runner.
-pub fn command(options: &TestOptions, out: &mut Output) -> Result<(), Stop> {
-    let result = connect::run_tests(&options.paths, options.report.as_deref(), out);
+pub fn command(options: &TestOptions, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
+    let suite =
+        Suite { paths: &options.paths, only: &options.only, report: options.report.as_deref(), ..Suite::default() };
+    let result = connect::run_tests(&suite, connection, out);
     // The runner can't tell a reader that has gone away from a full disk.
     if out.is_abandoned() {
         return Err(Stop::Pipe);

@@ -15,6 +15,7 @@ mod query;
 mod rows;
 mod seat;
 pub(crate) mod settings;
+mod settle;
 mod show;
 pub(crate) mod shown;
 mod standing;

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 pub(super) struct Seat {
     /// Stays with the data folder.
     pub process: String,
-    /// Held as long as the process lives: a folder has one owner.
-    _lock: std::fs::File,
+    /// Held as long as the process lives: a folder has one owner. None: there is no folder.
+    _lock: Option<std::fs::File>,
 }
 
 const LOCK_FILE: &str = "lock";
@@ -37,6 +37,11 @@ impl Seat {
                 process
             }
         };
-        Ok(Some(Seat { process, _lock: lock }))
+        Ok(Some(Seat { process, _lock: Some(lock) }))
+    }
+
+    /// Of a process that keeps nothing.
+    pub fn without_folder() -> Seat {
+        Seat { process: uuid::Uuid::new_v4().to_string(), _lock: None }
     }
 }

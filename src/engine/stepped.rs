@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dataflow::{Host, Run, RunSpec};
-use crate::engine::{Drive, Engine, QueryState};
+use crate::engine::QueryState;
 use crate::error::Result;
 use crate::log::Log;
 use crate::state::MemoryBudget;
@@ -44,7 +44,7 @@ impl SteppedQueries {
     }
 
     /// Rounds over all queries until none finds anything to read.
-    fn settle(&mut self) -> Result<()> {
+    pub fn settle(&mut self) -> Result<()> {
         loop {
             let mut read = 0;
             for stepped in self.runs.iter_mut().filter(|stepped| !stepped.paused) {
@@ -60,17 +60,6 @@ impl SteppedQueries {
             if read == 0 {
                 return Ok(());
             }
-        }
-    }
-}
-
-impl Engine {
-    /// Drives all queries of a stepped engine until everything that is there is processed and committed. Does nothing
-    /// where queries have threads of their own.
-    pub fn settle(&self) -> Result<()> {
-        match &self.inner.drive {
-            Drive::Threads(_) => Ok(()),
-            Drive::Stepped(queries) => queries.lock().settle(),
         }
     }
 }

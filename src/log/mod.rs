@@ -11,6 +11,7 @@ pub mod kafka;
 pub(crate) mod kafka_batch;
 mod member;
 pub mod partitioner;
+mod prefixed;
 mod read;
 pub(crate) mod records;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use group::{GroupDescription, GroupMember, GroupState};
 pub(crate) use kafka_batch::record_bytes;
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
+pub(crate) use prefixed::PrefixedLog;
 pub(crate) use read::for_each_fetch;
 pub use records::{Header, RecordMeta, Records, Span};
 

@@ -19,13 +19,23 @@ pub struct EngineSubject {
 impl EngineSubject {
     /// `properties` are set before the first statement; caching is off whatever they say.
     pub fn new(properties: &BTreeMap<String, String>) -> Result<Self> {
+        Ok(EngineSubject::over(Engine::stepped(Options::default())?, properties))
+    }
+
+    /// As [`EngineSubject::new`], of an engine that is there and empty.
+    pub(super) fn over(engine: Engine, properties: &BTreeMap<String, String>) -> Self {
         let mut session = Session::default();
         for (name, value) in properties {
             let short = crate::engine::settings::short_name(name);
             session.properties.insert(short.to_string(), value.clone());
         }
         session.properties.insert("cache.max.bytes.buffering".to_string(), "0".to_string());
-        Ok(EngineSubject { engine: Engine::stepped(Options::default())?, session })
+        EngineSubject { engine, session }
+    }
+
+    /// Commits and stops its queries.
+    pub(super) fn shutdown(&self) {
+        self.engine.shutdown();
     }
 }
 

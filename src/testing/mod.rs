@@ -1,10 +1,12 @@
-//! `millpond test`: tests of SQL, run on an engine without a log on disk and with time from the records.
+//! `millpond test`: tests of SQL, run on an engine without a log on disk, or on a Kafka cluster, and with time from the
+//! records.
 //!
 //! Two forms: SQL files in the manner of ksqlDB's test tool (`--@test: name`, INSERT VALUES, ASSERT ...), and JSON cases
 //! (statements, input records, expected outputs or an expected rejection). Doesn't know how the engine works: it sees
 //! it through [`Subject`], and reads and writes records with a small codec of its own.
 
 mod case;
+mod cluster_subject;
 mod codec;
 mod compare;
 mod drive;
@@ -27,5 +29,6 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use cluster_subject::TestCluster;
 pub use engine_subject::EngineSubject;
-pub use suite::{Summary, run};
+pub use suite::{Suite, Summary};

@@ -83,26 +83,60 @@ enum Body {
     Unreadable(String),
 }
 
-/// Runs all tests under `paths` (files, or folders with all `.json` and `.sql` files below them), each on an engine of its
-/// own, and prints verdicts and a summary to `out`. `report` becomes a file with one JSON object a test:
-/// `{"file", "name", "status": "pass|fail|error", "detail"}`.
-pub fn run(
-    paths: &[PathBuf],
+/// Tests that are to be run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Suite<'a> {
+    /// Files, or folders with all `.json` and `.sql` files below them.
+    pub paths: &'a [PathBuf],
+    /// Names of tests, alone or behind their file's (`FILE: NAME`, as in the verdicts). Empty: all.
+    pub only: &'a [String],
+    /// Becomes a file with one JSON object a test:
+    /// `{"file", "name", "expects": "outputs|rejection", "status": "pass|fail|error", "detail"}`.
+    pub report: Option<&'a Path>,
+    /// Tests under way at once; 0: as many as the machine has cores.
+    pub side_by_side: usize,
+}
+
+impl Suite<'_> {
+    /// Runs the tests, each on an engine of its own, and prints verdicts and a summary to `out`.
+    pub fn run(&self, new_subject: NewSubject<'_>, out: &mut dyn Write) -> Result<Summary> {
+        let mut tests = Vec::new();
+        for file in find_files(self.paths)? {
+            read_tests(&file, &mut tests);
+        }
+        self.select(&mut tests)?;
+        run(&tests, self.report, self.side_by_side, new_subject, out)
+    }
+
+    /// A name that no test has is an error: nothing would be tested, and nobody would know.
+    fn select(&self, tests: &mut Vec<Test>) -> Result<()> {
+        if self.only.is_empty() {
+            return Ok(());
+        }
+        let is_named = |test: &Test, name: &str| test.name == name || format!("{}: {}", test.file, test.name) == name;
+        if let Some(name) = self.only.iter().find(|name| !tests.iter().any(|test| is_named(test, name))) {
+            return Err(Error::world(format!("there is no test named '{name}'"))
+                .hint("names are those in the verdicts, with or without the file's before it"));
+        }
+        tests.retain(|test| self.only.iter().any(|name| is_named(test, name)));
+        Ok(())
+    }
+}
+
+fn run(
+    tests: &[Test],
     report: Option<&Path>,
+    side_by_side: usize,
     new_subject: NewSubject<'_>,
     out: &mut dyn Write,
 ) -> Result<Summary> {
-    let mut tests = Vec::new();
-    for file in find_files(paths)? {
-        read_tests(&file, &mut tests);
-    }
     let mut report = match report {
         None => None,
         Some(path) => Some(BufWriter::new(fs::File::create(path).map_err(|error| io_error(path, &error))?)),
     };
     let mut summary = Summary::default();
     let mut result = Ok(());
-    in_order(&tests, new_subject, |test, verdict| {
+    in_order(tests, side_by_side, new_subject, |test, verdict| {
         summary.count(verdict);
         if result.is_ok() {
             result = print(test, verdict, out, report.as_mut().map(|report| report as &mut dyn Write));
@@ -115,8 +149,14 @@ pub fn run(
 }
 
 /// Runs the tests in parallel and hands on the verdicts in the order of the tests.
-fn in_order(tests: &[Test], new_subject: NewSubject<'_>, mut each: impl FnMut(&Test, &Verdict)) -> Result<()> {
+fn in_order(
+    tests: &[Test],
+    side_by_side: usize,
+    new_subject: NewSubject<'_>,
+    mut each: impl FnMut(&Test, &Verdict),
+) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(side_by_side)
         .stack_size(STACK_BYTES)
         .thread_name(|i| format!("test-{i}"))
         .build()
@@ -184,6 +224,7 @@ fn print(test: &Test, verdict: &Verdict, out: &mut dyn Write, report: Option<&mu
         let line = serde_json::json!({
             "file": test.file,
             "name": test.name,
+            "expects": verdict.kind.word(),
             "status": verdict.status.word(),
             "detail": verdict.detail,
         });

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::fake::new_fake;
-use super::suite::{Summary, run};
+use super::suite::{Suite, Summary};
 
 /// Runs one file, and gives the summary, what was printed and the report.
 fn run_file(name: &str, text: &str) -> (Summary, String, String) {
@@ -11,7 +11,8 @@ fn run_file(name: &str, text: &str) -> (Summary, String, String) {
     let report = folder.path().join("report.jsonl");
     fs::write(folder.path().join(name), text).unwrap();
     let mut out = Vec::new();
-    let summary = run(&[folder.path().join(name)], Some(&report), &new_fake, &mut out).unwrap();
+    let suite = Suite { paths: &[folder.path().join(name)], report: Some(&report), ..Suite::default() };
+    let summary = suite.run(&new_fake, &mut out).unwrap();
     (summary, String::from_utf8(out).unwrap(), fs::read_to_string(report).unwrap())
 }
 
@@ -313,16 +314,23 @@ fn verdicts_come_in_order_and_say_what_differs() {
 fn folders_are_walked_and_nothing_to_run_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
-    assert!(run(&[folder.path().join("none")], None, &new_fake, &mut out).is_err());
-    assert!(run(&[folder.path().to_owned()], None, &new_fake, &mut out).is_err());
+    let mut run = |path: &std::path::Path, only: &[&str]| {
+        let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+        Suite { paths: &[path.to_owned()], only: &only, ..Suite::default() }.run(&new_fake, &mut out)
+    };
+    assert!(run(&folder.path().join("none"), &[]).is_err());
+    assert!(run(folder.path(), &[]).is_err());
     fs::create_dir(folder.path().join("b")).unwrap();
     fs::write(folder.path().join("b/z.json"), format!("{{\"tests\":[{COPY}]}}")).unwrap();
     fs::write(folder.path().join("c.sql"), SQL).unwrap();
     fs::write(folder.path().join("a.sql"), "--@test: refused\n--@expected.error: X\nSELECT * FROM nowhere;").unwrap();
     fs::write(folder.path().join("notes.md"), "not a test").unwrap();
-    let summary = run(&[folder.path().to_owned()], None, &new_fake, &mut out).unwrap();
-    let out = String::from_utf8(out).unwrap();
+    let summary = run(folder.path(), &[]).unwrap();
     assert_eq!(summary.to_string(), "3 passed, 0 failed, 0 errors (outputs: 2 of 2 passed; rejections: 1 of 1)");
+    let copy = format!("{}: copy", folder.path().join("b/z.json").display());
+    assert_eq!(run(folder.path(), &[&copy, "ponds"]).unwrap().outputs.total, 2);
+    assert!(run(folder.path(), &["ponds", "pond"]).unwrap_err().what.contains("'pond'"));
+    let out = String::from_utf8(out).unwrap();
     let names: Vec<_> = out.lines().filter_map(|line| line.rsplit(": ").next()).take(3).collect();
     assert_eq!(names, ["refused", "copy", "ponds"]);
 }

@@ -29,6 +29,15 @@ pub enum Kind {
     Rejection,
 }
 
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Outputs => "outputs",
+            Kind::Rejection => "rejection",
+        }
+    }
+}
+
 /// Why a case doesn't pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Miss {

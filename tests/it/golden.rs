@@ -10,17 +10,18 @@ use crate::records::{self, Determined, Record, assert_same, in_order_of, last_of
 const OTHER_PARTITIONS: u32 = 7;
 
 /// A query, as its file states it.
-struct Golden {
-    name: String,
-    script: String,
-    input: Input,
-    output: String,
+pub struct Golden {
+    pub name: String,
+    pub script: String,
+    pub input: Input,
+    /// The stream or table that is compared.
+    pub output: String,
     determined: Determined,
     expected: Vec<Value>,
 }
 
 impl Golden {
-    fn read(name: &str) -> Golden {
+    pub fn read(name: &str) -> Golden {
         let read = |end: &str| {
             let path = package().join("queries").join(format!("{name}{end}"));
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -60,16 +61,20 @@ impl Golden {
     }
 
     fn check(&self, way: &str, engine: &millpond::Engine) {
+        self.check_records(way, &records::all(engine, &self.output));
+    }
+
+    /// Compares the records of the output with those that stand beside the query.
+    pub fn check_records(&self, way: &str, found: &[Record]) {
         let timed = self.expected[0].get("timestamp").is_some();
-        let found = records::all(engine, &self.output);
         let expected = self.expected();
         let what = format!("{} {way}", self.name);
         match &self.determined {
             Determined::LastOfEachKey => {
-                assert_same(&what, &last_of_each_key(&found, timed), &last_of_each_key(&expected, timed));
+                assert_same(&what, &last_of_each_key(found, timed), &last_of_each_key(&expected, timed));
             }
             Determined::OrderOf(by) => {
-                assert_same(&what, &in_order_of(by, &found, timed), &in_order_of(by, &expected, timed));
+                assert_same(&what, &in_order_of(by, found, timed), &in_order_of(by, &expected, timed));
             }
         }
     }
@@ -105,7 +110,8 @@ impl Golden {
 
 macro_rules! golden {
     ($($name:ident)*) => {
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        /// All of them.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
         $(#[test]
         fn $name() {

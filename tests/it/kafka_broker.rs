@@ -1,5 +1,8 @@
 //! A Kafka for tests: that of `KAFKA_BOOTSTRAP`, or one that `tests/kafka/broker.sh` starts once for the whole binary and
 //! that is stopped when the binary ends, however it does.
+//!
+//! Tests that need it are `#[ignore]`d, so that they are counted as what they are where nobody has a broker:
+//! `cargo test --test it -- --ignored` runs them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -14,25 +17,22 @@ fn script() -> PathBuf {
 
 /// The script says so when Java or Maven isn't there.
 const NOT_HERE: i32 = 3;
+const NO_KAFKA: &str =
+    "there is no Kafka to be had: install Java 17 and Maven, or set KAFKA_BOOTSTRAP for the tests that share one";
 const STARTS_MAX: usize = 3;
 
-/// The address of the cluster that most tests share. None, loudly: there is none to be had.
-pub fn bootstrap() -> Option<&'static str> {
-    static SHARED: OnceLock<Option<String>> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP") {
-        Ok(given) if !given.is_empty() => Some(given),
-        _ => start("shared", &[]).map(|cluster| cluster.value("KAFKA_BOOTSTRAP")),
-    });
-    if shared.is_none() {
-        eprintln!("SKIPPED: no Kafka. Set KAFKA_BOOTSTRAP, or install Java 17 and Maven.");
-    }
-    shared.as_deref()
+/// The address of the cluster that most tests share.
+pub fn bootstrap() -> &'static str {
+    static SHARED: OnceLock<String> = OnceLock::new();
+    SHARED.get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP") {
+        Ok(given) if !given.is_empty() => given,
+        _ => start("shared", &[]).value("KAFKA_BOOTSTRAP"),
+    })
 }
 
 /// The shared cluster as a log.
-pub fn log() -> Option<KafkaLog> {
-    let bootstrap = bootstrap()?;
-    Some(KafkaLog::open(&KafkaConfig::new(bootstrap).unwrap()).unwrap())
+pub fn log() -> KafkaLog {
+    KafkaLog::open(&KafkaConfig::new(bootstrap()).unwrap()).unwrap()
 }
 
 /// A cluster of a test's own.
@@ -54,8 +54,8 @@ impl Cluster {
     }
 }
 
-/// None: Java or Maven isn't there.
-pub fn start(name: &str, args: &[&str]) -> Option<Cluster> {
+/// Starts one. A test that wants it fails where there is none to be had.
+pub fn start(name: &str, args: &[&str]) -> Cluster {
     let folder = std::env::temp_dir().join(format!("millpond-kafka-{}-{name}", std::process::id()));
     // Stops it when this process is gone; a test binary has no other end that is sure to come.
     let watchman = r#"(while kill -0 "$1" 2>/dev/null; do sleep 0.2; done; "$2" stop) &"#;
@@ -76,11 +76,9 @@ pub fn start(name: &str, args: &[&str]) -> Option<Cluster> {
         let mut command = Command::new(script());
         command.arg("start").args(args).env("MILLPOND_KAFKA_DIR", &folder).stderr(Stdio::inherit());
         let output = command.output().unwrap();
-        if output.status.code() == Some(NOT_HERE) {
-            return None;
-        }
+        assert_ne!(output.status.code(), Some(NOT_HERE), "{NO_KAFKA}");
         if output.status.success() {
-            return Some(Cluster { folder, environment: String::from_utf8(output.stdout).unwrap() });
+            return Cluster { folder, environment: String::from_utf8(output.stdout).unwrap() };
         }
         let _ = Command::new(script()).arg("stop").env("MILLPOND_KAFKA_DIR", &folder).status();
     }

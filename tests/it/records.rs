@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millpond::internals::{Source, SourceWindow};
-use millpond::log::{Records, TopicPartition};
+use millpond::internals::SourceWindow;
+use millpond::log::{Log, Records, TopicPartition};
 use millpond::{Engine, Face};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -24,15 +24,19 @@ pub struct Record {
 pub fn all(engine: &Engine, name: &str) -> Vec<Record> {
     let catalog = engine.catalog();
     let source = catalog.source(name).unwrap_or_else(|| panic!("there is no {name}"));
-    let log = engine.log();
+    of_topic(&*engine.log(), &source.topic, source.window)
+}
+
+/// All records of a topic whose keys have this window, partition by partition.
+pub fn of_topic(log: &dyn Log, topic: &str, window: Option<SourceWindow>) -> Vec<Record> {
     let mut found = Vec::new();
-    for partition in 0..log.partitions(&source.topic).unwrap() {
-        let place = TopicPartition { topic: source.topic.clone(), partition };
+    for partition in 0..log.partitions(topic).unwrap() {
+        let place = TopicPartition { topic: topic.to_owned(), partition };
         let (mut next, end) = log.offsets(&place).unwrap();
         let mut records = Records::default();
         while next < end {
             log.fetch(&place, next, 1 << 20, &mut records).unwrap();
-            found.extend((0..records.len()).map(|row| decode(source, partition, &records, row)));
+            found.extend((0..records.len()).map(|row| decode(window, partition, &records, row)));
             next = records.next_offset;
         }
     }
@@ -40,11 +44,11 @@ pub fn all(engine: &Engine, name: &str) -> Vec<Record> {
 }
 
 /// Reads a record by the rules of the formats, not by Millpond's code for them.
-fn decode(source: &Source, partition: u32, records: &Records, row: usize) -> Record {
+fn decode(window: Option<SourceWindow>, partition: u32, records: &Records, row: usize) -> Record {
     let (key, window) = match records.key(row) {
         None => (Value::Null, Value::Null),
         Some(bytes) => {
-            let (key, window) = split_window(source.window, bytes);
+            let (key, window) = split_window(window, bytes);
             let text = std::str::from_utf8(key).unwrap();
             (if text.starts_with('{') { json(text) } else { Value::from(text) }, window)
         }

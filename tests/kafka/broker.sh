@@ -6,6 +6,7 @@
 #   broker.sh stop                             stops all brokers and removes their data
 #   broker.sh kill N                           kill -9 of broker N (1, 2, 3)
 #   broker.sh restart [N]                      stops (if it runs) and starts broker N, or all, with data and port kept
+#   broker.sh fetch                            gets Kafka's jars, if they aren't here yet
 #   broker.sh tool CLASS ARGS...               one of Kafka's tools, e.g. org.apache.kafka.tools.TopicCommand
 #
 # Wants Java 17 and, once, Maven: the jars are kept in ${XDG_CACHE_HOME:-~/.cache}/millpond/kafka.
@@ -53,6 +54,9 @@ free_port() {
     taken="$taken $port"
     found=$port
 }
+
+# 16 random bytes in base64. Without the `-` of its URL-safe form: Kafka's tool takes an id that begins with one for an option.
+cluster_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'p_' | tr -d =; }
 
 # server.properties of broker $1 of $count.
 write_properties() {
@@ -163,7 +167,7 @@ start() {
             --add-scram "SCRAM-SHA-256=[name=guest,password=guest]")
     fi
     local id
-    id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)
+    id=$(cluster_id)
     for n in $(seq "$count"); do
         mkdir -p "$dir/$n"
         write_properties "$n" >"$dir/$n/server.properties"
@@ -207,9 +211,10 @@ restart)
     for n in $some; do launch "$n"; done
     for n in $some; do await "$n"; done
     ;;
+fetch) fetch_jars ;;
 tool)
     fetch_jars
     kafka_java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn "$@"
     ;;
-*) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+*) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
