@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::log::LogError;
+use crate::log::{LogError, Remedy};
 use crate::sql::ast::Location;
 
 /// Who can do something about an error.
@@ -32,6 +32,9 @@ pub struct Error {
     /// Trying again doesn't help: somebody must mend it first.
     #[serde(default)]
     pub lasting: bool,
+    /// The log's: the same again from the last commit may succeed.
+    #[serde(default)]
+    pub(crate) passing: bool,
 }
 
 /// A result with this crate's error.
@@ -40,7 +43,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error without hint and place.
     pub fn new(audience: Audience, what: impl Into<String>) -> Self {
-        Error { audience, what: what.into(), hint: None, at: None, lasting: false }
+        Error { audience, what: what.into(), hint: None, at: None, lasting: false, passing: false }
     }
 
     /// The statement is wrong.
@@ -126,6 +129,7 @@ impl From<LogError> for Error {
                 | LogError::RecordTooLarge { .. }
                 | LogError::Invalid(_)
         );
-        Error { lasting, ..Error::world(error.to_string()) }
+        let passing = matches!(error.remedy(), Remedy::Retry | Remedy::Redo);
+        Error { lasting, passing, ..Error::world(error.to_string()) }
     }
 }

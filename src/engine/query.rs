@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -90,7 +90,7 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
 /// Of a query that is to end: how long nothing may have come from a cluster before its end is believed.
 const QUIET_MIN: Duration = Duration::from_millis(500);
-/// Commits in a row that the group's changes undo, before the query joins anew.
+/// Commits in a row that the group's changes undo, before the query waits with the next.
 const REDONE_MAX: u32 = 5;
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -301,90 +301,115 @@ impl Driver {
         self.work(&mut run, Some(&mut membership))
     }
 
+    /// Rounds and commits until it is told to stop or something fails.
+    ///
+    /// As a member of a group it stays in it when the cluster can't be reached, or when the group has made a commit void: it
+    /// goes on from the last commit, and nobody else has to take over.
     fn work(&self, run: &mut Run, mut membership: Option<&mut Membership>) -> Result<Ended, Error> {
-        let mut last_commit = now();
-        let mut last_rows = now();
-        let mut bounded = false;
-        let mut redone = 0;
+        let mut pace = Pace::default();
+        let mut retry = Retry::default();
         loop {
-            if let Some(membership) = &mut membership {
-                self.attend(membership, run)?;
-            }
-            if self.stopped() {
-                run.commit()?;
-                return Ok(Ended::Stopped);
-            }
-            if self.paused() {
-                run.commit()?;
-                self.set(QueryState::Paused);
-                self.signal.wait(IDLE_WAIT);
-                continue;
-            }
-            let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
-            self.set(match part {
-                Part::Nothing => QueryState::Standby,
-                Part::Something => QueryState::Running,
-                Part::Opening if run.has_tasks() => QueryState::Running,
-                Part::Opening | Part::Unknown => QueryState::Recovering,
-            });
-            if !run.has_tasks() {
-                self.signal.wait(IDLE_WAIT);
-                continue;
-            }
-            let ends = self.orders.ends.lock().clone();
-            if let Some(ends) = ends.filter(|_| !bounded || membership.is_some()) {
-                run.stop_at(&ends);
-                bounded = true;
-            }
-            let rows = match run.step() {
-                Err(_) if self.stopped() || self.paused() => return Ok(Ended::Interrupted),
-                rows => rows?,
-            };
-            run.publish_early()?;
-            let since = now().duration_since(last_commit);
-            let due = since >= self.options.commit_interval || run.must_commit();
-            if run.is_dirty() && (due || (bounded && rows == 0)) {
-                match (run.commit(), &mut membership) {
-                    (Ok(()), _) => redone = 0,
-                    (Err(_), Some(membership)) if run.may_redo() && redone < REDONE_MAX => {
-                        redone += 1;
-                        membership.start_over(run)?;
-                        continue;
-                    }
-                    (Err(error), _) => return Err(error),
+            let outcome = self.turn(run, membership.as_deref_mut(), &mut pace, &mut retry);
+            match (outcome, &mut membership) {
+                (Ok(None), _) => {}
+                (Ok(Some(ended)), _) => return Ok(ended),
+                (Err(error), Some(membership)) if error.passing => {
+                    let redo = run.may_redo();
+                    membership.start_over(run)?;
+                    retry.failed(redo, error);
                 }
-                last_commit = now();
-                run.check_topics()?;
+                (Err(error), _) => return Err(error),
             }
-            if rows > 0 {
-                last_rows = now();
-                continue;
-            }
+        }
+    }
+
+    /// What there is to do now, or the wait for it.
+    fn turn(
+        &self,
+        run: &mut Run,
+        mut membership: Option<&mut Membership>,
+        pace: &mut Pace,
+        retry: &mut Retry,
+    ) -> Result<Option<Ended>, Error> {
+        if let Some(membership) = &mut membership {
+            self.attend(membership, run, retry)?;
+        }
+        if self.stopped() {
+            run.commit()?;
+            return Ok(Some(Ended::Stopped));
+        }
+        if self.paused() {
+            run.commit()?;
+            self.set(QueryState::Paused);
+            self.signal.wait(IDLE_WAIT);
+            return Ok(None);
+        }
+        let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
+        self.set(self.state_of(part, run, retry));
+        if !run.has_tasks() {
+            self.signal.wait(retry.left().unwrap_or(IDLE_WAIT).min(IDLE_WAIT));
+            return Ok(None);
+        }
+        let ends = self.orders.ends.lock().clone();
+        if let Some(ends) = ends.filter(|_| !pace.bounded || membership.is_some()) {
+            run.stop_at(&ends);
+            pace.bounded = true;
+        }
+        let rows = match run.step() {
+            Err(_) if self.stopped() || self.paused() => return Ok(Some(Ended::Interrupted)),
+            rows => rows?,
+        };
+        run.publish_early()?;
+        let since = now().duration_since(pace.last_commit);
+        let due = since >= self.options.commit_interval || run.must_commit();
+        if run.is_dirty() && (due || (pace.bounded && rows == 0)) {
+            run.commit()?;
+            *retry = Retry::default();
+            pace.last_commit = now();
             run.check_topics()?;
-            // What is read and not committed is not to be seen yet.
-            if !run.is_dirty() {
-                self.counters.lag.store(run.lag()?, Ordering::Relaxed);
-            }
-            let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
-            // What stages hand over by a topic is there to be read some time after its commit.
-            let quiet = membership.is_none() || last_rows.elapsed() >= QUIET_MIN;
-            let whole = part == Part::Something;
-            if bounded && quiet && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
-                return Ok(Ended::Finished);
-            }
-            let wait = match run.is_dirty() {
-                true => self.options.commit_interval.saturating_sub(since),
-                false if bounded && !quiet => QUIET_MIN,
-                false => IDLE_WAIT,
-            };
-            self.signal.wait(snapshots_wait.unwrap_or(wait));
+        }
+        if rows > 0 {
+            pace.last_rows = now();
+            return Ok(None);
+        }
+        run.check_topics()?;
+        // What is read and not committed is not to be seen yet.
+        if !run.is_dirty() {
+            *retry = Retry::default();
+            self.counters.lag.store(run.lag()?, Ordering::Relaxed);
+        }
+        let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
+        // What stages hand over by a topic is there to be read some time after its commit.
+        let quiet = membership.is_none() || pace.last_rows.elapsed() >= QUIET_MIN;
+        let whole = part == Part::Something;
+        if pace.bounded && quiet && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
+            return Ok(Some(Ended::Finished));
+        }
+        let wait = match run.is_dirty() {
+            true => self.options.commit_interval.saturating_sub(since),
+            false if pace.bounded && !quiet => QUIET_MIN,
+            false => IDLE_WAIT,
+        };
+        self.signal.wait(snapshots_wait.unwrap_or(wait));
+        Ok(None)
+    }
+
+    fn state_of(&self, part: Part, run: &Run, retry: &Retry) -> QueryState {
+        if let Some(reason) = retry.reason().or_else(|| self.log.out_of_reach()) {
+            return QueryState::Blocked(reason);
+        }
+        match part {
+            Part::Nothing => QueryState::Standby,
+            Part::Something => QueryState::Running,
+            Part::Opening if run.has_tasks() => QueryState::Running,
+            Part::Opening | Part::Unknown => QueryState::Recovering,
         }
     }
 
     /// Takes in what the query's group has changed.
-    fn attend(&self, membership: &mut Membership, run: &mut Run) -> Result<(), Error> {
+    fn attend(&self, membership: &mut Membership, run: &mut Run, retry: &Retry) -> Result<(), Error> {
         let goes_on = || !self.stopped() && !self.paused();
-        let lost = match membership.attend(run, goes_on()) {
+        let lost = match membership.attend(run, goes_on() && retry.left().is_none()) {
             Err(_) if !goes_on() => false,
             outcome => outcome?,
         };
@@ -395,6 +420,51 @@ impl Driver {
             ));
         }
         Ok(())
+    }
+}
+
+/// When things were done last.
+struct Pace {
+    last_commit: Instant,
+    last_rows: Instant,
+    /// It was told where to end.
+    bounded: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { last_commit: now(), last_rows: now(), bounded: false }
+    }
+}
+
+/// Failures since the last commit that pass by themselves.
+#[derive(Default)]
+struct Retry {
+    times: u32,
+    /// The last one, and when to try again.
+    waits: Option<(Error, Instant)>,
+}
+
+impl Retry {
+    /// `redo`: only the group has changed, and what was done for it can be done again at once.
+    fn failed(&mut self, redo: bool, error: Error) {
+        self.times += 1;
+        let tries = if redo { self.times.saturating_sub(REDONE_MAX) } else { self.times };
+        self.waits = tries.checked_sub(1).map(|tries| {
+            let wait = RETRY_WAIT_MIN.saturating_mul(1 << tries.min(16)).min(RETRY_WAIT_MAX);
+            (error, now() + wait)
+        });
+    }
+
+    /// How long to wait still.
+    fn left(&self) -> Option<Duration> {
+        let (_, until) = self.waits.as_ref()?;
+        Some(until.saturating_duration_since(now())).filter(|left| !left.is_zero())
+    }
+
+    /// What it waits for.
+    fn reason(&self) -> Option<String> {
+        self.waits.as_ref().map(|(error, _)| error.to_string())
     }
 }
 

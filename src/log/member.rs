@@ -101,6 +101,8 @@ pub trait Member: Send + Sync {
     /// Begins a transaction. One that can't commit any more because the group changed fails with
     /// [`Remedy::Redo`](super::Remedy::Redo) at the latest at its commit: drop it, go back to the committed positions (and
     /// the state of that commit) of the partitions that are still the member's, and do it again.
+    /// A member whose producer was fenced, or doesn't know how its last commit ended, takes a new one: that ends what the
+    /// former one left open, and may take some seconds.
     /// Only positions of the member's own group can be set.
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError>;
 

@@ -177,10 +177,8 @@ pub enum LogError {
 pub enum Remedy {
     /// The same call again, after a while.
     Retry,
-    /// Dropping the transaction and doing it again from the committed positions. Nothing of it was committed.
+    /// Dropping the transaction and going on from the committed positions: they tell whether it was committed.
     Redo,
-    /// Dropping the member, joining anew and going on from the committed positions.
-    Rejoin,
     /// Nothing by itself: someone must change the topic, the settings, the rights, the record.
     Mend,
 }
@@ -190,8 +188,10 @@ impl LogError {
     pub fn remedy(&self) -> Remedy {
         match self {
             LogError::Unavailable(_) | LogError::Full(_) | LogError::Io { .. } => Remedy::Retry,
-            LogError::Aborted(_) | LogError::TransactionTooLarge { .. } => Remedy::Redo,
-            LogError::Fenced(_) | LogError::InDoubt(_) => Remedy::Rejoin,
+            LogError::Aborted(_)
+            | LogError::TransactionTooLarge { .. }
+            | LogError::Fenced(_)
+            | LogError::InDoubt(_) => Remedy::Redo,
             LogError::UnknownTopic(_)
             | LogError::UnknownPartition { .. }
             | LogError::TopicExists(_)
@@ -423,6 +423,11 @@ pub trait Log: Send + Sync {
     /// Whether readers see a commit from the moment on at which it returns. Not so on a cluster, nor over a socket.
     fn shows_commits_at_once(&self) -> bool {
         false
+    }
+
+    /// Why the log can't be reached now, as far as that is known without asking it. None: nothing is known to be in the way.
+    fn out_of_reach(&self) -> Option<String> {
+        None
     }
 
     /// What who keeps it should know, a line each: data that opening had to cut, work of its own that fails.

@@ -240,6 +240,10 @@ impl Log for PrefixedLog {
         self.log.shows_commits_at_once()
     }
 
+    fn out_of_reach(&self) -> Option<String> {
+        self.log.out_of_reach()
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.log.warnings()
     }

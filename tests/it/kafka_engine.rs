@@ -239,7 +239,8 @@ impl Scene {
 
     /// Waits until something written after this moment has come out of each partition; gives how long that took.
     fn await_work(&self) -> Duration {
-        let written = self.written.load(Ordering::SeqCst);
+        // A chunk may be there before it is counted.
+        let written = self.written.load(Ordering::SeqCst) + CHUNK;
         self.await_seen(written)
     }
 

@@ -39,7 +39,8 @@ struct Known {
     metadata: Metadata,
     /// None: never, or it must be asked anew.
     at: Option<Instant>,
-    failed_at: Option<Instant>,
+    /// The last asking got no answer.
+    failed: Option<(Instant, Failure)>,
 }
 
 impl Cluster {
@@ -58,11 +59,11 @@ impl Cluster {
         let mut known = self.known.lock();
         match found {
             Ok(metadata) => {
-                *known = Known { metadata, at: Some(time::now()), failed_at: None };
+                *known = Known { metadata, at: Some(time::now()), failed: None };
                 Ok(())
             }
             Err(failure) => {
-                known.failed_at = Some(time::now());
+                known.failed = Some((time::now(), failure.clone()));
                 Err(failure)
             }
         }
@@ -70,11 +71,19 @@ impl Cluster {
 
     /// Asks now, unless the cluster didn't answer just before.
     pub(super) fn refresh(&self) -> Result<(), Failure> {
-        let failed_at = self.known.lock().failed_at;
+        let failed_at = self.known.lock().failed.as_ref().map(|(at, _)| *at);
         match failed_at.is_some_and(|at| at.elapsed() < ASK_AGAIN) {
             true => Err(self.client.explain(Failure::new(Code::RD_KAFKA_RESP_ERR__TRANSPORT, "no answer"))),
             false => self.learn(self.client.metadata(REFRESH_TIMEOUT)),
         }
+    }
+
+    /// Why the cluster didn't answer when it was asked last; None: it did.
+    pub(super) fn out_of_reach(&self) -> Option<String> {
+        // Who wants to know wants to hear of the next answer, too.
+        self.looked_at.store(true, Ordering::Relaxed);
+        let (_, failure) = self.known.lock().failed.clone()?;
+        Some(log_error(&format!("looking for {}", self.config.bootstrap()), None, failure).to_string())
     }
 
     /// For the background: asks when what is known is old and in use.

@@ -141,7 +141,7 @@ mod tests {
             (Code::RD_KAFKA_RESP_ERR__TRANSPORT, Remedy::Retry),
             (Code::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, Remedy::Retry),
             (Code::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, Remedy::Redo),
-            (Code::RD_KAFKA_RESP_ERR__FENCED, Remedy::Rejoin),
+            (Code::RD_KAFKA_RESP_ERR__FENCED, Remedy::Redo),
             (Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, Remedy::Mend),
             (Code::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, Remedy::Mend),
             (Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, Remedy::Mend),
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(remedy(abort(Code::RD_KAFKA_RESP_ERR__TIMED_OUT)), Remedy::Redo);
         assert_eq!(remedy(abort(Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)), Remedy::Mend);
         assert_eq!(remedy(abort(Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)), Remedy::Mend);
-        assert_eq!(remedy(fatal(Code::RD_KAFKA_RESP_ERR__TIMED_OUT)), Remedy::Rejoin);
+        assert_eq!(remedy(fatal(Code::RD_KAFKA_RESP_ERR__TIMED_OUT)), Remedy::Redo);
         let retriable = Failure { retriable: true, ..failure(Code::RD_KAFKA_RESP_ERR__STATE) };
         assert_eq!(remedy(retriable), Remedy::Retry);
     }

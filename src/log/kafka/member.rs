@@ -24,7 +24,8 @@ pub(super) struct GroupedMember {
     stages: Vec<StageTopics>,
     consumer: GroupConsumer,
     lane: Lane,
-    producer: Arc<Producer>,
+    cluster: Arc<Cluster>,
+    producer: Mutex<Arc<Producer>>,
     share: Mutex<Share>,
 }
 
@@ -50,10 +51,7 @@ impl GroupedMember {
         let leads: BTreeSet<String> = spec.stages.iter().map(|stage| stage.lead.clone()).collect();
         leads.iter().try_for_each(|topic| cluster.topic(topic).map(|_| ()))?;
         // The producer first: it ends what its predecessor left open, and positions wait for that.
-        let producer = match group.delivery {
-            Delivery::ExactlyOnce => Producer::transactional(cluster, &group.transactional_id)?,
-            Delivery::AtLeastOnce => Producer::writer(cluster)?,
-        };
+        let producer = producer(cluster, group)?;
         let role = Role::Member { group: &group.id, instance: group.instance_id.as_deref() };
         let client = super::client(&cluster.config, ClientKind::Consumer, role)?;
         let leads: Vec<String> = leads.into_iter().collect();
@@ -64,9 +62,19 @@ impl GroupedMember {
             stages: spec.stages.clone(),
             consumer,
             lane: Lane::new(cluster, Some(Arc::clone(&spec.signal))),
-            producer: Arc::new(producer),
+            cluster: Arc::clone(cluster),
+            producer: Mutex::new(Arc::new(producer)),
             share: Mutex::default(),
         })
+    }
+
+    /// One that can be used.
+    fn producer(&self) -> Result<Arc<Producer>, LogError> {
+        let mut current = self.producer.lock();
+        if !current.is_usable() {
+            *current = Arc::new(producer(&self.cluster, &self.group)?);
+        }
+        Ok(Arc::clone(&current))
     }
 
     pub(super) fn check_group(&self, group: &str) -> Result<(), LogError> {
@@ -146,6 +154,13 @@ impl GroupedMember {
     }
 }
 
+fn producer(cluster: &Arc<Cluster>, group: &GroupSpec) -> Result<Producer, LogError> {
+    match group.delivery {
+        Delivery::ExactlyOnce => Producer::transactional(cluster, &group.transactional_id),
+        Delivery::AtLeastOnce => Producer::writer(cluster),
+    }
+}
+
 /// librdkafka goes on by itself, and what it means for the member comes as an event of its own.
 fn is_passing(failure: &Failure) -> bool {
     !failure.fatal
@@ -153,6 +168,7 @@ fn is_passing(failure: &Failure) -> bool {
             failure.code,
             Code::RD_KAFKA_RESP_ERR__TRANSPORT
                 | Code::RD_KAFKA_RESP_ERR__RESOLVE
+                | Code::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
                 | Code::RD_KAFKA_RESP_ERR__TIMED_OUT
                 | Code::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED
                 | Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
@@ -215,12 +231,10 @@ impl Member for GroupedMember {
 
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
         match self.group.delivery {
-            Delivery::ExactlyOnce => {
-                Ok(Box::new(KafkaTransaction::begin(Arc::clone(&self.producer), Scope::Member(self))?))
-            }
+            Delivery::ExactlyOnce => Ok(Box::new(KafkaTransaction::begin(self.producer()?, Scope::Member(self))?)),
             Delivery::AtLeastOnce => {
-                self.producer.take()?;
-                let producer = Arc::clone(&self.producer);
+                let producer = self.producer()?;
+                producer.take()?;
                 Ok(Box::new(WriterTransaction { producer, member: self, positions: BTreeMap::new() }))
             }
         }

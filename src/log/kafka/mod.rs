@@ -131,6 +131,10 @@ impl Log for KafkaLog {
         self.cluster.end_of_all(partition)
     }
 
+    fn out_of_reach(&self) -> Option<String> {
+        self.cluster.out_of_reach()
+    }
+
     fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
         self.cluster.offset_for_time(partition, timestamp)
     }

@@ -15,7 +15,7 @@ use crate::log::{LogError, Records, TopicPartition};
 use crate::time;
 
 /// How long to wait for what a former producer of the same transactional id left open.
-const INIT_TIMEOUT: Duration = Duration::from_secs(60);
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at a time to wait for reports.
 const REPORT_WAIT: Duration = Duration::from_millis(10);
 

@@ -142,13 +142,13 @@ fn copy_as(
         };
         match step() {
             Ok(position) => next = position,
-            Err(error) => match again(&error) {
-                Remedy::Rejoin => return 0,
-                _ => match committed() {
+            Err(error) => {
+                again(&error);
+                match committed() {
                     Ok(position) => next = position,
                     Err(_) => return 0,
-                },
-            },
+                }
+            }
         }
     }
     next as usize

@@ -215,9 +215,8 @@ fn the_later_producer_of_an_id_is_right() {
     again.signal = Default::default();
     let second = log.join(&again).unwrap();
     let error = transaction.commit().unwrap_err();
-    assert_eq!(error.remedy(), Remedy::Rejoin, "{error}");
-    let error = first.begin().map(|_| ()).unwrap_err();
-    assert_eq!(error.remedy(), Remedy::Rejoin, "{error}");
+    assert!(matches!(error, LogError::Fenced(_)), "{error}");
+    assert_eq!(error.remedy(), Remedy::Redo, "{error}");
     drop(first);
     await_share(&*second, &mut Vec::new(), 1);
     assert!(second.positions(&[at(&source, 0)]).unwrap().is_empty());
@@ -226,6 +225,17 @@ fn the_later_producer_of_an_id_is_right() {
     transaction.set_position(&group, &at(&source, 0), 0).unwrap();
     transaction.commit().unwrap();
     holds(&log, &at(&sink, 0), &strings(0..2));
+    // A member whose producer was fenced has a new one at its next transaction.
+    let third = log.join(&again).unwrap();
+    let mut transaction = second.begin().unwrap();
+    transaction.append(&at(&sink, 0), &numbered(100..110)).unwrap();
+    let error = transaction.commit().unwrap_err();
+    assert!(matches!(error, LogError::Fenced(_)), "{error}");
+    let mut transaction = second.begin().unwrap();
+    transaction.append(&at(&sink, 0), &numbered(2..3)).unwrap();
+    transaction.commit().unwrap();
+    drop(third);
+    holds(&log, &at(&sink, 0), &strings(0..3));
 }
 
 #[test]
