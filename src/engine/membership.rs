@@ -88,6 +88,7 @@ impl Membership {
                     lost |= !partitions.is_empty();
                     self.start_over(run)?;
                     self.give_up(&partitions)?;
+                    self.joined = !self.partitions.is_empty();
                 }
             }
         }

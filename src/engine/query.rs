@@ -415,7 +415,7 @@ impl Driver {
         };
         if lost && let Some(tell) = &self.options.tell {
             tell(&format!(
-                "query {} lost its partitions to other processes of the service: this one did not answer for longer than its session (session.timeout.ms); what it had not committed is dropped, and it joins again",
+                "query {} lost its partitions: the cluster has not heard of this process for longer than its session (session.timeout.ms); what it had not committed is dropped, and it joins again",
                 self.spec.id
             ));
         }
