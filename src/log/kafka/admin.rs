@@ -13,12 +13,18 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(15);
 const SETTLE_POLL: Duration = Duration::from_millis(20);
 
 impl Cluster {
-    /// Returns when the topic can be written.
+    /// Returns when the topic can be written; also when it is there already.
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
         let name = spec.name.as_str();
-        self.client
-            .create_topic(name, spec.partitions, spec.replicas, &spec.configs, CALL_TIMEOUT)
-            .map_err(|failure| self.failed("creating topic", Some(name), failure))?;
+        let made = self.client.create_topic(name, spec.partitions, spec.replicas, &spec.configs, CALL_TIMEOUT);
+        if let Err(failure) = made {
+            let error = self.failed("creating topic", Some(name), failure);
+            if let LogError::TopicExists(_) = error {
+                // Another process makes it at this moment.
+                self.settle(name, |topic| topic.is_some_and(|leaders| leaders.iter().all(|led| *led)))?;
+            }
+            return Err(error);
+        }
         self.settle(name, |topic| {
             topic.is_some_and(|leaders| leaders.len() >= spec.partitions as usize && leaders.iter().all(|led| *led))
         })

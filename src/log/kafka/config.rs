@@ -142,6 +142,9 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("queue.buffering.max.messages", "1000000"),
             // What a process leaves open when it dies blocks readers no longer than this.
             ("transaction.timeout.ms", "10000"),
+            // librdkafka 2.12 looks for a group's coordinator without a bound: when the answer is lost, it asks again only
+            // when a connection comes or goes, and the commit waits for that. So the quiet ones go.
+            ("connections.max.idle.ms", "15000"),
             // The next transaction is refused for some ms, until the markers of the last are written.
             ("retry.backoff.ms", "10"),
         ],
