@@ -26,6 +26,8 @@ mod kafka_conformance;
 mod kafka_engine;
 #[path = "it/kafka_golden.rs"]
 mod kafka_golden;
+#[path = "it/kafka_topics.rs"]
+mod kafka_topics;
 #[path = "it/kill.rs"]
 mod kill;
 #[path = "it/log_suite.rs"]

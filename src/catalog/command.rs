@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, TopicPartition, create_if_missing, internal_topic};
+use crate::log::{Log, LogError, Records, TopicPartition};
 
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
@@ -60,21 +60,20 @@ pub struct CommandLog {
 }
 
 impl CommandLog {
-    /// Opens the command log; makes its topic when it is not there.
-    pub fn open(log: Arc<dyn Log>, topic: String) -> Result<Self> {
-        create_if_missing(&*log, &internal_topic(&topic))?;
-        Ok(CommandLog { log, partition: TopicPartition { topic, partition: 0 } })
+    /// The commands in this topic; one that isn't there has none.
+    pub fn new(log: Arc<dyn Log>, topic: String) -> Self {
+        CommandLog { log, partition: TopicPartition { topic, partition: 0 } }
     }
 
     /// The offset that the next command gets: the number in the ids of queries.
     pub fn next_offset(&self) -> Result<i64> {
-        Ok(self.log.offsets(&self.partition)?.1)
+        Ok(self.ends()?.1)
     }
 
     /// Tells this history of commands from any other, as that of a log that was begun anew in the same folder: when its
     /// first command was given, and which it was. Empty before the first one.
     pub fn history(&self) -> Result<String> {
-        let (first, end) = self.log.offsets(&self.partition)?;
+        let (first, end) = self.ends()?;
         let mut records = Records::default();
         if first < end {
             self.log.fetch(&self.partition, first, 1, &mut records)?;
@@ -94,7 +93,7 @@ impl CommandLog {
 
     /// All commands in order, with their offsets; one that can't be read is given as the reason why.
     pub fn replay(&self) -> Result<Vec<(i64, Result<Command, String>)>> {
-        let (mut position, end) = self.log.offsets(&self.partition)?;
+        let (mut position, end) = self.ends()?;
         let mut commands = Vec::new();
         let mut records = Records::default();
         while position < end {
@@ -109,6 +108,14 @@ impl CommandLog {
             position = records.next_offset;
         }
         Ok(commands)
+    }
+
+    /// (first offset, next offset); a topic that isn't there is empty.
+    fn ends(&self) -> Result<(i64, i64)> {
+        match self.log.offsets(&self.partition) {
+            Err(LogError::UnknownTopic(_)) => Ok((0, 0)),
+            ends => Ok(ends?),
+        }
     }
 }
 

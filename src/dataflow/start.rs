@@ -35,11 +35,7 @@ pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
         let (_, next) = log.offsets(&place)?;
         starts.insert(place, next);
     }
-    let mut transaction = log.begin()?;
-    for (place, next) in &starts {
-        transaction.set_position(&spec.group, place, *next)?;
-    }
-    Ok(transaction.commit()?)
+    Ok(log.alter_positions(&spec.group, &starts)?)
 }
 
 /// Whether the query has committed state.

@@ -63,7 +63,7 @@ impl Job {
         variables: &BTreeMap<String, String>,
         until_end: bool,
     ) -> Result<Job> {
-        engine.start();
+        engine.start()?;
         let mut session = Session { properties: BTreeMap::new(), variables: variables.clone() };
         for (name, value) in properties {
             settings::set(&mut session.properties, name, value)?;

@@ -131,6 +131,7 @@ struct Inner {
     works: bool,
     tell: Option<Tell>,
     commands: CommandLog,
+    own_topics_made: Mutex<bool>,
     /// One statement that changes what exists at a time.
     changing: Mutex<()>,
     catalog: RwLock<Catalog>,
@@ -194,13 +195,17 @@ impl Engine {
 
     /// Starts the folder's persistent queries where they stopped. Happens by itself at the first statement; a process that
     /// only works with topics does without.
-    pub fn start(&self) {
+    ///
+    /// Errors: the service's own topics aren't there and can't be made.
+    pub fn start(&self) -> Result<()> {
+        self.inner.make_own_topics()?;
         if self.inner.works {
             self.inner.started.call_once(|| {
                 let _one_at_a_time = self.inner.changing.lock();
                 self.start_all();
             });
         }
+        Ok(())
     }
 
     /// An engine without a disk whose queries run when `settle` is called.
@@ -230,11 +235,7 @@ impl Engine {
         let service = options.service.clone();
         // The log in a folder keeps one copy, whatever is said for a cluster.
         let internal_topics = if seat.is_some() { options.internal_topics } else { InternalTopics::default() };
-        let own: [String; 2] = [service.processing_log_topic(), service.command_topic()];
-        for topic in own {
-            create_if_missing(&*log, &internal_topics.apply(internal_topic(&topic)))?;
-        }
-        let commands = CommandLog::open(log.clone(), service.command_topic())?;
+        let commands = CommandLog::new(log.clone(), service.command_topic());
         let inner = Inner {
             log,
             service,
@@ -244,6 +245,7 @@ impl Engine {
             works: options.works,
             tell: options.tell,
             commands,
+            own_topics_made: Mutex::new(false),
             changing: Mutex::new(()),
             catalog: RwLock::default(),
             sinks: RwLock::default(),
@@ -258,6 +260,10 @@ impl Engine {
             next_transient: std::sync::atomic::AtomicU64::new(1),
             started: std::sync::Once::new(),
         };
+        // Who only looks at a cluster's topics leaves nothing there.
+        if inner.seat.is_none() {
+            inner.make_own_topics()?;
+        }
         Ok(Engine { inner: Arc::new(inner) })
     }
 
@@ -307,6 +313,19 @@ impl Engine {
 }
 
 impl Inner {
+    /// Those of the command log and of the processing log, once.
+    fn make_own_topics(&self) -> Result<()> {
+        let mut made = self.own_topics_made.lock();
+        if *made {
+            return Ok(());
+        }
+        for topic in [self.service.processing_log_topic(), self.service.command_topic()] {
+            create_if_missing(&*self.log, &self.internal_topics.apply(internal_topic(&topic)))?;
+        }
+        *made = true;
+        Ok(())
+    }
+
     fn query_state(&self, id: &str) -> Option<QueryState> {
         if let Some(reason) = self.not_started.read().get(id) {
             return Some(QueryState::Failed(reason.clone()));
@@ -328,7 +347,7 @@ impl Drop for Inner {
 
 impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
-        self.start();
+        self.start()?;
         statement::execute(&self.inner, session, statement)
     }
 

@@ -316,6 +316,8 @@ pub enum Durability {
     Process,
     /// Loss of power (the disk has them).
     Power,
+    /// Loss of all brokers but one of those that have the partition (its in-sync replicas have them).
+    Replicas,
 }
 
 /// Takes lines for people about what a process has noticed by itself.

@@ -36,7 +36,7 @@ fn cases_that_pass_in_memory_pass_on_kafka() {
         .map(|case| format!("{}: {}", case["file"].as_str().unwrap(), case["name"].as_str().unwrap()))
         .collect();
     passing.sort();
-    let every = if wanted == 0 { 1 } else { (passing.len() / wanted).max(1) };
+    let every = passing.len().checked_div(wanted).unwrap_or(1).max(1);
     let sample: Vec<&String> = passing.iter().step_by(every).collect();
     assert!(sample.len() >= wanted, "{} cases of {}", sample.len(), passing.len());
     args.extend(["--bootstrap-servers".to_owned(), bootstrap.to_owned()]);

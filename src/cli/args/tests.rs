@@ -125,6 +125,24 @@ fn jobs_generators_and_tests() {
     assert_eq!((options.paths.len(), options.report), (2, Some("FILE".into())));
 }
 
+/// What the page shows of Millpond: lines of its shell blocks, and code in its tables.
+#[test]
+fn the_page_on_kafka_shows_commands_that_there_are() {
+    let page = include_str!("../../../docs/kafka.md");
+    let mut shown = 0;
+    for code in
+        page.lines().flat_map(|line| line.split('`')).map(str::trim).filter(|code| code.starts_with("millpond "))
+    {
+        let line = code.split('#').next().unwrap_or(code);
+        // Only the first words are named there.
+        if !matches!(line, "millpond group reset" | "millpond-") {
+            parse(line);
+            shown += 1;
+        }
+    }
+    assert!(shown > 30, "{shown}");
+}
+
 #[test]
 fn wrong_lines_are_refused() {
     for line in [

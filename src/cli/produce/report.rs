@@ -73,6 +73,7 @@ impl Report {
         let (survives, in_words) = match durability {
             Durability::Process => ("process", "the end of the process, not yet loss of power"),
             Durability::Power => ("power", "loss of power"),
+            Durability::Replicas => ("replicas", "the end of a broker, where the topic has replicas on others"),
         };
         match out.format {
             OutputFormat::Json => {

@@ -199,9 +199,8 @@ impl Log for KafkaLog {
         self.background.watch(topics, signal);
     }
 
-    /// As many copies as the topics have replicas.
     fn durability(&self) -> Durability {
-        Durability::Process
+        Durability::Replicas
     }
 
     /// An acknowledgement is all that a cluster gives.

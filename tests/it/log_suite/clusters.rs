@@ -192,6 +192,7 @@ fn a_broker_goes_and_comes_and_nothing_is_lost_or_done_twice() {
 #[ignore = "needs a Kafka broker: see README"]
 fn a_leader_is_killed_and_nothing_is_lost_or_done_twice() {
     let cluster = kafka_broker::start("three", &["--brokers", "3"]);
+    crate::kafka_topics::a_sink_has_as_many_replicas_as_its_source(&cluster);
     let log = open(&cluster, &[]).unwrap();
     let create = |name: &str| {
         let name = fresh(name);
