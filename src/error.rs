@@ -126,10 +126,21 @@ impl From<LogError> for Error {
                 | LogError::NewerFormat { .. }
                 | LogError::Held(_)
                 | LogError::Poisoned(_)
-                | LogError::RecordTooLarge { .. }
                 | LogError::Invalid(_)
         );
         let passing = matches!(error.remedy(), Remedy::Retry | Remedy::Redo);
-        Error { lasting, passing, ..Error::world(error.to_string()) }
+        let hint = match &error {
+            LogError::UnknownTopic(_) => Some("create it, or DROP what reads or writes it"),
+            LogError::Unavailable(_) => Some("is the address right (bootstrap.servers), and do the brokers run?"),
+            LogError::Denied(_) => Some("give this user the right by an ACL, or log in as another (sasl.*, ssl.*)"),
+            LogError::RecordTooLarge { .. } => {
+                Some("raise it: `millpond topic alter TOPIC --config max.message.bytes=...`")
+            }
+            LogError::Fenced(_) => Some(
+                "another process has this one's data folder, or this one was away for longer than session.timeout.ms or transaction.timeout.ms",
+            ),
+            _ => None,
+        };
+        Error { lasting, passing, hint: hint.map(str::to_owned), ..Error::world(error.to_string()) }
     }
 }

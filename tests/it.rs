@@ -24,6 +24,8 @@ mod kafka_broker;
 mod kafka_conformance;
 #[path = "it/kafka_engine.rs"]
 mod kafka_engine;
+#[path = "it/kafka_failures.rs"]
+mod kafka_failures;
 #[path = "it/kafka_golden.rs"]
 mod kafka_golden;
 #[path = "it/kafka_topics.rs"]

@@ -20,7 +20,7 @@ pub(super) fn behind(inner: &Inner, catalog: &Catalog, table: &Source) -> Result
         (state, handle.counters.lag.load(Ordering::Relaxed))
     });
     let lag = match told {
-        Some((QueryState::Recovering, _)) => committed_lag(inner, catalog, query)?,
+        Some((QueryState::Recovering | QueryState::Blocked(_), _)) => committed_lag(inner, catalog, query)?,
         Some((QueryState::Running, lag)) => lag,
         _ => 0,
     };

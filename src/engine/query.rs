@@ -93,7 +93,7 @@ const QUIET_MIN: Duration = Duration::from_millis(500);
 /// Commits in a row that the group's changes undo, before the query waits with the next.
 const REDONE_MAX: u32 = 5;
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl QueryHandle {
     /// Starts the query's thread.
@@ -201,6 +201,14 @@ impl Driver {
         *self.state.lock() = state;
     }
 
+    /// Whoever looks during a new try, which may wait long for a cluster, is told what is in the way all the same.
+    fn set_recovering(&self) {
+        let mut state = self.state.lock();
+        if !matches!(*state, QueryState::Blocked(_)) {
+            *state = QueryState::Recovering;
+        }
+    }
+
     fn stopped(&self) -> bool {
         self.orders.stop.load(Ordering::Relaxed)
     }
@@ -290,12 +298,13 @@ impl Driver {
         if self.stopped() {
             return Ok(Ended::Stopped);
         }
-        self.set(QueryState::Recovering);
         let Some(process) = &self.options.process else {
+            self.set(QueryState::Recovering);
             let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
             self.log.watch(&run.topics(), &self.signal);
             return self.work(&mut run, None);
         };
+        self.set_recovering();
         let mut membership = Membership::join(&*self.log, &self.spec, process, &self.signal)?;
         let mut run = Run::open_share(self.log.clone(), membership.member(), self.spec.clone(), self.host())?;
         self.work(&mut run, Some(&mut membership))
@@ -345,7 +354,10 @@ impl Driver {
             return Ok(None);
         }
         let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
-        self.set(self.state_of(part, run, retry));
+        match self.state_of(part, run, retry) {
+            QueryState::Recovering if part == Part::Unknown => self.set_recovering(),
+            state => self.set(state),
+        }
         if !run.has_tasks() {
             self.signal.wait(retry.left().unwrap_or(IDLE_WAIT).min(IDLE_WAIT));
             return Ok(None);

@@ -340,13 +340,17 @@ fn is_root() -> bool {
 }
 
 /// A file system in memory of so many MB, as long as this lives.
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// None: this process may not mount.
-    fn mount(at: &Path, megabytes: u32) -> Option<SmallDisk> {
+    pub fn mount(at: &Path, megabytes: u32) -> Option<SmallDisk> {
         fs::create_dir_all(at).expect("a folder");
         SmallDisk::call(at, &format!("size={megabytes}m")).then(|| SmallDisk(at.to_owned()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn resize(&self, megabytes: u32) {

@@ -48,6 +48,13 @@ impl Cluster {
         line.unwrap_or_else(|| panic!("no {name} in {}", self.environment)).to_owned()
     }
 
+    /// The address that brokers have for each other, where nobody must log in.
+    pub fn internal(&self) -> String {
+        let properties = std::fs::read_to_string(self.folder.join("1/server.properties")).unwrap();
+        let advertised = properties.lines().find(|line| line.starts_with("advertised.listeners=")).unwrap();
+        advertised.split_once("INTERNAL://").unwrap().1.to_owned()
+    }
+
     pub fn run(&self, args: &[&str]) {
         let status = Command::new(script()).args(args).env("MILLPOND_KAFKA_DIR", &self.folder).status().unwrap();
         assert!(status.success(), "broker.sh {args:?}: {status}");

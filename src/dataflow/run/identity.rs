@@ -38,6 +38,11 @@ impl SourceTopics {
         })
     }
 
+    /// Whether something of each topic was read.
+    pub fn have_positions(&self, positions: &BTreeMap<TopicPartition, i64>) -> bool {
+        self.ids.iter().all(|(name, _)| positions.keys().any(|place| place.topic == *name))
+    }
+
     /// An error when the positions of a topic are gone though the query's state says that it was read: both are of one
     /// commit, and positions go only with their topic.
     ///
@@ -54,13 +59,15 @@ impl SourceTopics {
     /// were put into a transaction, these are of the same topics as all that was read since `find`: no id is given twice.
     pub fn check(&self, log: &dyn Log) -> Result<()> {
         for (name, id) in &self.ids {
-            if id.is_none() || log.topic_id(name) == *id {
+            if id.is_none() {
                 continue;
             }
-            return match log.partitions(name) {
-                None => Err(LogError::UnknownTopic(name.clone()).into()),
-                Some(_) => Err(self.replaced(name)),
-            };
+            match log.topic_id(name) {
+                now if now == *id => {}
+                Some(_) => return Err(self.replaced(name)),
+                // That it has partitions a cluster may believe for some seconds more.
+                None => return Err(LogError::UnknownTopic(name.clone()).into()),
+            }
         }
         Ok(())
     }

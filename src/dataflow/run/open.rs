@@ -158,6 +158,23 @@ impl Opener {
         Ok(places)
     }
 
+    /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened.
+    fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, changelog: &str) -> Result<()> {
+        let log = &*self.port.log;
+        if self.sources.have_positions(positions) {
+            return Ok(());
+        }
+        // A share may have no partition of the source.
+        let of_all = match &self.port.member {
+            None => BTreeMap::new(),
+            Some(_) => log.positions(&self.spec.group)?,
+        };
+        match self.sources.have_positions(&of_all) {
+            true => Ok(()),
+            false => self.sources.check_positions(&of_all, has_records(log, changelog)?),
+        }
+    }
+
     /// The tasks that read these partitions.
     ///
     /// Errors: what can be wrong with topics, positions and state, that the memory is not enough, or that the query is told
@@ -176,10 +193,8 @@ impl Opener {
             ))
             .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
         }
-        // A share may have no partition of the source.
-        if self.port.member.is_none() {
-            let begun = changelog.as_ref().map_or(Ok(false), |changelog| has_records(log, changelog))?;
-            self.sources.check_positions(&positions, begun)?;
+        if let Some(changelog) = &changelog {
+            self.check_positions(&positions, changelog)?;
         }
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         for stage in 0..spec.plan.stages.len() {

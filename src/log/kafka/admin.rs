@@ -16,6 +16,7 @@ impl Cluster {
     /// Returns when the topic can be written; also when it is there already.
     pub(super) fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
         let name = spec.name.as_str();
+        self.ask("creating topic", name)?;
         let made = self.client.create_topic(name, spec.partitions, spec.replicas, &spec.configs, CALL_TIMEOUT);
         if let Err(failure) = made {
             let error = self.failed("creating topic", Some(name), failure);
@@ -36,6 +37,7 @@ impl Cluster {
         partitions: Option<u32>,
         configs: &[(String, Option<String>)],
     ) -> Result<(), LogError> {
+        self.ask("altering topic", topic)?;
         let now = self.topic(topic)?.partitions.len() as u32;
         // Configs first: a wrong one changes nothing then.
         if !configs.is_empty() {
@@ -58,10 +60,17 @@ impl Cluster {
 
     /// Returns when no broker lists the topic any more.
     pub(super) fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+        self.ask("deleting topic", topic)?;
         self.client
             .delete_topic(topic, CALL_TIMEOUT)
             .map_err(|failure| self.failed("deleting topic", Some(topic), failure))?;
         self.settle(topic, |found| found.is_none())
+    }
+
+    /// Fails where the cluster doesn't answer now. Calls that go to its controller are made behind this: with no broker to be
+    /// had, librdkafka looks for one without a pause until the call times out.
+    fn ask(&self, doing: &str, topic: &str) -> Result<(), LogError> {
+        self.refresh().map_err(|failure| self.failed(doing, Some(topic), failure))
     }
 
     pub(super) fn empty_topic(&self, topic: &str) -> Result<(), LogError> {
@@ -89,7 +98,7 @@ impl Cluster {
     }
 
     pub(super) fn describe_topic(&self, name: &str) -> Result<TopicDescription, LogError> {
-        self.forget();
+        self.ask("describing topic", name)?;
         let topic = self.topic(name)?;
         let places = self.places(name)?;
         let first = self.list_offsets(&places, FIRST, Seen::Committed)?;
@@ -116,6 +125,7 @@ impl Cluster {
 
     /// The value of a config of a topic.
     pub(super) fn config(&self, topic: &str, name: &str) -> Option<String> {
+        self.ask("describing topic", topic).ok()?;
         let configs = self.client.describe_configs(topic, CALL_TIMEOUT).ok()?;
         configs.into_iter().find(|config| config.name == name).map(|config| config.value)
     }

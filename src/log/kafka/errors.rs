@@ -37,6 +37,8 @@ fn class(failure: &Failure) -> Class {
         | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH
         | Code::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
         | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING => Class::Fenced,
+        // Fatal for the client; a new one with another setting does it.
+        Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => Class::Other,
         _ if failure.fatal => Class::Fenced,
         Code::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
         | Code::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
@@ -87,9 +89,14 @@ pub(super) fn log_error(doing: &str, topic: Option<&str>, failure: Failure) -> L
         Some(topic) => format!("{doing} '{topic}'"),
         None => doing.to_owned(),
     };
-    let said = match failure.text.is_empty() {
-        true => describe(failure.code),
-        false => failure.text.clone(),
+    let said = match failure.code {
+        // librdkafka has another name for the brokers' setting.
+        Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => {
+            "producer.transaction.timeout.ms is larger than the brokers' transaction.max.timeout.ms: lower it"
+                .to_owned()
+        }
+        code if failure.text.is_empty() => describe(code),
+        _ => failure.text.clone(),
     };
     let named = format!("{about}: {said} ({kafka_name})");
     match (class(&failure), topic) {
@@ -160,6 +167,7 @@ mod tests {
         assert_eq!(remedy(abort(Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)), Remedy::Mend);
         assert_eq!(remedy(abort(Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)), Remedy::Mend);
         assert_eq!(remedy(fatal(Code::RD_KAFKA_RESP_ERR__TIMED_OUT)), Remedy::Redo);
+        assert_eq!(remedy(fatal(Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT)), Remedy::Mend);
         let retriable = Failure { retriable: true, ..failure(Code::RD_KAFKA_RESP_ERR__STATE) };
         assert_eq!(remedy(retriable), Remedy::Retry);
     }

@@ -178,6 +178,9 @@ fn is_passing(failure: &Failure) -> bool {
 }
 
 fn failed(doing: &str, group: &str, failure: Failure) -> LogError {
+    if let Some(topic) = failure.topic.clone() {
+        return log_error("reading topic", Some(&topic), failure);
+    }
     log_error(&format!("{doing} group '{group}'"), None, failure)
 }
 

@@ -1,6 +1,6 @@
 //! Sending records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +22,8 @@ const REPORT_WAIT: Duration = Duration::from_millis(10);
 pub(super) struct Producer {
     pub cluster: Arc<Cluster>,
     pub client: Arc<Client>,
+    /// Of one that makes transactions.
+    transactional_id: Option<String>,
     topics: Mutex<HashMap<String, Arc<Topic>>>,
     /// A transaction is open.
     busy: AtomicBool,
@@ -34,6 +36,7 @@ impl Producer {
         Producer {
             cluster: Arc::clone(cluster),
             client: Arc::clone(client),
+            transactional_id: None,
             topics: Mutex::default(),
             busy: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -46,9 +49,11 @@ impl Producer {
         let started = time::now();
         loop {
             match client.init_transactions(INIT_TIMEOUT.saturating_sub(started.elapsed())) {
-                Ok(()) => return Ok(Producer::new(cluster, &client)),
+                Ok(()) => {
+                    return Ok(Producer { transactional_id: Some(id.to_owned()), ..Producer::new(cluster, &client) });
+                }
                 Err(failure) if may_retry(&failure) && started.elapsed() < INIT_TIMEOUT => {}
-                Err(failure) => return Err(log_error("starting a producer", None, failure)),
+                Err(failure) => return Err(log_error(&format!("starting producer '{id}'"), None, failure)),
             }
         }
     }
@@ -125,8 +130,26 @@ impl Producer {
             (Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Some(record)) => self
                 .too_large(&record.topic, record.bytes)
                 .unwrap_or_else(|| log_error("writing topic", topic, failure)),
-            _ => self.cluster.failed("writing topic", topic, self.client.explain(failure)),
+            _ if topic.is_some() => self.cluster.failed("writing topic", topic, self.client.explain(failure)),
+            _ => self.cluster.failed("writing", None, self.client.explain(failure)),
         }
+    }
+
+    /// The error of a transaction that writes to these topics: the cluster doesn't say which of them it is about, or
+    /// whether it is the producer's own id.
+    pub(super) fn transaction_failed(&self, topics: &BTreeSet<String>, failure: Failure) -> LogError {
+        if failure.record.is_some() {
+            return self.failed(None, failure);
+        }
+        let id = self.transactional_id.as_deref().unwrap_or_default();
+        let doing = match topics.is_empty() {
+            true => format!("committing as producer '{id}'"),
+            false => {
+                let topics: Vec<String> = topics.iter().map(|topic| format!("'{topic}'")).collect();
+                format!("committing to {} as producer '{id}'", topics.join(", "))
+            }
+        };
+        self.cluster.failed(&doing, None, self.client.explain(failure))
     }
 
     fn too_large(&self, topic: &str, bytes: usize) -> Option<LogError> {

@@ -1,6 +1,6 @@
 //! Appends and positions that become visible together; and, at-least-once, one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ enum Stage {
 pub(super) struct KafkaTransaction<'a> {
     producer: Arc<Producer>,
     scope: Scope<'a>,
+    /// That it appends to.
+    topics: BTreeSet<String>,
     positions: Positions,
     stage: Stage,
 }
@@ -55,7 +57,8 @@ impl<'a> KafkaTransaction<'a> {
             producer.release();
             return Err(log_error("beginning a transaction", None, failure));
         }
-        Ok(KafkaTransaction { producer, scope, positions: Positions::new(), stage: Stage::Open })
+        let (topics, positions) = (BTreeSet::new(), Positions::new());
+        Ok(KafkaTransaction { producer, scope, topics, positions, stage: Stage::Open })
     }
 
     fn send_positions(&self) -> Result<(), LogError> {
@@ -106,7 +109,7 @@ impl<'a> KafkaTransaction<'a> {
         // The records that weren't taken say more than that the transaction can't go on.
         match self.producer.client.undelivered().filter(|_| failure.abort) {
             Some(record) => self.producer.failed(None, Failure { abort: true, ..record }),
-            None => self.producer.failed(None, failure),
+            None => self.producer.transaction_failed(&self.topics, failure),
         }
     }
 
@@ -140,6 +143,9 @@ impl<'a> KafkaTransaction<'a> {
 
 impl Transaction for KafkaTransaction<'_> {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError> {
+        if !self.topics.contains(&partition.topic) {
+            self.topics.insert(partition.topic.clone());
+        }
         self.producer.send(partition, records, None)
     }
 

@@ -74,6 +74,11 @@ impl GroupConsumer {
                     sys::RD_KAFKA_EVENT_ERROR => {
                         let mut failure = Failure::new(code, text(sys::rd_kafka_event_error_string(event.ptr())));
                         failure.fatal = sys::rd_kafka_event_error_is_fatal(event.ptr()) != 0;
+                        let place = sys::rd_kafka_event_topic_partition(event.ptr());
+                        if !place.is_null() {
+                            failure.topic = Some(text((*place).topic));
+                            sys::rd_kafka_topic_partition_destroy(place);
+                        }
                         return Some(GroupEvent::Failed(self.client.explain(failure)));
                     }
                     _ => {}

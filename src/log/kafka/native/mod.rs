@@ -52,6 +52,8 @@ pub(super) struct Failure {
     pub retriable: bool,
     /// The transaction must be aborted.
     pub abort: bool,
+    /// The topic that it is about, where that isn't known from what was asked for.
+    pub topic: Option<String>,
     /// The record that it is about.
     pub record: Option<FailedRecord>,
 }
@@ -65,7 +67,7 @@ pub(super) struct FailedRecord {
 
 impl Failure {
     pub(super) fn new(code: Code, text: impl Into<String>) -> Failure {
-        Failure { code, text: text.into(), fatal: false, retriable: false, abort: false, record: None }
+        Failure { code, text: text.into(), fatal: false, retriable: false, abort: false, topic: None, record: None }
     }
 
     /// Of a call that gives a code only.
@@ -103,6 +105,7 @@ impl Failure {
                 fatal: sys::rd_kafka_error_is_fatal(error) != 0,
                 retriable: sys::rd_kafka_error_is_retriable(error) != 0,
                 abort: sys::rd_kafka_error_txn_requires_abort(error) != 0,
+                topic: None,
                 record: None,
             })
         }

@@ -234,7 +234,17 @@ pub(super) unsafe extern "C" fn on_delivery(
             (Some(delivery), outcome) => delivery.report(outcome),
             (None, Err(failure)) => {
                 if let Some(shared) = shared.cast::<Shared>().as_ref() {
-                    shared.undelivered.lock().get_or_insert(failure);
+                    let mut first = shared.undelivered.lock();
+                    // Of a batch that is too large each record is reported: the largest says most.
+                    let bytes = |failure: &Failure| failure.record.as_ref().map_or(0, |record| record.bytes);
+                    let says_more = |first: &Failure| {
+                        failure.code == first.code
+                            && failure.code == Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+                            && bytes(&failure) > bytes(first)
+                    };
+                    if first.as_ref().is_none_or(says_more) {
+                        *first = Some(failure);
+                    }
                 }
             }
             (None, Ok(_)) => {}

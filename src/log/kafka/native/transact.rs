@@ -58,7 +58,7 @@ impl Client {
             .map_err(|failure| self.explain(failure))
     }
 
-    /// Takes the first failure of a record that was sent without a `Delivery`.
+    /// Takes the first failure of a record that was sent without a `Delivery`; of those that are too large, the largest's.
     pub(in crate::log::kafka) fn undelivered(&self) -> Option<Failure> {
         self.shared.undelivered.lock().take()
     }
