@@ -41,7 +41,7 @@ impl std::fmt::Display for QueryState {
         match self {
             QueryState::Recovering => f.write_str("RECOVERING"),
             QueryState::Running => f.write_str("RUNNING"),
-            QueryState::Standby => f.write_str("STANDBY"),
+            QueryState::Standby => f.write_str("STANDBY: other processes have all of its partitions"),
             QueryState::Paused => f.write_str("PAUSED"),
             QueryState::Blocked(reason) => write!(f, "BLOCKED: {reason}"),
             QueryState::Failed(reason) => write!(f, "FAILED: {reason}"),

@@ -13,6 +13,7 @@ mod recreated;
 mod reopen;
 mod replace;
 mod settings;
+mod shared;
 mod snapshots;
 mod tables;
 mod topics;
