@@ -170,7 +170,7 @@ impl Opener {
             Some(changelog_topic(&spec.group)).filter(|topic| spec.durable && log.partitions(topic).is_some());
         let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
         if has_state {
-            check_state_is_there(&**log, &spec.group, || Ok(!positions.is_empty()))?;
+            check_state_is_there(log, &spec.group, || Ok(!positions.is_empty()))?;
         }
         // A share may have no partition of the source.
         if self.port.member.is_none() {

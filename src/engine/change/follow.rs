@@ -164,6 +164,9 @@ impl Inner {
                 Err(error) => self.quarantine(read.offset, &error),
             }
         }
+        if !taken.is_empty() {
+            self.log.forget_topics();
+        }
         let mut done = None;
         for (applied, is_own) in taken {
             match is_own {

@@ -102,6 +102,9 @@ impl Inner {
     /// The run of queries, the rows for pull queries: as the effect of a statement says. Gives what didn't go well.
     fn carry_out_effect(&self, effect: Effect) -> Vec<String> {
         let mut warnings = effect.warnings;
+        if let Drive::Threads(queries) = &self.drive {
+            queries.lock().tell_to_stop(&effect.stop);
+        }
         for id in &effect.stop {
             self.halt_query(id);
             self.not_started.write().remove(id);

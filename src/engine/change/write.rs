@@ -132,6 +132,7 @@ impl Inner {
             return Ok(Attempted::Stands(query));
         }
         let (parsed, properties) = (statement.parsed, statement.properties);
+        self.log.forget_topics();
         let query_number = if self.is_shared() { chain.next } else { self.commands.next_offset()? };
         let change = Change { inner: self, catalog: &mut catalog, properties, query_number, replay: None };
         let effect = change.apply(parsed)?;

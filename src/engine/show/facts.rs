@@ -34,7 +34,7 @@ pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
     };
     let state = match inner.query_state(id) {
         Some(state) => state.to_string(),
-        None if !inner.works => "NOT RUN HERE: this process takes no part in the service's queries".to_string(),
+        None if !inner.works => "NOT RUN BY THIS PROCESS".to_string(),
         None => "NOT RUNNING".to_string(),
     };
     let mut facts = vec![("State".to_string(), state)];
