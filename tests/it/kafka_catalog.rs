@@ -197,6 +197,7 @@ fn both_at_once() {
         let (well, not): (Vec<_>, Vec<_>) = both.iter().partition(|ended| ended.code == Some(0));
         assert_eq!((well.len(), not.len()), (1, 1), "{statement}: {both:#?}");
         assert!(not[0].stderr.contains(other_is_told), "{statement}: {both:#?}");
+        assert_eq!(well[0].stderr, "", "{statement}: {both:#?}");
     };
     for round in 0..5 {
         let name = format!("made{round}");
@@ -209,7 +210,7 @@ fn both_at_once() {
         assert!(inserts.iter().all(|ended| ended.code == Some(0)), "{inserts:#?}");
         if round % 2 == 0 {
             one_of(&format!("DROP TABLE {name} DELETE TOPIC;"), "does not exist");
-            assert!(!service.has_topic(&topic));
+            assert!(!service.has_topic(&topic), "{:?}", service.log.describe_topic(&topic));
         }
     }
     let known = service.catalog("new");
