@@ -21,8 +21,8 @@ struct Service {
 }
 
 impl Service {
-    fn new() -> Option<Service> {
-        let (log, bootstrap) = (kafka_broker::log()?, kafka_broker::bootstrap()?);
+    fn new() -> Service {
+        let (log, bootstrap) = (kafka_broker::log(), kafka_broker::bootstrap());
         let folder = tempfile::tempdir().unwrap();
         let run: String = std::iter::repeat_with(fastrand::alphanumeric).take(10).collect();
         let service = Service { log, folder, id: format!("it_{run}_") };
@@ -35,7 +35,7 @@ impl Service {
             service.topic("seen")
         );
         std::fs::write(service.path("job.sql"), script).unwrap();
-        Some(service)
+        service
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -141,8 +141,9 @@ fn counted(times: i64) -> BTreeMap<i64, i64> {
 }
 
 #[test]
+#[ignore = "needs a Kafka broker: see README"]
 fn statements_are_carried_out_by_all() {
-    let Some(service) = Service::new() else { return };
+    let service = Service::new();
     let _processes = [service.process("one"), service.process("two")];
     let table = |create: &str, filter: &str| {
         let topic = service.topic("counts");
@@ -183,8 +184,9 @@ fn statements_are_carried_out_by_all() {
 }
 
 #[test]
+#[ignore = "needs a Kafka broker: see README"]
 fn both_at_once() {
-    let Some(service) = Service::new() else { return };
+    let service = Service::new();
     let _processes = [service.process("one"), service.process("two")];
     let at_once = |statement: &str| {
         std::thread::scope(|scope| {
@@ -225,8 +227,9 @@ fn both_at_once() {
 
 /// `MILLPOND_KAFKA_KILLS` sets how often.
 #[test]
+#[ignore = "needs a Kafka broker: see README"]
 fn killed_in_the_middle_of_statements() {
-    let Some(service) = Service::new() else { return };
+    let service = Service::new();
     let kills = std::env::var("MILLPOND_KAFKA_KILLS").map_or(3, |kills| kills.parse().expect("a number"));
     let mut random = fastrand::Rng::with_seed(11);
     let mut one = service.process("one");

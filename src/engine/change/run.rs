@@ -73,7 +73,11 @@ impl Inner {
         } else {
             None
         };
-        let spec = self.run_spec(entry, sink, Some(SinkSpec { keeping: self.keeping(&source.topic), source, partitions, view }))?;
+        let spec = self.run_spec(
+            entry,
+            sink,
+            Some(SinkSpec { keeping: self.keeping(&source.topic), source, partitions, view }),
+        )?;
         if !self.is_shared() {
             commit_start(&*self.log, &spec)?;
         }
