@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::Chain;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, Remedy, TopicPartition, create_if_missing, internal_topic};
+use crate::log::{Log, LogError, Records, Remedy, TopicPartition};
 
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
@@ -73,10 +73,9 @@ pub struct CommandLog {
 }
 
 impl CommandLog {
-    /// Opens the command log; makes its topic when it is not there.
-    pub fn open(log: Arc<dyn Log>, topic: String) -> Result<Self> {
-        create_if_missing(&*log, &internal_topic(&topic))?;
-        Ok(CommandLog { log, partition: TopicPartition { topic, partition: 0 } })
+    /// The commands in this topic. One that isn't there has none, and must be made before the first is appended.
+    pub fn new(log: Arc<dyn Log>, topic: String) -> Self {
+        CommandLog { log, partition: TopicPartition { topic, partition: 0 } }
     }
 
     /// The offset that the next command gets: the number in the ids of queries.

@@ -29,6 +29,7 @@ mod warning;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -154,6 +155,8 @@ struct Inner {
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
+    /// The command topic and that of the processing log are known to be there.
+    own_topics_made: AtomicBool,
     /// The catalog's queries were started.
     started: std::sync::Once,
 }
@@ -232,11 +235,7 @@ impl Engine {
         let service = options.service.clone();
         // The log in a folder keeps one copy, whatever is said for a cluster.
         let internal_topics = if seat.is_some() { options.internal_topics } else { InternalTopics::default() };
-        let own: [String; 2] = [service.processing_log_topic(), service.command_topic()];
-        for topic in own {
-            create_if_missing(&*log, &internal_topics.apply(internal_topic(&topic)))?;
-        }
-        let commands = CommandLog::open(log.clone(), service.command_topic())?;
+        let commands = CommandLog::new(log.clone(), service.command_topic());
         let inner = Inner {
             log,
             service,
@@ -260,8 +259,12 @@ impl Engine {
             followed: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
+            own_topics_made: AtomicBool::new(false),
             started: std::sync::Once::new(),
         };
+        if !inner.is_shared() {
+            inner.make_own_topics()?;
+        }
         Ok(Engine { inner: Arc::new(inner) })
     }
 
@@ -312,6 +315,18 @@ impl Engine {
 }
 
 impl Inner {
+    /// On a cluster: when something is to be written to them. Who only looks leaves nothing there.
+    fn make_own_topics(&self) -> Result<()> {
+        if self.own_topics_made.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for topic in [self.service.processing_log_topic(), self.service.command_topic()] {
+            create_if_missing(&*self.log, &self.internal_topics.apply(internal_topic(&topic)))?;
+        }
+        self.own_topics_made.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn query_state(&self, id: &str) -> Option<QueryState> {
         if let Some(error) = self.not_started.read().get(id) {
             // Where queries come without a statement given here, they are also tried again without one.

@@ -76,6 +76,7 @@ impl Inner {
 
     /// Makes what the run of a query needs and isn't there.
     pub(super) fn make_for_run(&self, id: &str, sink: &Sink) -> Result<()> {
+        self.make_own_topics()?;
         if let Some(spec) = self.changelog_of(id, sink)? {
             self.make_changelog(&spec)?;
         }

@@ -139,6 +139,7 @@ impl Inner {
         if effect.nothing {
             return Ok(Attempted::Nothing(Status { message: effect.message, ..Status::default() }));
         }
+        self.make_own_topics()?;
         self.make(&effect, &mut statement.made)?;
         let query_id = effect.start.as_ref().map(|start| start.entry.id.clone());
         let mut command = Command::new(parsed.text.clone(), properties.clone(), query_id);

@@ -21,7 +21,9 @@ mod topics;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::engine::{Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status};
+use crate::engine::{
+    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
+};
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
 use crate::log::{Log, Records, TopicPartition};

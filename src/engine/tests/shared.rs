@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     fn command_log(&self) -> CommandLog {
-        CommandLog::open(self.log.clone(), Service::default().command_topic()).unwrap()
+        CommandLog::new(self.log.clone(), Service::default().command_topic())
     }
 
     fn commands(&self) -> Vec<ReadCommand> {
@@ -230,6 +230,18 @@ fn what_can_not_be_followed_is_told() {
     cluster.unreadable.store(false, Ordering::Relaxed);
     await_that("the warning goes", || a.listing("SHOW STREAMS;").warnings.is_empty());
     a.done("DROP STREAM s;");
+}
+
+#[test]
+fn who_only_looks_makes_no_topics() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    assert_eq!(a.firsts("SHOW STREAMS;"), ["KSQL_PROCESSING_LOG"]);
+    a.fails("CREATE STREAM s (v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
+    assert_eq!(cluster.log.topics(), Vec::<String>::new());
+    a.done(S);
+    let service = Service::default();
+    assert_eq!(cluster.log.topics(), [service.command_topic(), service.processing_log_topic(), "s".to_owned()]);
 }
 
 /// The one that the statement was given to was killed before it did what it says.
