@@ -20,6 +20,8 @@ mod golden;
 mod handover;
 #[path = "it/kafka_broker.rs"]
 mod kafka_broker;
+#[path = "it/kafka_catalog.rs"]
+mod kafka_catalog;
 #[path = "it/kafka_conformance.rs"]
 mod kafka_conformance;
 #[path = "it/kafka_engine.rs"]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::catalog::Chain;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, TopicPartition};
+use crate::log::{Log, LogError, Records, Remedy, TopicPartition};
 
 /// The format of a command's bytes that this version writes. Older ones are read.
 const VERSION: u32 = 1;
@@ -29,6 +30,18 @@ pub struct Command {
     /// Where it started a query that makes a table: what the table's topic held then. Older commands don't say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<FoundRecords>,
+    /// Where several processes write commands: what it was judged on. It counts only if it finds that (see [`Chain`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
+}
+
+/// The state of the catalog that a command was judged on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Judged {
+    /// Tells the statement from any other: by it its writer finds the command, where the answer was lost.
+    pub statement_id: String,
+    /// The offset of the last command that counted; -1: none did.
+    pub behind: i64,
 }
 
 /// Records that a query's topic held when the query began: others', such as those of a dropped table of the same name.
@@ -49,7 +62,7 @@ pub struct DeletedTopic {
 
 impl Command {
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
-        Command { version: VERSION, statement, properties, query_id, deletes: None, found: None }
+        Command { version: VERSION, statement, properties, query_id, deletes: None, found: None, judged: None }
     }
 }
 
@@ -60,7 +73,7 @@ pub struct CommandLog {
 }
 
 impl CommandLog {
-    /// The commands in this topic; one that isn't there has none.
+    /// The commands in this topic. One that isn't there has none, and must be made before the first is appended.
     pub fn new(log: Arc<dyn Log>, topic: String) -> Self {
         CommandLog { log, partition: TopicPartition { topic, partition: 0 } }
     }
@@ -84,30 +97,59 @@ impl CommandLog {
     }
 
     /// Appends a command; it is durable as the log's policy says.
-    pub fn append(&self, command: &Command, wall_time: i64) -> Result<i64> {
-        let value = serde_json::to_vec(command).map_err(|error| Error::internal(error.to_string()))?;
+    ///
+    /// Errors: of the log's; only with some is it sure that the command isn't there (see [`is_refusal`]).
+    pub fn append(&self, command: &Command, wall_time: i64) -> Result<i64, LogError> {
+        let value = serde_json::to_vec(command).map_err(|error| LogError::Invalid(error.to_string()))?;
         let mut records = Records::default();
         records.push(None, Some(&value), wall_time);
-        Ok(self.log.append(&self.partition, &records)?)
+        self.log.append(&self.partition, &records)
     }
 
-    /// All commands in order, with their offsets; one that can't be read is given as the reason why.
-    pub fn replay(&self) -> Result<Vec<(i64, Result<Command, String>)>> {
-        let (mut position, end) = self.ends()?;
+    pub fn topic(&self) -> &str {
+        &self.partition.topic
+    }
+
+    /// All commands that are there, in their order; and where they end.
+    pub fn replay(&self) -> Result<(Vec<ReadCommand>, Chain)> {
+        let mut chain = Chain::from(self.ends()?.0);
+        let commands = self.read_on(&mut chain)?;
+        Ok((commands, chain))
+    }
+
+    /// The commands behind those that the chain has, up to the end that is there now.
+    ///
+    /// Errors: the topic can't be read, or has less than what was read of it before. Then the chain is as it was.
+    pub fn read_on(&self, chain: &mut Chain) -> Result<Vec<ReadCommand>> {
         let mut commands = Vec::new();
+        let mut read_to = *chain;
         let mut records = Records::default();
-        while position < end {
-            self.log.fetch(&self.partition, position, FETCH_BYTES_MAX, &mut records)?;
+        loop {
+            let from = read_to.next;
+            match self.log.fetch(&self.partition, from, FETCH_BYTES_MAX, &mut records) {
+                Ok(()) => {}
+                Err(LogError::UnknownTopic(_)) if from == 0 => return Ok(commands),
+                Err(LogError::UnknownTopic(_) | LogError::OffsetOutOfRange { .. }) => return Err(self.cut(from)),
+                Err(error) => return Err(error.into()),
+            }
             for row in 0..records.len() {
-                let command = decode(records.value(row).unwrap_or_default());
-                commands.push((records.meta[row].offset, command));
+                let (offset, read) = (records.meta[row].offset, decode(records.value(row).unwrap_or_default()));
+                let counts = read_to.take(offset, read.judged.as_ref());
+                commands.push(ReadCommand { offset, counts, ..read });
             }
-            if records.next_offset <= position {
-                break;
+            if records.next_offset <= from {
+                *chain = read_to;
+                return Ok(commands);
             }
-            position = records.next_offset;
+            read_to.next = records.next_offset;
         }
-        Ok(commands)
+    }
+
+    fn cut(&self, known: i64) -> Error {
+        let topic = &self.partition.topic;
+        let what = format!("{known} commands were read of topic '{topic}', and they are no longer there");
+        Error { lasting: true, ..Error::world(what) }
+            .hint("was it deleted or emptied? What it holds now is read by a process that starts anew")
     }
 
     /// (first offset, next offset); a topic that isn't there is empty.
@@ -119,7 +161,34 @@ impl CommandLog {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Command, String> {
+/// Whether nothing was appended, and nothing comes later of it: the log refused. Else the answer may have been lost.
+pub fn is_refusal(error: &LogError) -> bool {
+    error.remedy() == Remedy::Mend
+}
+
+/// A command as it stands in the log.
+#[derive(Debug)]
+pub struct ReadCommand {
+    pub offset: i64,
+    /// Whether it is a change of the catalog: one that was judged on another catalog than it found is none.
+    pub counts: bool,
+    pub judged: Option<Judged>,
+    /// Or the reason why it can't be read.
+    pub command: Result<Command, String>,
+}
+
+fn decode(bytes: &[u8]) -> ReadCommand {
+    /// What commands of all versions have. Whether a command counts must not depend on who reads it.
+    #[derive(serde::Deserialize)]
+    struct Head {
+        #[serde(default)]
+        judged: Option<Judged>,
+    }
+    let judged = serde_json::from_slice(bytes).ok().and_then(|head: Head| head.judged);
+    ReadCommand { offset: 0, counts: false, judged, command: decode_command(bytes) }
+}
+
+fn decode_command(bytes: &[u8]) -> Result<Command, String> {
     let command: Command = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if command.version > VERSION {
         return Err(format!("written by a newer version (command format {})", command.version));

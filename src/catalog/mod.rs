@@ -1,5 +1,6 @@
 //! What exists: streams, tables, types, persistent queries. Doesn't know how things run.
 
+mod chain;
 mod command;
 mod service;
 mod source;
@@ -7,7 +8,8 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use command::{Command, CommandLog, DeletedTopic, FoundRecords};
+pub use chain::Chain;
+pub use command::{Command, CommandLog, DeletedTopic, FoundRecords, Judged, ReadCommand, is_refusal};
 pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
@@ -32,7 +34,7 @@ pub struct QueryEntry {
 }
 
 /// Everything that exists. A value: a statement is checked on a clone before it is carried out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
     sources: BTreeMap<String, Arc<Source>>,
     types: BTreeMap<String, SqlType>,

@@ -119,7 +119,7 @@ impl Owned {
     fn take(connection: &Connection) -> Result<Option<Owned>> {
         let Some(engine) = open(connection)? else { return Ok(None) };
         if connection.purpose != Purpose::Log {
-            engine.start()?;
+            engine.start();
         }
         let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
         Ok(Some(Owned { engine, server }))

@@ -236,6 +236,7 @@ impl Face for FakeFace {
                 facts: vec![("Folder".into(), "D".into())],
                 columns: vec!["Name".into(), "Topic".into()],
                 rows: vec![vec!["S".into(), "t".into()]],
+                warnings: Vec::new(),
             })),
             "TEXT" => Ok(Reply::Text("two\nlines\n".into())),
             "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows()), RowEvent::End("Query Completed".into())])),

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::exit::Stop;
+use super::exit::{Stop, complain};
 use super::json;
 use super::output::{Output, OutputFormat};
 use super::table::{self, Column, Look};
@@ -20,6 +20,9 @@ const STATEMENT_WIDTH_MIN: usize = 16;
 const FACT_WIDTH_MIN: usize = 20;
 
 pub fn show(listing: &Listing, out: &mut Output) -> Result<(), Stop> {
+    for warning in &listing.warnings {
+        complain(&format!("warning: {warning}"));
+    }
     if out.format == OutputFormat::Json {
         return json_lines(listing, out);
     }
@@ -113,6 +116,7 @@ fn without_empty(listing: &Listing) -> Listing {
         facts: Vec::new(),
         columns: pick(&listing.columns),
         rows: listing.rows.iter().map(|row| pick(row)).collect(),
+        warnings: Vec::new(),
     }
 }
 
@@ -171,6 +175,7 @@ mod tests {
             facts: Vec::new(),
             columns: texts(&["Query ID", "Rows In", "Bad", "Query String"]),
             rows: vec![texts(&["Q1", "12", bad, "CREATE TABLE t AS SELECT a, COUNT(*) FROM s GROUP BY a"])],
+            warnings: Vec::new(),
         }
     }
 
@@ -192,7 +197,8 @@ mod tests {
     #[test]
     fn facts_go_on_below_themselves() {
         let facts = vec![("SQL".to_owned(), "CREATE a\n  b".to_owned()), ("State".to_owned(), "RUNNING".to_owned())];
-        let listing = Listing { kind: "query".into(), facts, columns: Vec::new(), rows: Vec::new() };
+        let (columns, rows, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let listing = Listing { kind: "query".into(), facts, columns, rows, warnings };
         let text = shown(&listing, OutputFormat::Tabular, Some(80));
         assert_eq!(text, "SQL   : CREATE a\n          b\nState : RUNNING\n");
     }
@@ -201,7 +207,8 @@ mod tests {
     fn functions_come_by_category() {
         let rows = vec![texts(&["ABS", "MATH"]), texts(&["LEN", "STRING"]), texts(&["SIN", "MATH"])];
         let columns = texts(&["Function Name", "Category"]);
-        let listing = Listing { kind: "functions".into(), facts: Vec::new(), columns, rows };
+        let (facts, warnings) = (Vec::new(), Vec::new());
+        let listing = Listing { kind: "functions".into(), facts, columns, rows, warnings };
         assert_eq!(shown(&listing, OutputFormat::Tabular, Some(80)), "MATH   : ABS, SIN\nSTRING : LEN\n");
     }
 }

@@ -23,7 +23,7 @@ pub use operator::{Context, ErrorKind, Operator, ProcessingError};
 pub use origin::Origin;
 pub use run::{
     Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
-    changelog_topic, load_rows, repartition_topic, stateful,
+    changelog_topic, check_state_is_there, load_rows, repartition_topic, stateful,
 };
 pub use scan::{ScanReader, split_window};
 pub use start::commit_start;

@@ -114,7 +114,7 @@ pub enum Reply {
 }
 
 /// A statement was carried out.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Status {
     /// For people: `Stream FLIGHTS created`.
     pub message: String,
@@ -135,6 +135,8 @@ pub struct Listing {
     pub columns: Vec<String>,
     /// A cell a column.
     pub rows: Vec<Vec<String>>,
+    /// For people: what of it may not be so any more.
+    pub warnings: Vec<String>,
 }
 
 /// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
+use crate::engine::change::Outcome;
 use crate::engine::standing::{Standing, StandingInserts, standing};
-use crate::engine::{Drive, Engine, Face, QueryState, Reply, Session, cycle, settings, statement};
+use crate::engine::{Drive, Engine, Face, QueryState, Session, cycle, settings, statement};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
 use crate::sql;
@@ -63,7 +64,7 @@ impl Job {
         variables: &BTreeMap<String, String>,
         until_end: bool,
     ) -> Result<Job> {
-        engine.start()?;
+        engine.start();
         let mut session = Session { properties: BTreeMap::new(), variables: variables.clone() };
         for (name, value) in properties {
             settings::set(&mut session.properties, name, value)?;
@@ -75,17 +76,22 @@ impl Job {
         let mut queries = Vec::new();
         let mut inserts = StandingInserts::default();
         for parsed in &statements {
-            let catalog = engine.catalog();
-            let stands = standing(&catalog, parsed, &session.properties, &mut inserts);
-            match stands.map_err(|error| error.at(parsed.at))? {
-                Standing::Same(query) => queries.extend(query),
-                Standing::Absent => {
-                    let reply = statement::run(&engine.inner, &mut session, parsed);
-                    if let Reply::Done(status) = reply.map_err(|error| error.at(parsed.at))? {
-                        queries.extend(status.query_id);
-                    }
-                }
+            if !changes_catalog(&parsed.statement) {
+                statement::run(&engine.inner, &mut session, parsed).map_err(|error| error.at(parsed.at))?;
+                continue;
             }
+            let properties = &session.properties;
+            let mut seen = inserts.clone();
+            // Another process may be starting the same job.
+            let made = engine.inner.change_unless(parsed, properties, &mut |catalog| {
+                seen = inserts.clone();
+                standing(catalog, parsed, properties, &mut seen)
+            });
+            match made.map_err(|error| error.at(parsed.at))? {
+                Outcome::Stands(query) => queries.extend(query),
+                Outcome::Changed(status) => queries.extend(status.query_id),
+            }
+            inserts = seen;
         }
         if queries.is_empty() {
             return Err(Error::statement("The script has no persistent query: there is nothing to run.")

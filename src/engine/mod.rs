@@ -26,9 +26,10 @@ mod tests;
 mod users;
 mod warning;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -43,12 +44,13 @@ pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
 use crate::analyze::Sink;
-use crate::catalog::{Catalog, CommandLog, Service, Source};
+use crate::catalog::{Catalog, Chain, CommandLog, Service, Source};
 pub use crate::config::InternalTopics;
+use crate::engine::change::{Followed, Follower, Remains};
 use crate::engine::query::Queries;
 use crate::engine::seat::Seat;
 use crate::engine::stepped::SteppedQueries;
-use crate::error::{Error, Result};
+use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
@@ -72,7 +74,7 @@ pub struct Options {
     pub snapshots: SnapshotOptions,
     /// How topics of its own are made on a cluster.
     pub internal_topics: InternalTopics,
-    /// Takes lines about what the queries notice by themselves.
+    /// Takes lines about what the queries, and the follower of the command log, notice by themselves.
     pub tell: Option<Tell>,
     /// On a cluster: whether this process does the work of the service's queries, or only looks at them.
     pub works: bool,
@@ -131,9 +133,8 @@ struct Inner {
     works: bool,
     tell: Option<Tell>,
     commands: CommandLog,
-    own_topics_made: Mutex<bool>,
-    /// One statement that changes what exists at a time.
-    changing: Mutex<()>,
+    /// How far the catalog is in the command log. Held by whoever changes what exists.
+    changing: Mutex<Chain>,
     catalog: RwLock<Catalog>,
     /// The analysis of each persistent query.
     sinks: RwLock<BTreeMap<String, Arc<Sink>>>,
@@ -145,12 +146,17 @@ struct Inner {
     /// Commands that could not be replayed: (offset, why).
     quarantined: RwLock<Vec<(i64, String)>>,
     /// Queries whose run could not be started, and why.
-    not_started: RwLock<BTreeMap<String, String>>,
-    /// Queries that the replay saw end: what they left is cleared away at the start.
-    ended: Mutex<BTreeSet<String>>,
+    not_started: RwLock<BTreeMap<String, Error>>,
+    /// What queries that ended, and dropped streams and tables, may have left.
+    remains: Mutex<Vec<Arc<Remains>>>,
+    /// Takes in what other processes write to the command log.
+    follower: Mutex<Follower>,
+    followed: Mutex<Followed>,
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
+    /// The command topic and that of the processing log are known to be there.
+    own_topics_made: AtomicBool,
     /// The catalog's queries were started.
     started: std::sync::Once,
 }
@@ -193,19 +199,13 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Starts the folder's persistent queries where they stopped. Happens by itself at the first statement; a process that
-    /// only works with topics does without.
-    ///
-    /// Errors: the service's own topics aren't there and can't be made.
-    pub fn start(&self) -> Result<()> {
-        self.inner.make_own_topics()?;
-        if self.inner.works {
-            self.inner.started.call_once(|| {
-                let _one_at_a_time = self.inner.changing.lock();
-                self.start_all();
-            });
-        }
-        Ok(())
+    /// Starts the folder's persistent queries where they stopped; on a cluster, begins to follow what other processes of the
+    /// service change. Happens by itself at the first statement; a process that only works with topics does without.
+    pub fn start(&self) {
+        self.inner.started.call_once(|| {
+            self.start_all();
+            self.inner.start_following();
+        });
     }
 
     /// An engine without a disk whose queries run when `settle` is called.
@@ -245,8 +245,7 @@ impl Engine {
             works: options.works,
             tell: options.tell,
             commands,
-            own_topics_made: Mutex::new(false),
-            changing: Mutex::new(()),
+            changing: Mutex::default(),
             catalog: RwLock::default(),
             sinks: RwLock::default(),
             views: RwLock::default(),
@@ -255,13 +254,15 @@ impl Engine {
             blocked_max: options.blocked_max,
             quarantined: RwLock::default(),
             not_started: RwLock::default(),
-            ended: Mutex::default(),
+            remains: Mutex::default(),
+            follower: Mutex::default(),
+            followed: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
+            own_topics_made: AtomicBool::new(false),
             started: std::sync::Once::new(),
         };
-        // Who only looks at a cluster's topics leaves nothing there.
-        if inner.seat.is_none() {
+        if !inner.is_shared() {
             inner.make_own_topics()?;
         }
         Ok(Engine { inner: Arc::new(inner) })
@@ -306,6 +307,7 @@ impl Engine {
 
     /// Commits all queries and stops them.
     pub fn shutdown(&self) {
+        self.inner.follower.lock().stop();
         if let Drive::Threads(queries) = &self.inner.drive {
             queries.lock().stop_all();
         }
@@ -313,22 +315,24 @@ impl Engine {
 }
 
 impl Inner {
-    /// Those of the command log and of the processing log, once.
+    /// On a cluster: when something is to be written to them. Who only looks leaves nothing there.
     fn make_own_topics(&self) -> Result<()> {
-        let mut made = self.own_topics_made.lock();
-        if *made {
+        if self.own_topics_made.load(Ordering::Relaxed) {
             return Ok(());
         }
         for topic in [self.service.processing_log_topic(), self.service.command_topic()] {
             create_if_missing(&*self.log, &self.internal_topics.apply(internal_topic(&topic)))?;
         }
-        *made = true;
+        self.own_topics_made.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     fn query_state(&self, id: &str) -> Option<QueryState> {
-        if let Some(reason) = self.not_started.read().get(id) {
-            return Some(QueryState::Failed(reason.clone()));
+        if let Some(error) = self.not_started.read().get(id) {
+            // Where queries come without a statement given here, they are also tried again without one.
+            let again = self.is_shared() && error.audience == Audience::World && !error.lasting;
+            let reason = error.to_string();
+            return Some(if again { QueryState::Blocked(reason) } else { QueryState::Failed(reason) });
         }
         match &self.drive {
             Drive::Threads(queries) => queries.lock().get(id).map(|query| query.state.lock().clone()),
@@ -339,6 +343,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.follower.get_mut().stop();
         if let Drive::Threads(queries) = &mut self.drive {
             queries.get_mut().stop_all();
         }
@@ -347,7 +352,7 @@ impl Drop for Inner {
 
 impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
-        self.start()?;
+        self.start();
         statement::execute(&self.inner, session, statement)
     }
 

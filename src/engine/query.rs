@@ -22,7 +22,7 @@ pub enum QueryState {
     Recovering,
     /// Reading, or waiting for new records.
     Running,
-    /// Other processes of the service have all of its partitions; it takes over when they go.
+    /// The group has given none of its partitions to this process, which takes over when others go.
     Standby,
     /// Told to wait by PAUSE.
     Paused,
@@ -41,7 +41,7 @@ impl std::fmt::Display for QueryState {
         match self {
             QueryState::Recovering => f.write_str("RECOVERING"),
             QueryState::Running => f.write_str("RUNNING"),
-            QueryState::Standby => f.write_str("STANDBY"),
+            QueryState::Standby => f.write_str("STANDBY: none of its partitions is given to this process"),
             QueryState::Paused => f.write_str("PAUSED"),
             QueryState::Blocked(reason) => write!(f, "BLOCKED: {reason}"),
             QueryState::Failed(reason) => write!(f, "FAILED: {reason}"),
@@ -497,6 +497,14 @@ impl Queries {
 
     pub fn remove(&mut self, id: &str) -> Option<QueryHandle> {
         self.handles.remove(id)
+    }
+
+    /// Tells some to stop, so that they stop side by side.
+    pub fn tell_to_stop(&self, ids: &[String]) {
+        for handle in ids.iter().filter_map(|id| self.handles.get(id)) {
+            handle.orders.stop.store(true, Ordering::Relaxed);
+            handle.signal.ring();
+        }
     }
 
     /// Stops all; tells all first, so that they stop side by side.

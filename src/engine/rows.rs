@@ -52,10 +52,11 @@ pub(super) fn pull_query(
         .hint("add EMIT CHANGES if you want a push query")
         .at(name.at));
     };
-    view.catch_up(&*inner.log)?;
-    // Before the rows are read: what is said to be there is among them.
-    let behind = behind(inner, &catalog, &source)?;
-    let pulled = query::pull(query, &catalog, properties, &view)?;
+    let (behind, pulled) = view.caught_up(&*inner.log, || {
+        // Before the rows are read: what is said to be there is among them.
+        let behind = behind(inner, &catalog, &source)?;
+        Ok((behind, query::pull(query, &catalog, properties, &view)?))
+    })?;
     let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 5);

@@ -18,7 +18,7 @@ pub(super) enum Standing {
 }
 
 /// How many times each INSERT INTO ... SELECT was seen so far, by its text.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct StandingInserts {
     seen: BTreeMap<String, usize>,
 }

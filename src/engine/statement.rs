@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::print::{Printed, print};
 use crate::engine::rows::{pull_query, push_query};
-use crate::engine::{Inner, Reply, Session, Status, settings, show};
+use crate::engine::{Inner, Listing, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
@@ -23,6 +23,18 @@ pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> 
 
 fn done(message: impl Into<String>) -> Reply {
     Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+}
+
+/// What the catalog tells, with a warning where it may be out of date.
+fn as_known(inner: &Inner, told: Listing) -> Reply {
+    Reply::Listing(Listing { warnings: inner.out_of_date().into_iter().collect(), ..told })
+}
+
+fn text_as_known(inner: &Inner, told: String) -> Reply {
+    Reply::Text(match inner.out_of_date() {
+        Some(warning) => format!("Warning: {warning}\n\n{told}"),
+        None => told,
+    })
 }
 
 /// Runs one statement that was read already.
@@ -49,11 +61,15 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             let printed = Printed { from_beginning: *from_beginning, interval: *interval, limit: *limit };
             print(inner, topic, printed).map(Reply::Rows)
         }
-        Statement::Show(what) => show::show(inner, what, session).map(Reply::Listing),
-        Statement::Describe { name, extended } => show::describe(inner, name, *extended).map(Reply::Listing),
-        Statement::DescribeAll { kind, extended } => show::describe_all(inner, *kind, *extended).map(Reply::Text),
+        Statement::Show(what) => show::show(inner, what, session).map(|told| as_known(inner, told)),
+        Statement::Describe { name, extended } => {
+            show::describe(inner, name, *extended).map(|told| as_known(inner, told))
+        }
+        Statement::DescribeAll { kind, extended } => {
+            show::describe_all(inner, *kind, *extended).map(|told| text_as_known(inner, told))
+        }
         Statement::DescribeFunction(name) => show::describe_function(name).map(Reply::Text),
-        Statement::Explain(what) => show::explain(inner, what, &properties).map(Reply::Text),
+        Statement::Explain(what) => show::explain(inner, what, &properties).map(|told| text_as_known(inner, told)),
         Statement::Set { name, value } => {
             let setting = settings::set(&mut session.properties, name, value)?;
             Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))

@@ -14,6 +14,8 @@ use super::{
 pub enum Call<'a> {
     CreateTopic(&'a TopicSpec),
     Append(&'a TopicPartition),
+    /// It is there: an error now is an answer that was lost.
+    Appended(&'a TopicPartition),
     Fetch(&'a TopicPartition),
     /// And the offset.
     Hold(&'a TopicPartition, i64),
@@ -21,7 +23,7 @@ pub enum Call<'a> {
 
 type Hook = dyn Fn(Call<'_>) -> Result<(), LogError> + Send + Sync;
 
-/// A log in memory, and what is called before each of the calls above: its error is theirs. A fetch gives no more than
+/// A log in memory, and what is called before (or after) each of the calls above: its error is theirs. A fetch gives no more than
 /// one stored batch.
 pub struct Intercepted {
     pub log: EmbeddedLog,
@@ -42,7 +44,9 @@ impl Log for Intercepted {
 
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
         (self.hook)(Call::Append(partition))?;
-        self.log.append(partition, records)
+        let offset = self.log.append(partition, records)?;
+        (self.hook)(Call::Appended(partition))?;
+        Ok(offset)
     }
 
     fn fetch(&self, partition: &TopicPartition, from: i64, _: usize, into: &mut Records) -> Result<(), LogError> {

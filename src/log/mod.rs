@@ -351,6 +351,8 @@ pub trait Log: Send + Sync {
     }
     /// None: there is no such topic (as far as is known: see `topics`).
     fn partitions(&self, topic: &str) -> Option<u32>;
+    /// What is known of topics may be out of date: somebody else has changed them. It is asked anew from now on.
+    fn forget_topics(&self) {}
     /// (first offset, next offset) of a partition.
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
     /// The end of a partition with all that transactions have written to it, those under way included. What was committed

@@ -146,6 +146,10 @@ impl Log for PrefixedLog {
         self.log.partitions(&self.prefix.put(topic))
     }
 
+    fn forget_topics(&self) {
+        self.log.forget_topics();
+    }
+
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
         self.prefix.own_result(self.log.offsets(&self.prefix.place(partition)))
     }

@@ -1,7 +1,7 @@
 //! Reading a partition from one offset to another.
 
 use super::{Log, Records, TopicPartition};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes fetched at a time.
 const BYTES_MAX: usize = 4 << 20;
@@ -24,9 +24,44 @@ pub(crate) fn for_each_fetch(
         records.meta.retain(|meta| meta.offset < end);
         take(&records)?;
         if records.next_offset <= position {
-            break;
+            return Err(Error::world(format!(
+                "nothing is there from offset {position} of {}-{} on, though it went up to {end}",
+                place.topic, place.partition
+            )));
         }
-        position = records.next_offset;
+        // What came with it from behind the end was left out, and is for the next to read.
+        position = records.next_offset.min(end);
     }
     Ok(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::log::TopicSpec;
+    use crate::log::embedded::EmbeddedLog;
+
+    #[test]
+    fn goes_on_where_it_was_told_to_end() {
+        let log = EmbeddedLog::in_memory();
+        let configs = BTreeMap::new();
+        log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs }).unwrap();
+        let place = TopicPartition { topic: "t".into(), partition: 0 };
+        // One stored batch, which a fetch gives as a whole.
+        let mut records = Records::default();
+        (0..5u8).for_each(|value| records.push(None, Some(&[value]), 0));
+        log.append(&place, &records).unwrap();
+        let (mut taken, mut position) = (Vec::new(), 0);
+        for end in [2, 2, 4, 5] {
+            position = for_each_fetch(&log, &place, Some(position), Some(end), &mut |records| {
+                taken.extend(records.meta.iter().map(|meta| meta.offset));
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(position, end);
+        }
+        assert_eq!(taken, [0, 1, 2, 3, 4]);
+    }
 }

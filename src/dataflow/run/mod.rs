@@ -37,6 +37,7 @@ use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use keeping::Keeping;
+pub use open::check_state_is_there;
 pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};

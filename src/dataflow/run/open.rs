@@ -186,12 +186,8 @@ impl Opener {
         let changelog =
             Some(changelog_topic(&spec.group)).filter(|topic| spec.durable && log.partitions(topic).is_some());
         let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
-        if has_state && changelog.is_none() && !positions.is_empty() {
-            return Err(Error::statement(format!(
-                "the query's state is gone: its topic '{}' was deleted",
-                changelog_topic(&spec.group)
-            ))
-            .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
+        if has_state {
+            check_state_is_there(log, &spec.group, || Ok(!positions.is_empty()))?;
         }
         if let Some(changelog) = &changelog {
             self.check_positions(&positions, changelog)?;
@@ -252,6 +248,17 @@ impl Opener {
         let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
         Ok(StageTask { partition, task, reader, snapshot: None, output })
     }
+}
+
+/// An error when a query that keeps state has begun to work and the topic of its state isn't there.
+pub fn check_state_is_there(log: &dyn Log, group: &str, begun: impl FnOnce() -> Result<bool>) -> Result<()> {
+    let topic = changelog_topic(group);
+    // Positions are asked for last: they may have to wait for a transaction that a process left open when it died.
+    if log.partitions(&topic).is_some() || !begun()? {
+        return Ok(());
+    }
+    Err(Error::statement(format!("the query's state is gone: its topic '{topic}' was deleted"))
+        .hint("DROP what the query makes and create it anew: it reads its source from the beginning"))
 }
 
 /// Whether a topic holds, or held, any record.

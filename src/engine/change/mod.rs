@@ -2,28 +2,39 @@
 //!
 //! The same code judges a statement when it is given and when the command log is replayed. What can fail comes before
 //! the command is written, and is undone when it does; what comes after it can only warn.
+//!
+//! Where several processes of a service share the catalog (`follow`), each carries out the commands of all, in the order of
+//! the command log. A command counts only if it finds the catalog that it was judged on (`catalog::Chain`): so all agree, and
+//! the world (topics, partitions) is looked at once, by the one to whom the statement was given. If another's came before it,
+//! the statement is judged anew (`write`).
 
+mod follow;
+mod made;
 mod outlook;
 mod query;
+mod remains;
 mod replay;
 mod run;
 mod source;
 mod topic;
 mod types;
 mod upgrade;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::{CreateSource, Sink, create_as, insert_select};
-use crate::catalog::{Catalog, Command, FoundRecords, QueryEntry, SourceKind};
-use crate::engine::{Drive, Inner, Status};
+use crate::catalog::{Catalog, FoundRecords, QueryEntry, SourceKind};
+use crate::engine::{Drive, Inner};
 use crate::error::{Error, Result};
-use crate::log::{LogError, TopicSpec};
+use crate::log::TopicSpec;
 use crate::sql::ast::{ParsedStatement, Statement};
-use crate::time::wall_time_ms;
 
+pub(super) use follow::{Followed, Follower};
+pub(super) use remains::Remains;
 pub(super) use run::start;
+pub(super) use write::Outcome;
 
 /// What a statement does beside changing the catalog.
 struct Effect {
@@ -88,44 +99,15 @@ struct Replay {
 }
 
 impl Inner {
-    /// Carries out a statement that changes what exists.
-    pub(super) fn change(&self, parsed: &ParsedStatement, properties: &BTreeMap<String, String>) -> Result<Status> {
-        let _one_at_a_time = self.changing.lock();
-        let mut catalog = self.catalog.read().clone();
-        let query_number = self.commands.next_offset()?;
-        let change = Change { inner: self, catalog: &mut catalog, properties, query_number, replay: None };
-        let effect = change.apply(parsed)?;
-        let query_id = effect.start.as_ref().map(|start| start.entry.id.clone());
-        let mut status = Status { message: effect.message.clone(), query_id, warnings: Vec::new() };
-        if effect.nothing {
-            return Ok(status);
-        }
-        let mut made = Vec::new();
-        let written = self.make_topics(&effect, &mut made).and_then(|()| {
-            let mut command = Command::new(parsed.text.clone(), properties.clone(), status.query_id.clone());
-            command.deletes = effect.delete_topic.as_deref().and_then(|topic| self.identified(topic));
-            command.found = effect.start.as_ref().and_then(|start| start.entry.found.clone());
-            self.commands.append(&command, wall_time_ms())
-        });
-        if let Err(error) = written {
-            for topic in made {
-                // It is empty and nobody knows of it yet: if it stays, the next try finds it.
-                let _ = self.log.delete_topic(&topic);
-            }
-            return Err(error);
-        }
-        *self.catalog.write() = catalog;
-        status.warnings = self.carry_out(effect);
-        Ok(status)
-    }
-
-    /// Does what the command says. It stands now, whatever happens here: gives what didn't go well.
-    fn carry_out(&self, effect: Effect) -> Vec<String> {
+    /// The run of queries, the rows for pull queries: as the effect of a statement says. Gives what didn't go well.
+    fn carry_out_effect(&self, effect: Effect) -> Vec<String> {
         let mut warnings = effect.warnings;
+        if let Drive::Threads(queries) = &self.drive {
+            queries.lock().tell_to_stop(&effect.stop);
+        }
         for id in &effect.stop {
-            if let Err(error) = self.end_query(id) {
-                warnings.push(format!("query {id} left something behind: {error}"));
-            }
+            self.halt_query(id);
+            self.not_started.write().remove(id);
         }
         for (id, paused) in &effect.pause {
             if let (false, Err(error)) = (*paused, self.start_again(id)) {
@@ -143,17 +125,13 @@ impl Inner {
         for name in &effect.views_gone {
             self.views.write().remove(name);
         }
-        if let Some(topic) = &effect.delete_topic {
-            match self.log.delete_topic(topic) {
-                Ok(()) | Err(LogError::UnknownTopic(_)) => {}
-                Err(error) => warnings.push(format!("topic {topic} was not deleted: {error}")),
-            }
-        }
         if let Some(start) = effect.start {
             if start.replaces {
                 self.halt_query(&start.entry.id);
             }
-            if let Err(error) = self.start_query(&start.entry, start.sink) {
+            // Of several commands that are taken in together, a later one may have ended it.
+            let stands = self.catalog.read().query(&start.entry.id).is_some();
+            if let Err(error) = if stands { self.start_query(&start.entry, start.sink) } else { Ok(()) } {
                 warnings.push(format!("query {} did not start: {error}", start.entry.id));
             }
         }

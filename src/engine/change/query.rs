@@ -89,6 +89,9 @@ impl Change<'_> {
             Some(id) => id.clone(),
             None => self.query_id("INSERTQUERY"),
         };
+        if self.replay.is_none() {
+            self.inner.await_cleared(&sink.source.topic, Some(&id))?;
+        }
         self.started(id, sink, text)
     }
 

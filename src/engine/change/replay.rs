@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Replay};
-use crate::catalog::{Command, QueryEntry};
-use crate::dataflow::{changelog_topic, processing_log};
-use crate::engine::Engine;
+use super::remains::{Duty, EndedQuery, Remains};
+use super::{Change, Effect, Replay};
+use crate::catalog::{Command, DeletedTopic, QueryEntry};
+use crate::dataflow::processing_log;
+use crate::engine::{Engine, Inner};
 use crate::error::{Error, Result};
 use crate::sql;
 
@@ -25,77 +26,80 @@ impl Engine {
 
     /// Brings the catalog to what the command log says. A command that can't be carried out is set aside.
     pub(in crate::engine) fn replay(&self) -> Result<()> {
-        let mut deleted = Vec::new();
-        for (offset, command) in self.inner.commands.replay()? {
-            let outcome = command.map_err(Error::world).and_then(|command| {
-                self.replay_one(offset, &command)?;
-                deleted.extend(command.deletes.map(|meant| (offset, meant)));
-                Ok(())
-            });
-            if let Err(error) = outcome {
-                self.inner.quarantined.write().push((offset, error.to_string()));
-            }
-        }
-        // Left there by a process that was killed between the command and its deeds. Before anybody can write to it.
-        for (offset, meant) in deleted {
-            if let Err(error) = self.inner.delete_meant(&meant) {
-                let left = format!("topic {} is still there: {error}", meant.name);
-                self.inner.quarantined.write().push((offset, left));
-            }
-        }
-        Ok(())
-    }
-
-    /// All of a command or nothing of it.
-    fn replay_one(&self, offset: i64, command: &Command) -> Result<()> {
         let inner = &*self.inner;
-        let mut catalog = inner.catalog.read().clone();
-        for parsed in sql::parse(&command.statement)? {
-            let replay = Some(Replay { query_id: command.query_id.clone(), found: command.found.clone() });
-            let properties = &command.properties;
-            let change = Change { inner, catalog: &mut catalog, properties, query_number: offset, replay };
-            let effect = change.apply(&parsed)?;
-            let mut sinks = inner.sinks.write();
-            let mut ended = inner.ended.lock();
-            for id in &effect.stop {
-                sinks.remove(id);
-                ended.insert(id.clone());
-            }
-            if let Some(start) = effect.start {
-                ended.remove(&start.entry.id);
-                sinks.insert(start.entry.id, start.sink);
+        let mut place = inner.changing.lock();
+        let (commands, chain) = inner.commands.replay()?;
+        *place = chain;
+        for read in commands.into_iter().filter(|read| read.counts) {
+            let applied = read.command.map_err(Error::world).and_then(|command| inner.apply(read.offset, &command));
+            match applied {
+                Ok(mut applied) => {
+                    if !inner.is_shared() {
+                        inner.finish_deletion(read.offset, applied.deletes.take());
+                    }
+                    let remains = Remains::new(applied.ended, applied.deletes, Duty::Own);
+                    inner.remains.lock().extend(remains);
+                }
+                Err(error) => inner.quarantined.write().push((read.offset, error.to_string())),
             }
         }
-        *inner.catalog.write() = catalog;
         Ok(())
     }
 
     /// Starts all queries of the catalog. One that can't start says so in its state.
     pub(in crate::engine) fn start_all(&self) {
-        self.clear_ended();
-        let entries: Vec<QueryEntry> = self.inner.catalog.read().queries().cloned().collect();
+        let inner = &*self.inner;
+        let _one_at_a_time = inner.changing.lock();
+        inner.forget_cleared();
+        if !inner.works {
+            return;
+        }
+        if !inner.is_shared() {
+            // Left by a process that was killed between a command and its deeds. It takes room and does no harm: what can't
+            // be cleared away now, the next start tries again.
+            inner.clear_due();
+        }
+        let entries: Vec<QueryEntry> = inner.catalog.read().queries().cloned().collect();
         for entry in entries {
-            let sink = self.inner.sinks.read().get(&entry.id).cloned();
+            let sink = inner.sinks.read().get(&entry.id).cloned();
             if let Some(sink) = sink {
                 // The reason is kept beside the query.
-                let _ = self.inner.start_query(&entry, sink);
+                let _ = inner.start_query(&entry, sink);
             }
         }
     }
+}
 
-    /// What ended queries left because the process was killed between the command and its deeds.
-    fn clear_ended(&self) {
-        let ended = std::mem::take(&mut *self.inner.ended.lock());
-        if ended.is_empty() {
-            return;
+/// A command that the catalog has.
+pub(super) struct Applied {
+    /// To be carried out: one of each statement of the command.
+    pub effects: Vec<Effect>,
+    pub ended: Vec<EndedQuery>,
+    pub deletes: Option<DeletedTopic>,
+}
+
+impl Inner {
+    /// Changes the catalog and the plans as a command of the log says: all of it or nothing.
+    pub(super) fn apply(&self, offset: i64, command: &Command) -> Result<Applied> {
+        let mut catalog = self.catalog.read().clone();
+        let mut effects = Vec::new();
+        for parsed in sql::parse(&command.statement)? {
+            let replay = Some(Replay { query_id: command.query_id.clone(), found: command.found.clone() });
+            let properties = &command.properties;
+            let change = Change { inner: self, catalog: &mut catalog, properties, query_number: offset, replay };
+            effects.push(change.apply(&parsed)?);
         }
-        let groups = self.inner.log.groups();
-        for id in ended {
-            let group = self.inner.service.query_group(&id);
-            if groups.contains(&group) || self.inner.log.partitions(&changelog_topic(&group)).is_some() {
-                // It takes room and does no harm: the next start tries again.
-                let _ = self.inner.end_query(&id);
-            }
+        let ended = effects.iter().flat_map(|effect| self.follow_plans(effect)).collect();
+        *self.catalog.write() = catalog;
+        Ok(Applied { effects, ended, deletes: command.deletes.clone() })
+    }
+
+    /// Left by a process that was killed between the command and its deeds. Before anybody can write to it.
+    fn finish_deletion(&self, offset: i64, deletes: Option<DeletedTopic>) {
+        let Some(meant) = deletes else { return };
+        if let Err(error) = self.delete_meant(&meant) {
+            let left = format!("topic {} is still there: {error}", meant.name);
+            self.quarantined.write().push((offset, left));
         }
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, Keeping, RunSpec, SinkSpec, Start, changelog_topic, commit_start, repartition_topic};
+use crate::dataflow::{Guarantee, Keeping, RunSpec, SinkSpec, Start, check_state_is_there, commit_start};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
-use crate::error::{Error, Result};
-use crate::log::LogError;
+use crate::error::Result;
 use crate::plan::{Plan, Step};
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -19,12 +18,14 @@ impl Inner {
     pub(in crate::engine) fn start_query(&self, entry: &QueryEntry, sink: Arc<Sink>) -> Result<()> {
         self.sinks.write().insert(entry.id.clone(), sink.clone());
         if !self.works {
+            // The next reader makes one of the table as it is now.
+            self.views.write().remove(&entry.sink);
             return Ok(());
         }
         let started = self.try_start(entry, &sink);
         match &started {
             Ok(()) => self.not_started.write().remove(&entry.id),
-            Err(error) => self.not_started.write().insert(entry.id.clone(), error.to_string()),
+            Err(error) => self.not_started.write().insert(entry.id.clone(), error.clone()),
         };
         started
     }
@@ -51,26 +52,15 @@ impl Inner {
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
-        if let Some(spec) = self.changelog_of(&entry.id, sink)? {
-            // Positions are asked for last: they may have to wait for a transaction that a process left open when it died.
-            if self.log.partitions(&spec.name).is_none()
-                && !self.log.positions(&self.service.query_group(&entry.id))?.is_empty()
-            {
-                return Err(Error::statement(format!(
-                    "the query's state is gone: its topic '{}' was deleted",
-                    spec.name
-                ))
-                .hint("DROP what the query makes and create it anew: it reads its source from the beginning"));
-            }
-            self.make_changelog(&spec)?;
+        if self.changelog_of(&entry.id, sink)?.is_some() {
+            let group = self.service.query_group(&entry.id);
+            check_state_is_there(&*self.log, &group, || Ok(!self.log.positions(&group)?.is_empty()))?;
         }
-        for spec in self.exchanges_of(&entry.id, sink)? {
-            self.make_topic(&spec, &mut Vec::new())?;
-        }
+        self.make_for_run(&entry.id, sink)?;
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
             // Where others of the service write to the table, too, its rows are what the topic says.
-            let (keep, retention) = (self.seat.is_none(), retention_ms(&sink.analyzed.plan));
+            let (keep, retention) = (!self.is_shared(), retention_ms(&sink.analyzed.plan));
             let view = match keep {
                 true => {
                     View::of_query(source.clone(), partitions, retention, &self.memory).in_order_of(self.log.clone())
@@ -83,22 +73,13 @@ impl Inner {
         } else {
             None
         };
-        let spec = RunSpec {
-            id: entry.id.clone(),
-            plan: Arc::new(sink.analyzed.plan.clone()),
-            sink: Some(SinkSpec { keeping: self.keeping(&source.topic), source, partitions, view }),
-            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
-            start: start(&entry.properties),
-            durable: true,
-            group: self.service.query_group(&entry.id),
-            processing_log: self.service.processing_log_topic(),
-            guarantee: guarantee(&entry.properties),
-            snapshots: self.snapshots(&self.service.query_group(&entry.id))?,
-        };
-        match commit_start(&*self.log, &spec) {
-            // Another process is at work for it already: the members record where they begin.
-            Err(_) if self.seat.is_some() => {}
-            outcome => outcome?,
+        let spec = self.run_spec(
+            entry,
+            sink,
+            Some(SinkSpec { keeping: self.keeping(&source.topic), source, partitions, view }),
+        )?;
+        if !self.is_shared() {
+            commit_start(&*self.log, &spec)?;
         }
         match &self.drive {
             Drive::Threads(queries) => {
@@ -128,6 +109,22 @@ impl Inner {
         Some(Keeping { retention_ms, tell: self.tell.clone() })
     }
 
+    pub(super) fn run_spec(&self, entry: &QueryEntry, sink: &Sink, to: Option<SinkSpec>) -> Result<RunSpec> {
+        let group = self.service.query_group(&entry.id);
+        Ok(RunSpec {
+            id: entry.id.clone(),
+            plan: Arc::new(sink.analyzed.plan.clone()),
+            sink: to,
+            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
+            start: start(&entry.properties),
+            durable: true,
+            processing_log: self.service.processing_log_topic(),
+            guarantee: guarantee(&entry.properties),
+            snapshots: self.snapshots(&group)?,
+            group,
+        })
+    }
+
     /// Ends the run of a query that goes on with another plan: it commits, and keeps its positions and its state.
     pub(in crate::engine) fn halt_query(&self, id: &str) {
         match &self.drive {
@@ -141,29 +138,6 @@ impl Inner {
         }
     }
 
-    /// Ends a query for good: its positions and its state go, too.
-    pub(super) fn end_query(&self, id: &str) -> Result<()> {
-        self.halt_query(id);
-        let ended = self.sinks.write().remove(id);
-        self.not_started.write().remove(id);
-        let group = self.service.query_group(id);
-        if let Some(store) = &self.snapshots {
-            // Before the positions: as long as those are there, a start goes on clearing away.
-            store.remove(&group)?;
-        }
-        self.log.release(&group)?;
-        self.log.delete_group(&group)?;
-        let stages = ended.map_or(1, |sink| sink.analyzed.plan.stages.len());
-        let exchanges = (1..stages).filter(|_| self.seat.is_some()).map(|stage| repartition_topic(&group, stage));
-        for topic in exchanges.chain([changelog_topic(&group)]) {
-            match self.log.delete_topic(&topic) {
-                Ok(()) | Err(LogError::UnknownTopic(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     /// The rows of a table for pull queries: those that its query keeps, or those of a SOURCE TABLE's topic. None: the
     /// table has none.
     pub(in crate::engine) fn view_of(&self, source: &Arc<Source>) -> Result<Option<Arc<View>>> {
@@ -171,14 +145,15 @@ impl Inner {
             return Ok(Some(view.clone()));
         }
         // On a cluster the topic says what a query's table is, whoever works for it.
-        let query = source.query_id.as_ref().filter(|_| self.seat.is_some());
+        let query = source.query_id.as_ref().filter(|_| self.is_shared());
         if !source.is_source && query.is_none() {
             return Ok(None);
         }
         let retention =
             query.and_then(|id| self.sinks.read().get(id).and_then(|sink| retention_ms(&sink.analyzed.plan)));
+        let found = query.and_then(|id| self.catalog.read().query(id).and_then(|query| query.found.clone()));
         let partitions = self.partitions_of(&source.topic)?;
-        let view = Arc::new(View::follow(source.clone(), partitions, retention, &self.memory));
+        let view = Arc::new(View::follow(source.clone(), partitions, retention, &self.memory).after(found));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
     }
 }

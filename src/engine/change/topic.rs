@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Change;
 use super::run::retention_ms;
-use super::{Change, Effect};
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
 use crate::dataflow::{changelog_topic, repartition_topic, stateful};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicPartition, TopicSpec, create_if_missing};
+use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -18,20 +18,9 @@ const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 impl Inner {
-    /// Makes the topics that a statement needs; `made` gets those that weren't there.
-    pub(super) fn make_topics(&self, effect: &Effect, made: &mut Vec<String>) -> Result<()> {
-        if let Some(spec) = &effect.topic {
-            self.make_topic(spec, made)?;
-        }
-        let Some(start) = &effect.start else { return Ok(()) };
-        let mut specs: Vec<TopicSpec> = self.changelog_of(&start.entry.id, &start.sink)?.into_iter().collect();
-        specs.extend(self.exchanges_of(&start.entry.id, &start.sink)?);
-        specs.iter().try_for_each(|spec| self.make_topic(spec, made))
-    }
-
     /// The topics by which rows come from stage to stage, where processes share the work.
     pub(super) fn exchanges_of(&self, query_id: &str, sink: &Sink) -> Result<Vec<TopicSpec>> {
-        if self.seat.is_none() {
+        if !self.is_shared() {
             return Ok(Vec::new());
         }
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
@@ -45,13 +34,6 @@ impl Inner {
             self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
         };
         Ok((1..sink.analyzed.plan.stages.len()).map(exchange).collect())
-    }
-
-    pub(super) fn make_topic(&self, spec: &TopicSpec, made: &mut Vec<String>) -> Result<()> {
-        if create_if_missing(&*self.log, spec)? {
-            made.push(spec.name.clone());
-        }
-        Ok(())
     }
 
     /// Makes a changelog unless it is there. One that has Kafka's default for the size of a record gets more: a group of
@@ -86,9 +68,19 @@ impl Inner {
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.
-    pub(super) fn identified(&self, topic: &str) -> Option<DeletedTopic> {
-        let id = self.log.topic_id(topic)?.to_string();
-        Some(DeletedTopic { name: topic.to_string(), id })
+    pub(super) fn identified(&self, topic: &str) -> Result<Option<DeletedTopic>> {
+        match self.log.describe_topic(topic) {
+            Ok(TopicDescription { id: Some(id), .. }) => {
+                Ok(Some(DeletedTopic { name: topic.to_string(), id: id.to_string() }))
+            }
+            // Whoever finishes the deletion must be able to tell it from a later one of its name.
+            Ok(_) => {
+                Err(Error::world(format!("topic '{topic}' can't be deleted with it: the cluster gives topics no ids"))
+                    .hint("leave out DELETE TOPIC, and use `millpond topic delete`"))
+            }
+            Err(LogError::UnknownTopic(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What a topic holds now, that a query is to write to. None: nothing.
@@ -104,7 +96,13 @@ impl Inner {
 
     /// Deletes the topic that a command meant, if it is still there.
     pub(super) fn delete_meant(&self, meant: &DeletedTopic) -> Result<()> {
-        if self.identified(&meant.name).as_ref() != Some(meant) {
+        // What is known of the topic may be older than another process's deletion of it.
+        let id = match self.log.describe_topic(&meant.name) {
+            Ok(described) => described.id,
+            Err(LogError::UnknownTopic(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if id.is_none_or(|id| id.to_string() != meant.id) {
             return Ok(());
         }
         match self.log.delete_topic(&meant.name) {
@@ -125,6 +123,7 @@ impl Change<'_> {
         if self.replay.is_some() {
             return Ok(None);
         }
+        self.inner.await_cleared(&source.topic, None)?;
         if with.retention_ms.is_some() && source.kind == SourceKind::Table && source.window.is_none() {
             return Err(Error::statement(
                 "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.",

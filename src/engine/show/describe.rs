@@ -20,6 +20,7 @@ pub(in crate::engine) fn describe(inner: &Inner, name: &Ident, extended: bool) -
                 .concat(),
                 columns: Vec::new(),
                 rows: Vec::new(),
+                warnings: Vec::new(),
             });
         }
         return Err(catalog
@@ -104,7 +105,8 @@ fn describe_source(source: &Source) -> Listing {
             vec![column.name.clone(), format!("{} {role}", column.ty).trim_end().to_string()]
         })
         .collect();
-    Listing { kind: "description".to_string(), facts, columns: vec!["Field".to_string(), "Type".to_string()], rows }
+    let columns = vec!["Field".to_string(), "Type".to_string()];
+    Listing { kind: "description".to_string(), facts, columns, rows, warnings: Vec::new() }
 }
 
 pub(in crate::engine) fn describe_all(inner: &Inner, kind: SourceKind, extended: bool) -> Result<String> {

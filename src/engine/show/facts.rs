@@ -32,7 +32,11 @@ pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
             ("Snapshots".to_string(), snapshots(&counters.snapshots)),
         ]
     };
-    let state = inner.query_state(id).map_or("NOT RUNNING".to_string(), |state| state.to_string());
+    let state = match inner.query_state(id) {
+        Some(state) => state.to_string(),
+        None if !inner.works => "NOT RUN BY THIS PROCESS".to_string(),
+        None => "NOT RUNNING".to_string(),
+    };
     let mut facts = vec![("State".to_string(), state)];
     if let Drive::Threads(queries) = &inner.drive
         && let Some(query) = queries.lock().get(id)

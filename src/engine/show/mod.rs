@@ -68,6 +68,7 @@ fn listing(kind: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Listing {
         facts: Vec::new(),
         columns: columns.iter().map(ToString::to_string).collect(),
         rows,
+        warnings: Vec::new(),
     }
 }
 

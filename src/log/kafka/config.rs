@@ -172,6 +172,8 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("partition.assignment.strategy", "cooperative-sticky"),
             // A process that died is found out within this.
             ("session.timeout.ms", "10000"),
+            // By it members learn that the group shares out anew, and one that leaves waits for them.
+            ("heartbeat.interval.ms", "1000"),
         ],
     }
 }

@@ -123,6 +123,10 @@ impl Log for KafkaLog {
         self.cluster.partitions(topic)
     }
 
+    fn forget_topics(&self) {
+        self.cluster.forget();
+    }
+
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
         self.cluster.offsets(partition)
     }

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{FoundRecords, Source};
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::snapshots::Pieces;
 use crate::state::{MemoryBudget, MemoryShare};
 use crate::threads::side_by_side;
@@ -46,6 +46,8 @@ pub struct View {
     /// Where others write to the topic, too: the log that says in which order.
     log: Option<Arc<dyn Log>>,
     next_scan: AtomicU64,
+    /// How often rows of the topic were dropped, to be read anew from its beginning.
+    beginnings: AtomicU64,
     /// Records of the topic that aren't the query's.
     found: Option<FoundRecords>,
 }
@@ -98,6 +100,7 @@ impl View {
             watched: Once::new(),
             log: None,
             next_scan: AtomicU64::new(0),
+            beginnings: AtomicU64::new(0),
             found: None,
         }
     }
@@ -146,7 +149,7 @@ impl View {
         let mut extent = self.extent.lock();
         *extent = self.extent_now(log)?;
         let mut partitions = self.partitions.write();
-        partitions.iter_mut().for_each(|rows| *rows = Rows::new(self.source.window));
+        self.begin_anew(&mut partitions);
         self.memory.set(0)?;
         side_by_side(partitions.iter_mut().enumerate().collect(), &|(partition, rows)| {
             let from = restore(partition as u32, rows)?;
@@ -167,49 +170,76 @@ impl View {
         *self.loaded.lock()
     }
 
-    /// Waits until the rows are there that were there before the process was.
-    fn wait_until_loaded(&self) -> Result<()> {
+    /// Waits until the rows are there that were there before the process was. Gives the number of their beginning.
+    fn wait_until_loaded(&self) -> Result<u64> {
         let mut loaded = self.loaded.lock();
         self.loaded_now.wait_while_for(&mut loaded, |loaded| !*loaded, LOAD_WAIT_MAX);
         if *loaded {
-            return Ok(());
+            return Ok(self.beginnings.load(Ordering::Acquire));
         }
         Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
             .hint("try again in a moment; SHOW QUERIES tells how its query is"))
     }
 
-    /// A view of a topic that others write: `catch_up` reads what is new.
+    /// A view of a topic that others write: its readers take in what is new.
     pub fn follow(source: Arc<Source>, partitions: u32, retention_ms: Option<i64>, memory: &Arc<MemoryBudget>) -> View {
         View { kept_by: KeptBy::Readers, ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
-    /// Before rows are read: takes in what a followed topic has now; where a query keeps the view, waits until it is loaded.
+    /// Calls `read`, which reads rows, when all are there that were committed when this was asked: takes in what a followed
+    /// topic has now; where a query keeps the view, waits until it is loaded. Where the rows began anew under `read`, and so
+    /// weren't all there, it is called again.
     ///
-    /// Errors: the topic can't be read, or the memory is not enough; then a followed view begins anew the next time.
-    pub fn catch_up(&self, log: &dyn Log) -> Result<()> {
+    /// Errors: the topic can't be read, or the memory is not enough (then a followed view begins anew the next time); those of
+    /// `read`.
+    pub fn caught_up<T>(&self, log: &dyn Log, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        loop {
+            let beginning = self.catch_up(log)?;
+            let answer = read()?;
+            if self.beginnings.load(Ordering::Acquire) == beginning {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Gives the number of the rows' beginning: as long as it is that, no row of those that were there is missing.
+    fn catch_up(&self, log: &dyn Log) -> Result<u64> {
         if self.kept_by == KeptBy::Query {
-            self.wait_until_loaded()?;
-            return self.drop_removed(log);
+            let beginning = self.wait_until_loaded()?;
+            self.drop_removed(log)?;
+            return Ok(beginning);
         }
         let mut extent = self.extent.lock();
+        let count = log.partitions(&self.source.topic);
+        let count = count.ok_or_else(|| LogError::UnknownTopic(self.source.topic.clone()))?;
+        if self.partitions.read().len() != count as usize {
+            self.partitions.write().resize_with(count as usize, || Rows::new(self.source.window));
+        }
         let now = self.extent_now(log)?;
         let ends = self.ends(log, now.firsts.len())?;
         let mut partitions = self.partitions.write();
         for (partition, (rows, end)) in partitions.iter_mut().zip(ends).enumerate() {
             if now.differs(&extent, partition) {
-                *rows = Rows::new(self.source.window);
+                self.begin_anew(std::slice::from_mut(rows));
             }
             match self.read(log, partition, Some(rows.next), Some(end), rows, &|| Ok(())) {
                 Ok(next) => rows.next = next,
                 Err(error) => {
-                    partitions.iter_mut().for_each(|rows| *rows = Rows::new(self.source.window));
+                    self.begin_anew(&mut partitions);
                     self.memory.set(0)?;
                     return Err(error);
                 }
             }
         }
         *extent = now;
-        self.memory.set(bytes(&partitions))
+        self.memory.set(bytes(&partitions))?;
+        Ok(self.beginnings.load(Ordering::Acquire))
+    }
+
+    /// Under the lock of the partitions.
+    fn begin_anew(&self, partitions: &mut [Rows]) {
+        partitions.iter_mut().for_each(|rows| *rows = Rows::new(self.source.window));
+        self.beginnings.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Where records were removed from the topic (`topic empty`, retention), or another topic has its name: takes in anew
@@ -252,13 +282,15 @@ impl View {
         Ok(now)
     }
 
-    /// Ends of all partitions at one moment: of no commit only a part lies below them.
+    /// Ends of all partitions at one moment: of no commit only a part lies below them. A log that doesn't show commits at
+    /// once shows their parts one by one, whenever it is asked.
     fn ends(&self, log: &dyn Log, partitions: usize) -> Result<Vec<i64>> {
         let look = || -> Result<Vec<i64>> {
             (0..partitions).map(|partition| Ok(log.offsets(&self.place(partition))?.1)).collect()
         };
         let mut ends = look()?;
-        for _ in 0..ENDS_ATTEMPTS_MAX {
+        let attempts_max = if log.shows_commits_at_once() { ENDS_ATTEMPTS_MAX } else { 0 };
+        for _ in 0..attempts_max {
             let before = std::mem::replace(&mut ends, look()?);
             if before == ends {
                 break;

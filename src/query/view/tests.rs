@@ -1,6 +1,7 @@
 //! Views against plain folds of their topics.
 
 use std::ops::Bound;
+use std::sync::atomic::AtomicBool;
 
 use super::rows::Before;
 use super::scan::Copied;
@@ -10,6 +11,7 @@ use crate::catalog::SourceWindow;
 use crate::format::{Format, Layout};
 use crate::log::TopicSpec;
 use crate::log::embedded::EmbeddedLog;
+use crate::log::intercepted::{Call, Intercepted};
 use crate::state::snapshots::Mark;
 use crate::types::SqlType;
 
@@ -219,7 +221,7 @@ fn rows_are_those_of_the_topic_whoever_writes() {
                     inserted.push((partition, offset, records));
                 }
                 2 => log.delete_records(&view.place(0), log.offsets(&view.place(0)).unwrap().1).unwrap(),
-                3 => view.catch_up(&*log).unwrap(),
+                3 => drop(view.catch_up(&*log).unwrap()),
                 4 if !inserted.is_empty() => {
                     let (partition, offset, records) = inserted.swap_remove(random.usize(..inserted.len()));
                     view.inserted(partition, offset, &records).unwrap();
@@ -260,6 +262,52 @@ fn a_followed_topic_is_read_in_its_order() {
     view.inserted(0, offset, &records).unwrap();
     view.catch_up(&*log).unwrap();
     assert_eq!(rows_of(&[view.scan(ALL_STARTS, None).remove(0).records]).len(), 2);
+}
+
+/// Its rows are dropped by one reader whom the topic's log didn't answer, while another is about to look at them.
+#[test]
+fn no_reader_sees_rows_that_begin_anew() {
+    let away = Arc::new(AtomicBool::new(false));
+    let is_away = away.clone();
+    let log = Intercepted::new(move |call| match call {
+        Call::Fetch(_) if is_away.load(Ordering::Relaxed) => Err(LogError::Unavailable("nobody answers".to_owned())),
+        _ => Ok(()),
+    });
+    let configs = BTreeMap::new();
+    log.create_topic(&TopicSpec { name: "t".into(), partitions: 2, replicas: None, configs }).unwrap();
+    let view = View::follow(windowed(None).source, 2, None, &MemoryBudget::unlimited());
+    log.append(&view.place(0), &row(b'a', 1)).unwrap();
+    log.append(&view.place(1), &row(b'b', 2)).unwrap();
+    let mut looks = 0;
+    let count = || view.scan(ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>();
+    let seen = view.caught_up(&log, || {
+        looks += 1;
+        if looks == 1 {
+            log.append(&view.place(1), &row(b'c', 3)).unwrap();
+            away.store(true, Ordering::Relaxed);
+            let told = view.caught_up(&log, || Ok(())).unwrap_err().to_string();
+            assert!(told.contains("nobody answers"), "{told}");
+            away.store(false, Ordering::Relaxed);
+            assert_eq!(count(), 0);
+        }
+        Ok(count())
+    });
+    assert_eq!((seen.unwrap(), looks), (3, 2));
+}
+
+/// A topic got more partitions.
+#[test]
+fn a_followed_topic_is_read_with_all_its_partitions() {
+    let log = EmbeddedLog::in_memory();
+    let configs = BTreeMap::new();
+    log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs }).unwrap();
+    let view = View::follow(windowed(None).source, 1, None, &MemoryBudget::unlimited());
+    log.append(&view.place(0), &row(b'a', 1)).unwrap();
+    let count = || Ok(view.scan(ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>());
+    assert_eq!(view.caught_up(&log, count).unwrap(), 1);
+    log.alter_topic("t", Some(3), &[]).unwrap();
+    log.append(&view.place(2), &row(b'b', 2)).unwrap();
+    assert_eq!(view.caught_up(&log, count).unwrap(), 2);
 }
 
 /// Commits set all rows of both partitions to one value, beside inserts and readers.

@@ -325,6 +325,7 @@ pub fn listing() -> Listing {
         facts: vec![("a".into(), "b".into())],
         columns: vec!["C".into()],
         rows: vec![vec!["v".into()], vec!["한".into()]],
+        warnings: vec!["maybe".into()],
     }
 }
 

@@ -1,0 +1,471 @@
+//! Several processes of one service over one log: engines that share a command topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::catalog::{Catalog, Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
+use crate::engine::seat::Seat;
+use crate::engine::{Drive, Job};
+use crate::error::Audience;
+use crate::log::LogError;
+use crate::log::intercepted::{Call, Intercepted};
+
+const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
+
+type Once = Box<dyn FnOnce() -> Result<(), LogError> + Send>;
+
+/// A log that processes share, and what happens at the next append of a command.
+#[derive(Clone)]
+struct Cluster {
+    log: Arc<Intercepted>,
+    before_command: Arc<Mutex<Option<Once>>>,
+    after_command: Arc<Mutex<Option<Once>>>,
+    /// The command topic can't be read.
+    unreadable: Arc<AtomicBool>,
+}
+
+impl Cluster {
+    fn new() -> Cluster {
+        let (before, after) = (Arc::<Mutex<Option<Once>>>::default(), Arc::<Mutex<Option<Once>>>::default());
+        let unreadable = Arc::<AtomicBool>::default();
+        let hooks = (before.clone(), after.clone(), unreadable.clone());
+        let command_topic = Service::default().command_topic();
+        let log = Intercepted::new(move |call| match call {
+            Call::Append(place) if place.topic == command_topic => take(&hooks.0),
+            Call::Appended(place) if place.topic == command_topic => take(&hooks.1),
+            Call::Fetch(place) if place.topic == command_topic && hooks.2.load(Ordering::Relaxed) => Err(away()),
+            _ => Ok(()),
+        });
+        Cluster { log: Arc::new(log), before_command: before, after_command: after, unreadable }
+    }
+
+    /// A process that gives statements and follows.
+    fn process(&self) -> Terminal {
+        Terminal::on(self.engine(false))
+    }
+
+    fn engine(&self, works: bool) -> Engine {
+        let folder = tempfile::tempdir().unwrap();
+        let seat = Seat::take(folder.path()).unwrap();
+        let options = Options { works, ..options() };
+        let drive = Drive::Threads(Mutex::default());
+        let engine = Engine::over_seat(self.log.clone(), None, seat, options, drive, false).unwrap();
+        engine.declare_processing_log().unwrap();
+        engine.replay().unwrap();
+        engine
+    }
+
+    /// Of the next command alone.
+    fn before_command(&self, act: impl FnOnce() -> Result<(), LogError> + Send + 'static) {
+        *self.before_command.lock() = Some(Box::new(act));
+    }
+
+    fn after_command(&self, act: impl FnOnce() -> Result<(), LogError> + Send + 'static) {
+        *self.after_command.lock() = Some(Box::new(act));
+    }
+
+    fn command_log(&self) -> CommandLog {
+        CommandLog::new(self.log.clone(), Service::default().command_topic())
+    }
+
+    fn commands(&self) -> Vec<ReadCommand> {
+        self.command_log().replay().unwrap().0
+    }
+
+    /// As a process does that is killed before it does what the command says.
+    fn write_drop_of_c(&self) {
+        let commands = self.command_log();
+        let mut command = Command::new("DROP TABLE c DELETE TOPIC;".to_owned(), BTreeMap::new(), None);
+        let id = self.log.topic_id("C").unwrap().to_string();
+        command.deletes = Some(DeletedTopic { name: "C".to_owned(), id });
+        let behind = commands.replay().unwrap().1.last();
+        command.judged = Some(Judged { statement_id: "killed".to_owned(), behind });
+        commands.append(&command, 0).unwrap();
+    }
+
+    /// Texts of the commands that count.
+    fn counting(&self) -> Vec<String> {
+        let counting = self.commands().into_iter().filter(|read| read.counts);
+        counting.map(|read| format!("{};", read.command.unwrap().statement)).collect()
+    }
+}
+
+/// The hook is free while it acts: what it does may come to another append.
+fn take(hook: &Mutex<Option<Once>>) -> Result<(), LogError> {
+    let act = hook.lock().take();
+    act.map_or(Ok(()), |act| act())
+}
+
+fn away() -> LogError {
+    LogError::Unavailable("nobody answers".to_owned())
+}
+
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let asked = now();
+    while !is_so() {
+        assert!(asked.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn all_carry_out_what_is_given_to_one() {
+    let cluster = Cluster::new();
+    let (mut a, mut b) = (cluster.process(), cluster.process());
+    a.done(S);
+    await_that("b has the stream", || b.firsts("SHOW STREAMS;").contains(&"S".to_owned()));
+    let id = b.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    await_that("a has the query", || a.firsts("SHOW QUERIES;") == [id.clone()]);
+    // A statement sees all that was acknowledged before it was given, whoever it was given to.
+    a.done("DROP STREAM o;");
+    b.done("DROP STREAM s;");
+    await_that("a has nothing", || a.engine.catalog() == b.engine.catalog());
+    assert_eq!(a.firsts("SHOW STREAMS;"), ["KSQL_PROCESSING_LOG"]);
+}
+
+#[test]
+fn of_two_that_create_the_same_one_succeeds() {
+    let cluster = Cluster::new();
+    let (mut a, mut b) = (cluster.process(), cluster.process());
+    let other = "CREATE STREAM s (k STRING KEY, other INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
+    let of_b = b.engine.clone();
+    cluster.before_command(move || {
+        let done = of_b.execute(&mut Session::default(), other);
+        assert!(matches!(done, Ok(Reply::Done(_))), "{done:?}");
+        Ok(())
+    });
+    let told = a.fails(S);
+    assert!(told.contains("Cannot add stream 'S': A stream with the same name already exists"), "{told}");
+    assert_eq!(cluster.commands().iter().map(|read| read.counts).collect::<Vec<_>>(), [true, false]);
+    let c = cluster.process();
+    for engine in [&a.engine, &b.engine, &c.engine] {
+        engine.inner.follow();
+        assert_eq!(engine.catalog(), c.engine.catalog());
+        assert_eq!(engine.catalog().source("S").unwrap().columns[1].name, "OTHER");
+        assert_eq!(engine.quarantined(), []);
+    }
+    // Nothing of the one that lost stays in its way.
+    a.done("DROP STREAM s;");
+    b.done(S);
+}
+
+/// What is named after the query has the id that it gets in the end.
+#[test]
+fn a_query_that_lost_a_race_is_judged_anew() {
+    let cluster = Cluster::new();
+    let (mut a, b) = (cluster.process(), cluster.process());
+    a.done(S);
+    a.done("SET 'auto.offset.reset' = 'latest';");
+    let of_b = b.engine.clone();
+    cluster.before_command(move || {
+        of_b.execute(&mut Session::default(), "CREATE TYPE pair AS STRUCT<a INT>;").map(drop).unwrap();
+        Ok(())
+    });
+    let id = a.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    assert_eq!(a.firsts("SHOW QUERIES;"), std::slice::from_ref(&id));
+    let group = Service::default().query_group(&id);
+    let own: Vec<String> = cluster.log.topics().into_iter().filter(|topic| topic.contains("_CTAS_C_")).collect();
+    assert!(!own.is_empty() && own.iter().all(|topic| topic.starts_with(&group)), "{own:?} of {group}");
+    // It begins where the topic ended when it was made, whoever works for it.
+    assert_eq!(cluster.log.groups(), [group]);
+}
+
+#[test]
+fn a_command_whose_answer_was_lost_is_found() {
+    let cluster = Cluster::new();
+    let (mut a, mut b) = (cluster.process(), cluster.process());
+    cluster.after_command(|| Err(away()));
+    a.done(S);
+    assert_eq!(cluster.counting(), [S]);
+    // One that didn't come is written again.
+    cluster.before_command(|| Err(away()));
+    a.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    assert_eq!(cluster.counting().len(), 2);
+    // And one that came, with another's behind it.
+    let of_b = b.engine.clone();
+    cluster.after_command(move || {
+        of_b.execute(&mut Session::default(), "CREATE TYPE pair AS STRUCT<a INT>;").map(drop).unwrap();
+        Err(away())
+    });
+    a.done("DROP STREAM o;");
+    assert_eq!(cluster.commands().iter().filter(|read| !read.counts).count(), 0);
+    assert_eq!(a.firsts("SHOW TYPES;"), b.firsts("SHOW TYPES;"));
+    assert_eq!((a.firsts("SHOW QUERIES;").len(), b.firsts("SHOW QUERIES;").len()), (0, 0));
+}
+
+#[test]
+fn a_command_that_is_refused_leaves_nothing() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    let there = cluster.log.topics();
+    cluster.before_command(|| Err(LogError::Denied("TOPIC_AUTHORIZATION_FAILED".to_owned())));
+    let told = a.fails("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    assert!(told.contains("TOPIC_AUTHORIZATION_FAILED"), "{told}");
+    assert_eq!(cluster.log.topics(), there);
+    assert_eq!(cluster.counting(), [S]);
+}
+
+#[test]
+fn what_can_not_be_followed_is_told() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    cluster.unreadable.store(true, Ordering::Relaxed);
+    let told = a.fails("DROP STREAM s;");
+    assert!(told.contains("Nothing was changed") && told.contains("nobody answers"), "{told}");
+    let mut listing = a.listing("SHOW STREAMS;");
+    await_that("it is told that the listing may be out of date", || {
+        listing = a.listing("SHOW STREAMS;");
+        !listing.warnings.is_empty()
+    });
+    assert!(listing.warnings[0].contains("_command_topic' can't be read"), "{listing:?}");
+    assert!(listing.rows.iter().any(|row| row[0] == "S"), "{listing:?}");
+    assert!(a.text("EXPLAIN SELECT * FROM s EMIT CHANGES;").starts_with("Warning: "));
+
+    cluster.unreadable.store(false, Ordering::Relaxed);
+    await_that("the warning goes", || a.listing("SHOW STREAMS;").warnings.is_empty());
+    a.done("DROP STREAM s;");
+}
+
+#[test]
+fn who_only_looks_makes_no_topics() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    assert_eq!(a.firsts("SHOW STREAMS;"), ["KSQL_PROCESSING_LOG"]);
+    a.fails("CREATE STREAM s (v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
+    assert_eq!(cluster.log.topics(), Vec::<String>::new());
+    a.done(S);
+    let service = Service::default();
+    assert_eq!(cluster.log.topics(), [service.command_topic(), service.processing_log_topic(), "s".to_owned()]);
+}
+
+/// The one that the statement was given to was killed before it did what it says.
+#[test]
+fn others_finish_what_a_dropped_table_leaves() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    a.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    cluster.write_drop_of_c();
+
+    // The next that wants the topic has it deleted first: it isn't to find what was in it.
+    a.fails("CREATE STREAM d (v INT) WITH (KAFKA_TOPIC='C', VALUE_FORMAT='JSON');");
+    assert_eq!(cluster.log.topics().iter().filter(|topic| topic.contains('C') && topic.contains("CTAS")).count(), 0);
+    assert_eq!(cluster.log.partitions("C"), None);
+}
+
+#[test]
+fn one_that_starts_clears_away_what_was_left() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    let id = a.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+    cluster.write_drop_of_c();
+    // One that follows leaves it, for some time, to the one that was killed.
+    drop(a);
+    let b = cluster.engine(true);
+    b.start();
+    let left = |name: &String| name == "C" || name.contains(&id);
+    await_that("all of it goes", || !cluster.log.topics().iter().any(left));
+}
+
+#[test]
+fn a_job_that_two_processes_start_is_made_once() {
+    let cluster = Cluster::new();
+    let job = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+               CREATE STREAM o AS SELECT * FROM s;
+               INSERT INTO o SELECT k, v + 1 AS v FROM s;
+               INSERT INTO o SELECT k, v + 1 AS v FROM s;";
+    let start = |engine: &Engine| Job::start(engine, job, &BTreeMap::new(), &BTreeMap::new(), false).unwrap();
+    // At each of the four commands another process has made that one, and those before it, just before.
+    for at in 1..=4 {
+        let cluster = Cluster::new();
+        let (a, b) = (cluster.engine(false), cluster.engine(false));
+        let mut before: Once = Box::new(move || {
+            Job::start(&b, job, &BTreeMap::new(), &BTreeMap::new(), false).map(drop).unwrap();
+            Ok(())
+        });
+        for _ in 1..at {
+            let hook = cluster.before_command.clone();
+            before = Box::new(move || {
+                // Taken by the next command, which is the one after this.
+                *hook.lock() = Some(before);
+                Ok(())
+            });
+        }
+        *cluster.before_command.lock() = Some(before);
+        start(&a);
+        assert_eq!(cluster.counting().len(), 4, "{:?}", cluster.counting());
+        assert_eq!(a.catalog().queries().count(), 3);
+    }
+    let a = cluster.engine(false);
+    start(&a);
+    start(&a);
+    assert_eq!(cluster.counting().len(), 4);
+}
+
+/// What a person may say, of few names, so that much of it collides.
+fn anything(random: &mut fastrand::Rng, catalog: &Catalog) -> String {
+    let n = |random: &mut fastrand::Rng| random.u8(1..=2);
+    let (i, j) = (n(random), n(random));
+    let create = *random.choice(["CREATE", "CREATE", "CREATE OR REPLACE"].iter()).unwrap();
+    let or_not = *random.choice(["", "", " DELETE TOPIC"].iter()).unwrap();
+    let queries: Vec<&str> = catalog.queries().map(|query| query.id.as_str()).collect();
+    let query = random.choice(queries).unwrap_or("ALL").to_owned();
+    match random.u8(0..16) {
+        0..=2 => format!(
+            "{create} STREAM s{i} (k STRING KEY, v INT{}) WITH (KAFKA_TOPIC='t{j}', VALUE_FORMAT='JSON', PARTITIONS=1);",
+            if random.bool() { ", w INT" } else { "" }
+        ),
+        3 | 4 => format!(
+            "{create} STREAM o{i} AS SELECT * FROM s{j}{} EMIT CHANGES;",
+            if random.bool() { " WHERE v > 1" } else { "" }
+        ),
+        5 | 6 => format!("{create} TABLE c{i} AS SELECT k, COUNT(*) AS n FROM s{j} GROUP BY k EMIT CHANGES;"),
+        7 => format!("INSERT INTO o{i} SELECT * FROM s{j} EMIT CHANGES;"),
+        8 => format!("INSERT INTO o{i} WITH (QUERY_ID='mine') SELECT * FROM s{j} EMIT CHANGES;"),
+        9 => format!("DROP STREAM s{i}{or_not};"),
+        10 => format!("DROP STREAM o{i}{or_not};"),
+        11 => format!("DROP TABLE c{i}{or_not};"),
+        12 => format!("TERMINATE {query};"),
+        13 => format!("{} {query};", if random.bool() { "PAUSE" } else { "RESUME" }),
+        14 => format!("ALTER STREAM s{i} ADD COLUMN x{j} INT;"),
+        _ => format!("{} TYPE ty{i}{};", if i == j { "DROP" } else { "CREATE" }, if i == j { "" } else { " AS INT" }),
+    }
+}
+
+/// Statements of three processes in any interleaving; all of it comes of the seed.
+struct Interleaving {
+    cluster: Cluster,
+    engines: Vec<Engine>,
+    busy: Mutex<Vec<bool>>,
+    random: Mutex<fastrand::Rng>,
+    left: Mutex<u32>,
+    /// Statements that were acknowledged, and changed something.
+    acknowledged: Mutex<Vec<String>>,
+}
+
+impl Interleaving {
+    fn step(self: &Arc<Interleaving>) {
+        {
+            let mut left = self.left.lock();
+            *left = left.saturating_sub(1);
+        }
+        let process = {
+            let (mut random, mut busy) = (self.random.lock(), self.busy.lock());
+            let free: Vec<usize> = (0..busy.len()).filter(|process| !busy[*process]).collect();
+            let Some(process) = random.choice(free) else { return };
+            busy[process] = true;
+            process
+        };
+        let engine = &self.engines[process];
+        let statement = anything(&mut self.random.lock(), &engine.catalog());
+        self.arm();
+        let told = engine.execute(&mut Session::default(), &statement);
+        *self.cluster.before_command.lock() = None;
+        *self.cluster.after_command.lock() = None;
+        match told {
+            Ok(Reply::Done(status)) => {
+                assert_eq!(status.warnings, Vec::<String>::new(), "{statement}");
+                if !["There are no", "does not exist", "already"].iter().any(|none| status.message.contains(none)) {
+                    self.acknowledged.lock().push(statement);
+                }
+            }
+            Ok(other) => panic!("{statement}: {other:?}"),
+            Err(error) => assert_ne!(error.audience, Audience::Internal, "{statement}: {error}"),
+        }
+        self.busy.lock()[process] = false;
+    }
+
+    /// What comes between the judgement of a statement and its command, or becomes of the answer.
+    fn arm(self: &Arc<Interleaving>) {
+        let (others, lost) = {
+            let mut random = self.random.lock();
+            (random.u8(0..8), random.u8(0..6))
+        };
+        let this = Arc::clone(self);
+        *self.cluster.before_command.lock() = Some(Box::new(move || {
+            if others < 5 && *this.left.lock() > 0 {
+                this.step();
+            }
+            if others == 1 { Err(away()) } else { Ok(()) }
+        }));
+        let this = Arc::clone(self);
+        *self.cluster.after_command.lock() = Some(Box::new(move || {
+            if lost == 1 && *this.left.lock() > 0 {
+                this.step();
+            }
+            if lost < 2 { Err(away()) } else { Ok(()) }
+        }));
+    }
+}
+
+/// One after the other, given to a process that is alone.
+fn serial(commands: &[ReadCommand]) -> Catalog {
+    let alone = Engine::stepped(options()).unwrap();
+    alone.declare_processing_log().unwrap();
+    let place = TopicPartition { topic: Service::default().command_topic(), partition: 0 };
+    for read in commands {
+        if read.counts {
+            let command = read.command.as_ref().unwrap();
+            alone.execute(&mut Session::default(), &command.statement).unwrap();
+        } else {
+            // Queries get their ids by where their commands stand.
+            let mut nothing = Records::default();
+            nothing.push(None, Some(b"{}"), 0);
+            alone.log().append(&place, &nothing).unwrap();
+        }
+    }
+    alone.catalog()
+}
+
+#[test]
+fn any_interleaving_is_some_order_of_the_statements() {
+    let seeds = match std::env::var("MILLPOND_CATALOG_SEEDS") {
+        Ok(seeds) => 0..seeds.parse().expect("a number"),
+        Err(_) => 0..8,
+    };
+    let mut lost = 0;
+    for seed in seeds {
+        let cluster = Cluster::new();
+        let engines: Vec<Engine> = (0..3).map(|_| cluster.engine(false)).collect();
+        let interleaving = Arc::new(Interleaving {
+            cluster: cluster.clone(),
+            busy: Mutex::new(vec![false; engines.len()]),
+            engines,
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            left: Mutex::new(60),
+            acknowledged: Mutex::default(),
+        });
+        while *interleaving.left.lock() > 0 {
+            interleaving.step();
+        }
+        let commands = cluster.commands();
+        let from_scratch = cluster.engine(false);
+        for engine in interleaving.engines.iter().chain([&from_scratch]) {
+            engine.inner.follow();
+            assert_eq!(engine.quarantined(), [], "seed {seed}");
+            assert_eq!(engine.catalog(), from_scratch.catalog(), "seed {seed}");
+            assert_eq!(plans(engine), plans(&from_scratch), "seed {seed}");
+        }
+        assert_eq!(serial(&commands), from_scratch.catalog(), "seed {seed}");
+        let mut acknowledged = interleaving.acknowledged.lock().clone();
+        let mut counting = cluster.counting();
+        acknowledged.sort();
+        counting.sort();
+        assert_eq!(acknowledged, counting, "seed {seed}");
+        lost += commands.iter().filter(|read| !read.counts).count();
+    }
+    assert!(lost > 0, "nothing came between");
+}
+
+/// How each query of the catalog is run.
+fn plans(engine: &Engine) -> BTreeMap<String, String> {
+    let sinks = engine.inner.sinks.read();
+    sinks.iter().map(|(id, sink)| (id.clone(), format!("{:?}", sink.analyzed.plan))).collect()
+}
