@@ -129,7 +129,9 @@ impl CommandLog {
             match self.log.fetch(&self.partition, from, FETCH_BYTES_MAX, &mut records) {
                 Ok(()) => {}
                 Err(LogError::UnknownTopic(_)) if from == 0 => return Ok(commands),
-                Err(LogError::UnknownTopic(_) | LogError::OffsetOutOfRange { .. }) => return Err(self.cut(from)),
+                Err(error @ (LogError::UnknownTopic(_) | LogError::OffsetOutOfRange { .. })) => {
+                    return Err(self.cut(from, &error));
+                }
                 Err(error) => return Err(error.into()),
             }
             for row in 0..records.len() {
@@ -145,10 +147,8 @@ impl CommandLog {
         }
     }
 
-    fn cut(&self, known: i64) -> Error {
-        let topic = &self.partition.topic;
-        let what = format!("{known} commands were read of topic '{topic}', and they are no longer there");
-        Error { lasting: true, ..Error::world(what) }
+    fn cut(&self, known: i64, error: &LogError) -> Error {
+        Error::world(format!("the command topic was read up to offset {known}, and isn't there any more up to that: {error}"))
             .hint("was it deleted or emptied? What it holds now is read by a process that starts anew")
     }
 

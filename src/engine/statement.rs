@@ -37,9 +37,28 @@ fn text_as_known(inner: &Inner, told: String) -> Reply {
     })
 }
 
+/// Whether a statement can't be carried out by what is known alone.
+fn needs_the_log(statement: &Statement) -> bool {
+    !matches!(
+        statement,
+        Statement::Show(_)
+            | Statement::Describe { .. }
+            | Statement::DescribeAll { .. }
+            | Statement::DescribeFunction(_)
+            | Statement::Explain(_)
+            | Statement::Set { .. }
+            | Statement::Unset { .. }
+            | Statement::Define { .. }
+            | Statement::Undefine { .. }
+    )
+}
+
 /// Runs one statement that was read already.
 pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> Result<Reply> {
     let properties = session.properties.clone();
+    if needs_the_log(&parsed.statement) {
+        inner.await_reach()?;
+    }
     match &parsed.statement {
         Statement::CreateSource { .. }
         | Statement::CreateAs { .. }

@@ -21,6 +21,10 @@ const START_AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// What is older is told as such.
 const KNOWN_AGE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a statement waits for a cluster that doesn't answer.
+const REACH_WAIT_MAX: Duration = Duration::from_secs(5);
+const REACH_POLL: Duration = Duration::from_millis(50);
+
 /// When the command log was last read to its end.
 #[derive(Debug)]
 pub(in crate::engine) struct Followed {
@@ -104,6 +108,9 @@ impl Inner {
 
     /// Takes in what others have written.
     pub(in crate::engine) fn follow(&self) {
+        if let Some(reason) = self.log.out_of_reach() {
+            return self.told_of(&Err::<(), _>(Error::world(reason)));
+        }
         let mut read_to = *self.changing.lock();
         // Without the lock: where the cluster doesn't answer, statements find out for themselves.
         let read = self.commands.read_on(&mut read_to);
@@ -143,6 +150,20 @@ impl Inner {
                 self.commands.topic()
             )
         })
+    }
+
+    /// Waits a little for a cluster that doesn't answer: it may only be changing leaders.
+    ///
+    /// Errors: it doesn't come back. Whatever needs it would wait longer, and fail all the same.
+    pub(in crate::engine) fn await_reach(&self) -> Result<()> {
+        let asked = now();
+        while let Some(reason) = self.log.out_of_reach() {
+            if asked.elapsed() >= REACH_WAIT_MAX {
+                return Err(Error::world(reason).hint("nothing was done; try again when the cluster answers"));
+            }
+            std::thread::sleep(REACH_POLL);
+        }
+        Ok(())
     }
 
     /// Takes in all that has been written up to now. Some: the statement `own` is among it, and was carried out.

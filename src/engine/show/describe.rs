@@ -31,8 +31,16 @@ pub(in crate::engine) fn describe(inner: &Inner, name: &Ident, extended: bool) -
     };
     let mut described = describe_source(source);
     let facts = &mut described.facts;
-    let topic = inner.log.describe_topic(&source.topic).ok();
-    facts.push(("Partitions".to_string(), topic.as_ref().map_or(0, |topic| topic.partitions.len()).to_string()));
+    let topic = match inner.log.out_of_reach() {
+        Some(_) => None,
+        None => inner.log.describe_topic(&source.topic).ok(),
+    };
+    let partitions = match &topic {
+        Some(topic) => topic.partitions.len().to_string(),
+        None if inner.log.out_of_reach().is_some() => "not known: the cluster doesn't answer".to_string(),
+        None => "0".to_string(),
+    };
+    facts.push(("Partitions".to_string(), partitions));
     let readers: Vec<&str> = catalog.readers_of(&name.text).map(|query| query.id.as_str()).collect();
     if !readers.is_empty() {
         facts.push(("Read by".to_string(), readers.join(", ")));

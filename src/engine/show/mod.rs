@@ -19,7 +19,10 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<List
     match what {
         Show::Streams { .. } => Ok(sources(inner, SourceKind::Stream)),
         Show::Tables { .. } => Ok(sources(inner, SourceKind::Table)),
-        Show::Topics { all, .. } => topics(inner, *all),
+        Show::Topics { all, .. } => {
+            inner.await_reach()?;
+            topics(inner, *all)
+        }
         Show::Queries { .. } => Ok(queries(inner)),
         Show::Functions => {
             let rows = functions::rows(functions::table());

@@ -82,7 +82,8 @@ fn look(cluster: &Cluster, watchers: &Mutex<Vec<Watcher>>) {
         watchers.retain(|watcher| watcher.signal.strong_count() > 0);
         watchers.iter().flat_map(|watcher| watcher.topics.iter().cloned()).collect()
     };
-    if topics.is_empty() {
+    // Each call would wait for the cluster, and the news that it is there again would wait for all of them.
+    if topics.is_empty() || cluster.out_of_reach().is_some() {
         return;
     }
     let mut ends = Ends::new();
