@@ -148,8 +148,10 @@ impl CommandLog {
     }
 
     fn cut(&self, known: i64, error: &LogError) -> Error {
-        Error::world(format!("the command topic was read up to offset {known}, and isn't there any more up to that: {error}"))
-            .hint("was it deleted or emptied? What it holds now is read by a process that starts anew")
+        Error::world(format!(
+            "the command topic was read up to offset {known}, and isn't there any more up to that: {error}"
+        ))
+        .hint("was it deleted or emptied? What it holds now is read by a process that starts anew")
     }
 
     /// (first offset, next offset); a topic that isn't there is empty.

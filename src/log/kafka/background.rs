@@ -14,6 +14,8 @@ use crate::log::{LogError, Signal};
 
 /// How often ends are asked for while somebody watches.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait for an answer to that.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Background {
     watchers: Arc<Mutex<Vec<Watcher>>>,
@@ -89,12 +91,14 @@ fn look(cluster: &Cluster, watchers: &Mutex<Vec<Watcher>>) {
     let mut ends = Ends::new();
     for topic in topics {
         let found = match cluster.places(&topic) {
-            Ok(places) => cluster.list_offsets(&places, END, Seen::Committed),
+            Ok(places) => cluster.list_offsets_within(LOOK_TIMEOUT, &places, END, Seen::Committed),
             Err(error) => Err(error),
         };
         match found {
             Ok(found) => ends.insert(topic, Some(found.into_iter().map(|(_, end)| end).collect())),
             Err(LogError::UnknownTopic(_)) => ends.insert(topic, None),
+            // Others should know soon that all of the cluster is away.
+            Err(LogError::Unavailable(_)) if cluster.refresh().is_err() => return,
             // Not known now: as it was.
             Err(_) => continue,
         };

@@ -214,6 +214,16 @@ impl Cluster {
         spec: i64,
         seen: Seen,
     ) -> Result<Vec<(TopicPartition, i64)>, LogError> {
+        self.list_offsets_within(CALL_TIMEOUT, places, spec, seen)
+    }
+
+    pub(super) fn list_offsets_within(
+        &self,
+        timeout: Duration,
+        places: &[TopicPartition],
+        spec: i64,
+        seen: Seen,
+    ) -> Result<Vec<(TopicPartition, i64)>, LogError> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
@@ -221,7 +231,7 @@ impl Cluster {
         let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
         let offsets = PartitionList::new(&asked).and_then(|asked| {
             patiently(|| {
-                let found = self.client.list_offsets(&asked, seen, CALL_TIMEOUT);
+                let found = self.client.list_offsets(&asked, seen, timeout);
                 found.map_err(|failure| self.may_pass(topic, failure))
             })
         });
