@@ -163,9 +163,10 @@ enum Ended {
 impl Driver {
     fn drive(self) {
         let mut wait = RETRY_WAIT_MIN;
+        let mut retry = Retry::default();
         loop {
             let commits = self.counters.commits.load(Ordering::Relaxed);
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run(&mut retry)));
             let error = match outcome {
                 Ok(Ok(Ended::Stopped)) => return self.set(QueryState::Stopped),
                 Ok(Ok(Ended::Finished)) => return self.set(QueryState::Finished),
@@ -183,10 +184,12 @@ impl Driver {
                         wait = RETRY_WAIT_MIN;
                     }
                     self.put_off(wait);
+                    retry.waits = Some((error, now()));
                     wait = (wait * 2).min(RETRY_WAIT_MAX);
                 }
                 _ => {
                     self.orders.retry.store(false, Ordering::Relaxed);
+                    retry = Retry::default();
                     self.set(QueryState::Failed(error.to_string()));
                     if !self.await_retry() {
                         return;
@@ -199,14 +202,6 @@ impl Driver {
 
     fn set(&self, state: QueryState) {
         *self.state.lock() = state;
-    }
-
-    /// Whoever looks during a new try, which may wait long for a cluster, is told what is in the way all the same.
-    fn set_recovering(&self) {
-        let mut state = self.state.lock();
-        if !matches!(*state, QueryState::Blocked(_)) {
-            *state = QueryState::Recovering;
-        }
     }
 
     fn stopped(&self) -> bool {
@@ -291,7 +286,7 @@ impl Driver {
     }
 
     /// Runs from the last commit on, until told to stop or something fails. What was not committed is made again.
-    fn run(&self) -> Result<Ended, Error> {
+    fn run(&self, retry: &mut Retry) -> Result<Ended, Error> {
         if self.paused() {
             self.await_resume()?;
         }
@@ -302,23 +297,24 @@ impl Driver {
             self.set(QueryState::Recovering);
             let Some(mut run) = self.open()? else { return Ok(Ended::Interrupted) };
             self.log.watch(&run.topics(), &self.signal);
-            return self.work(&mut run, None);
+            return self.work(&mut run, None, retry);
         };
-        self.set_recovering();
+        if retry.reason().is_none() {
+            self.set(QueryState::Recovering);
+        }
         let mut membership = Membership::join(&*self.log, &self.spec, process, &self.signal)?;
         let mut run = Run::open_share(self.log.clone(), membership.member(), self.spec.clone(), self.host())?;
-        self.work(&mut run, Some(&mut membership))
+        self.work(&mut run, Some(&mut membership), retry)
     }
 
     /// Rounds and commits until it is told to stop or something fails.
     ///
     /// As a member of a group it stays in it when the cluster can't be reached, or when the group has made a commit void: it
     /// goes on from the last commit, and nobody else has to take over.
-    fn work(&self, run: &mut Run, mut membership: Option<&mut Membership>) -> Result<Ended, Error> {
+    fn work(&self, run: &mut Run, mut membership: Option<&mut Membership>, retry: &mut Retry) -> Result<Ended, Error> {
         let mut pace = Pace::default();
-        let mut retry = Retry::default();
         loop {
-            let outcome = self.turn(run, membership.as_deref_mut(), &mut pace, &mut retry);
+            let outcome = self.turn(run, membership.as_deref_mut(), &mut pace, retry);
             match (outcome, &mut membership) {
                 (Ok(None), _) => {}
                 (Ok(Some(ended)), _) => return Ok(ended),
@@ -354,10 +350,7 @@ impl Driver {
             return Ok(None);
         }
         let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
-        match self.state_of(part, run, retry) {
-            QueryState::Recovering if part == Part::Unknown => self.set_recovering(),
-            state => self.set(state),
-        }
+        self.set(self.state_of(part, run, retry));
         if !run.has_tasks() {
             self.signal.wait(retry.left().unwrap_or(IDLE_WAIT).min(IDLE_WAIT));
             return Ok(None);
@@ -385,14 +378,16 @@ impl Driver {
             return Ok(None);
         }
         run.check_topics()?;
+        // What a cluster has, or what stages hand over by a topic, is there to be read some time later.
+        let quiet = membership.is_none() || pace.last_rows.elapsed() >= QUIET_MIN;
+        if quiet && !run.is_dirty() {
+            *retry = Retry::default();
+        }
         // What is read and not committed is not to be seen yet.
         if !run.is_dirty() {
-            *retry = Retry::default();
             self.counters.lag.store(run.lag()?, Ordering::Relaxed);
         }
         let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
-        // What stages hand over by a topic is there to be read some time after its commit.
-        let quiet = membership.is_none() || pace.last_rows.elapsed() >= QUIET_MIN;
         let whole = part == Part::Something;
         if pace.bounded && quiet && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
             return Ok(Some(Ended::Finished));
@@ -449,7 +444,7 @@ impl Default for Pace {
     }
 }
 
-/// Failures since the last commit that pass by themselves.
+/// Failures since the last commit. Until the next one, whoever looks is told of the last, whatever is tried meanwhile.
 #[derive(Default)]
 struct Retry {
     times: u32,

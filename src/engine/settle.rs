@@ -29,15 +29,20 @@ impl Engine {
         Engine::over_seat(log, None, Some(seat), options, drive, true)
     }
 
-    /// Returns when everything that is there is processed, committed and can be read. Queries of a stepped engine are driven
-    /// to that point; those that have threads are waited for.
-    ///
-    /// Errors: a query stopped, or takes longer than half a minute.
+    /// Drives all queries of a stepped engine until everything that is there is processed and committed. Does nothing
+    /// where queries have threads of their own.
     pub fn settle(&self) -> Result<()> {
         match &self.inner.drive {
+            Drive::Threads(_) => Ok(()),
             Drive::Stepped(queries) => queries.lock().settle(),
-            Drive::Threads(_) => self.inner.await_queries(),
         }
+    }
+
+    /// Returns when everything that is there is processed, committed and can be read, by queries that have threads.
+    ///
+    /// Errors: a query stopped, or takes longer than half a minute.
+    pub(crate) fn await_queries(&self) -> Result<()> {
+        self.inner.await_queries()
     }
 }
 

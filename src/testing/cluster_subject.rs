@@ -84,7 +84,7 @@ impl Subject for ClusterSubject {
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.engine.settle()
+        self.engine.await_queries()
     }
 
     fn source(&self, name: &str) -> Option<SourceSummary> {

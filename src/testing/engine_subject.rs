@@ -33,6 +33,11 @@ impl EngineSubject {
         EngineSubject { engine, session }
     }
 
+    /// Waits until its queries, which have threads, have done what there is to do.
+    pub(super) fn await_queries(&self) -> Result<()> {
+        self.engine.await_queries()
+    }
+
     /// Commits and stops its queries.
     pub(super) fn shutdown(&self) {
         self.engine.shutdown();

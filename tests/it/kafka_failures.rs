@@ -345,7 +345,7 @@ fn partitions_that_a_source_gets_stop_a_query_with_state() {
         service.topic("in")
     );
     assert!(said.contains(&reason), "{said}");
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(WORLD), "{said}");
     assert_eq!(service.read("counts"), before);
 }
 
