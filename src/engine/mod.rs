@@ -124,7 +124,7 @@ pub struct Engine {
 struct Inner {
     log: Arc<dyn Log>,
     service: Service,
-    /// None: everything is in memory, or the log is a cluster's, which doesn't hold back its compaction for us.
+    /// None: everything is in memory.
     snapshots: Option<SnapshotStore>,
     /// Of a cluster: this process among those of its service.
     seat: Option<Seat>,
@@ -169,7 +169,8 @@ impl Engine {
     pub(crate) fn try_open_cluster(folder: &Path, kafka: &KafkaConfig, options: Options) -> Result<Option<Engine>> {
         let Some(seat) = Seat::take(folder)? else { return Ok(None) };
         let log: Arc<dyn Log> = Arc::new(KafkaLog::open(kafka)?);
-        let engine = Engine::over_seat(log, None, Some(seat), options, Drive::Threads(Mutex::default()), false)?;
+        let snapshots = Some(SnapshotStore::open(&folder.join(STATE_FOLDER), options.snapshots));
+        let engine = Engine::over_seat(log, snapshots, Some(seat), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
         engine.replay()?;
         Ok(Some(engine))

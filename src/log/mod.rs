@@ -429,6 +429,13 @@ pub trait Log: Send + Sync {
         false
     }
 
+    /// How long a tombstone of a compacted topic stays there at least, ms; 0 where that can't be found out. None: for as long as
+    /// somebody holds it.
+    fn tombstones_kept_ms(&self, topic: &str) -> Option<i64> {
+        let _ = topic;
+        None
+    }
+
     /// Why the log can't be reached now, as far as that is known without asking it. None: nothing is known to be in the way.
     fn out_of_reach(&self) -> Option<String> {
         None

@@ -244,6 +244,10 @@ impl Log for PrefixedLog {
         self.log.shows_commits_at_once()
     }
 
+    fn tombstones_kept_ms(&self, topic: &str) -> Option<i64> {
+        self.log.tombstones_kept_ms(&self.prefix.put(topic))
+    }
+
     fn out_of_reach(&self) -> Option<String> {
         self.log.out_of_reach()
     }

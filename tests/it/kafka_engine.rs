@@ -64,7 +64,10 @@ impl Service {
 
     fn process(&self, folder: &str) -> Running {
         let (config, job) = (self.path("service.properties"), self.path("job.sql"));
+        // Snapshots of the state at every few commits: whoever gets a partition again goes on from its own.
+        let snapshots = ["--snapshot-records", "500"];
         let args = ["--config-file", config.to_str().unwrap(), "run", job.to_str().unwrap()];
+        let args: Vec<&str> = snapshots.into_iter().chain(args).collect();
         let mut command = on(&self.path(folder), &args);
         let output =
             std::fs::File::options().create(true).append(true).open(self.path(&format!("{folder}.out"))).unwrap();
@@ -354,6 +357,8 @@ fn exactly_once_whatever_happens_to_two_processes() {
     assert_eq!(taken.iter().position(|times| *times == 0), None, "lost");
     assert_eq!(taken.iter().position(|times| *times > 1), None, "twice");
     assert_eq!(scene.service.counts(), expected_counts(written));
+    let snapshots = |folder: &str| scene.service.path(folder).join("state").read_dir().map_or(0, Iterator::count);
+    assert!(FOLDERS.iter().any(|folder| snapshots(folder) > 0), "no snapshot was taken");
 }
 
 #[test]

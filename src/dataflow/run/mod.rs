@@ -10,6 +10,7 @@
 //! Where processes share a query, a run has some of the partitions of each stage, and the exchange is a topic that the next
 //! stage reads like a source (`port`).
 
+mod emptied;
 mod holds;
 mod host;
 mod identity;
@@ -42,6 +43,7 @@ pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
+use self::emptied::Emptied;
 use self::holds::{Holds, When};
 use self::identity::SourceTopics;
 use self::port::Port;
@@ -91,6 +93,7 @@ pub struct Run {
     may_redo: bool,
     snapshots: RunSnapshots,
     holds: Holds,
+    emptied: Emptied,
 }
 
 impl Run {
@@ -353,6 +356,7 @@ impl Run {
         self.made_visible(&staged)?;
         self.hold_tables(When::Steps)?;
         self.take_snapshots();
+        self.empty_exchanges();
         self.account()
     }
 
@@ -363,6 +367,9 @@ impl Run {
             for task in tasks.iter_mut().filter(|_| stateful(&stage.steps)) {
                 let mut changes = Records::default();
                 task.task.changes(&mut changes)?;
+                if let Some(snapshot) = &mut task.snapshot {
+                    snapshot.appended(changes.len());
+                }
                 if !changes.is_empty() {
                     let topic = changelog_topic(&self.spec.group);
                     all.push((TopicPartition { topic, partition: task.partition }, changes));

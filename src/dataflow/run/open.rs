@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
+use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
@@ -92,6 +93,7 @@ impl Run {
             may_redo: false,
             snapshots: RunSnapshots::default(),
             holds: Holds::default(),
+            emptied: Emptied::default(),
         };
         let too_large = run.host.counters.too_large.load(Ordering::Relaxed);
         run.bound_commits((run.host.staged_bytes_max >> (too_large * 3).min(63)).max(1));

@@ -14,7 +14,8 @@ use super::spec::SnapshotCounters;
 use super::{Run, RunSpec, StageTask};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
-use crate::state::snapshots::{Capture, Part, Pieces, Progress, Reason, Recovery, Snapshots, Span};
+use crate::state::snapshots::{Age, Capture, Part, Pieces, Progress, Reason, Recovery, Snapshots, Span};
+use crate::time::wall_time_ms;
 
 /// Bytes of one part that are written at a commit at least.
 const PART_BYTES_MIN: usize = 16 << 10;
@@ -67,6 +68,8 @@ pub(super) struct PartSnapshot {
     /// The topic's first offset when its records were folded. When others are removed (`topic empty`, retention), the state
     /// is no longer what the topic comes to, and a snapshot would keep alive what a restart is to forget.
     first: i64,
+    /// The topic's end, or less, as far as that is known without asking.
+    end: i64,
     /// Offset of the durable one.
     kept_from: Option<i64>,
     work: Work,
@@ -87,7 +90,7 @@ impl PartSnapshot {
     pub fn new(log: &dyn Log, name: String, place: &TopicPartition, held: Held) -> PartSnapshot {
         let topic_id = log.topic_id(&place.topic).map(|id| id.to_string());
         let part = Part { name, place: place.clone(), topic_id };
-        PartSnapshot { part, held, first: 0, kept_from: None, work: Work::None, not_before: i64::MIN }
+        PartSnapshot { part, held, first: 0, end: 0, kept_from: None, work: Work::None, not_before: i64::MIN }
     }
 
     pub fn partition(&self) -> u32 {
@@ -96,9 +99,11 @@ impl PartSnapshot {
 
     /// Loads the snapshot if there is one that may be used; gives the offset from which the topic is to be applied.
     pub fn restore(&mut self, keeper: &Keeper<'_>, has: Span, state: &mut dyn Pieces) -> Result<Option<i64>> {
-        self.first = has.first;
-        let (recovery, loaded) =
-            keeper.snapshots.restore(&self.part, has, state, &|| keeper.host.check_interrupted())?;
+        (self.first, self.end) = (has.first, has.end);
+        let kept_ms = keeper.log.tombstones_kept_ms(&self.part.place.topic);
+        let age = kept_ms.map(|kept_ms| Age { now_ms: wall_time_ms(), kept_ms });
+        let go_on = || keeper.host.check_interrupted();
+        let (recovery, loaded) = keeper.snapshots.restore(&self.part, has, age, state, &go_on)?;
         match recovery {
             Recovery::UseSnapshot { .. } => keeper.counters().used.fetch_add(1, Ordering::Relaxed),
             Recovery::ReplayAll(Reason::Missing) => 0,
@@ -157,6 +162,17 @@ impl PartSnapshot {
 
     fn is_taking(&self) -> bool {
         matches!(self.work, Work::Taking(_))
+    }
+
+    /// So many records were appended to its topic.
+    pub fn appended(&mut self, records: usize) {
+        self.end += records as i64;
+    }
+
+    /// Whether it's worth to ask for the topic's end: on a cluster that takes a round trip.
+    fn may_be_due(&self, end: i64, round: &Round<'_>, state: &dyn Pieces) -> bool {
+        let since = end.saturating_sub(self.kept_from.unwrap_or(self.first)).max(0);
+        !matches!(self.work, Work::None) || since as u64 >= self.due_after(round, state)
     }
 
     fn is_due(&self, round: &Round<'_>, has: Span, state: &dyn Pieces) -> bool {
@@ -340,13 +356,16 @@ fn publish(log: &Arc<dyn Log>, complete: Vec<(String, Capture)>) -> Published {
 fn step_task(task: &mut StageTask, round: &Round<'_>) {
     if let Some(reader) = &mut task.reader
         && let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
+        && part.may_be_due(reader.position, round, table)
         && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)
     {
         part.step(round, Span { first, end: reader.position }, table);
     }
     if let (Some(part), Some(state)) = (&mut task.snapshot, task.task.state())
+        && part.may_be_due(part.end, round, state)
         && let Ok((first, end)) = round.keeper.log.offsets(&part.part.place)
     {
+        part.end = end;
         part.step(round, Span { first, end }, state);
     }
 }

@@ -29,7 +29,7 @@ pub struct RunSpec {
     /// The topic for what it can't process.
     pub processing_log: String,
     pub guarantee: Guarantee,
-    /// Where snapshots of its state are kept; None: nowhere (no folder, or a log that can't hold back its compaction).
+    /// Where snapshots of its state are kept; None: nowhere, as there is no folder.
     pub snapshots: Option<Snapshots>,
 }
 

@@ -135,6 +135,11 @@ impl Log for KafkaLog {
         self.cluster.end_of_all(partition)
     }
 
+    fn tombstones_kept_ms(&self, topic: &str) -> Option<i64> {
+        let kept = self.cluster.config(topic, "delete.retention.ms");
+        Some(kept.and_then(|kept| kept.parse().ok()).unwrap_or(0))
+    }
+
     fn out_of_reach(&self) -> Option<String> {
         self.cluster.out_of_reach()
     }

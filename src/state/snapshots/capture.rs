@@ -8,6 +8,7 @@ use super::{Identity, Mark, Pieces, file};
 use crate::error::{Error, Result};
 use crate::state::framing::frame_into;
 use crate::storage::{Storage, folder_of};
+use crate::time::wall_time_ms;
 
 /// Behind the name of a file that isn't finished.
 pub(super) const UNFINISHED: &str = ".new";
@@ -50,7 +51,7 @@ impl Capture {
         if free.is_some_and(|free| free < disk_free_min_bytes) {
             return Err(capture.failed(&io::ErrorKind::StorageFull.into()));
         }
-        let head = file::head(of, has.first, has.end);
+        let head = file::head(of, has.first, has.end, wall_time_ms());
         capture.write(|out| frame_into(&head, out))?;
         Ok(capture)
     }

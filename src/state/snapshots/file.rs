@@ -10,7 +10,7 @@ use crate::state::framing::FrameReader;
 use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"MPsn";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const HEAD: u8 = 1;
 pub(super) const PIECE: u8 = 2;
@@ -24,6 +24,8 @@ pub(super) struct Header {
     pub first: i64,
     pub from: i64,
     pub upto: i64,
+    /// Wall time when it was begun, ms.
+    pub begun_ms: i64,
 }
 
 /// What is at a file's place.
@@ -40,7 +42,7 @@ pub(super) enum Content {
 }
 
 /// The first frame's bytes.
-pub(super) fn head(of: &Identity, first: i64, from: i64) -> Vec<u8> {
+pub(super) fn head(of: &Identity, first: i64, from: i64, begun_ms: i64) -> Vec<u8> {
     let mut frame = vec![HEAD];
     frame.extend_from_slice(&MAGIC);
     frame.push(VERSION);
@@ -50,6 +52,7 @@ pub(super) fn head(of: &Identity, first: i64, from: i64) -> Vec<u8> {
     frame.extend_from_slice(&of.place.partition.to_le_bytes());
     frame.extend_from_slice(&first.to_le_bytes());
     frame.extend_from_slice(&from.to_le_bytes());
+    frame.extend_from_slice(&begun_ms.to_le_bytes());
     frame
 }
 
@@ -63,7 +66,7 @@ pub(super) fn tail(upto: i64, pieces: u64) -> Vec<u8> {
 
 enum Head {
     Newer(u8),
-    Known { of: Identity, first: i64, from: i64 },
+    Known { of: Identity, first: i64, from: i64, begun_ms: i64 },
 }
 
 fn parse_head(mut frame: &[u8]) -> Option<Head> {
@@ -80,8 +83,9 @@ fn parse_head(mut frame: &[u8]) -> Option<Head> {
     let (layout, owner, topic, topic_id, history) = (text()?, text()?, text()?, text()?, text()?);
     let partition = u32::from_le_bytes(take_array(frame)?);
     let of = Identity { layout, owner, place: TopicPartition { topic, partition }, topic_id, history };
-    let (first, from) = (i64::from_le_bytes(take_array(frame)?), i64::from_le_bytes(take_array(frame)?));
-    frame.is_empty().then_some(Head::Known { of, first, from })
+    let mut number = || Some(i64::from_le_bytes(take_array(frame)?));
+    let (first, from, begun_ms) = (number()?, number()?, number()?);
+    frame.is_empty().then_some(Head::Known { of, first, from, begun_ms })
 }
 
 fn parse_tail(mut frame: &[u8]) -> Option<(i64, u64)> {
@@ -113,9 +117,9 @@ impl File<'_> {
     fn read(&self) -> Option<Content> {
         let mut input = Input { file: self, position: 0 };
         let mut frames = FrameReader::new(&mut input);
-        let (of, first, from) = match parse_head(frames.frame().ok()??)? {
+        let (of, first, from, begun_ms) = match parse_head(frames.frame().ok()??)? {
             Head::Newer(version) => return Some(Content::Newer(version)),
-            Head::Known { of, first, from } => (of, first, from),
+            Head::Known { of, first, from, begun_ms } => (of, first, from, begun_ms),
         };
         let mut pieces = 0;
         let (upto, counted) = loop {
@@ -127,7 +131,7 @@ impl File<'_> {
         let ends = frames.frame().ok()?.is_none() && counted == pieces;
         let bytes = input.position;
         let whole = ends && self.storage.len(self.path).ok()? == bytes;
-        whole.then_some(Content::Whole { header: Header { of, first, from, upto }, bytes })
+        whole.then_some(Content::Whole { header: Header { of, first, from, upto, begun_ms }, bytes })
     }
 
     /// Takes the pieces of a whole file in. After each `go_on` says whether to.

@@ -14,7 +14,7 @@
 //! little-endian, texts have their length before them:
 //!
 //! - 1, the first: magic, version (u8), identity (layout, owner, topic, topic id, history: texts; partition u32), the
-//!   topic's first offset (i64), from (i64);
+//!   topic's first offset (i64), from (i64), wall time in ms when it was begun (i64);
 //! - 2: a piece;
 //! - 3, the last: upto (i64), number of pieces (u64).
 //!
@@ -33,7 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use capture::{Capture, Progress};
-pub use recovery::{Reason, Recovery, Span};
+pub use recovery::{Age, Reason, Recovery, Span};
 
 use crate::error::{Error, Result};
 use crate::log::TopicPartition;
@@ -209,7 +209,7 @@ impl Snapshots {
     }
 
     /// Brings an empty state to that of the part's snapshot, if there is one that may be used; `has` says what the topic
-    /// has that can be applied afterwards. One that can't be used is removed: what is written from now on could make it
+    /// has that can be applied afterwards, `age` how old it may be. One that can't be used is removed: what is written from now on could make it
     /// look good later. After each piece `go_on` says whether to.
     ///
     /// Errors, after which the state is unusable: what `go_on` gives; the content of a good file doesn't fit the state, and
@@ -218,13 +218,14 @@ impl Snapshots {
         &self,
         part: &Part,
         has: Span,
+        age: Option<Age>,
         state: &mut dyn Pieces,
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<(Recovery, Option<Loaded>)> {
         let path = self.path(part);
         let file = File { storage: &*self.storage, path: &path };
         let content = file.inspect();
-        let recovery = recovery::decide(&content, &self.identity(part, state.layout()), has);
+        let recovery = recovery::decide(&content, &self.identity(part, state.layout()), has, age);
         // What a crash left of one that was being written.
         let _ = self.storage.remove(&format!("{path}{}", capture::UNFINISHED));
         let Content::Whole { bytes, .. } = content else {

@@ -10,6 +10,23 @@ pub struct Span {
     pub end: i64,
 }
 
+/// How old a snapshot may be: where nothing holds back the compaction of its topic, a tombstone that came since goes some time,
+/// and the snapshot would keep its key alive for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age {
+    /// Wall time, ms.
+    pub now_ms: i64,
+    /// How long tombstones stay.
+    pub kept_ms: i64,
+}
+
+impl Age {
+    /// Half of the time is left for the reading, and for clocks that differ.
+    fn allows(self, begun_ms: i64) -> bool {
+        (0..=self.kept_ms / 2).contains(&self.now_ms.saturating_sub(begun_ms))
+    }
+}
+
 /// How a state comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
@@ -34,23 +51,26 @@ pub enum Reason {
     AheadOfTopic,
     /// Records were removed from the topic's front since (retention, `topic empty`): what they said no longer holds.
     HistoryRemoved,
+    /// Tombstones that came since may be gone.
+    TooOld,
 }
 
-/// Decides from what the file is, what it should be one of, and what the topic has.
-pub(super) fn decide(file: &Content, expected: &Identity, has: Span) -> Recovery {
+/// Decides from what the file is, what it should be one of, what the topic has, and how old it may be (None: as old as it
+/// likes).
+pub(super) fn decide(file: &Content, expected: &Identity, has: Span, age: Option<Age>) -> Recovery {
     let header = match file {
         Content::Missing => return Recovery::ReplayAll(Reason::Missing),
         Content::Damaged => return Recovery::ReplayAll(Reason::Damaged),
         Content::Newer(version) => return Recovery::ReplayAll(Reason::NewerFormat(*version)),
         Content::Whole { header, .. } => header,
     };
-    match refused(header, expected, has) {
+    match refused(header, expected, has, age) {
         Some(reason) => Recovery::ReplayAll(reason),
         None => Recovery::UseSnapshot { from: header.from },
     }
 }
 
-fn refused(header: &Header, expected: &Identity, has: Span) -> Option<Reason> {
+fn refused(header: &Header, expected: &Identity, has: Span, age: Option<Age>) -> Option<Reason> {
     if header.of != *expected {
         return Some(Reason::Foreign);
     }
@@ -62,6 +82,9 @@ fn refused(header: &Header, expected: &Identity, has: Span) -> Option<Reason> {
     }
     if header.first != has.first {
         return Some(Reason::HistoryRemoved);
+    }
+    if age.is_some_and(|age| !age.allows(header.begun_ms)) {
+        return Some(Reason::TooOld);
     }
     None
 }
@@ -82,7 +105,7 @@ mod tests {
     }
 
     fn whole(of: Identity, first: i64, from: i64, upto: i64) -> Content {
-        Content::Whole { header: Header { of, first, from, upto }, bytes: 100 }
+        Content::Whole { header: Header { of, first, from, upto, begun_ms: 1_000 }, bytes: 100 }
     }
 
     #[test]
@@ -116,7 +139,22 @@ mod tests {
             ),
         ];
         for (file, has, expected) in table {
-            assert_eq!(decide(&file, &identity(), has), expected, "{file:?} {has:?}");
+            assert_eq!(decide(&file, &identity(), has, None), expected, "{file:?} {has:?}");
+            let fresh = Age { now_ms: 1_000, kept_ms: 60 };
+            assert_eq!(decide(&file, &identity(), has, Some(fresh)), expected, "{file:?} {has:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_tombstones_may_be_missing_behind_is_not_used() {
+        let file = whole(identity(), 0, 40, 60);
+        let use_it = Recovery::UseSnapshot { from: 40 };
+        let too_old = Recovery::ReplayAll(Reason::TooOld);
+        for (now_ms, expected) in
+            [(1_000, use_it), (1_030, use_it), (1_031, too_old), (i64::MAX, too_old), (999, too_old)]
+        {
+            let age = Age { now_ms, kept_ms: 60 };
+            assert_eq!(decide(&file, &identity(), Span { first: 0, end: 100 }, Some(age)), expected, "{now_ms}");
         }
     }
 }

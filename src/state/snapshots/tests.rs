@@ -91,7 +91,7 @@ fn take(store: &Snapshots, topic: &mut Vec<Record>, table: &mut Table, random: &
 /// The state as a restart finds it: from the snapshot, if there is one, and the topic.
 fn restored(store: &Snapshots, topic: &[Record]) -> (Recovery, Table) {
     let mut table = Table::default();
-    let (recovery, _) = store.restore(&part(), span(topic), &mut table, &|| Ok(())).unwrap();
+    let (recovery, _) = store.restore(&part(), span(topic), None, &mut table, &|| Ok(())).unwrap();
     let from = match recovery {
         Recovery::UseSnapshot { from } => from as usize,
         Recovery::ReplayAll(_) => {

@@ -126,6 +126,9 @@ fn however_partitions_are_shared_out() {
             let rows = one.run.step().unwrap();
             if rows == 0 || random.bool() {
                 one.run.commit().unwrap();
+                if random.bool() {
+                    one.run.empty_at_once();
+                }
             }
             match random.u8(..12) {
                 // As after a kill.
@@ -160,6 +163,13 @@ fn however_partitions_are_shared_out() {
         }
         assert_eq!(last(&world), expected, "seed {seed}");
         assert_eq!(world.told(), told, "seed {seed}");
+        for process in [&mut one, &mut two] {
+            process.run.empty_at_once();
+        }
+        for partition in 0..PARTITIONS {
+            let (first, next) = world.log.offsets(&place(&repartition_topic(GROUP, 1), partition)).unwrap();
+            assert_eq!(first, next, "seed {seed}: what was read is gone");
+        }
         assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as usize, RECORDS, "seed {seed}");
     }
 }
