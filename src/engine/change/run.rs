@@ -50,7 +50,6 @@ impl Inner {
     }
 
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
-        self.make_own_topics()?;
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
         if self.changelog_of(&entry.id, sink)?.is_some() {
