@@ -1,8 +1,6 @@
 //! Where a new query begins to read, kept in the log from its first moment on: what is written after that is read, whether
 //! or not the query runs then.
 
-use std::collections::BTreeMap;
-
 use crate::catalog::SourceKind;
 use crate::dataflow::{RunSpec, Start, changelog_topic, stateful};
 use crate::error::Result;
@@ -30,11 +28,7 @@ pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
     if missing.is_empty() || (missing.len() == partitions as usize && has_state(log, spec)?) {
         return Ok(());
     }
-    let mut starts = BTreeMap::new();
-    for place in missing {
-        let (_, next) = log.offsets(&place)?;
-        starts.insert(place, next);
-    }
+    let starts = log.offsets_of(&missing)?.into_iter().map(|(place, (_, next))| (place, next)).collect();
     Ok(log.alter_positions(&spec.group, &starts)?)
 }
 
@@ -44,10 +38,7 @@ fn has_state(log: &dyn Log, spec: &RunSpec) -> Result<bool, LogError> {
     if !spec.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
         return Ok(false);
     }
-    for partition in 0..log.partitions(&topic).unwrap_or(0) {
-        if log.offsets(&TopicPartition { topic: topic.clone(), partition })?.1 > 0 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let partitions = 0..log.partitions(&topic).unwrap_or(0);
+    let places: Vec<_> = partitions.map(|partition| TopicPartition { topic: topic.clone(), partition }).collect();
+    Ok(log.offsets_of(&places)?.values().any(|(_, next)| *next > 0))
 }

@@ -235,11 +235,9 @@ pub(super) fn sources(catalog: &Catalog, queries: &[String]) -> BTreeSet<String>
 pub(super) fn ends(log: &dyn Log, topics: BTreeSet<String>) -> Result<BTreeMap<TopicPartition, i64>> {
     let mut ends = BTreeMap::new();
     for topic in topics {
-        for partition in 0..log.partitions(&topic).unwrap_or(0) {
-            let place = TopicPartition { topic: topic.clone(), partition };
-            let (_, end) = log.offsets(&place)?;
-            ends.insert(place, end);
-        }
+        let partitions = 0..log.partitions(&topic).unwrap_or(0);
+        let places: Vec<_> = partitions.map(|partition| TopicPartition { topic: topic.clone(), partition }).collect();
+        ends.extend(log.offsets_of(&places)?.into_iter().map(|(place, (_, end))| (place, end)));
     }
     Ok(ends)
 }

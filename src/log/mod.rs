@@ -355,6 +355,11 @@ pub trait Log: Send + Sync {
     fn forget_topics(&self) {}
     /// (first offset, next offset) of a partition.
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
+    /// (first offset, next offset) of each of several partitions, in less time than one after another where that takes a
+    /// while.
+    fn offsets_of(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, (i64, i64)>, LogError> {
+        partitions.iter().map(|place| Ok((place.clone(), self.offsets(place)?))).collect()
+    }
     /// The end of a partition with all that transactions have written to it, those under way included. What was committed
     /// before the call lies below; a log of several machines may show it some time later.
     fn settling_end(&self, partition: &TopicPartition) -> Result<i64, LogError> {

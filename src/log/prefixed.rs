@@ -236,6 +236,13 @@ impl Log for PrefixedLog {
         self.log.watch(&topics, signal);
     }
 
+    fn offsets_of(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, (i64, i64)>, LogError> {
+        let asked: Vec<_> = partitions.iter().map(|place| self.prefix.place(place)).collect();
+        let found = self.prefix.own_result(self.log.offsets_of(&asked))?;
+        let found = asked.iter().zip(partitions).filter_map(|(asked, place)| Some((place.clone(), *found.get(asked)?)));
+        Ok(found.collect())
+    }
+
     fn settling_end(&self, partition: &TopicPartition) -> Result<i64, LogError> {
         self.prefix.own_result(self.log.settling_end(&self.prefix.place(partition)))
     }

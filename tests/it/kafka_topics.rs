@@ -108,8 +108,10 @@ fn topic_commands_leave_nothing_of_their_own() {
         let topics = service.json(&["topic", "list", "--all"]);
         topics.iter().filter(|topic| topic["topic"].as_str().unwrap().contains(&service.id)).count()
     };
-    assert_eq!(own(&service), 0);
     service.json(&["-e", "SHOW STREAMS;"]);
+    assert_eq!(own(&service), 0);
+    service
+        .json(&["-e", &format!("CREATE STREAM plain (n BIGINT) WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON');")]);
     assert_eq!(own(&service), 2);
 }
 

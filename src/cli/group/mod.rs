@@ -134,18 +134,16 @@ fn progress(group: &GroupStanding, log: &dyn Log) -> Result<Vec<Progress>, LogEr
     if let GroupKind::Query(query) = &group.kind {
         places.extend(query.topics.iter().flat_map(|topic| all_of(topic, log)));
     }
-    let end = |place: &TopicPartition| match log.offsets(place) {
-        Ok((_, end)) => Ok(Some(end)),
-        Err(LogError::UnknownTopic(_) | LogError::UnknownPartition { .. }) => Ok(None),
-        Err(error) => Err(error),
+    // Of a topic that is gone, or has fewer partitions now, the others are told.
+    let there = |place: &&TopicPartition| log.partitions(&place.topic).is_some_and(|count| place.partition < count);
+    let offsets = log.offsets_of(&places.iter().filter(there).cloned().collect::<Vec<_>>())?;
+    let progress = |place: TopicPartition| Progress {
+        end: offsets.get(&place).map(|(_, end)| *end),
+        committed: committed.get(&place).copied(),
+        member: members.get(&place).copied(),
+        place,
     };
-    places
-        .into_iter()
-        .map(|place| {
-            let (committed, member) = (committed.get(&place).copied(), members.get(&place).copied());
-            Ok(Progress { end: end(&place)?, committed, member, place })
-        })
-        .collect()
+    Ok(places.into_iter().map(progress).collect())
 }
 
 /// All partitions of a topic; none when it isn't there.

@@ -38,10 +38,11 @@ pub(super) fn command(options: &ResetOptions, engine: &Connected, out: &mut Outp
         .into());
     }
     let to = options.to.get().ok_or_else(|| Stop::Usage("where to? give --to, --to-offset or --to-datetime".into()))?;
-    let targets: Positions = places
-        .into_iter()
-        .map(|place| Ok((place.clone(), target(&place, to, log)?)))
-        .collect::<Result<_, LogError>>()?;
+    let target = |(place, offsets)| -> Result<_, LogError> {
+        let target = target(&place, offsets, to, log)?;
+        Ok((place, target))
+    };
+    let targets = log.offsets_of(&places)?.into_iter().map(target).collect::<Result<Positions, _>>()?;
     let trial = if options.dry_run { Trial::Only } else { Trial::No };
     engine.face.reset_group(name, &targets, trial)?;
     show(name, &now, &targets, trial, out)
@@ -73,8 +74,7 @@ fn chosen(choices: &[TopicChoice], log: &dyn Log) -> Result<Vec<TopicPartition>,
 }
 
 /// The offset that a partition is to be read from.
-fn target(place: &TopicPartition, to: ResetTo, log: &dyn Log) -> Result<i64, LogError> {
-    let (first, next) = log.offsets(place)?;
+fn target(place: &TopicPartition, (first, next): (i64, i64), to: ResetTo, log: &dyn Log) -> Result<i64, LogError> {
     match to {
         ResetTo::Offset(StartOffset::Earliest) => Ok(first),
         ResetTo::Offset(StartOffset::Latest) => Ok(next),

@@ -77,10 +77,9 @@ fn cursors(options: &ConsumeOptions, log: &dyn Log) -> Result<Vec<Cursor>, Stop>
         Some(group) => log.positions(group)?,
         None => Default::default(),
     };
+    let places: Vec<_> = partitions.map(|partition| TopicPartition { topic: topic.clone(), partition }).collect();
     let mut cursors = Vec::new();
-    for partition in partitions {
-        let place = TopicPartition { topic: topic.clone(), partition };
-        let offsets = log.offsets(&place)?;
+    for (place, offsets) in log.offsets_of(&places)? {
         let committed = positions.get(&place).copied();
         let next = start(options, &place, offsets, committed)?;
         cursors.push(Cursor { place, next, end: options.until_end.then_some(offsets.1), committed });

@@ -131,6 +131,13 @@ impl Run {
     }
 }
 
+/// How far partitions were read at the last commit.
+pub(super) struct Committed {
+    pub positions: BTreeMap<TopicPartition, i64>,
+    /// (first offset, next offset) of those without a position.
+    pub ends: BTreeMap<TopicPartition, (i64, i64)>,
+}
+
 /// Opens tasks of a query.
 pub(super) struct Opener {
     port: Port,
@@ -194,11 +201,19 @@ impl Opener {
         if let Some(changelog) = &changelog {
             self.check_positions(&positions, changelog)?;
         }
+        // What nothing was committed of begins at one of its ends. An exchange in memory has no topic.
+        let source = spec.input_topic(0)?;
+        let begins = |place: &&TopicPartition| {
+            let is_read = self.port.member.is_some() || place.topic == source;
+            is_read && !positions.contains_key(*place)
+        };
+        let ends = log.offsets_of(&places.iter().filter(begins).cloned().collect::<Vec<_>>())?;
+        let committed = Committed { positions, ends };
         let mut stages = Vec::with_capacity(spec.plan.stages.len());
         for stage in 0..spec.plan.stages.len() {
             let topic = spec.input_topic(stage)?;
             let places = places.iter().filter(|place| place.topic == topic).cloned();
-            let tasks = places.map(|place| self.task(stage, place, &positions)).collect::<Result<Vec<_>>>()?;
+            let tasks = places.map(|place| self.task(stage, place, &committed)).collect::<Result<Vec<_>>>()?;
             stages.push(tasks);
         }
         let keeper = Keeper::new(log, spec, &self.host);
@@ -214,12 +229,7 @@ impl Opener {
     }
 
     /// The task of a stage for the partition that it reads.
-    fn task(
-        &self,
-        index: usize,
-        place: TopicPartition,
-        positions: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<StageTask> {
+    fn task(&self, index: usize, place: TopicPartition, committed: &Committed) -> Result<StageTask> {
         let (port, spec, partitions) = (&self.port, &self.spec, self.partitions);
         let (stage, partition) = (&spec.plan.stages[index], place.partition);
         let input = match &stage.input {
@@ -231,7 +241,7 @@ impl Opener {
                 Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
             }),
         };
-        let reader = input.map(|input| Reader::open(port, input, spec, index, place, positions)).transpose()?;
+        let reader = input.map(|input| Reader::open(input, spec, index, place, committed)).transpose()?;
         let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
             Some(StageInput::Exchange { key, .. }) if port.member.is_some() => {
                 Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?)
@@ -265,12 +275,9 @@ pub fn check_state_is_there(log: &dyn Log, group: &str, begun: impl FnOnce() -> 
 
 /// Whether a topic holds, or held, any record.
 fn has_records(log: &dyn Log, topic: &str) -> Result<bool> {
-    for partition in 0..log.partitions(topic).unwrap_or(0) {
-        if log.offsets(&TopicPartition { topic: topic.to_string(), partition })?.1 > 0 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let places =
+        (0..log.partitions(topic).unwrap_or(0)).map(|partition| TopicPartition { topic: topic.to_string(), partition });
+    Ok(log.offsets_of(&places.collect::<Vec<_>>())?.values().any(|(_, next)| *next > 0))
 }
 
 /// Whether a single row may give a whole list again: an aggregate of lists or maps whose every change goes on.

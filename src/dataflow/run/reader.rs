@@ -1,9 +1,7 @@
 //! The reading end of a source's partition.
 
-use std::collections::BTreeMap;
-
 use super::input::Input;
-use super::port::Port;
+use super::open::Committed;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
@@ -54,12 +52,11 @@ fn multiplies(steps: &[Step]) -> bool {
 
 impl Reader {
     pub fn open(
-        port: &Port,
         input: Input,
         spec: &RunSpec,
         stage: usize,
         place: TopicPartition,
-        positions: &BTreeMap<TopicPartition, i64>,
+        committed: &Committed,
     ) -> Result<Reader> {
         let stage = &spec.plan.stages[stage];
         // A table is its whole topic, wherever its readers start; an exchange loses nothing.
@@ -67,13 +64,18 @@ impl Reader {
             StageInput::Scan(scan) => spec.start == Start::Latest && scan.source.kind == SourceKind::Stream,
             StageInput::Exchange { .. } => false,
         };
-        let committed = positions.get(&place).copied();
-        let position = match committed {
-            Some(position) => position,
-            None => {
-                let (first, next) = port.log.offsets(&place)?;
-                if from_now { next } else { first }
+        let position = committed.positions.get(&place).copied();
+        let begins_at_end = position.is_none() && from_now && spec.durable;
+        let position = match (position, committed.ends.get(&place)) {
+            (Some(position), _) => position,
+            (None, Some((first, next))) => {
+                if from_now {
+                    *next
+                } else {
+                    *first
+                }
             }
+            (None, None) => return Err(Error::internal("a partition is opened that was not looked at")),
         };
         let keeps_fetched = multiplies(&stage.steps) || input.records_max() < usize::MAX;
         let next_position = position;
@@ -88,7 +90,7 @@ impl Reader {
             keeps_fetched,
             rest: None,
             snapshot: None,
-            begins_at_end: committed.is_none() && from_now && spec.durable,
+            begins_at_end,
         })
     }
 

@@ -193,6 +193,32 @@ impl Cluster {
         self.one_offset(place, END, Seen::All)
     }
 
+    /// As `offsets`, of many: two calls a topic, each of which asks all brokers that have some of them at once.
+    pub(super) fn offsets_of(
+        &self,
+        places: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, (i64, i64)>, LogError> {
+        let mut by_topic: BTreeMap<&str, Vec<TopicPartition>> = BTreeMap::new();
+        for place in places {
+            self.check(place)?;
+            by_topic.entry(&place.topic).or_default().push(place.clone());
+        }
+        let mut offsets = BTreeMap::new();
+        for mut places in by_topic.into_values() {
+            places.sort();
+            places.dedup();
+            let firsts = self.list_offsets(&places, FIRST, Seen::Committed)?;
+            let nexts = self.list_offsets(&places, END, Seen::Committed)?;
+            for ((place, first), (_, next)) in firsts.into_iter().zip(nexts) {
+                offsets.insert(place, (first, next));
+            }
+            if let Some(place) = places.into_iter().find(|place| !offsets.contains_key(place)) {
+                return Err(LogError::Unavailable(format!("{}-{} has no offsets now", place.topic, place.partition)));
+            }
+        }
+        Ok(offsets)
+    }
+
     /// One of `FIRST`, `END`, or a time.
     pub(super) fn offset(&self, place: &TopicPartition, spec: i64) -> Result<i64, LogError> {
         self.one_offset(place, spec, Seen::Committed)

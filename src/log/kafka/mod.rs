@@ -131,6 +131,10 @@ impl Log for KafkaLog {
         self.cluster.offsets(partition)
     }
 
+    fn offsets_of(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, (i64, i64)>, LogError> {
+        self.cluster.offsets_of(partitions)
+    }
+
     fn settling_end(&self, partition: &TopicPartition) -> Result<i64, LogError> {
         self.cluster.end_of_all(partition)
     }

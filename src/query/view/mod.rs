@@ -215,8 +215,9 @@ impl View {
         if self.partitions.read().len() != count as usize {
             self.partitions.write().resize_with(count as usize, || Rows::new(self.source.window));
         }
-        let now = self.extent_now(log)?;
-        let ends = self.ends(log, now.firsts.len())?;
+        let topic = log.topic_id(&self.source.topic);
+        let (firsts, ends) = self.offsets(log, count)?.into_iter().unzip::<_, _, Vec<i64>, Vec<i64>>();
+        let now = Extent { topic, firsts };
         let mut partitions = self.partitions.write();
         for (partition, (rows, end)) in partitions.iter_mut().zip(ends).enumerate() {
             if now.differs(&extent, partition) {
@@ -282,21 +283,20 @@ impl View {
         Ok(now)
     }
 
-    /// Ends of all partitions at one moment: of no commit only a part lies below them. A log that doesn't show commits at
-    /// once shows their parts one by one, whenever it is asked.
-    fn ends(&self, log: &dyn Log, partitions: usize) -> Result<Vec<i64>> {
-        let look = || -> Result<Vec<i64>> {
-            (0..partitions).map(|partition| Ok(log.offsets(&self.place(partition))?.1)).collect()
-        };
-        let mut ends = look()?;
+    /// First and next offsets of all partitions at one moment: of no commit only a part lies below the next ones. A log that
+    /// doesn't show commits at once shows their parts one by one, whenever it is asked.
+    fn offsets(&self, log: &dyn Log, partitions: u32) -> Result<Vec<(i64, i64)>> {
+        let places: Vec<_> = (0..partitions as usize).map(|partition| self.place(partition)).collect();
+        let look = || -> Result<Vec<(i64, i64)>> { Ok(log.offsets_of(&places)?.into_values().collect()) };
+        let mut offsets = look()?;
         let attempts_max = if log.shows_commits_at_once() { ENDS_ATTEMPTS_MAX } else { 0 };
         for _ in 0..attempts_max {
-            let before = std::mem::replace(&mut ends, look()?);
-            if before == ends {
+            let before = std::mem::replace(&mut offsets, look()?);
+            if before == offsets {
                 break;
             }
         }
-        Ok(ends)
+        Ok(offsets)
     }
 
     fn extent_now(&self, log: &dyn Log) -> Result<Extent> {
@@ -390,11 +390,11 @@ impl View {
 
     /// Takes in what the topic has, which may be a commit that the query is about to tell of: all of that, or nothing.
     fn read_ahead(&self, log: &dyn Log, partitions: &mut [Rows]) {
-        let ends = self.ends(log, partitions.len());
+        let offsets = self.offsets(log, partitions.len() as u32);
         for (partition, rows) in partitions.iter_mut().enumerate() {
             rows.ahead = true;
-            match &ends {
-                Ok(ends) => self.read_on(log, partition, Some(ends[partition]), rows),
+            match &offsets {
+                Ok(offsets) => self.read_on(log, partition, Some(offsets[partition].1), rows),
                 Err(_) => self.outdated(rows),
             }
         }

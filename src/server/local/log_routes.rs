@@ -59,6 +59,7 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
             let (first, next) = log.offsets(&partition)?;
             LogAnswer::Offsets(first, next)
         }
+        LogCall::OffsetsOf(places) => LogAnswer::ManyOffsets(log.offsets_of(&places)?.into_iter().collect()),
         LogCall::OffsetForTime { partition, timestamp } => {
             LogAnswer::Offset(log.offset_for_time(&partition, timestamp)?)
         }

@@ -144,6 +144,13 @@ impl Log for RemoteLog {
         }
     }
 
+    fn offsets_of(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, (i64, i64)>, LogError> {
+        match self.call(&LogCall::OffsetsOf(partitions.to_vec()))? {
+            LogAnswer::ManyOffsets(offsets) => Ok(offsets.into_iter().collect()),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
     fn offset_for_time(&self, partition: &TopicPartition, timestamp: i64) -> Result<i64, LogError> {
         match self.call(&LogCall::OffsetForTime { partition: partition.clone(), timestamp })? {
             LogAnswer::Offset(offset) => Ok(offset),

@@ -132,6 +132,7 @@ pub enum LogCall {
     DescribeTopic(String),
     Partitions(String),
     Offsets(TopicPartition),
+    OffsetsOf(Vec<TopicPartition>),
     OffsetForTime { partition: TopicPartition, timestamp: i64 },
     Positions(String),
     Groups,
@@ -152,6 +153,7 @@ impl LogCall {
             | LogCall::DescribeTopic(_)
             | LogCall::Partitions(_)
             | LogCall::Offsets(_)
+            | LogCall::OffsetsOf(_)
             | LogCall::OffsetForTime { .. }
             | LogCall::Positions(_)
             | LogCall::Groups
@@ -172,6 +174,7 @@ pub enum LogAnswer {
     Description(TopicDescription),
     Partitions(Option<u32>),
     Offsets(i64, i64),
+    ManyOffsets(Vec<(TopicPartition, (i64, i64))>),
     Offset(i64),
     Positions(Vec<(TopicPartition, i64)>),
     GroupDescriptions(Vec<GroupDescription>),

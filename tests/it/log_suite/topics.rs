@@ -23,6 +23,11 @@ fn made(log: &dyn Log) {
     let offsets: Vec<_> = described.partitions.iter().map(|part| (part.first_offset, part.next_offset)).collect();
     assert_eq!(offsets, [(0, 0), (0, 0), (0, 5)]);
     assert!(!described.internal);
+    let both = log.offsets_of(&[at(&topic, 2), at(&topic, 0), at(&topic, 2)]).unwrap();
+    assert_eq!(both, BTreeMap::from([(at(&topic, 0), (0, 0)), (at(&topic, 2), (0, 5))]));
+    let error = log.offsets_of(&[at(&topic, 0), at(&topic, 3)]).unwrap_err();
+    assert!(matches!(error, LogError::UnknownPartition { partition: 3, .. }), "{error:?}");
+    assert!(log.offsets_of(&[]).unwrap().is_empty());
     let config = |name: &str| described.configs.iter().find(|config| config.name == name).cloned().unwrap();
     assert_eq!((config("segment.bytes").value.as_str(), config("segment.bytes").is_default), ("1048576", false));
     assert_eq!((config("cleanup.policy").value.as_str(), config("cleanup.policy").is_default), ("delete", true));
