@@ -163,7 +163,7 @@ fn a_newer_format_is_left_alone_and_not_taken_for_damage() {
         let crc = crc32c::crc32c(&file[8..8 + len]);
         file[4..8].copy_from_slice(&crc.to_le_bytes());
     });
-    assert_eq!(restored(&store(&storage), &topic).0, Recovery::ReplayAll(Reason::NewerFormat(2)));
+    assert_eq!(restored(&store(&storage), &topic).0, Recovery::ReplayAll(Reason::NewerFormat(3)));
 }
 
 #[test]
