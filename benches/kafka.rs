@@ -7,6 +7,8 @@
 //!   same settings, transactions and selectivity, which looks at no record.
 //! - The same filter by two processes of one service beside one of them alone.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 #[expect(dead_code, reason = "what the other benchmark takes of it")]
 mod bids;
 
