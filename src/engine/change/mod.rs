@@ -107,6 +107,7 @@ impl Inner {
         }
         for id in &effect.stop {
             self.halt_query(id);
+            self.forget_snapshots(id);
             self.not_started.write().remove(id);
         }
         for (id, paused) in &effect.pause {

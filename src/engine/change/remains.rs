@@ -96,6 +96,13 @@ impl Inner {
         ended
     }
 
+    /// Each process has its own, of a query that ended. They take room and do no harm.
+    pub(super) fn forget_snapshots(&self, id: &str) {
+        if let Some(store) = self.snapshots.as_ref().filter(|_| self.is_shared()) {
+            drop(store.remove(&self.service.query_group(id)));
+        }
+    }
+
     /// What a query that ended for good left; it isn't running here.
     pub(super) fn clear_query(&self, query: &EndedQuery) -> Result<()> {
         let group = self.service.query_group(&query.id);
@@ -184,6 +191,11 @@ impl Inner {
         let mut all = self.remains.lock();
         if all.is_empty() {
             return;
+        }
+        if self.is_shared() {
+            let ended = all.iter().flat_map(|remains| &remains.queries).map(|query| query.id.as_str());
+            let catalog = self.catalog.read();
+            ended.filter(|id| catalog.query(id).is_none()).for_each(|id| self.forget_snapshots(id));
         }
         let (groups, topics) = (self.log.groups(), self.log.topics());
         all.retain(|remains| {

@@ -4,6 +4,7 @@ mod bad;
 mod failures;
 mod groups;
 mod identity;
+mod interleavings;
 mod job;
 mod language;
 mod large;

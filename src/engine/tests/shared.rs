@@ -7,29 +7,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::catalog::{Catalog, Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
+use crate::catalog::{Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
 use crate::engine::seat::Seat;
-use crate::engine::{Drive, Job};
-use crate::error::Audience;
+use crate::engine::{Drive, Job, SnapshotOptions, SnapshotStore};
 use crate::log::LogError;
 use crate::log::intercepted::{Call, Intercepted};
 
 const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
 
-type Once = Box<dyn FnOnce() -> Result<(), LogError> + Send>;
+pub(super) type Once = Box<dyn FnOnce() -> Result<(), LogError> + Send>;
 
 /// A log that processes share, and what happens at the next append of a command.
 #[derive(Clone)]
-struct Cluster {
+pub(super) struct Cluster {
     log: Arc<Intercepted>,
-    before_command: Arc<Mutex<Option<Once>>>,
-    after_command: Arc<Mutex<Option<Once>>>,
+    pub before_command: Arc<Mutex<Option<Once>>>,
+    pub after_command: Arc<Mutex<Option<Once>>>,
     /// The command topic can't be read.
     unreadable: Arc<AtomicBool>,
 }
 
 impl Cluster {
-    fn new() -> Cluster {
+    pub fn new() -> Cluster {
         let (before, after) = (Arc::<Mutex<Option<Once>>>::default(), Arc::<Mutex<Option<Once>>>::default());
         let unreadable = Arc::<AtomicBool>::default();
         let hooks = (before.clone(), after.clone(), unreadable.clone());
@@ -48,12 +47,16 @@ impl Cluster {
         Terminal::on(self.engine(false))
     }
 
-    fn engine(&self, works: bool) -> Engine {
+    pub fn engine(&self, works: bool) -> Engine {
+        self.engine_with(works, None)
+    }
+
+    fn engine_with(&self, works: bool, snapshots: Option<SnapshotStore>) -> Engine {
         let folder = tempfile::tempdir().unwrap();
         let seat = Seat::take(folder.path()).unwrap();
         let options = Options { works, ..options() };
         let drive = Drive::Threads(Mutex::default());
-        let engine = Engine::over_seat(self.log.clone(), None, seat, options, drive, false).unwrap();
+        let engine = Engine::over_seat(self.log.clone(), snapshots, seat, options, drive, false).unwrap();
         engine.declare_processing_log().unwrap();
         engine.replay().unwrap();
         engine
@@ -72,7 +75,7 @@ impl Cluster {
         CommandLog::new(self.log.clone(), Service::default().command_topic())
     }
 
-    fn commands(&self) -> Vec<ReadCommand> {
+    pub fn commands(&self) -> Vec<ReadCommand> {
         self.command_log().replay().unwrap().0
     }
 
@@ -88,7 +91,7 @@ impl Cluster {
     }
 
     /// Texts of the commands that count.
-    fn counting(&self) -> Vec<String> {
+    pub fn counting(&self) -> Vec<String> {
         let counting = self.commands().into_iter().filter(|read| read.counts);
         counting.map(|read| format!("{};", read.command.unwrap().statement)).collect()
     }
@@ -100,7 +103,7 @@ fn take(hook: &Mutex<Option<Once>>) -> Result<(), LogError> {
     act.map_or(Ok(()), |act| act())
 }
 
-fn away() -> LogError {
+pub(super) fn away() -> LogError {
     LogError::Unavailable("nobody answers".to_owned())
 }
 
@@ -259,6 +262,31 @@ fn others_finish_what_a_dropped_table_leaves() {
     assert_eq!(cluster.log.partitions("C"), None);
 }
 
+/// Each process has snapshots of its own.
+#[test]
+fn snapshots_go_with_their_query_in_all_processes() {
+    let cluster = Cluster::new();
+    let state = tempfile::tempdir().unwrap();
+    let mut a = cluster.process();
+    a.done(S);
+    for ended_while_away in [false, true] {
+        let id = a.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;");
+        let of_query = state.path().join(Service::default().query_group(&id));
+        std::fs::create_dir_all(&of_query).unwrap();
+        let process = || {
+            let engine =
+                cluster.engine_with(false, Some(SnapshotStore::open(state.path(), SnapshotOptions::default())));
+            engine.start();
+            engine
+        };
+        let b = (!ended_while_away).then(process);
+        a.done("DROP TABLE c;");
+        let b = b.unwrap_or_else(process);
+        await_that("its snapshots go", || !of_query.exists());
+        drop(b);
+    }
+}
+
 #[test]
 fn one_that_starts_clears_away_what_was_left() {
     let cluster = Cluster::new();
@@ -307,165 +335,4 @@ fn a_job_that_two_processes_start_is_made_once() {
     start(&a);
     start(&a);
     assert_eq!(cluster.counting().len(), 4);
-}
-
-/// What a person may say, of few names, so that much of it collides.
-fn anything(random: &mut fastrand::Rng, catalog: &Catalog) -> String {
-    let n = |random: &mut fastrand::Rng| random.u8(1..=2);
-    let (i, j) = (n(random), n(random));
-    let create = *random.choice(["CREATE", "CREATE", "CREATE OR REPLACE"].iter()).unwrap();
-    let or_not = *random.choice(["", "", " DELETE TOPIC"].iter()).unwrap();
-    let queries: Vec<&str> = catalog.queries().map(|query| query.id.as_str()).collect();
-    let query = random.choice(queries).unwrap_or("ALL").to_owned();
-    match random.u8(0..16) {
-        0..=2 => format!(
-            "{create} STREAM s{i} (k STRING KEY, v INT{}) WITH (KAFKA_TOPIC='t{j}', VALUE_FORMAT='JSON', PARTITIONS=1);",
-            if random.bool() { ", w INT" } else { "" }
-        ),
-        3 | 4 => format!(
-            "{create} STREAM o{i} AS SELECT * FROM s{j}{} EMIT CHANGES;",
-            if random.bool() { " WHERE v > 1" } else { "" }
-        ),
-        5 | 6 => format!("{create} TABLE c{i} AS SELECT k, COUNT(*) AS n FROM s{j} GROUP BY k EMIT CHANGES;"),
-        7 => format!("INSERT INTO o{i} SELECT * FROM s{j} EMIT CHANGES;"),
-        8 => format!("INSERT INTO o{i} WITH (QUERY_ID='mine') SELECT * FROM s{j} EMIT CHANGES;"),
-        9 => format!("DROP STREAM s{i}{or_not};"),
-        10 => format!("DROP STREAM o{i}{or_not};"),
-        11 => format!("DROP TABLE c{i}{or_not};"),
-        12 => format!("TERMINATE {query};"),
-        13 => format!("{} {query};", if random.bool() { "PAUSE" } else { "RESUME" }),
-        14 => format!("ALTER STREAM s{i} ADD COLUMN x{j} INT;"),
-        _ => format!("{} TYPE ty{i}{};", if i == j { "DROP" } else { "CREATE" }, if i == j { "" } else { " AS INT" }),
-    }
-}
-
-/// Statements of three processes in any interleaving; all of it comes of the seed.
-struct Interleaving {
-    cluster: Cluster,
-    engines: Vec<Engine>,
-    busy: Mutex<Vec<bool>>,
-    random: Mutex<fastrand::Rng>,
-    left: Mutex<u32>,
-    /// Statements that were acknowledged, and changed something.
-    acknowledged: Mutex<Vec<String>>,
-}
-
-impl Interleaving {
-    fn step(self: &Arc<Interleaving>) {
-        {
-            let mut left = self.left.lock();
-            *left = left.saturating_sub(1);
-        }
-        let process = {
-            let (mut random, mut busy) = (self.random.lock(), self.busy.lock());
-            let free: Vec<usize> = (0..busy.len()).filter(|process| !busy[*process]).collect();
-            let Some(process) = random.choice(free) else { return };
-            busy[process] = true;
-            process
-        };
-        let engine = &self.engines[process];
-        let statement = anything(&mut self.random.lock(), &engine.catalog());
-        self.arm();
-        let told = engine.execute(&mut Session::default(), &statement);
-        *self.cluster.before_command.lock() = None;
-        *self.cluster.after_command.lock() = None;
-        match told {
-            Ok(Reply::Done(status)) => {
-                assert_eq!(status.warnings, Vec::<String>::new(), "{statement}");
-                if !["There are no", "does not exist", "already"].iter().any(|none| status.message.contains(none)) {
-                    self.acknowledged.lock().push(statement);
-                }
-            }
-            Ok(other) => panic!("{statement}: {other:?}"),
-            Err(error) => assert_ne!(error.audience, Audience::Internal, "{statement}: {error}"),
-        }
-        self.busy.lock()[process] = false;
-    }
-
-    /// What comes between the judgement of a statement and its command, or becomes of the answer.
-    fn arm(self: &Arc<Interleaving>) {
-        let (others, lost) = {
-            let mut random = self.random.lock();
-            (random.u8(0..8), random.u8(0..6))
-        };
-        let this = Arc::clone(self);
-        *self.cluster.before_command.lock() = Some(Box::new(move || {
-            if others < 5 && *this.left.lock() > 0 {
-                this.step();
-            }
-            if others == 1 { Err(away()) } else { Ok(()) }
-        }));
-        let this = Arc::clone(self);
-        *self.cluster.after_command.lock() = Some(Box::new(move || {
-            if lost == 1 && *this.left.lock() > 0 {
-                this.step();
-            }
-            if lost < 2 { Err(away()) } else { Ok(()) }
-        }));
-    }
-}
-
-/// One after the other, given to a process that is alone.
-fn serial(commands: &[ReadCommand]) -> Catalog {
-    let alone = Engine::stepped(options()).unwrap();
-    alone.declare_processing_log().unwrap();
-    let place = TopicPartition { topic: Service::default().command_topic(), partition: 0 };
-    for read in commands {
-        if read.counts {
-            let command = read.command.as_ref().unwrap();
-            alone.execute(&mut Session::default(), &command.statement).unwrap();
-        } else {
-            // Queries get their ids by where their commands stand.
-            let mut nothing = Records::default();
-            nothing.push(None, Some(b"{}"), 0);
-            alone.log().append(&place, &nothing).unwrap();
-        }
-    }
-    alone.catalog()
-}
-
-#[test]
-fn any_interleaving_is_some_order_of_the_statements() {
-    let seeds = match std::env::var("MILLPOND_CATALOG_SEEDS") {
-        Ok(seeds) => 0..seeds.parse().expect("a number"),
-        Err(_) => 0..8,
-    };
-    let mut lost = 0;
-    for seed in seeds {
-        let cluster = Cluster::new();
-        let engines: Vec<Engine> = (0..3).map(|_| cluster.engine(false)).collect();
-        let interleaving = Arc::new(Interleaving {
-            cluster: cluster.clone(),
-            busy: Mutex::new(vec![false; engines.len()]),
-            engines,
-            random: Mutex::new(fastrand::Rng::with_seed(seed)),
-            left: Mutex::new(60),
-            acknowledged: Mutex::default(),
-        });
-        while *interleaving.left.lock() > 0 {
-            interleaving.step();
-        }
-        let commands = cluster.commands();
-        let from_scratch = cluster.engine(false);
-        for engine in interleaving.engines.iter().chain([&from_scratch]) {
-            engine.inner.follow();
-            assert_eq!(engine.quarantined(), [], "seed {seed}");
-            assert_eq!(engine.catalog(), from_scratch.catalog(), "seed {seed}");
-            assert_eq!(plans(engine), plans(&from_scratch), "seed {seed}");
-        }
-        assert_eq!(serial(&commands), from_scratch.catalog(), "seed {seed}");
-        let mut acknowledged = interleaving.acknowledged.lock().clone();
-        let mut counting = cluster.counting();
-        acknowledged.sort();
-        counting.sort();
-        assert_eq!(acknowledged, counting, "seed {seed}");
-        lost += commands.iter().filter(|read| !read.counts).count();
-    }
-    assert!(lost > 0, "nothing came between");
-}
-
-/// How each query of the catalog is run.
-fn plans(engine: &Engine) -> BTreeMap<String, String> {
-    let sinks = engine.inner.sinks.read();
-    sinks.iter().map(|(id, sink)| (id.clone(), format!("{:?}", sink.analyzed.plan))).collect()
 }
