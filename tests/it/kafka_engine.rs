@@ -20,7 +20,7 @@ const CITIES: u64 = 7;
 const CHUNK: u64 = 200;
 const TICK: Duration = Duration::from_millis(50);
 /// For what must come; a killed member's partitions are given away after its session of ten seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A service with topics of its own on a cluster.
 struct Service {
