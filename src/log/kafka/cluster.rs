@@ -86,6 +86,16 @@ impl Cluster {
         Some(log_error(&format!("looking for {}", self.config.bootstrap()), None, failure).to_string())
     }
 
+    /// Fails when the cluster didn't answer and still doesn't. Calls are made behind this: with no broker to be had, librdkafka
+    /// looks for one without a pause until a call times out.
+    pub(super) fn reach(&self) -> Result<(), Failure> {
+        let failed = self.known.lock().failed.is_some();
+        match failed {
+            true => self.refresh(),
+            false => Ok(()),
+        }
+    }
+
     /// For the background: asks when what is known is old and in use.
     pub(super) fn refresh_when_old(&self) {
         let old = self.known.lock().at.is_none_or(|at| at.elapsed() >= AGE_TO_REFRESH);
@@ -158,7 +168,8 @@ impl Cluster {
         {
             return id;
         }
-        let id = match self.client.topic_id(topic, REFRESH_TIMEOUT) {
+        let asked = self.reach().and_then(|()| self.client.topic_id(topic, REFRESH_TIMEOUT));
+        let id = match asked {
             Ok(id) => Some(id),
             Err(failure) => match log_error("", Some(topic), failure) {
                 LogError::UnknownTopic(_) => None,
@@ -257,7 +268,7 @@ impl Cluster {
         let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
         let offsets = PartitionList::new(&asked).and_then(|asked| {
             patiently(|| {
-                let found = self.client.list_offsets(&asked, seen, timeout);
+                let found = self.reach().and_then(|()| self.client.list_offsets(&asked, seen, timeout));
                 found.map_err(|failure| self.may_pass(topic, failure))
             })
         });
