@@ -1,6 +1,7 @@
 //! Settings of the clients: librdkafka's, under its names or those of Kafka's Java clients.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::java_names::{self, Meaning};
 use super::native::{Conf, ConfProblem};
@@ -46,6 +47,8 @@ const OURS: &[(&str, &str)] = &[
     ("delivery.report.only.error", "delivery reports are Millpond's own affair"),
 ];
 
+const TRANSACTION_TIMEOUT_MS: &str = "10000";
+
 impl KafkaConfig {
     /// Of a cluster whose brokers can be found at `bootstrap`: `host:port`, several with commas between.
     pub fn new(bootstrap: &str) -> Result<KafkaConfig, LogError> {
@@ -83,9 +86,17 @@ impl KafkaConfig {
         self.common.get("bootstrap.servers").map_or("", String::as_str)
     }
 
+    /// How long a transaction may take (`transaction.timeout.ms`).
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        let name = "transaction.timeout.ms";
+        let set = self.producer.get(name).or_else(|| self.common.get(name));
+        // What librdkafka took is a number.
+        Duration::from_millis(set.map_or(TRANSACTION_TIMEOUT_MS, String::as_str).parse().unwrap_or(0))
+    }
+
     pub(super) fn conf(&self, role: Role<'_>) -> Result<Conf, LogError> {
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
-        settings.extend(defaults(role).iter().map(|(name, value)| (*name, (*value).to_owned())));
+        settings.extend(RECONNECTS.iter().chain(defaults(role)).map(|(name, value)| (*name, (*value).to_owned())));
         let own = match role {
             Role::Appender | Role::Writer | Role::Transactional(_) => &self.producer,
             Role::Reader | Role::Member { .. } => &self.consumer,
@@ -118,6 +129,11 @@ impl KafkaConfig {
     }
 }
 
+/// What brings clients back after all brokers were away. With librdkafka 2.12's connections on demand a client may never connect
+/// again, and what waits for it (a commit) waits for ever; and a call that waits for a certain broker asks for a connection
+/// thousands of times a second.
+const RECONNECTS: [(&str, &str); 2] = [("enable.sparse.connections", "false"), ("reconnect.backoff.max.ms", "2000")];
+
 /// Ours, unless set otherwise; `OURS` can't be.
 fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
     match role {
@@ -141,10 +157,7 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("message.max.bytes", MESSAGE_BYTES_MAX),
             ("queue.buffering.max.messages", "1000000"),
             // What a process leaves open when it dies blocks readers no longer than this.
-            ("transaction.timeout.ms", "10000"),
-            // librdkafka 2.12 looks for a group's coordinator without a bound: when the answer is lost, it asks again only
-            // when a connection comes or goes, and the commit waits for that. So the quiet ones go.
-            ("connections.max.idle.ms", "15000"),
+            ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS),
             // The next transaction is refused for some ms, until the markers of the last are written.
             ("retry.backoff.ms", "10"),
         ],

@@ -8,13 +8,15 @@ use parking_lot::Mutex;
 
 use super::errors::{log_error, may_retry};
 use super::member::GroupedMember;
-use super::native::{Failure, GroupMetadata, PartitionList};
+use super::native::{Code, Failure, GroupMetadata, PartitionList};
 use super::producer::Producer;
 use crate::log::{LogError, Records, TopicPartition, Transaction};
 use crate::time;
 
 /// How long a commit may take.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than librdkafka waits with the positions of a transaction: that is its timeout at most.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
 const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Producers of transactions outside members that are kept for the next one.
 const IDLE_PRODUCERS_MAX: usize = 4;
@@ -74,8 +76,23 @@ impl<'a> KafkaTransaction<'a> {
             };
             let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
             let list = PartitionList::new(&list).map_err(|failure| self.failed(failure))?;
-            retried(|left| self.producer.client.send_offsets(&list, &by, left))
-                .map_err(|failure| self.failed(failure))?;
+            let (list, by, client) = (Arc::new(list), Arc::new(by), &self.producer.client);
+            let within = self.producer.cluster.config.transaction_timeout() + ANSWER_GRACE;
+            let mut lost = false;
+            let sent = retried(|left| match client.send_offsets(&list, &by, left, within) {
+                Some(outcome) => outcome,
+                None => {
+                    lost = true;
+                    Err(Failure::new(Code::RD_KAFKA_RESP_ERR__TIMED_OUT, "no answer to a commit's positions"))
+                }
+            });
+            if lost {
+                self.producer.break_down();
+                return Err(LogError::Aborted(format!(
+                    "the cluster gave no answer to the positions of group '{group}'"
+                )));
+            }
+            sent.map_err(|failure| self.failed(failure))?;
         }
         Ok(())
     }

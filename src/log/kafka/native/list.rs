@@ -12,6 +12,11 @@ const ANY_PARTITION: i32 = -1;
 
 pub(in crate::log::kafka) struct PartitionList(*mut sys::rd_kafka_topic_partition_list_t);
 
+// SAFETY: a plain value of its own.
+unsafe impl Send for PartitionList {}
+// SAFETY: only read once it is made.
+unsafe impl Sync for PartitionList {}
+
 impl PartitionList {
     pub(in crate::log::kafka) fn new(places: &[(&TopicPartition, i64)]) -> Result<PartitionList, Failure> {
         // SAFETY: gives an object of our own.

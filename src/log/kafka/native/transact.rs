@@ -1,5 +1,7 @@
 //! Transactions of a producer.
 
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
@@ -20,17 +22,35 @@ impl Client {
         Failure::take(unsafe { sys::rd_kafka_begin_transaction(self.ptr()) })
     }
 
+    /// None: it didn't come back `within` that time, and the client must not be used again.
+    ///
+    /// librdkafka 2.12 loses the answer when the broker that it comes from leaves its list meanwhile (one that shuts down is not
+    /// in the metadata that it gives), and this call never returns. So it is made on a thread of its own, and what doesn't come
+    /// back is left behind with its client.
     pub(in crate::log::kafka) fn send_offsets(
-        &self,
-        positions: &PartitionList,
-        group: &GroupMetadata,
+        self: &Arc<Client>,
+        positions: &Arc<PartitionList>,
+        group: &Arc<GroupMetadata>,
         timeout: Duration,
-    ) -> Result<(), Failure> {
-        // SAFETY: alive; list and group are copied.
-        Failure::take(unsafe {
-            sys::rd_kafka_send_offsets_to_transaction(self.ptr(), positions.ptr(), group.0, millis(timeout))
-        })
-        .map_err(|failure| self.explain(failure))
+        within: Duration,
+    ) -> Option<Result<(), Failure>> {
+        let (client, positions, group) = (Arc::clone(self), Arc::clone(positions), Arc::clone(group));
+        let (answer, answered) = sync_channel(1);
+        let call = move || {
+            // SAFETY: alive; list and group are copied.
+            let outcome = Failure::take(unsafe {
+                sys::rd_kafka_send_offsets_to_transaction(client.ptr(), positions.ptr(), group.0, millis(timeout))
+            });
+            // Nobody waits any more: then nobody uses the client either.
+            let _ = answer.send(outcome.map_err(|failure| client.explain(failure)));
+        };
+        match std::thread::Builder::new().name("positions".to_owned()).spawn(call) {
+            Ok(_) => answered.recv_timeout(within).ok(),
+            Err(error) => {
+                let what = format!("no thread could be started: {error}");
+                Some(Err(Failure { retriable: true, ..Failure::new(Code::RD_KAFKA_RESP_ERR__FAIL, what) }))
+            }
+        }
     }
 
     /// Flushes and commits. Where a record was not taken, the failure is that record's.
