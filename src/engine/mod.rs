@@ -12,6 +12,7 @@ mod job;
 mod membership;
 mod print;
 mod query;
+mod retry;
 mod rows;
 mod seat;
 pub(crate) mod settings;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::dataflow::{Counters, Host, Run, RunSpec, commit_start, load_rows};
 use crate::engine::membership::{Membership, Part};
+use crate::engine::retry::{RETRY_WAIT_MAX, RETRY_WAIT_MIN, Retry};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal, Tell, TopicPartition};
 use crate::state::MemoryBudget;
@@ -90,10 +91,6 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 const SNAPSHOTS_WAIT: Duration = Duration::from_millis(10);
 /// Of a query that is to end: how long nothing may have come from a cluster before its end is believed.
 const QUIET_MIN: Duration = Duration::from_millis(500);
-/// Commits in a row that the group's changes undo, before the query waits with the next.
-const REDONE_MAX: u32 = 5;
-const RETRY_WAIT_MIN: Duration = Duration::from_millis(200);
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl QueryHandle {
     /// Starts the query's thread.
@@ -184,7 +181,7 @@ impl Driver {
                         wait = RETRY_WAIT_MIN;
                     }
                     self.put_off(wait);
-                    retry.waits = Some((error, now()));
+                    retry.has_waited(error);
                     wait = (wait * 2).min(RETRY_WAIT_MAX);
                 }
                 _ => {
@@ -441,37 +438,6 @@ struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Pace { last_commit: now(), last_rows: now(), bounded: false }
-    }
-}
-
-/// Failures since the last commit. Until the next one, whoever looks is told of the last, whatever is tried meanwhile.
-#[derive(Default)]
-struct Retry {
-    times: u32,
-    /// The last one, and when to try again.
-    waits: Option<(Error, Instant)>,
-}
-
-impl Retry {
-    /// `redo`: only the group has changed, and what was done for it can be done again at once.
-    fn failed(&mut self, redo: bool, error: Error) {
-        self.times += 1;
-        let tries = if redo { self.times.saturating_sub(REDONE_MAX) } else { self.times };
-        self.waits = tries.checked_sub(1).map(|tries| {
-            let wait = RETRY_WAIT_MIN.saturating_mul(1 << tries.min(16)).min(RETRY_WAIT_MAX);
-            (error, now() + wait)
-        });
-    }
-
-    /// How long to wait still.
-    fn left(&self) -> Option<Duration> {
-        let (_, until) = self.waits.as_ref()?;
-        Some(until.saturating_duration_since(now())).filter(|left| !left.is_zero())
-    }
-
-    /// What it waits for.
-    fn reason(&self) -> Option<String> {
-        self.waits.as_ref().map(|(error, _)| error.to_string())
     }
 }
 
