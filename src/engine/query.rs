@@ -366,7 +366,7 @@ impl Driver {
         let due = since >= self.options.commit_interval || run.must_commit();
         if run.is_dirty() && (due || (pace.bounded && rows == 0)) {
             run.commit()?;
-            *retry = Retry::default();
+            self.got_through(part, run, retry);
             pace.last_commit = now();
             run.check_topics()?;
         }
@@ -378,7 +378,7 @@ impl Driver {
         // What a cluster has, or what stages hand over by a topic, is there to be read some time later.
         let quiet = membership.is_none() || pace.last_rows.elapsed() >= QUIET_MIN;
         if quiet && !run.is_dirty() {
-            *retry = Retry::default();
+            self.got_through(part, run, retry);
         }
         // What is read and not committed is not to be seen yet.
         if !run.is_dirty() {
@@ -396,6 +396,13 @@ impl Driver {
         };
         self.signal.wait(snapshots_wait.unwrap_or(wait));
         Ok(None)
+    }
+
+    /// What was in the way is no longer; whoever looks sees that at once.
+    fn got_through(&self, part: Part, run: &Run, retry: &mut Retry) {
+        if std::mem::take(retry).reason().is_some() {
+            self.set(self.state_of(part, run, retry));
+        }
     }
 
     fn state_of(&self, part: Part, run: &Run, retry: &Retry) -> QueryState {
