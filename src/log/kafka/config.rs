@@ -96,7 +96,13 @@ impl KafkaConfig {
 
     pub(super) fn conf(&self, role: Role<'_>) -> Result<Conf, LogError> {
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
-        settings.extend(RECONNECTS.iter().chain(defaults(role)).map(|(name, value)| (*name, (*value).to_owned())));
+        settings.extend(
+            RECONNECTS
+                .iter()
+                .chain([&NO_TOPIC_BY_CHANCE])
+                .chain(defaults(role))
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
         let own = match role {
             Role::Appender | Role::Writer | Role::Transactional(_) => &self.producer,
             Role::Reader | Role::Member { .. } => &self.consumer,
@@ -128,6 +134,9 @@ impl KafkaConfig {
         Ok(conf)
     }
 }
+
+/// Topics are made on purpose only: else who has written to one that was deleted makes it again by asking for it.
+const NO_TOPIC_BY_CHANCE: (&str, &str) = ("allow.auto.create.topics", "false");
 
 /// What brings clients back after all brokers were away. With librdkafka 2.12's connections on demand a client may never connect
 /// again, and what waits for it (a commit) waits for ever; and a call that waits for a certain broker asks for a connection

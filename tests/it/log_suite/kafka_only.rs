@@ -198,6 +198,20 @@ fn members_share_and_nothing_is_done_twice() {
     await_share(&*second, &mut seconds, 4);
 }
 
+/// Brokers make topics that are asked for, unless told otherwise.
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_deleted_topic_is_not_made_again_by_who_wrote_to_it() {
+    let log = kafka_broker::log();
+    let name = topic(&log, "deleted", 1, &[]);
+    log.append(&at(&name, 0), &numbered(0..1)).unwrap();
+    kafka_broker::log().delete_topic(&name).unwrap();
+    // As far as this client knows it is there still.
+    assert!(log.append(&at(&name, 0), &numbered(1..2)).is_err());
+    let error = kafka_broker::log().describe_topic(&name).unwrap_err();
+    assert!(matches!(error, LogError::UnknownTopic(_)), "{error}");
+}
+
 #[test]
 #[ignore = "needs a Kafka broker: see README"]
 fn the_later_producer_of_an_id_is_right() {
