@@ -96,6 +96,11 @@ impl Cluster {
         }
     }
 
+    /// As `patiently`, of a cluster that is within reach.
+    pub(super) fn patiently<T>(&self, mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        patiently(|| self.reach().and_then(|()| call()))
+    }
+
     /// For the background: asks when what is known is old and in use.
     pub(super) fn refresh_when_old(&self) {
         let old = self.known.lock().at.is_none_or(|at| at.elapsed() >= AGE_TO_REFRESH);

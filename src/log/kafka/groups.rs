@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::CALL_TIMEOUT;
-use super::cluster::{Cluster, patiently};
+use super::cluster::Cluster;
 use super::native::{Code, Failure, PartitionList};
 use crate::log::{GroupDescription, GroupMember, LogError, TopicPartition};
 use crate::time;
@@ -15,14 +15,15 @@ const UNSTABLE_POLL: Duration = Duration::from_millis(20);
 impl Cluster {
     /// Empty when the cluster doesn't say.
     pub(super) fn groups(&self) -> Vec<String> {
-        patiently(|| self.reach().and_then(|()| self.client.groups(CALL_TIMEOUT))).unwrap_or_default()
+        self.patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
     }
 
     /// In the order asked for.
     pub(super) fn describe_groups(&self, groups: &[String]) -> Result<Vec<GroupDescription>, LogError> {
         let asked: BTreeSet<String> = groups.iter().cloned().collect();
         let asked: Vec<String> = asked.into_iter().collect();
-        let found = patiently(|| self.reach().and_then(|()| self.client.describe_groups(&asked, CALL_TIMEOUT)))
+        let found = self
+            .patiently(|| self.client.describe_groups(&asked, CALL_TIMEOUT))
             .map_err(|failure| group_failed("describing", &groups.join(", "), failure))?;
         let by_name: BTreeMap<String, GroupDescription> =
             found.into_iter().map(|group| (group.name.clone(), group)).collect();
@@ -46,9 +47,8 @@ impl Cluster {
         }
         positions.keys().try_for_each(|place| self.check(place))?;
         let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
-        let altered = PartitionList::new(&list).and_then(|list| {
-            patiently(|| self.reach().and_then(|()| self.client.alter_group_positions(group, &list, CALL_TIMEOUT)))
-        });
+        let altered = PartitionList::new(&list)
+            .and_then(|list| self.patiently(|| self.client.alter_group_positions(group, &list, CALL_TIMEOUT)));
         altered.map_err(|failure| match failure.code {
             // To the cluster an outsider is a member that it doesn't know.
             Code::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID | Code::RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP => {
@@ -64,7 +64,7 @@ impl Cluster {
     }
 
     pub(super) fn delete_group(&self, group: &str) -> Result<(), LogError> {
-        match patiently(|| self.reach().and_then(|()| self.client.delete_group(group, CALL_TIMEOUT))) {
+        match self.patiently(|| self.client.delete_group(group, CALL_TIMEOUT)) {
             Err(failure) if failure.code == Code::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND => Ok(()),
             outcome => outcome.map_err(|failure| group_failed("deleting", group, failure)),
         }
@@ -78,7 +78,7 @@ impl Cluster {
     ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
         let started = time::now();
         loop {
-            match patiently(|| self.reach().and_then(|()| self.client.group_positions(group, places, CALL_TIMEOUT))) {
+            match self.patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {
                 Err(failure) if unstable(&failure) && started.elapsed() < CALL_TIMEOUT => {
                     std::thread::sleep(UNSTABLE_POLL);
                 }
