@@ -76,7 +76,7 @@ pub mod internals {
     pub use crate::analyze::{Sink, create_as};
     pub use crate::catalog::{Source, SourceKind, SourceWindow};
     pub use crate::dataflow::{
-        Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topic,
+        Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topics,
     };
     pub use crate::format::{Decoder, Format, Layout, Part, decoder};
     pub use crate::query::View;

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
 use crate::plan::{
-    Aggregate, AggregateStep, Project, Rekey, ResultKind, Schema, SchemaColumn, StageInput, Step, Window, WindowKind,
+    Aggregate, AggregateStep, Exchange, Project, Rekey, ResultKind, Schema, SchemaColumn, StageInput, Step, Window,
+    WindowKind,
 };
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::{SqlType, Value};
@@ -227,7 +228,8 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
     let exchanged = builder.stages.last().is_some_and(|stage| stage.steps.is_empty()) && builder.stages.len() > 1;
     let index = if exchanged { builder.stages.len() - 2 } else { builder.stages.len() - 1 };
     if exchanged
-        && let Some(StageInput::Exchange { types, .. }) = builder.stages.last_mut().map(|stage| &mut stage.input)
+        && let Some(StageInput::Exchange(Exchange { types, .. })) =
+            builder.stages.last_mut().map(|stage| &mut stage.input)
     {
         let made = project.keys.iter().chain(&project.values).map(Typed::ty);
         *types = made.zip(&columns).map(|(made, column)| made.unwrap_or(&column.ty).clone()).collect();

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
-use crate::plan::{ResultKind, Scan, Schema, Stage, StageInput, Step};
+use crate::plan::{Exchange, ResultKind, Scan, Schema, Stage, StageInput, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
 use crate::types::SqlType;
 
@@ -79,7 +79,8 @@ impl<'a> Builder<'a> {
             .collect::<Vec<_>>();
         let key = exchange_layout(&self.source, columns);
         let types = self.schema.columns.iter().map(|column| column.ty.clone()).collect();
-        self.stages.push(Stage { input: StageInput::Exchange { key, types }, steps: Vec::new() });
+        let from = self.stages.len() - 1;
+        self.stages.push(Stage { input: StageInput::Exchange(Exchange { from, key, types }), steps: Vec::new() });
     }
 
     pub(super) fn columns(&self) -> Columns<'_> {

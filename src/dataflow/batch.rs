@@ -1,9 +1,11 @@
 //! What flows between operators: rows in columns.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, UInt32Array, UInt64Array, new_null_array,
+};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::compute::{FilterBuilder, take};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::compute::{FilterBuilder, concat, take};
+use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 
 use crate::dataflow::Origin;
 use crate::error::{Error, Result};
@@ -35,6 +37,9 @@ pub struct Batch {
     pub headers: Option<ArrayRef>,
     /// The records that the rows were made of.
     pub origin: Origin,
+    /// Of rows that meet those of other inputs: the places of their records in the order in which all inputs are taken,
+    /// never falling; the rows of one record share its place. They count within a round. None: rows of one input only.
+    pub order: Option<ScalarBuffer<u64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,6 +77,7 @@ impl Batch {
         let columns = self.columns.iter().chain(old.iter().flat_map(|old| &old.columns)).chain(&self.headers);
         let times = self.window.iter().flat_map(|window| [&window.start, &window.end]).chain([&self.row_time]);
         let lens = marks.map(BooleanBuffer::len).chain(columns.map(|column| column.len()));
+        let lens = lens.chain(self.order.iter().map(|order| order.len()));
         match lens.chain(times.map(|times| times.len())).find(|len| *len != self.rows) {
             Some(len) => Err(Error::internal(format!("a batch of {} rows has a column or mark of {len}", self.rows))),
             None if self.keys > self.columns.len() => Err(Error::internal("a batch has fewer columns than keys")),
@@ -97,7 +103,11 @@ impl Batch {
             let passed = keep.filter(&BooleanArray::new(marks.clone(), None)).map_err(arrow_error)?;
             Ok(passed.as_boolean().values().clone())
         };
-        self.pick(keep.count(), origin, &|column| keep.filter(column), &times, &marks)
+        let places = |places: &ScalarBuffer<u64>| -> Result<ScalarBuffer<u64>> {
+            let passed = keep.filter(&UInt64Array::new(places.clone(), None)).map_err(arrow_error)?;
+            Ok(passed.as_primitive::<UInt64Type>().values().clone())
+        };
+        self.pick(keep.count(), origin, &|column| keep.filter(column), &times, &marks, &places)
     }
 
     /// Rows by number, in that order; a row may be taken any number of times.
@@ -109,7 +119,104 @@ impl Batch {
             &|column| take(column, &indices, None),
             &|times| Ok(rows.iter().map(|&row| times[row as usize]).collect::<Vec<_>>().into()),
             &|marks| Ok(BooleanBuffer::collect_bool(rows.len(), |i| marks.value(rows[i] as usize))),
+            &|places| Ok(rows.iter().map(|&row| places[row as usize]).collect::<Vec<_>>().into()),
         )
+    }
+
+    /// The rows from `first` on, `rows` of them; nothing is copied.
+    pub fn slice(&self, first: usize, rows: usize) -> Result<Batch> {
+        let numbers = UInt32Array::from_iter_values(first as u32..(first + rows) as u32);
+        self.pick(
+            rows,
+            self.origin.take(&numbers),
+            &|column| Ok(column.slice(first, rows)),
+            &|times| Ok(times.slice(first, rows)),
+            &|marks| Ok(marks.slice(first, rows)),
+            &|places| Ok(places.slice(first, rows)),
+        )
+    }
+
+    /// The rows whose place in the order of all inputs is not behind the last of `order`, and the others. Where rows have no
+    /// places, all of them are before.
+    pub fn split_at_order(self, order: Option<&ScalarBuffer<u64>>) -> Result<(Option<Batch>, Option<Batch>)> {
+        let (Some(own), Some(last)) = (&self.order, order.and_then(|order| order.last())) else {
+            return Ok((Some(self), None));
+        };
+        let before = own.partition_point(|place| place <= last);
+        Ok(match before {
+            0 => (None, Some(self)),
+            all if all == self.rows => (Some(self), None),
+            _ => (Some(self.slice(0, before)?), Some(self.slice(before, self.rows - before)?)),
+        })
+    }
+
+    /// The rows of all batches one behind the other; None: there are none. Where they come from is lost, if there are several
+    /// batches.
+    pub fn concat(mut batches: Vec<Batch>) -> Result<Option<Batch>> {
+        if batches.len() < 2 {
+            return Ok(batches.pop());
+        }
+        let rows = batches.iter().map(|batch| batch.rows).sum();
+        let first = &batches[0];
+        let column = |get: &dyn Fn(&Batch) -> Option<ArrayRef>, empty: DataType| -> Result<Option<ArrayRef>> {
+            if batches.iter().all(|batch| get(batch).is_none()) {
+                return Ok(None);
+            }
+            let parts: Vec<ArrayRef> =
+                batches.iter().map(|b| get(b).unwrap_or_else(|| new_null_array(&empty, b.rows))).collect();
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            concat(&parts).map(Some).map_err(arrow_error)
+        };
+        let index = |columns: &dyn Fn(&Batch) -> Option<&[ArrayRef]>, like: &[ArrayRef]| -> Result<Vec<ArrayRef>> {
+            let all = (0..like.len()).map(|at| {
+                let get = |batch: &Batch| columns(batch).and_then(|columns| columns.get(at).cloned());
+                column(&get, like[at].data_type().clone())
+            });
+            let all: Vec<Option<ArrayRef>> = all.collect::<Result<_>>()?;
+            Ok(all.into_iter().flatten().collect())
+        };
+        let times = |get: &dyn Fn(&Batch) -> Option<&ScalarBuffer<i64>>| -> Option<ScalarBuffer<i64>> {
+            let parts: Vec<&ScalarBuffer<i64>> = batches.iter().map(get).collect::<Option<_>>()?;
+            Some(parts.into_iter().flat_map(|part| part.iter().copied()).collect::<Vec<i64>>().into())
+        };
+        let marks = |get: &dyn Fn(&Batch) -> Option<&BooleanBuffer>| -> Option<BooleanBuffer> {
+            if batches.iter().all(|batch| get(batch).is_none()) {
+                return None;
+            }
+            let mut all = BooleanBufferBuilder::new(rows);
+            for batch in &batches {
+                match get(batch) {
+                    Some(marks) => all.append_buffer(marks),
+                    None => all.append_n(batch.rows, false),
+                }
+            }
+            Some(all.finish())
+        };
+        let places: Option<Vec<&ScalarBuffer<u64>>> = batches.iter().map(|batch| batch.order.as_ref()).collect();
+        let windows = times(&|batch| batch.window.as_ref().map(|window| &window.start))
+            .zip(times(&|batch| batch.window.as_ref().map(|window| &window.end)));
+        let with_old = batches.iter().find_map(|batch| batch.old.as_ref());
+        let old = match (with_old, marks(&|batch| batch.old.as_ref().map(|old| &old.present))) {
+            (Some(like), Some(present)) => {
+                let columns = index(&|batch| batch.old.as_ref().map(|old| old.columns.as_slice()), &like.columns)?;
+                Some(OldRows { columns, present })
+            }
+            _ => None,
+        };
+        Ok(Some(Batch {
+            rows,
+            columns: index(&|batch| Some(&batch.columns), &first.columns)?,
+            keys: first.keys,
+            row_time: times(&|batch| Some(&batch.row_time)).unwrap_or_default(),
+            window: windows.map(|(start, end)| WindowBounds { start, end }),
+            tombstone: marks(&|batch| batch.tombstone.as_ref()),
+            null_key: marks(&|batch| batch.null_key.as_ref()),
+            old,
+            headers: column(&|batch| batch.headers.clone(), DataType::Binary)?,
+            origin: Origin::default(),
+            order: places
+                .map(|parts| parts.into_iter().flat_map(|part| part.iter().copied()).collect::<Vec<_>>().into()),
+        }))
     }
 
     fn pick(
@@ -119,6 +226,7 @@ impl Batch {
         column: &dyn Fn(&ArrayRef) -> arrow::error::Result<ArrayRef>,
         times: &dyn Fn(&ScalarBuffer<i64>) -> Result<ScalarBuffer<i64>>,
         marks: &dyn Fn(&BooleanBuffer) -> Result<BooleanBuffer>,
+        places: &dyn Fn(&ScalarBuffer<u64>) -> Result<ScalarBuffer<u64>>,
     ) -> Result<Batch> {
         let all = |columns: &[ArrayRef]| -> Result<Vec<ArrayRef>> {
             columns.iter().map(|array| column(array).map_err(arrow_error)).collect()
@@ -142,6 +250,7 @@ impl Batch {
             old,
             headers: self.headers.as_ref().map(|headers| column(headers).map_err(arrow_error)).transpose()?,
             origin,
+            order: self.order.as_ref().map(places).transpose()?,
         })
     }
 }
@@ -198,6 +307,7 @@ mod tests {
             old: None,
             headers: None,
             origin: crate::dataflow::Origin::default(),
+            order: None,
         }
     }
 

@@ -4,7 +4,7 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::evaluate::{Over, report};
-use crate::dataflow::operator::{Context, Operator};
+use crate::dataflow::operator::{Context, Node, Operator};
 use crate::dataflow::{Batch, OldRows};
 use crate::error::Result;
 use crate::expr::{EvalErrors, Evaluator, Input, Typed, compile};
@@ -38,6 +38,8 @@ impl Operator for StreamFilter {
         Ok(())
     }
 }
+
+impl Node for StreamFilter {}
 
 /// Changes of a table: what passes goes on; what passed before and doesn't now becomes a tombstone.
 pub struct TableFilter {
@@ -82,3 +84,5 @@ impl Operator for TableFilter {
         Ok(())
     }
 }
+
+impl Node for TableFilter {}

@@ -6,7 +6,7 @@ use arrow::compute::take;
 use crate::dataflow::Batch;
 use crate::dataflow::batch::arrow_error;
 use crate::dataflow::evaluate::{Over, report};
-use crate::dataflow::operator::{Context, Operator, Refused};
+use crate::dataflow::operator::{Context, Node, Operator, Refused};
 use crate::error::Result;
 use crate::expr::functions::TableResult;
 use crate::expr::{EvalErrors, Input, TableCall, TableEvaluator};
@@ -123,7 +123,9 @@ impl Operator for FlatMap {
         self.pending = Some(pending);
         self.resume(out, context)
     }
+}
 
+impl Node for FlatMap {
     fn resume(&mut self, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
         let Some(pending) = &mut self.pending else { return Ok(()) };
         match pending.next()? {
@@ -170,6 +172,7 @@ mod tests {
             old: None,
             headers: None,
             origin: Origin::default(),
+            order: None,
         }
     }
 

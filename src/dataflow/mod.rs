@@ -6,6 +6,8 @@ mod evaluate;
 mod exchange;
 mod filter;
 mod flat_map;
+mod flow;
+mod join;
 mod operator;
 mod origin;
 pub mod processing_log;
@@ -17,13 +19,14 @@ mod scan;
 mod sink;
 mod start;
 mod task;
+mod window_columns;
 
 pub use batch::{Batch, OldRows, WindowBounds};
-pub use operator::{Context, ErrorKind, Operator, ProcessingError};
+pub use operator::{Context, ErrorKind, Node, Operator, ProcessingError};
 pub use origin::Origin;
 pub use run::{
     Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
-    changelog_topic, check_state_is_there, load_rows, repartition_topic, stateful,
+    changelog_topics, check_state_is_there, load_rows, repartition_topic,
 };
 pub use scan::{ScanReader, split_window};
 pub use start::commit_start;

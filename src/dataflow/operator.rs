@@ -8,11 +8,15 @@ use crate::log::Records;
 use crate::state::MemoryShare;
 use crate::state::snapshots::Pieces;
 
-/// A step of a task. Synchronous and deterministic: no clock, no chance, no I/O but its own state. The same inputs in
+/// What all parts of a task have in common: those with one input ([`Operator`]) and with two ([`JoinOperator`]).
+///
+/// Synchronous and deterministic: no clock, no chance, no I/O but their own state. The same inputs in
 /// the same order give the same outputs; with caching off, whatever the cuts of batches and commits.
-pub trait Operator: Send {
-    /// Takes a batch in; appends what it makes of it to `out`, in row order.
-    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()>;
+pub trait Node: Send {
+    /// Whether it has state that must survive.
+    fn keeps_state(&self) -> bool {
+        false
+    }
 
     /// Goes on with what the last push left to be made, a bounded part at a time; nothing is added to `out` when all is
     /// made. Called until then, before the next push.
@@ -58,6 +62,29 @@ pub trait Operator: Send {
     fn state_bytes(&self) -> usize {
         0
     }
+}
+
+/// A step of a task.
+pub trait Operator: Node {
+    /// Takes a batch in; appends what it makes of it to `out`, in row order.
+    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()>;
+}
+
+/// Where two sides of a task meet.
+pub trait JoinOperator: Node {
+    /// Takes in what came of both sides, and appends what it makes of it to `out`.
+    ///
+    /// Where there are batches of both, their rows are taken in the order of their places ([`Batch::order`]; the left row
+    /// first where two have the same), as if they came one by one. Rows of one batch never change places. What is made of
+    /// a row has its place, and the batches that are made lie one behind the other in it.
+    fn push(&mut self, sides: Sides, out: &mut Vec<Batch>, context: &mut Context) -> Result<()>;
+}
+
+/// What came of the sides of a join.
+#[derive(Debug, Default)]
+pub struct Sides {
+    pub left: Option<Batch>,
+    pub right: Option<Batch>,
 }
 
 /// What operators share of their task.

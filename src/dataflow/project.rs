@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::evaluate::{Over, report};
-use crate::dataflow::operator::{Context, Operator};
+use crate::dataflow::operator::{Context, Node, Operator};
 use crate::dataflow::regroup::regroup;
 use crate::dataflow::{Batch, OldRows};
 use crate::error::Result;
@@ -84,6 +84,8 @@ impl Operator for Project {
         Ok(())
     }
 }
+
+impl Node for Project {}
 
 /// A single null column makes a null key; several columns make a key whatever is in them.
 fn null_keys(batch: &Batch) -> Option<BooleanBuffer> {

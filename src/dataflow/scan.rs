@@ -129,8 +129,19 @@ impl ScanReader {
         let headers = headers(records);
         let keys = self.source.key_columns().count();
         let origin = self.place.as_ref().map(|place| Origin::scanned(place.clone(), records)).unwrap_or_default();
-        let mut batch =
-            Batch { rows, columns, keys, row_time, window, tombstone, null_key, old: None, headers, origin };
+        let mut batch = Batch {
+            rows,
+            columns,
+            keys,
+            row_time,
+            window,
+            tombstone,
+            null_key,
+            old: None,
+            headers,
+            origin,
+            order: None,
+        };
         let keep = self.report(records, bad, context);
         if self.rows.is_some() {
             batch.old = Some(self.replace_rows(records, keep.as_ref(), &batch)?);

@@ -2,9 +2,10 @@
 //! or not the query runs then.
 
 use crate::catalog::SourceKind;
-use crate::dataflow::{RunSpec, Start, changelog_topic, stateful};
+use crate::dataflow::run::has_records;
+use crate::dataflow::{RunSpec, Start, changelog_topics};
 use crate::error::Result;
-use crate::log::{Log, LogError, TopicPartition};
+use crate::log::{Log, TopicPartition};
 use crate::plan::StageInput;
 
 /// Commits the end of each partition that the query has no position of, when it begins at the latest offset. From the
@@ -25,20 +26,12 @@ pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
     let positions = log.positions(&spec.group)?;
     let places = (0..partitions).map(|partition| TopicPartition { topic: topic.clone(), partition });
     let missing: Vec<TopicPartition> = places.filter(|place| !positions.contains_key(place)).collect();
-    if missing.is_empty() || (missing.len() == partitions as usize && has_state(log, spec)?) {
+    if missing.is_empty()
+        || (missing.len() == partitions as usize
+            && has_records(log, &changelog_topics(&spec.group, &spec.plan).concat())?)
+    {
         return Ok(());
     }
     let starts = log.offsets_of(&missing)?.into_iter().map(|(place, (_, next))| (place, next)).collect();
     Ok(log.alter_positions(&spec.group, &starts)?)
-}
-
-/// Whether the query has committed state.
-fn has_state(log: &dyn Log, spec: &RunSpec) -> Result<bool, LogError> {
-    let topic = changelog_topic(&spec.group);
-    if !spec.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
-        return Ok(false);
-    }
-    let partitions = 0..log.partitions(&topic).unwrap_or(0);
-    let places: Vec<_> = partitions.map(|partition| TopicPartition { topic: topic.clone(), partition }).collect();
-    Ok(log.offsets_of(&places)?.values().any(|(_, next)| *next > 0))
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, SourceKind};
-use crate::dataflow::stateful;
 use crate::engine::Inner;
 use crate::engine::change::kind_word;
 use crate::engine::face::{GroupKind, GroupStanding, QueryOfGroup, Trial};
@@ -29,7 +28,7 @@ enum Keeps {
 
 fn keeps(sink: &Sink) -> Keeps {
     let of_table = sink.analyzed.source.kind == SourceKind::Table;
-    match of_table || sink.analyzed.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
+    match of_table || sink.analyzed.plan.keeps_state() {
         true => Keeps::State,
         false => Keeps::Nothing,
     }

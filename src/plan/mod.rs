@@ -37,7 +37,7 @@ pub enum ResultKind {
     Table { windowed: Option<SourceWindow> },
 }
 
-/// What one task per partition does between two exchanges.
+/// What one task per partition does between two exchanges; within a stage, a side of a join.
 #[derive(Debug, Clone)]
 pub struct Stage {
     pub input: StageInput,
@@ -47,12 +47,66 @@ pub struct Stage {
 #[derive(Debug, Clone)]
 pub enum StageInput {
     Scan(Scan),
-    /// Rows of the stage before, brought to the partition of their key in this layout.
-    Exchange {
-        key: Layout,
-        /// Of the rows' columns, the keys first.
-        types: Vec<SqlType>,
+    /// Rows of another stage, brought to the partition of their key.
+    Exchange(Exchange),
+    /// Rows of two sides that meet by their keys.
+    Join(Box<Join>),
+}
+
+/// The way of rows to the partition of their key.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Number of the stage that the rows come from; it stands before this one, and nobody else reads it.
+    pub from: usize,
+    /// Of the key, as it places the rows.
+    pub key: Layout,
+    /// Of the rows' columns, the keys first.
+    pub types: Vec<SqlType>,
+}
+
+/// Meets the rows of two sides by their keys. Both sides' rows have key columns of `key_types`; windowed rows meet by their
+/// windows, too.
+///
+/// Gives the key columns, then the left side's value columns, then the right side's. A column that nobody reads is an Arrow
+/// `Null` column on both ways.
+#[derive(Debug, Clone)]
+pub struct Join {
+    pub left: Stage,
+    pub right: Stage,
+    pub kind: JoinKind,
+    pub method: JoinMethod,
+    pub key_types: Vec<SqlType>,
+    /// Of the sides' value columns.
+    pub left_types: Vec<SqlType>,
+    pub right_types: Vec<SqlType>,
+    /// What else must be TRUE for two rows to match; reads what the join gives.
+    pub condition: Option<Typed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+}
+
+/// How two sides meet, by what they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinMethod {
+    /// Each pair of rows once, whose times are near each other: that of the right row is at most `before_ms` before that of
+    /// the left one and at most `after_ms` after it.
+    StreamStream {
+        before_ms: i64,
+        after_ms: i64,
+        /// How long after its span a row without a match waits, in stream time, before it is given alone. None: a row is
+        /// given alone at once when nothing matches it, and kept for a day.
+        grace_ms: Option<i64>,
     },
+    /// Each row of the left stream with the row that the right table has for its key just then.
+    StreamTable,
+    /// The changes of a table that has, for each key, the rows of both.
+    TableTable,
 }
 
 /// Reads a source's topic. Its columns are all of the source's, then ROWTIME, ROWPARTITION, ROWOFFSET, and of a windowed
@@ -147,4 +201,68 @@ impl Window {
             WindowKind::Session { .. } => SourceWindow::Session,
         }
     }
+}
+
+impl Plan {
+    /// All sources that it reads, in the order of the stages and their inputs.
+    pub fn scans(&self) -> impl Iterator<Item = &Scan> {
+        self.stages.iter().flat_map(Stage::inputs).filter_map(|input| match input {
+            StageInput::Scan(scan) => Some(scan),
+            StageInput::Exchange(_) | StageInput::Join(_) => None,
+        })
+    }
+
+    /// Whether it has state that must survive.
+    pub fn keeps_state(&self) -> bool {
+        self.stages.iter().any(|stage| !stage.states().is_empty())
+    }
+
+    /// All steps, in the order of the stages; of a join first those of the left side, then of the right.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.stages.iter().flat_map(Stage::all_steps)
+    }
+}
+
+impl Stage {
+    /// What comes into it from outside: scans and exchanges, those of a join's left side first.
+    pub fn inputs(&self) -> Vec<&StageInput> {
+        match &self.input {
+            StageInput::Scan(_) | StageInput::Exchange(_) => vec![&self.input],
+            StageInput::Join(join) => [join.left.inputs(), join.right.inputs()].concat(),
+        }
+    }
+
+    /// Its steps and those of its sides; these first.
+    pub fn all_steps(&self) -> Vec<&Step> {
+        let mut steps = match &self.input {
+            StageInput::Scan(_) | StageInput::Exchange(_) => Vec::new(),
+            StageInput::Join(join) => [join.left.all_steps(), join.right.all_steps()].concat(),
+        };
+        steps.extend(&self.steps);
+        steps
+    }
+
+    /// What of it keeps state that must survive, in the order in which rows come there: first those of a join's sides.
+    pub fn states(&self) -> Vec<State<'_>> {
+        let mut states = match &self.input {
+            StageInput::Scan(_) | StageInput::Exchange(_) => Vec::new(),
+            StageInput::Join(join) => {
+                let mut states = [join.left.states(), join.right.states()].concat();
+                states.push(State::Join(join));
+                states
+            }
+        };
+        states.extend(self.steps.iter().filter_map(|step| match step {
+            Step::Aggregate(aggregate) => Some(State::Aggregate(aggregate)),
+            Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => None,
+        }));
+        states
+    }
+}
+
+/// A part of a stage that keeps state.
+#[derive(Debug, Clone, Copy)]
+pub enum State<'a> {
+    Aggregate(&'a Aggregate),
+    Join(&'a Join),
 }

@@ -199,7 +199,7 @@ fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
     let StageInput::Scan(scan) = &stage.input else { return Err(Error::internal("a pull query without a scan")) };
     for ViewRows { partition, mut records } in rows {
         let mut reader = ScanReader::new(scan, partition, false)?.without_offsets();
-        let mut task = Task::new(&stage.steps, 0)?;
+        let mut task = Task::new(stage, 0)?;
         if let Some(batch) = reader.read(&mut records, &mut task.context)? {
             task.push(batch, &mut |batch, _| {
                 into.batches.push(batch);

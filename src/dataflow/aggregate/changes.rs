@@ -137,6 +137,7 @@ impl Changes {
             null_key: None,
             headers: None,
             origin: Origin::default(),
+            order: None,
         });
         Ok(())
     }

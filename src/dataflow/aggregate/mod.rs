@@ -39,7 +39,7 @@ use arrow::array::Array;
 use arrow::buffer::NullBuffer;
 
 use crate::dataflow::operator::ErrorKind;
-use crate::dataflow::{Batch, Context, Operator};
+use crate::dataflow::{Batch, Context, Node, Operator};
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{Window, WindowKind};
@@ -274,6 +274,12 @@ impl Operator for Aggregate {
         pushed?;
         self.flush_when_full(out, context)?;
         self.end_batch(out)
+    }
+}
+
+impl Node for Aggregate {
+    fn keeps_state(&self) -> bool {
+        true
     }
 
     fn resume(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {

@@ -97,6 +97,7 @@ fn batch(keys: KeyShape, rows: &[Row]) -> Batch {
         old: None,
         headers: None,
         origin: Origin::default(),
+        order: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::dataflow::aggregate::changes::Changes;
 use crate::dataflow::aggregate::groups::{EMITTED, NONE, Rows};
 use crate::dataflow::aggregate::time::Assigned;
 use crate::dataflow::aggregate::{Aggregate, Emission, Scratch, Windows};
-use crate::dataflow::{Batch, Context, Operator};
+use crate::dataflow::{Batch, Context, Node};
 use crate::error::Result;
 
 impl Aggregate {

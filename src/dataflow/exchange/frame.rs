@@ -112,7 +112,8 @@ pub(super) fn read(mut bytes: &[u8], source: &str, types: &[SqlType], keys: usiz
         0 => None,
         _ => Some(take_column(bytes, &SqlType::Bytes, rows)?),
     };
-    let batch = Batch { rows, columns: all, keys, row_time, window, tombstone, null_key, old, headers, origin };
+    let batch =
+        Batch { rows, columns: all, keys, row_time, window, tombstone, null_key, old, headers, origin, order: None };
     bytes.is_empty().then_some(batch)
 }
 
@@ -218,7 +219,10 @@ pub(super) mod tests {
             true => Origin::moved(Arc::new(place), row_time.iter().map(|time| time >> 3).collect()),
             false => Origin::default(),
         };
-        (Batch { rows, columns, keys: 1, row_time, window, tombstone, null_key, old, headers, origin }, types)
+        (
+            Batch { rows, columns, keys: 1, row_time, window, tombstone, null_key, old, headers, origin, order: None },
+            types,
+        )
     }
 
     /// Fails unless both have the same rows with the same marks.
@@ -267,6 +271,7 @@ pub(super) mod tests {
             old: None,
             headers: None,
             origin: Origin::moved(Arc::new(TopicPartition { topic: "t".to_owned(), partition: 200 }), vec![5, 6]),
+            order: None,
         };
         let mut frame = Vec::new();
         write(&batch, &mut frame);

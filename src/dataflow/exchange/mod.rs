@@ -114,6 +114,7 @@ mod tests {
             old: None,
             headers: None,
             origin: Origin::default(),
+            order: None,
         }
     }
 

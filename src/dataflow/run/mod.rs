@@ -38,7 +38,7 @@ use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use keeping::Keeping;
-pub use open::check_state_is_there;
+pub use open::{check_state_is_there, has_records};
 pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
@@ -58,7 +58,7 @@ use crate::dataflow::processing_log;
 use crate::dataflow::sink::SinkWriter;
 use crate::error::{Error, Result};
 use crate::log::{LogError, Records, TopicPartition, Transaction};
-use crate::plan::Step;
+use crate::plan::{Plan, State};
 use crate::state::MemoryShare;
 use crate::time::wall_time_ms;
 
@@ -363,16 +363,19 @@ impl Run {
     /// Changes of state since the last commit, for the changelog.
     fn changes(&mut self) -> Result<Vec<(TopicPartition, Records)>> {
         let mut all = Vec::new();
-        for (stage, tasks) in self.spec.plan.stages.iter().zip(&mut self.stages) {
-            for task in tasks.iter_mut().filter(|_| stateful(&stage.steps)) {
-                let mut changes = Records::default();
-                task.task.changes(&mut changes)?;
-                if let Some(snapshot) = &mut task.snapshot {
-                    snapshot.appended(changes.len());
-                }
-                if !changes.is_empty() {
-                    let topic = changelog_topic(&self.spec.group);
-                    all.push((TopicPartition { topic, partition: task.partition }, changes));
+        for (topics, tasks) in self.spec.changelogs().iter().zip(&mut self.stages) {
+            for task in tasks {
+                let StageTask { partition, task, snapshots, .. } = task;
+                for (index, (topic, state)) in topics.iter().zip(task.states_mut()).enumerate() {
+                    let mut changes = Records::default();
+                    state.changes(&mut changes)?;
+                    if let Some(Some(snapshot)) = snapshots.get_mut(index) {
+                        snapshot.appended(changes.len());
+                    }
+                    if !changes.is_empty() {
+                        let place = TopicPartition { topic: topic.clone(), partition: *partition };
+                        all.push((place, changes));
+                    }
                 }
             }
         }
@@ -526,12 +529,15 @@ pub fn repartition_topic(group: &str, stage: usize) -> String {
     }
 }
 
-/// The topic that holds the changes of a query's state.
-pub fn changelog_topic(group: &str) -> String {
-    format!("{group}-Aggregate-Aggregate-Materialize-changelog")
-}
-
-/// Whether these steps keep state that must survive.
-pub fn stateful(steps: &[Step]) -> bool {
-    steps.iter().any(|step| matches!(step, Step::Aggregate(_)))
+/// The topics that hold the changes of a query's state: by stage, of each of its [`Stage::states`].
+pub fn changelog_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
+    let mut joins = 0;
+    let mut topic = |state: &State<'_>| match state {
+        State::Aggregate(_) => format!("{group}-Aggregate-Aggregate-Materialize-changelog"),
+        State::Join(_) => {
+            joins += 1;
+            format!("{group}-Join-{joins}-changelog")
+        }
+    };
+    plan.stages.iter().map(|stage| stage.states().iter().map(&mut topic).collect()).collect()
 }

@@ -16,14 +16,14 @@ use super::restore::{load_view, restore_state};
 use super::slices::Slices;
 use super::snapshots::{Keeper, PartSnapshot, RunSnapshots};
 use super::stage::{Output, StageTask};
-use super::{Host, Run, RunSpec, Uncommitted, changelog_topic, stateful};
+use super::{Host, Run, RunSpec, Uncommitted};
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeReader, TopicExchangeWriter};
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Member, TopicPartition};
-use crate::plan::{Plan, StageInput, Step};
+use crate::plan::{Exchange, Plan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
 use crate::types::SqlType;
@@ -66,14 +66,15 @@ impl Run {
         let topic = spec.input_topic(0)?;
         let partitions =
             port.log.partitions(&topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.clone())))?;
-        let changelog = port.log.partitions(&changelog_topic(&spec.group)).filter(|_| spec.durable);
-        if let Some(laid_out) = changelog.filter(|laid_out| *laid_out != partitions) {
+        let changelogs = spec.changelogs().concat();
+        let laid_out: Vec<u32> = changelogs.iter().filter_map(|changelog| port.log.partitions(changelog)).collect();
+        if let Some(laid_out) = laid_out.iter().find(|laid_out| **laid_out != partitions) {
             return Err(Error::statement(format!(
                 "topic '{topic}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places"
             ))
             .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
         }
-        let sources = SourceTopics::find(&*port.log, vec![topic], changelog.is_some());
+        let sources = SourceTopics::find(&*port.log, vec![topic], !laid_out.is_empty());
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),
@@ -168,7 +169,7 @@ impl Opener {
     }
 
     /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened.
-    fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, changelog: &str) -> Result<()> {
+    fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, changelogs: &[String]) -> Result<()> {
         let log = &*self.port.log;
         if self.sources.have_positions(positions) {
             return Ok(());
@@ -180,7 +181,7 @@ impl Opener {
         };
         match self.sources.have_positions(&of_all) {
             true => Ok(()),
-            false => self.sources.check_positions(&of_all, has_records(log, changelog)?),
+            false => self.sources.check_positions(&of_all, has_records(log, changelogs)?),
         }
     }
 
@@ -192,14 +193,11 @@ impl Opener {
         let (log, spec) = (&*self.port.log, &self.spec);
         self.sources.check_partitions(log, self.partitions)?;
         let positions = if spec.durable { self.port.positions(&spec.group, places)? } else { BTreeMap::new() };
-        let changelog =
-            Some(changelog_topic(&spec.group)).filter(|topic| spec.durable && log.partitions(topic).is_some());
-        let has_state = spec.plan.stages.iter().any(|stage| stateful(&stage.steps));
-        if has_state {
-            check_state_is_there(log, &spec.group, || Ok(!positions.is_empty()))?;
-        }
-        if let Some(changelog) = &changelog {
-            self.check_positions(&positions, changelog)?;
+        let changelogs = spec.changelogs().concat();
+        check_state_is_there(log, &changelogs, || Ok(!positions.is_empty()))?;
+        let there: Vec<String> = changelogs.into_iter().filter(|topic| log.partitions(topic).is_some()).collect();
+        if !there.is_empty() {
+            self.check_positions(&positions, &there)?;
         }
         // What nothing was committed of begins at one of its ends. An exchange in memory has no topic.
         let source = spec.input_topic(0)?;
@@ -236,20 +234,21 @@ impl Opener {
             StageInput::Scan(scan) => {
                 Some(Input::Scan(Box::new(ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?)))
             }
-            StageInput::Exchange { key, types } => port.member.as_ref().map(|_| {
+            StageInput::Exchange(Exchange { key, types, .. }) => port.member.as_ref().map(|_| {
                 let source = spec.input_topic(0).unwrap_or_default();
                 Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
             }),
+            StageInput::Join(_) => return Err(Error::internal("a join has several inputs")),
         };
         let reader = input.map(|input| Reader::open(input, spec, index, place, committed)).transpose()?;
         let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
-            Some(StageInput::Exchange { key, .. }) if port.member.is_some() => {
+            Some(StageInput::Exchange(Exchange { key, .. })) if port.member.is_some() => {
                 Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?)
             }
-            Some(StageInput::Exchange { key, .. }) => {
+            Some(StageInput::Exchange(Exchange { key, .. })) => {
                 Output::Exchange(ExchangeWriter::new(key, partitions, partition)?)
             }
-            Some(StageInput::Scan(_)) => {
+            Some(StageInput::Scan(_) | StageInput::Join(_)) => {
                 return Err(Error::internal("a stage without an exchange behind it is not the last"));
             }
             None => match &spec.sink {
@@ -257,26 +256,31 @@ impl Opener {
                 None => Output::Rows(Vec::new(), 0),
             },
         };
-        let task = Task::new(&stage.steps, spec.cache_bytes_max.div_ceil(partitions as usize))?;
-        Ok(StageTask { partition, task, reader, snapshot: None, output })
+        let task = Task::new(stage, spec.cache_bytes_max.div_ceil(partitions as usize))?;
+        Ok(StageTask { partition, task, reader, snapshots: Vec::new(), output })
     }
 }
 
 /// An error when a query that keeps state has begun to work and the topic of its state isn't there.
-pub fn check_state_is_there(log: &dyn Log, group: &str, begun: impl FnOnce() -> Result<bool>) -> Result<()> {
-    let topic = changelog_topic(group);
+///
+/// `changelogs`: the topics of its state.
+pub fn check_state_is_there(log: &dyn Log, changelogs: &[String], begun: impl FnOnce() -> Result<bool>) -> Result<()> {
+    let Some(topic) = changelogs.iter().find(|topic| log.partitions(topic).is_none()) else { return Ok(()) };
     // Positions are asked for last: they may have to wait for a transaction that a process left open when it died.
-    if log.partitions(&topic).is_some() || !begun()? {
+    if !begun()? {
         return Ok(());
     }
     Err(Error::statement(format!("the query's state is gone: its topic '{topic}' was deleted"))
         .hint("DROP what the query makes and create it anew: it reads its source from the beginning"))
 }
 
-/// Whether a topic holds, or held, any record.
-fn has_records(log: &dyn Log, topic: &str) -> Result<bool> {
-    let places =
-        (0..log.partitions(topic).unwrap_or(0)).map(|partition| TopicPartition { topic: topic.to_string(), partition });
+/// Whether one of these topics holds, or held, any record.
+pub fn has_records(log: &dyn Log, topics: &[String]) -> Result<bool> {
+    let partitions = |topic: &String| {
+        let place = |partition| TopicPartition { topic: topic.clone(), partition };
+        (0..log.partitions(topic).unwrap_or(0)).map(place).collect::<Vec<_>>()
+    };
+    let places = topics.iter().flat_map(partitions);
     Ok(log.offsets_of(&places.collect::<Vec<_>>())?.values().any(|(_, next)| *next > 0))
 }
 

@@ -62,8 +62,8 @@ impl RunSpec {
     pub(super) fn input_topic(&self, stage: usize) -> Result<String> {
         match &self.plan.stages[stage].input {
             StageInput::Scan(scan) => Ok(scan.source.topic.clone()),
-            StageInput::Exchange { .. } if stage > 0 => Ok(repartition_topic(&self.group, stage)),
-            StageInput::Exchange { .. } => Err(Error::internal("the first stage reads no source")),
+            StageInput::Exchange(_) if stage > 0 => Ok(repartition_topic(&self.group, stage)),
+            StageInput::Exchange(_) | StageInput::Join(_) => Err(Error::internal("the first stage reads no source")),
         }
     }
 

@@ -62,7 +62,7 @@ impl Reader {
         // A table is its whole topic, wherever its readers start; an exchange loses nothing.
         let from_now = match &stage.input {
             StageInput::Scan(scan) => spec.start == Start::Latest && scan.source.kind == SourceKind::Stream,
-            StageInput::Exchange { .. } => false,
+            StageInput::Exchange(_) | StageInput::Join(_) => false,
         };
         let position = committed.positions.get(&place).copied();
         let begins_at_end = position.is_none() && from_now && spec.durable;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::RunSpec;
 use super::host::Host;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::stage::StageTask;
-use super::{RunSpec, changelog_topic, stateful};
 use crate::error::{Error, Result};
 use crate::log::{Log, Records, TopicPartition, for_each_fetch};
 use crate::query::View;
@@ -33,30 +33,33 @@ pub(super) fn restore_state(
         }
         None => Ok(()),
     })?;
-    let topic = changelog_topic(&spec.group);
-    if !spec.durable || log.partitions(&topic).is_none() {
-        return Ok(());
-    }
-    for (index, stage) in stages.iter_mut().enumerate() {
-        if !stateful(&spec.plan.stages[index].steps) {
+    for (index, (stage, topics)) in stages.iter_mut().zip(spec.changelogs()).enumerate() {
+        if !topics.iter().any(|topic| log.partitions(topic).is_some()) {
             continue;
         }
-        side_by_side(stage.iter_mut().collect(), &|task| {
-            let place = TopicPartition { topic: topic.clone(), partition: task.partition };
+        side_by_side(stage.iter_mut().collect(), &|StageTask { partition, task, snapshots, .. }| {
             let mut progress = Progress::new(host, memory);
-            let mut from = None;
-            if let (Some(keeper), Some(state)) = (keeper, task.task.state_mut()) {
-                let has = Span { first: log.offsets(&place)?.0, end: log.settling_end(&place)? };
-                let name = format!("state-{index}-{}", task.partition);
-                let mut snapshot = PartSnapshot::new(log, name, &place, Held::ByPart);
-                from = snapshot.restore(keeper, has, state)?;
-                task.snapshot = Some(snapshot);
+            for (number, (topic, state)) in topics.iter().zip(task.states_mut()).enumerate() {
+                let place = TopicPartition { topic: topic.clone(), partition: *partition };
+                let mut from = None;
+                snapshots.push(None);
+                if let (Some(keeper), Some(pieces)) = (keeper, state.state_mut()) {
+                    let has = Span { first: log.offsets(&place)?.0, end: log.settling_end(&place)? };
+                    let name = match number {
+                        0 => format!("state-{index}-{partition}"),
+                        _ => format!("state-{index}-{number}-{partition}"),
+                    };
+                    let mut snapshot = PartSnapshot::new(log, name, &place, Held::ByPart);
+                    from = snapshot.restore(keeper, has, pieces)?;
+                    snapshots[number] = Some(snapshot);
+                }
+                progress.more(state.state_bytes())?;
+                for_each_settled(log, &place, from, host, &mut |records| {
+                    state.restore(records)?;
+                    progress.at(state.state_bytes())
+                })?;
             }
-            progress.at(task.task.state_bytes())?;
-            for_each_settled(log, &place, from, host, &mut |records| {
-                task.task.restore(records)?;
-                progress.at(task.task.state_bytes())
-            })
+            Ok(())
         })?;
     }
     Ok(())
@@ -106,7 +109,13 @@ impl<'a> Progress<'a> {
         Progress { host, memory, bytes: 0 }
     }
 
-    /// One partition's state has so many bytes now.
+    /// Another state of the partition begins with so many bytes.
+    fn more(&mut self, bytes: usize) -> Result<()> {
+        self.bytes = 0;
+        self.at(bytes)
+    }
+
+    /// The state that is being read has so many bytes now.
     fn at(&mut self, bytes: usize) -> Result<()> {
         self.host.check_interrupted()?;
         self.memory.grow(bytes.saturating_sub(self.bytes))?;

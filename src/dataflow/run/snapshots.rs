@@ -275,7 +275,7 @@ impl Run {
         let tasks = self.stages.iter_mut().flatten();
         let of_tasks = tasks.flat_map(|task| {
             let rows = task.reader.as_mut().and_then(|reader| reader.snapshot.as_mut());
-            rows.into_iter().chain(task.snapshot.as_mut())
+            rows.into_iter().chain(task.snapshots.iter_mut().flatten())
         });
         of_tasks.chain(&mut self.snapshots.view)
     }
@@ -361,12 +361,14 @@ fn step_task(task: &mut StageTask, round: &Round<'_>) {
     {
         part.step(round, Span { first, end: reader.position }, table);
     }
-    if let (Some(part), Some(state)) = (&mut task.snapshot, task.task.state())
-        && part.may_be_due(part.end, round, state)
-        && let Ok((first, end)) = round.keeper.log.offsets(&part.part.place)
-    {
-        part.end = end;
-        part.step(round, Span { first, end }, state);
+    for (part, state) in task.snapshots.iter_mut().zip(task.task.states()) {
+        if let (Some(part), Some(state)) = (part, state.state())
+            && part.may_be_due(part.end, round, state)
+            && let Ok((first, end)) = round.keeper.log.offsets(&part.part.place)
+        {
+            part.end = end;
+            part.step(round, Span { first, end }, state);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::changelog_topics;
 use super::keeping::Keeping;
 use crate::catalog::Source;
 use crate::plan::Plan;
@@ -31,6 +32,16 @@ pub struct RunSpec {
     pub guarantee: Guarantee,
     /// Where snapshots of its state are kept; None: nowhere, as there is no folder.
     pub snapshots: Option<Snapshots>,
+}
+
+impl RunSpec {
+    /// The topics of its state, by stage and state; none of a reader's query.
+    pub(super) fn changelogs(&self) -> Vec<Vec<String>> {
+        match self.durable {
+            true => changelog_topics(&self.group, &self.plan),
+            false => vec![Vec::new(); self.plan.stages.len()],
+        }
+    }
 }
 
 /// `processing.guarantee`

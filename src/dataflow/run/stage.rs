@@ -19,8 +19,8 @@ pub(super) struct StageTask {
     pub partition: u32,
     pub task: Task,
     pub reader: Option<Reader>,
-    /// Of its state.
-    pub snapshot: Option<PartSnapshot>,
+    /// Of each of its states.
+    pub snapshots: Vec<Option<PartSnapshot>>,
     pub output: Output,
 }
 

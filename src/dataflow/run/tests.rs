@@ -11,7 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topic};
+use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start};
+
+/// The topic of the state of the aggregate in these tests' query.
+fn changelog_topic(group: &str) -> String {
+    format!("{group}-Aggregate-Aggregate-Materialize-changelog")
+}
+
 use crate::analyze::{Sink, create_as};
 use crate::catalog::SourceKind;
 use crate::engine::{Engine, Face, Options, Session};

@@ -5,7 +5,7 @@ use crate::analyze::Sink;
 use crate::dataflow::commit_start;
 use crate::engine::Inner;
 use crate::error::Result;
-use crate::log::{TopicSpec, create_if_missing};
+use crate::log::create_if_missing;
 
 /// What a statement made that wasn't there.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Inner {
         }
         let Some(start) = &effect.start else { return Ok(()) };
         let id = &start.entry.id;
-        let mut specs: Vec<TopicSpec> = self.changelog_of(id, &start.sink)?.into_iter().collect();
+        let mut specs = self.changelogs_of(id, &start.sink)?;
         specs.extend(self.exchanges_of(id, &start.sink)?);
         let of_query = made.query.insert(MadeForQuery { id: id.clone(), topics: Vec::new() });
         for spec in specs {
@@ -77,7 +77,7 @@ impl Inner {
     /// Makes what the run of a query needs and isn't there.
     pub(super) fn make_for_run(&self, id: &str, sink: &Sink) -> Result<()> {
         self.make_own_topics()?;
-        if let Some(spec) = self.changelog_of(id, sink)? {
+        for spec in self.changelogs_of(id, sink)? {
             self.make_changelog(&spec)?;
         }
         for spec in self.exchanges_of(id, sink)? {

@@ -10,7 +10,6 @@ use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::format;
-use crate::plan::StageInput;
 use crate::sql::ast::Ident;
 
 impl Change<'_> {
@@ -174,12 +173,9 @@ fn refuse_other_writers(name: &str, writers: &[String]) -> Result<()> {
 
 /// Builds the operators once, to throw them away: a plan that can't run is refused now, not when its thread starts.
 fn check_runs(sink: &Sink) -> Result<()> {
-    for stage in &sink.analyzed.plan.stages {
-        if let StageInput::Scan(scan) = &stage.input {
-            ScanReader::new(scan, 0, false)?;
-        }
-        Task::new(&stage.steps, 0)?;
-    }
+    let plan = &sink.analyzed.plan;
+    plan.scans().try_for_each(|scan| ScanReader::new(scan, 0, false).map(|_| ()))?;
+    plan.stages.iter().try_for_each(|stage| Task::new(stage, 0).map(|_| ()))?;
     format::encoder(&sink.source.key)?;
     format::encoder(&sink.source.value)?;
     Ok(())

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 
 use super::Effect;
 use crate::catalog::DeletedTopic;
-use crate::dataflow::{changelog_topic, repartition_topic};
+use crate::dataflow::{changelog_topics, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::LogError;
+use crate::plan::Plan;
 use crate::time::now;
 
 /// Longer than the session of a process that died, which has its partitions until then.
@@ -39,7 +40,8 @@ pub(in crate::engine) struct Remains {
 #[derive(Debug)]
 pub(in crate::engine) struct EndedQuery {
     id: String,
-    stages: usize,
+    /// Those of its state, and those between its stages.
+    internal: Vec<String>,
     /// The topic that it wrote to.
     sink: Option<String>,
 }
@@ -83,8 +85,8 @@ impl Inner {
         let mut sinks = self.sinks.write();
         let end = |id: &String| {
             let sink = sinks.remove(id);
-            let stages = sink.as_ref().map_or(1, |sink| sink.analyzed.plan.stages.len());
-            EndedQuery { id: id.clone(), stages, sink: sink.map(|sink| sink.source.topic.clone()) }
+            let internal = sink.as_ref().map_or_else(Vec::new, |sink| self.internal_topics_of(id, &sink.analyzed.plan));
+            EndedQuery { id: id.clone(), internal, sink: sink.map(|sink| sink.source.topic.clone()) }
         };
         let ended = effect.stop.iter().map(end).collect();
         if let Some(start) = &effect.start {
@@ -94,6 +96,14 @@ impl Inner {
             self.remains.lock().retain(|remains| !remains.has_query(&start.entry.id));
         }
         ended
+    }
+
+    /// The topics of a query's state, and those between its stages.
+    fn internal_topics_of(&self, id: &str, plan: &Plan) -> Vec<String> {
+        let group = self.service.query_group(id);
+        let exchanges =
+            (1..plan.stages.len()).filter(|_| self.is_shared()).map(|stage| repartition_topic(&group, stage));
+        exchanges.chain(changelog_topics(&group, plan).concat()).collect()
     }
 
     /// Each process has its own, of a query that ended. They take room and do no harm.
@@ -112,9 +122,8 @@ impl Inner {
         }
         self.log.release(&group)?;
         self.log.delete_group(&group)?;
-        let exchanges = (1..query.stages).filter(|_| self.is_shared()).map(|stage| repartition_topic(&group, stage));
-        for topic in exchanges.chain([changelog_topic(&group)]) {
-            match self.log.delete_topic(&topic) {
+        for topic in &query.internal {
+            match self.log.delete_topic(topic) {
                 Ok(()) | Err(LogError::UnknownTopic(_)) => {}
                 Err(error) => return Err(error.into()),
             }

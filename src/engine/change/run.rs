@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{Guarantee, Keeping, RunSpec, SinkSpec, Start, check_state_is_there, commit_start};
+use crate::dataflow::{
+    Guarantee, Keeping, RunSpec, SinkSpec, Start, changelog_topics, check_state_is_there, commit_start,
+};
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::Result;
@@ -52,10 +54,9 @@ impl Inner {
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
         self.partitions_of(&sink.analyzed.source.topic)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
-        if self.changelog_of(&entry.id, sink)?.is_some() {
-            let group = self.service.query_group(&entry.id);
-            check_state_is_there(&*self.log, &group, || Ok(!self.log.positions(&group)?.is_empty()))?;
-        }
+        let group = self.service.query_group(&entry.id);
+        let changelogs = changelog_topics(&group, &sink.analyzed.plan).concat();
+        check_state_is_there(&*self.log, &changelogs, || Ok(!self.log.positions(&group)?.is_empty()))?;
         self.make_for_run(&entry.id, sink)?;
         let source = Arc::new(sink.source.clone());
         let view = if source.kind == SourceKind::Table {
@@ -160,8 +161,7 @@ impl Inner {
 
 /// How long the windows of a query's table are kept.
 pub(super) fn retention_ms(plan: &Plan) -> Option<i64> {
-    let mut steps = plan.stages.iter().flat_map(|stage| &stage.steps);
-    steps.find_map(|step| match step {
+    plan.steps().find_map(|step| match step {
         Step::Aggregate(aggregate) => aggregate.window.map(|window| window.retention_ms),
         _ => None,
     })

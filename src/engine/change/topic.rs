@@ -6,7 +6,7 @@ use super::Change;
 use super::run::retention_ms;
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
-use crate::dataflow::{changelog_topic, repartition_topic, stateful};
+use crate::dataflow::{changelog_topics, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
@@ -51,11 +51,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The topic for the changes of a query's state; None: it keeps none.
-    pub(super) fn changelog_of(&self, query_id: &str, sink: &Sink) -> Result<Option<TopicSpec>> {
-        if !sink.analyzed.plan.stages.iter().any(|stage| stateful(&stage.steps)) {
-            return Ok(None);
-        }
+    /// The topics for the changes of a query's state.
+    pub(super) fn changelogs_of(&self, query_id: &str, sink: &Sink) -> Result<Vec<TopicSpec>> {
         let config = |name: &str, value: String| (name.to_string(), value);
         let configs = BTreeMap::from([
             config("cleanup.policy", "compact".to_string()),
@@ -63,8 +60,9 @@ impl Inner {
             config(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES_MAX.to_string()),
         ]);
         let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        let name = changelog_topic(&self.service.query_group(query_id));
-        Ok(Some(self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })))
+        let names = changelog_topics(&self.service.query_group(query_id), &sink.analyzed.plan).concat();
+        let spec = |name| TopicSpec { name, partitions, replicas: None, configs: configs.clone() };
+        Ok(names.into_iter().map(|name| self.internal_topics.apply(spec(name))).collect())
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.

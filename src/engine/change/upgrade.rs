@@ -10,7 +10,7 @@ use std::fmt;
 use crate::catalog::ColumnRole;
 use crate::expr::Typed;
 use crate::format::Layout;
-use crate::plan::{Plan, Rekey, ResultKind, Scan, StageInput, Step, Window};
+use crate::plan::{Exchange, Plan, Rekey, ResultKind, Scan, StageInput, Step, Window};
 use crate::types::SqlType;
 
 /// What becomes of a replacement.
@@ -195,7 +195,7 @@ impl Shape {
         let mut columns = scan_symbols(scan, symbols);
         let mut nodes = Vec::new();
         for stage in &plan.stages {
-            if let StageInput::Exchange { key, .. } = &stage.input {
+            if let StageInput::Exchange(Exchange { key, .. }) = &stage.input {
                 nodes.push(Node::Exchange(key.clone()));
             }
             for step in &stage.steps {

@@ -8,7 +8,7 @@ use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_re
 use crate::catalog::Source;
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::plan::{Plan, StageInput, Step, WindowKind};
+use crate::plan::{Exchange, Plan, StageInput, Step, WindowKind};
 use crate::sql::ast::{Explained, Statement};
 
 pub(in crate::engine) fn explain(
@@ -67,10 +67,11 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
                     .collect();
                 format!("[ SOURCE ] {} (topic {}), columns {}", scan.source.name, scan.source.topic, wanted.join(", "))
             }
-            StageInput::Exchange { key, .. } => {
+            StageInput::Exchange(Exchange { key, .. }) => {
                 let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
                 format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "))
             }
+            StageInput::Join(_) => "[ JOIN ]".to_string(),
         });
         lines.extend(stage.steps.iter().map(|step| step_text(step, read.next().flatten().as_deref())));
     }

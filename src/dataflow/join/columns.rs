@@ -1,0 +1,207 @@
+//! Rows kept in columns: appended by the batch, picked by number. Doesn't know keys or times.
+
+use arrow::array::{Array, ArrayRef, NullArray, UInt32Array, new_null_array};
+use arrow::compute::{concat, interleave, take};
+use arrow::datatypes::DataType;
+
+use crate::dataflow::batch::arrow_error;
+use crate::error::Result;
+use crate::types::SqlType;
+
+/// Stands for no row: its columns are null.
+pub const NO_ROW: u64 = u64::MAX;
+
+/// Rows by number: the first row ever appended is 0. A column that nobody reads comes as an Arrow `Null` array, and goes so.
+///
+/// Batches lie as they came, joined to the ones before them whenever these have grown to their size: a row is copied as often
+/// as the logarithm of the number of rows.
+#[derive(Debug)]
+pub struct Columns {
+    types: Vec<DataType>,
+    /// Columns that have held something else than nulls of the type `Null`.
+    read: Vec<bool>,
+    chunks: Vec<Chunk>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    first: u64,
+    rows: usize,
+    columns: Vec<ArrayRef>,
+}
+
+/// A chunk as large as this is left alone.
+const CHUNK_ROWS_MAX: usize = 1 << 16;
+
+impl Columns {
+    pub fn new(types: &[SqlType]) -> Columns {
+        Columns {
+            types: types.iter().map(SqlType::to_arrow).collect(),
+            read: vec![false; types.len()],
+            chunks: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Appends rows; gives the number of the first.
+    pub fn append(&mut self, columns: &[ArrayRef], rows: usize) -> Result<u64> {
+        let first = self.next;
+        if rows == 0 {
+            return Ok(first);
+        }
+        for (read, column) in self.read.iter_mut().zip(columns) {
+            *read |= column.data_type() != &DataType::Null;
+        }
+        self.chunks.push(Chunk { first, rows, columns: columns.to_vec() });
+        self.next += rows as u64;
+        self.join_last()?;
+        Ok(first)
+    }
+
+    /// Joins chunks at the end so that each is at least twice as large as the next.
+    fn join_last(&mut self) -> Result<()> {
+        let mut from = self.chunks.len() - 1;
+        let mut rows = self.chunks[from].rows;
+        while from > 0 && self.chunks[from - 1].rows < (rows * 2).min(CHUNK_ROWS_MAX) {
+            from -= 1;
+            rows += self.chunks[from].rows;
+        }
+        if from + 1 == self.chunks.len() {
+            return Ok(());
+        }
+        let first = self.chunks[from].first;
+        let parts: Vec<Chunk> = self.chunks.drain(from..).collect();
+        let column = |at: usize| -> Result<ArrayRef> {
+            let typed: Vec<ArrayRef> = parts.iter().map(|part| self.typed(at, &part.columns[at])).collect();
+            let typed: Vec<&dyn Array> = typed.iter().map(AsRef::as_ref).collect();
+            concat(&typed).map_err(arrow_error)
+        };
+        let columns = (0..self.types.len()).map(column).collect::<Result<_>>()?;
+        self.chunks.push(Chunk { first, rows, columns });
+        Ok(())
+    }
+
+    /// A column as it is to be given: of its type, if anything of it was ever there.
+    fn typed(&self, at: usize, column: &ArrayRef) -> ArrayRef {
+        match self.read[at] && column.data_type() == &DataType::Null {
+            true => new_null_array(&self.types[at], column.len()),
+            false => column.clone(),
+        }
+    }
+
+    /// The columns of rows by number; of [`NO_ROW`] nulls.
+    pub fn pick(&self, rows: &[u64]) -> Result<Vec<ArrayRef>> {
+        let Some(last) = self.chunks.last().filter(|_| rows.iter().any(|row| *row != NO_ROW)) else {
+            return Ok((0..self.types.len()).map(|at| self.nulls(at, rows.len())).collect());
+        };
+        if rows.iter().all(|row| *row >= last.first) {
+            let places: UInt32Array =
+                rows.iter().map(|row| (*row != NO_ROW).then(|| (*row - last.first) as u32)).collect();
+            let column = |at: usize| match self.read[at] {
+                true => take(&self.typed(at, &last.columns[at]), &places, None).map_err(arrow_error),
+                false => Ok(self.nulls(at, rows.len())),
+            };
+            return (0..self.types.len()).map(column).collect();
+        }
+        // One array of a single null behind the chunks stands for no row.
+        let places: Vec<(usize, usize)> = rows.iter().map(|row| self.place(*row)).collect();
+        let column = |at: usize| -> Result<ArrayRef> {
+            if !self.read[at] {
+                return Ok(self.nulls(at, rows.len()));
+            }
+            let mut parts: Vec<ArrayRef> = self.chunks.iter().map(|chunk| self.typed(at, &chunk.columns[at])).collect();
+            parts.push(new_null_array(&self.types[at], 1));
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            interleave(&parts, &places).map_err(arrow_error)
+        };
+        (0..self.types.len()).map(column).collect()
+    }
+
+    fn place(&self, row: u64) -> (usize, usize) {
+        if row == NO_ROW {
+            return (self.chunks.len(), 0);
+        }
+        let chunk = self.chunks.partition_point(|chunk| chunk.first <= row) - 1;
+        (chunk, (row - self.chunks[chunk].first) as usize)
+    }
+
+    fn nulls(&self, at: usize, rows: usize) -> ArrayRef {
+        match self.read[at] {
+            true => new_null_array(&self.types[at], rows),
+            false => std::sync::Arc::new(NullArray::new(rows)),
+        }
+    }
+
+    /// Keeps only these rows, which are numbered anew from 0 in the order in which they are named.
+    pub fn keep(&mut self, rows: &[u64]) -> Result<()> {
+        let columns = self.pick(rows)?;
+        self.chunks.clear();
+        self.next = 0;
+        self.append(&columns, rows.len()).map(|_| ())
+    }
+
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rows).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        let columns = self.chunks.iter().flat_map(|chunk| &chunk.columns);
+        columns.map(|column| column.get_array_memory_size()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, StringArray};
+
+    use super::*;
+
+    fn texts(values: &[Option<String>]) -> ArrayRef {
+        Arc::new(StringArray::from(values.to_vec()))
+    }
+
+    /// Against a list of the test's own, whatever the batches.
+    #[test]
+    fn rows_are_found_by_number() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let mut columns = Columns::new(&[SqlType::String, SqlType::Bigint]);
+        let mut model: Vec<Option<String>> = Vec::new();
+        for round in 0..400 {
+            let rows = random.usize(0..if round % 50 == 0 { 2000 } else { 12 });
+            let value = |random: &mut fastrand::Rng| random.bool().then(|| random.u32(..).to_string());
+            let values: Vec<Option<String>> = (0..rows).map(|_| value(&mut random)).collect();
+            let unread: ArrayRef = Arc::new(NullArray::new(rows));
+            assert_eq!(columns.append(&[texts(&values), unread], rows).unwrap(), model.len() as u64);
+            model.extend(values);
+            let some = |random: &mut fastrand::Rng| match random.u8(0..4) {
+                0 => NO_ROW,
+                _ => random.u64(0..model.len().max(1) as u64),
+            };
+            let wanted: Vec<u64> = (0..random.usize(0..30)).map(|_| some(&mut random)).collect();
+            if model.is_empty() {
+                continue;
+            }
+            let found = columns.pick(&wanted).unwrap();
+            let expected: Vec<Option<String>> =
+                wanted.iter().map(|row| model.get(*row as usize).cloned().flatten()).collect();
+            assert_eq!(found[0].as_string::<i32>(), texts(&expected).as_string::<i32>());
+            assert_eq!(found[1].data_type(), &DataType::Null);
+            assert!(columns.chunks.len() < 20, "{} chunks", columns.chunks.len());
+            if round % 100 == 99 {
+                let kept: Vec<u64> = (0..model.len() as u64).filter(|_| random.bool()).collect();
+                columns.keep(&kept).unwrap();
+                model = kept.iter().map(|row| model[*row as usize].clone()).collect();
+                assert_eq!(columns.len(), model.len());
+            }
+        }
+    }
+}
