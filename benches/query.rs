@@ -117,6 +117,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         plan: Arc::new(sink.analyzed.plan.clone()),
         sink: Some(SinkSpec { source, partitions, view, keeping: None }),
         cache_bytes_max: 10_000_000,
+        idle_max: std::time::Duration::ZERO,
         start: Start::Earliest,
         durable: true,
         group: group.to_string(),

@@ -85,8 +85,41 @@ impl ScanReader {
         self.read(&mut records.clone(), &mut Context::default()).map(|_| ())
     }
 
-    /// The batch of some records. Records that can't be decoded go to `context.errors`. None: no row is left.
+    pub fn kind(&self) -> SourceKind {
+        self.source.kind
+    }
+
+    /// The batch of some records, of a table with the rows that they replace. Records that can't be decoded go to
+    /// `context.errors`. None: no row is left.
     pub fn read(&mut self, records: &mut Records, context: &mut Context) -> Result<Option<Batch>> {
+        let Some((mut batch, keep)) = self.decode_all(records, context)? else { return Ok(None) };
+        if self.rows.is_some() {
+            batch.old = Some(self.replace_rows(records, keep.as_ref(), &batch)?);
+        }
+        kept(batch, keep)
+    }
+
+    /// The same without the rows that are replaced: they are asked for when the rows' turn has come.
+    pub fn decode(&mut self, records: &mut Records, context: &mut Context) -> Result<Option<Batch>> {
+        match self.decode_all(records, context)? {
+            Some((batch, keep)) => kept(batch, keep),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts the rows of a decoded batch into the table, and those that they replace beside them. `records`: those that the
+    /// rows were made of, one each.
+    pub fn replace(&mut self, records: &Records, batch: &mut Batch) -> Result<()> {
+        batch.old = Some(self.replace_rows(records, None, batch)?);
+        Ok(())
+    }
+
+    /// All rows, and which of them are good (None: all).
+    fn decode_all(
+        &mut self,
+        records: &mut Records,
+        context: &mut Context,
+    ) -> Result<Option<(Batch, Option<BooleanArray>)>> {
         let rows = records.len();
         if rows == 0 {
             return Ok(None);
@@ -129,7 +162,7 @@ impl ScanReader {
         let headers = headers(records);
         let keys = self.source.key_columns().count();
         let origin = self.place.as_ref().map(|place| Origin::scanned(place.clone(), records)).unwrap_or_default();
-        let mut batch = Batch {
+        let batch = Batch {
             rows,
             columns,
             keys,
@@ -143,13 +176,7 @@ impl ScanReader {
             order: None,
         };
         let keep = self.report(records, bad, context);
-        if self.rows.is_some() {
-            batch.old = Some(self.replace_rows(records, keep.as_ref(), &batch)?);
-        }
-        match keep {
-            None => Ok(Some(batch)),
-            Some(keep) => Ok(Some(batch.filter(&keep)?).filter(|batch| batch.rows > 0)),
-        }
+        Ok(Some((batch, keep)))
     }
 
     /// Takes the window off the keys of a windowed source.
@@ -356,6 +383,14 @@ pub fn split_window(key: &[u8], window: SourceWindow) -> Option<(i64, i64)> {
             let at = key.len().checked_sub(16)?;
             Some((number(&key[at + 8..])?, number(&key[at..at + 8])?))
         }
+    }
+}
+
+/// The good rows.
+fn kept(batch: Batch, keep: Option<BooleanArray>) -> Result<Option<Batch>> {
+    match keep {
+        None => Ok(Some(batch)),
+        Some(keep) => Ok(Some(batch.filter(&keep)?).filter(|batch| batch.rows > 0)),
     }
 }
 

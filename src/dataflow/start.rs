@@ -6,7 +6,6 @@ use crate::dataflow::run::has_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
 use crate::error::Result;
 use crate::log::{Log, TopicPartition};
-use crate::plan::StageInput;
 
 /// Commits the end of each partition that the query has no position of, when it begins at the latest offset. From the
 /// earliest offset on there is nothing to keep: a partition without a position is read from its beginning.
@@ -16,20 +15,25 @@ use crate::plan::StageInput;
 ///
 /// Errors: the log's.
 pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
-    let Some(StageInput::Scan(scan)) = spec.plan.stages.first().map(|stage| &stage.input) else { return Ok(()) };
-    let topic = &scan.source.topic;
-    let of_table = scan.source.kind == SourceKind::Table;
-    let Some(partitions) = log.partitions(topic).filter(|_| spec.durable && spec.start == Start::Latest && !of_table)
-    else {
+    if !spec.durable || spec.start != Start::Latest {
         return Ok(());
+    }
+    let streams = spec.plan.scans().filter(|scan| scan.source.kind == SourceKind::Stream);
+    let places = |topic: &String| {
+        let partitions = 0..log.partitions(topic).unwrap_or(0);
+        partitions.map(|partition| TopicPartition { topic: topic.clone(), partition }).collect::<Vec<_>>()
     };
     let positions = log.positions(&spec.group)?;
-    let places = (0..partitions).map(|partition| TopicPartition { topic: topic.clone(), partition });
-    let missing: Vec<TopicPartition> = places.filter(|place| !positions.contains_key(place)).collect();
-    if missing.is_empty()
-        || (missing.len() == partitions as usize
-            && has_records(log, &changelog_topics(&spec.group, &spec.plan).concat())?)
-    {
+    let mut missing = Vec::new();
+    for places in streams.map(|scan| places(&scan.source.topic)) {
+        let of_topic: Vec<TopicPartition> =
+            places.iter().filter(|place| !positions.contains_key(place)).cloned().collect();
+        let changelogs = || changelog_topics(&spec.group, &spec.plan).concat();
+        if of_topic.len() < places.len() || !has_records(log, &changelogs())? {
+            missing.extend(of_topic);
+        }
+    }
+    if missing.is_empty() {
         return Ok(());
     }
     let starts = log.offsets_of(&missing)?.into_iter().map(|(place, (_, next))| (place, next)).collect();

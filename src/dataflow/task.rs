@@ -32,6 +32,13 @@ impl Task {
         self.push_all(vec![Some(batch)], outlet)
     }
 
+    /// Sends a batch of one of its inputs through the operators.
+    pub fn push_input(&mut self, input: usize, batch: Batch, outlet: Outlet<'_>) -> Result<()> {
+        let mut inputs = vec![None; input];
+        inputs.push(Some(batch));
+        self.push_all(inputs, outlet)
+    }
+
     /// Sends what came of each of its inputs, in the order of the plan, through the operators.
     pub fn push_all(&mut self, mut inputs: Vec<Option<Batch>>, outlet: Outlet<'_>) -> Result<()> {
         self.flow.run(&mut inputs, &mut self.context, outlet)?;

@@ -106,6 +106,7 @@ fn transient(
         plan: Arc::new(analyzed.plan),
         sink: None,
         cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
+        idle_max: settings::idle_max(properties),
         start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
         durable: false,
         group: id.clone(),

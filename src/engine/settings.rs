@@ -1,6 +1,7 @@
 //! The one table of settings: SET, SHOW PROPERTIES, `--set` and the docs read it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -68,6 +69,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("ksql.query.pull.table.scan.enabled", "true", Kind::Boolean, "whether a pull query may look at all rows"),
     setting("ksql.variable.substitution.enable", "true", Kind::Boolean, "whether ${name} is replaced"),
+    setting(
+        "max.task.idle.ms",
+        "0",
+        Kind::Number,
+        "how long the rows of a join's input wait for those of another that has none; 0: only for what is known to be there",
+    ),
     setting(
         "processing.guarantee",
         "exactly_once_v2",
@@ -152,6 +159,11 @@ pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
 pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
     let bytes = number(properties, "cache.max.bytes.buffering").max(0);
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// How long the rows of an input wait for those of another that has none.
+pub fn idle_max(properties: &BTreeMap<String, String>) -> Duration {
+    Duration::from_millis(u64::try_from(number(properties, "max.task.idle.ms")).unwrap_or(0))
 }
 
 #[cfg(test)]

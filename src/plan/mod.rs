@@ -212,6 +212,27 @@ impl Plan {
         })
     }
 
+    /// Whether some step looks at the rows that the rows of an input replace. A join knows them by itself.
+    pub fn wants_old_rows(&self, stage: usize, input: usize) -> bool {
+        let Some(read) = self.stages.get(stage) else { return false };
+        let mut inputs = 0;
+        match read.way_of(input, &mut inputs) {
+            Some(Way { wants: true, .. }) => true,
+            Some(Way { joined: false, .. }) => self.stages.iter().enumerate().any(|(number, next)| {
+                let from =
+                    |input: &&StageInput| matches!(input, StageInput::Exchange(exchange) if exchange.from == stage);
+                let reads = next.inputs().iter().position(from);
+                reads.is_some_and(|input| self.wants_old_rows(number, input))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether rows of several inputs meet.
+    pub fn joins(&self) -> bool {
+        self.stages.iter().any(|stage| stage.inputs().len() > 1)
+    }
+
     /// Whether it has state that must survive.
     pub fn keeps_state(&self) -> bool {
         self.stages.iter().any(|stage| !stage.states().is_empty())
@@ -257,6 +278,36 @@ impl Stage {
             Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => None,
         }));
         states
+    }
+}
+
+/// What becomes of the rows of an input within a stage.
+struct Way {
+    /// Some step before the first join looks at the rows that they replace.
+    wants: bool,
+    /// They come to a join.
+    joined: bool,
+}
+
+impl Stage {
+    /// `inputs`: counts those that stand before this stage or side. None: the input isn't here.
+    fn way_of(&self, input: usize, inputs: &mut usize) -> Option<Way> {
+        let way = match &self.input {
+            StageInput::Scan(_) | StageInput::Exchange(_) => {
+                *inputs += 1;
+                (*inputs - 1 == input).then_some(Way { wants: false, joined: false })?
+            }
+            StageInput::Join(join) => {
+                let way = join.left.way_of(input, inputs).or_else(|| join.right.way_of(input, inputs))?;
+                Way { joined: true, ..way }
+            }
+        };
+        let looks = |step: &Step| match step {
+            Step::Filter { table, .. } => *table,
+            Step::Aggregate(aggregate) => aggregate.table_input,
+            Step::Project(_) | Step::FlatMap { .. } => false,
+        };
+        Some(Way { wants: way.wants || (!way.joined && self.steps.iter().any(looks)), ..way })
     }
 }
 

@@ -40,7 +40,7 @@ impl Run {
             return;
         }
         self.emptied.last = now();
-        let read = (1..self.stages.len()).flat_map(|stage| self.readers(stage));
+        let read = self.all_readers().filter(|reader| reader.input.is_exchange());
         let read: BTreeMap<TopicPartition, i64> = read.map(|reader| (reader.place.clone(), reader.position)).collect();
         let more = |(place, position): &(&TopicPartition, &i64)| self.emptied.below.get(place) < Some(position);
         let due: Vec<(TopicPartition, i64)> =

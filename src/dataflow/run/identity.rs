@@ -9,38 +9,50 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, TopicId, TopicPartition};
 
+#[derive(Clone)]
+struct SourceTopic {
+    name: String,
+    id: Option<TopicId>,
+    partitions: u32,
+}
+
 /// The source topics of a run and their ids when it was opened.
 #[derive(Clone)]
 pub(super) struct SourceTopics {
-    ids: Vec<(String, Option<TopicId>)>,
+    topics: Vec<SourceTopic>,
     /// The query keeps state that outlives the run.
     has_state: bool,
 }
 
 impl SourceTopics {
-    /// Looks the topics up; each comes once.
-    pub fn find(log: &dyn Log, names: Vec<String>, has_state: bool) -> SourceTopics {
-        let with_id = |name: String| {
+    /// Looks the topics up, which have so many partitions; each comes once.
+    pub fn find(log: &dyn Log, topics: BTreeMap<String, u32>, has_state: bool) -> SourceTopics {
+        let with_id = |(name, partitions): (String, u32)| {
             let id = log.topic_id(&name);
-            (name, id)
+            SourceTopic { name, id, partitions }
         };
-        SourceTopics { ids: names.into_iter().map(with_id).collect(), has_state }
+        SourceTopics { topics: topics.into_iter().map(with_id).collect(), has_state }
     }
 
     /// An error when one of the topics is gone, or has another number of partitions than the run was opened for.
-    pub fn check_partitions(&self, log: &dyn Log, partitions: u32) -> Result<()> {
-        self.ids.iter().try_for_each(|(name, _)| match log.partitions(name) {
+    pub fn check_partitions(&self, log: &dyn Log) -> Result<()> {
+        self.topics.iter().try_for_each(|SourceTopic { name, partitions, .. }| match log.partitions(name) {
             None => Err(LogError::UnknownTopic(name.clone()).into()),
-            Some(there) if there != partitions => {
+            Some(there) if there != *partitions => {
                 Err(Error::world(format!("topic '{name}' has {there} partitions now; the query takes them in")))
             }
             Some(_) => Ok(()),
         })
     }
 
+    /// Whether that is one of them.
+    pub fn have(&self, topic: &str) -> bool {
+        self.topics.iter().any(|source| source.name == topic)
+    }
+
     /// Whether something of each topic was read.
     pub fn have_positions(&self, positions: &BTreeMap<TopicPartition, i64>) -> bool {
-        self.ids.iter().all(|(name, _)| positions.keys().any(|place| place.topic == *name))
+        self.topics.iter().all(|topic| positions.keys().any(|place| place.topic == topic.name))
     }
 
     /// An error when the positions of a topic are gone though the query's state says that it was read: both are of one
@@ -48,9 +60,9 @@ impl SourceTopics {
     ///
     /// `state_begun`: the changelog of the query has records.
     pub fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, state_begun: bool) -> Result<()> {
-        let unread = |name: &String| !positions.keys().any(|place| place.topic == *name);
-        match self.ids.iter().find(|(name, _)| state_begun && unread(name)) {
-            Some((name, _)) => Err(self.replaced(name)),
+        let unread = |topic: &&SourceTopic| !positions.keys().any(|place| place.topic == topic.name);
+        match self.topics.iter().find(unread).filter(|_| state_begun) {
+            Some(topic) => Err(self.replaced(&topic.name)),
             None => Ok(()),
         }
     }
@@ -58,7 +70,7 @@ impl SourceTopics {
     /// An error when one of the topics isn't there any more, or is another one now. When there is none after positions
     /// were put into a transaction, these are of the same topics as all that was read since `find`: no id is given twice.
     pub fn check(&self, log: &dyn Log) -> Result<()> {
-        for (name, id) in &self.ids {
+        for SourceTopic { name, id, .. } in &self.topics {
             if id.is_none() {
                 continue;
             }
@@ -94,7 +106,7 @@ mod tests {
         let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
         log.create_topic(&spec).unwrap();
         for has_state in [false, true] {
-            let topics = SourceTopics::find(&log, vec!["s".to_string()], has_state);
+            let topics = SourceTopics::find(&log, BTreeMap::from([("s".to_string(), 1)]), has_state);
             topics.check(&log).unwrap();
             log.empty_topic("s").unwrap();
             log.alter_topic("s", Some(2), &[]).unwrap();
@@ -110,7 +122,8 @@ mod tests {
 
     #[test]
     fn state_without_positions_is_of_another_topic() {
-        let topics = SourceTopics { ids: vec![("s".to_string(), None)], has_state: true };
+        let topic = SourceTopic { name: "s".to_string(), id: None, partitions: 1 };
+        let topics = SourceTopics { topics: vec![topic], has_state: true };
         let place = |topic: &str| TopicPartition { topic: topic.to_string(), partition: 1 };
         let read = BTreeMap::from([(place("s"), 3)]);
         topics.check_positions(&read, true).unwrap();

@@ -10,12 +10,16 @@
 //! Where processes share a query, a run has some of the partitions of each stage, and the exchange is a topic that the next
 //! stage reads like a source (`port`).
 
+mod ahead;
 mod emptied;
 mod holds;
 mod host;
 mod identity;
 mod input;
 mod keeping;
+mod layout;
+mod line_up;
+mod merge;
 mod open;
 mod opening;
 mod port;
@@ -38,6 +42,7 @@ use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use keeping::Keeping;
+pub use layout::{StageLayout, layout, repartition_topic};
 pub use open::{check_state_is_there, has_records};
 pub use opening::Opening;
 pub use restore::load_rows;
@@ -46,6 +51,7 @@ pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 use self::emptied::Emptied;
 use self::holds::{Holds, When};
 use self::identity::SourceTopics;
+use self::input::OldRowsAt;
 use self::port::Port;
 use self::reader::Reader;
 use self::refused::{append_fitting, counted};
@@ -73,8 +79,9 @@ pub struct Run {
     spec: RunSpec,
     /// By stage, those of this run in the order of their partitions.
     stages: Vec<Vec<StageTask>>,
-    /// Of the source's topic, and so of each stage; this run may have only some.
-    partitions: u32,
+    layout: Arc<[StageLayout]>,
+    /// Rows of several inputs meet.
+    joins: bool,
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
@@ -99,29 +106,27 @@ pub struct Run {
 impl Run {
     /// Reads no further than what is there now.
     pub fn stop_at_current_ends(&mut self) -> Result<()> {
-        for task in &mut self.stages[0] {
-            if let Some(reader) = &mut task.reader {
-                reader.end = Some(self.port.log.offsets(&reader.place)?.1);
-            }
-        }
-        Ok(())
+        let log = self.port.log.clone();
+        self.sources_mut().try_for_each(|reader| {
+            reader.end = Some(log.offsets(&reader.place)?.1);
+            Ok(())
+        })
     }
 
     /// Reads no further than these offsets; of a partition without one, nothing (more).
     pub fn stop_at(&mut self, ends: &BTreeMap<TopicPartition, i64>) {
-        for reader in self.stages[0].iter_mut().filter_map(|task| task.reader.as_mut()) {
+        for reader in self.sources_mut() {
             reader.end = Some(ends.get(&reader.place).copied().unwrap_or(0));
         }
     }
 
     /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> Result<bool> {
-        let mut sources = self.readers(0);
-        if !sources.all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
+        if !self.sources().all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
             return Ok(false);
         }
         // What the stages have handed over by topics.
-        for reader in (1..self.stages.len()).flat_map(|stage| self.readers(stage)) {
+        for reader in self.all_readers().filter(|reader| reader.input.is_exchange()) {
             if reader.position < self.port.log.offsets(&reader.place)?.1 {
                 return Ok(false);
             }
@@ -129,14 +134,19 @@ impl Run {
         Ok(true)
     }
 
-    /// The reading ends of a stage.
-    fn readers(&self, stage: usize) -> impl Iterator<Item = &Reader> {
-        self.stages[stage].iter().filter_map(|task| task.reader.as_ref())
+    /// The reading ends of sources.
+    fn sources(&self) -> impl Iterator<Item = &Reader> {
+        self.all_readers().filter(|reader| !reader.input.is_exchange())
+    }
+
+    fn sources_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
+        let readers = self.stages.iter_mut().flatten().flat_map(StageTask::readers_mut);
+        readers.filter(|reader| !reader.input.is_exchange())
     }
 
     /// The reading ends of all stages.
     fn all_readers(&self) -> impl Iterator<Item = &Reader> {
-        self.stages.iter().flatten().filter_map(|task| task.reader.as_ref())
+        self.stages.iter().flatten().flat_map(StageTask::readers)
     }
 
     /// An error when a topic that it reads is gone, or another one has its name.
@@ -149,7 +159,7 @@ impl Run {
     pub fn check_topics(&self) -> Result<()> {
         self.check_source_ids()?;
         self.check_sink()?;
-        self.sources.check_partitions(&*self.port.log, self.partitions)
+        self.sources.check_partitions(&*self.port.log)
     }
 
     /// A query that has nothing to write just now is to notice, too.
@@ -166,6 +176,7 @@ impl Run {
     pub fn topics(&self) -> Vec<String> {
         let topics = self.all_readers();
         let mut topics: Vec<String> = topics.map(|reader| reader.place.topic.clone()).collect();
+        topics.sort_unstable();
         topics.dedup();
         topics
     }
@@ -182,7 +193,7 @@ impl Run {
         }
         if rows > 0 {
             self.dirty = true;
-            let rows_in = self.readers(0).map(|reader| reader.round_rows as u64).sum();
+            let rows_in = self.sources().map(|reader| reader.round_rows as u64).sum();
             self.uncommitted.rows_in += rows_in;
             self.host.counters.rows_in.fetch_add(rows_in, Ordering::Relaxed);
         }
@@ -276,7 +287,7 @@ impl Run {
     /// Bytes of its state, without the rows for pull queries.
     fn own_state_bytes(&self) -> usize {
         let task = |task: &StageTask| {
-            task.task.state_bytes() + task.reader.as_ref().map_or(0, |reader| reader.input.state_bytes())
+            task.task.state_bytes() + task.readers().map(|reader| reader.input.state_bytes()).sum::<usize>()
         };
         self.stages.iter().flatten().map(task).sum()
     }
@@ -286,8 +297,7 @@ impl Run {
         let state = self.own_state_bytes();
         let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
         self.host.counters.state_bytes.store((state + view) as u64, Ordering::Relaxed);
-        let readers = self.readers(0);
-        self.memory.set(state + self.waiting_bytes() + readers.map(Reader::fetched_bytes).sum::<usize>())
+        self.memory.set(state + self.waiting_bytes() + self.all_readers().map(Reader::fetched_bytes).sum::<usize>())
     }
 
     /// Whether the commit that failed may succeed when its work is done again from the commit before.
@@ -301,8 +311,9 @@ impl Run {
 
     /// Records that are there and were not read yet.
     pub fn lag(&self) -> Result<i64> {
-        let readers = self.readers(0);
-        readers.map(|reader| Ok(self.port.end(&reader.place)?.map_or(0, |end| (end - reader.position).max(0)))).sum()
+        self.sources()
+            .map(|reader| Ok(self.port.end(&reader.place)?.map_or(0, |end| (end - reader.position).max(0))))
+            .sum()
     }
 
     /// Makes everything since the last commit visible at once: output records, changes of state, positions, errors.
@@ -341,7 +352,7 @@ impl Run {
             self.may_redo = matches!(error, LogError::Aborted(_));
             return Err(error.into());
         }
-        for reader in self.stages.iter_mut().flatten().filter_map(|task| task.reader.as_mut()) {
+        for reader in self.stages.iter_mut().flatten().flat_map(StageTask::readers_mut) {
             reader.begins_at_end = false;
         }
         self.errors.clear();
@@ -400,7 +411,7 @@ impl Run {
     fn hold_tables(&mut self, when: When) -> Result<()> {
         let mut holds = std::mem::take(&mut self.holds);
         let is_held = |reader: &&Reader| self.spec.durable && reader.input.table().is_some();
-        let told = self.readers(0).filter(is_held).try_for_each(|reader| {
+        let told = self.sources().filter(is_held).try_for_each(|reader| {
             holds.hold(&*self.port.log, &self.spec.group, (&reader.place, reader.held_from()), when)
         });
         self.holds = holds;
@@ -444,21 +455,31 @@ impl Run {
             bytes_max,
             rows_max: self.slices.rows(),
             made_bytes_max: self.slices.made_bytes_max(partitions),
+            idle_max: self.spec.idle_max,
+            old_rows: if self.joins { OldRowsAt::Turn } else { OldRowsAt::Decoding },
             buffers: &self.buffers,
             memory: &self.memory,
             host: &self.host,
         };
-        // Of a share of the partitions nothing is handed over in memory.
-        let mut inputs: Vec<Vec<Batch>> = vec![Vec::new(); partitions];
-        for stage in &mut self.stages {
-            let run = |(task, input): (&mut StageTask, Vec<Batch>)| task.run(input, &round);
+        if self.joins && phase == Phase::Rows {
+            line_up::line_up(&mut self.stages, &round)?;
+        }
+        // By stage, partition and input. Of a share of the partitions nothing is handed over in memory.
+        let nothing = |task: &StageTask| vec![Vec::new(); task.readers.len()];
+        let mut inputs: Vec<Vec<Vec<Vec<Batch>>>> =
+            self.stages.iter().map(|tasks| tasks.iter().map(nothing).collect()).collect();
+        for (number, stage) in self.stages.iter_mut().enumerate() {
+            let run = |(task, input): (&mut StageTask, Vec<Vec<Batch>>)| task.run(input, &round);
+            let mut came = std::mem::take(&mut inputs[number]);
             let outputs: Vec<Vec<(u32, Batch)>> = match stage.as_mut_slice() {
                 // Handing a single task to another thread and waiting for it would only take time.
-                [task] => vec![run((task, inputs.swap_remove(0)))?],
-                tasks => tasks.par_iter_mut().zip(inputs).map(run).collect::<Result<_>>()?,
+                [task] => vec![run((task, came.swap_remove(0)))?],
+                tasks => tasks.par_iter_mut().zip(came).map(run).collect::<Result<_>>()?,
             };
-            inputs = vec![Vec::new(); partitions];
-            outputs.into_iter().flatten().for_each(|(partition, batch)| inputs[partition as usize].push(batch));
+            let Some((to, input)) = self.layout[number].to else { continue };
+            for (partition, batch) in outputs.into_iter().flatten() {
+                inputs[to][partition as usize][input].push(batch);
+            }
         }
         self.count();
         self.account()
@@ -518,14 +539,6 @@ impl Drop for Run {
         if self.spec.durable {
             self.uncommitted.take_back(&self.host.counters);
         }
-    }
-}
-
-/// The topic by which rows come to a stage from the one before, where processes share the work.
-pub fn repartition_topic(group: &str, stage: usize) -> String {
-    match stage {
-        1 => format!("{group}-Aggregate-GroupBy-repartition"),
-        _ => format!("{group}-Stage-{stage}-repartition"),
     }
 }
 

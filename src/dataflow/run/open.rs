@@ -10,6 +10,7 @@ use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
+use super::layout::{StageLayout, layout};
 use super::port::Port;
 use super::reader::Reader;
 use super::restore::{load_view, restore_state};
@@ -23,7 +24,7 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Member, TopicPartition};
-use crate::plan::{Exchange, Plan, StageInput, Step};
+use crate::plan::{Exchange, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
 use crate::types::SqlType;
@@ -42,7 +43,7 @@ impl Run {
         let (mut opened, mut of_view) = (Opened::default(), Vec::new());
         type Part<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
         let tasks: Part<'_> = Box::new(|| {
-            opened = opener.open(&opener.places()?)?;
+            opened = opener.open(&opener.places())?;
             Ok(())
         });
         let rows: Part<'_> = Box::new(|| {
@@ -63,24 +64,36 @@ impl Run {
     }
 
     fn without_tasks(port: Port, spec: RunSpec, host: Host) -> Result<Run> {
-        let topic = spec.input_topic(0)?;
-        let partitions =
-            port.log.partitions(&topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.clone())))?;
-        let changelogs = spec.changelogs().concat();
-        let laid_out: Vec<u32> = changelogs.iter().filter_map(|changelog| port.log.partitions(changelog)).collect();
-        if let Some(laid_out) = laid_out.iter().find(|laid_out| **laid_out != partitions) {
-            return Err(Error::statement(format!(
-                "topic '{topic}' has {partitions} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places"
-            ))
-            .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+        let layout: Arc<[StageLayout]> = layout(&spec.plan, &spec.group, &*port.log)?.into();
+        let changelogs = spec.changelogs();
+        let mut has_state = false;
+        for (stage, changelogs) in layout.iter().zip(&changelogs) {
+            let laid_out = changelogs.iter().filter_map(|changelog| port.log.partitions(changelog));
+            for laid_out in laid_out {
+                has_state = true;
+                if laid_out != stage.partitions {
+                    return Err(Error::statement(format!(
+                        "topic '{}' has {} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
+                        stage.topics.first().map_or("", String::as_str),
+                        stage.partitions
+                    ))
+                    .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+                }
+            }
         }
-        let sources = SourceTopics::find(&*port.log, vec![topic], !laid_out.is_empty());
+        let sources = spec.plan.scans().map(|scan| scan.source.topic.clone());
+        let sources = sources.map(|topic| {
+            let there = port.log.partitions(&topic).ok_or_else(|| LogError::UnknownTopic(topic.clone()))?;
+            Ok((topic, there))
+        });
+        let sources = SourceTopics::find(&*port.log, sources.collect::<Result<_>>()?, has_state);
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),
+            joins: spec.plan.joins(),
             port,
             spec,
-            partitions,
+            layout,
             sources,
             memory: Arc::new(host.memory.share()),
             slices: Slices::new(host.staged_bytes_max, rows_max),
@@ -109,7 +122,7 @@ impl Run {
             spec: self.spec.clone(),
             host: self.host.clone(),
             sources: self.sources.clone(),
-            partitions: self.partitions,
+            layout: self.layout.clone(),
         }
     }
 
@@ -145,7 +158,7 @@ pub(super) struct Opener {
     spec: RunSpec,
     pub host: Host,
     sources: SourceTopics,
-    partitions: u32,
+    layout: Arc<[StageLayout]>,
 }
 
 /// Tasks at the state of the last commit.
@@ -158,14 +171,13 @@ pub struct Opened {
 }
 
 impl Opener {
-    /// All partitions that the stages read.
-    fn places(&self) -> Result<Vec<TopicPartition>> {
-        let mut places = Vec::new();
-        for stage in 0..self.spec.plan.stages.len() {
-            let topic = self.spec.input_topic(stage)?;
-            places.extend((0..self.partitions).map(|partition| TopicPartition { topic: topic.clone(), partition }));
-        }
-        Ok(places)
+    /// All partitions of the topics by which the stages are shared out.
+    fn places(&self) -> Vec<TopicPartition> {
+        let of_stage = |stage: &StageLayout| {
+            let topic = stage.topics.first().cloned().unwrap_or_default();
+            (0..stage.partitions).map(move |partition| TopicPartition { topic: topic.clone(), partition })
+        };
+        self.layout.iter().flat_map(of_stage).collect()
     }
 
     /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened.
@@ -185,14 +197,20 @@ impl Opener {
         }
     }
 
-    /// The tasks that read these partitions.
+    /// The tasks that read these partitions of their first inputs.
     ///
     /// Errors: what can be wrong with topics, positions and state, that the memory is not enough, or that the query is told
     /// to stop.
     pub fn open(&self, places: &[TopicPartition]) -> Result<Opened> {
         let (log, spec) = (&*self.port.log, &self.spec);
-        self.sources.check_partitions(log, self.partitions)?;
-        let positions = if spec.durable { self.port.positions(&spec.group, places)? } else { BTreeMap::new() };
+        self.sources.check_partitions(log)?;
+        let tasks: Vec<(usize, u32)> = places.iter().filter_map(|place| self.task_of(place)).collect();
+        let inputs = |(stage, partition): &(usize, u32)| {
+            let (topics, partition) = (self.layout[*stage].topics.clone(), *partition);
+            topics.into_iter().map(move |topic| TopicPartition { topic, partition })
+        };
+        let places: Vec<TopicPartition> = tasks.iter().flat_map(inputs).collect();
+        let positions = if spec.durable { self.port.positions(&spec.group, &places)? } else { BTreeMap::new() };
         let changelogs = spec.changelogs().concat();
         check_state_is_there(log, &changelogs, || Ok(!positions.is_empty()))?;
         let there: Vec<String> = changelogs.into_iter().filter(|topic| log.partitions(topic).is_some()).collect();
@@ -200,19 +218,15 @@ impl Opener {
             self.check_positions(&positions, &there)?;
         }
         // What nothing was committed of begins at one of its ends. An exchange in memory has no topic.
-        let source = spec.input_topic(0)?;
         let begins = |place: &&TopicPartition| {
-            let is_read = self.port.member.is_some() || place.topic == source;
+            let is_read = self.port.member.is_some() || self.sources.have(&place.topic);
             is_read && !positions.contains_key(*place)
         };
         let ends = log.offsets_of(&places.iter().filter(begins).cloned().collect::<Vec<_>>())?;
         let committed = Committed { positions, ends };
-        let mut stages = Vec::with_capacity(spec.plan.stages.len());
-        for stage in 0..spec.plan.stages.len() {
-            let topic = spec.input_topic(stage)?;
-            let places = places.iter().filter(|place| place.topic == topic).cloned();
-            let tasks = places.map(|place| self.task(stage, place, &committed)).collect::<Result<Vec<_>>>()?;
-            stages.push(tasks);
+        let mut stages: Vec<Vec<StageTask>> = self.layout.iter().map(|_| Vec::new()).collect();
+        for (stage, partition) in tasks {
+            stages[stage].push(self.task(stage, partition, &committed)?);
         }
         let keeper = Keeper::new(log, spec, &self.host);
         let memory = self.host.memory.share();
@@ -226,38 +240,52 @@ impl Opener {
         load_view(view, log, Keeper::new(log, &self.spec, &self.host).as_ref(), &self.host)
     }
 
-    /// The task of a stage for the partition that it reads.
-    fn task(&self, index: usize, place: TopicPartition, committed: &Committed) -> Result<StageTask> {
-        let (port, spec, partitions) = (&self.port, &self.spec, self.partitions);
-        let (stage, partition) = (&spec.plan.stages[index], place.partition);
-        let input = match &stage.input {
-            StageInput::Scan(scan) => {
-                Some(Input::Scan(Box::new(ScanReader::new(scan, partition, needs_old_rows(&spec.plan))?)))
-            }
-            StageInput::Exchange(Exchange { key, types, .. }) => port.member.as_ref().map(|_| {
-                let source = spec.input_topic(0).unwrap_or_default();
-                Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
-            }),
-            StageInput::Join(_) => return Err(Error::internal("a join has several inputs")),
-        };
-        let reader = input.map(|input| Reader::open(input, spec, index, place, committed)).transpose()?;
-        let output = match spec.plan.stages.get(index + 1).map(|next| &next.input) {
-            Some(StageInput::Exchange(Exchange { key, .. })) if port.member.is_some() => {
-                Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?)
-            }
-            Some(StageInput::Exchange(Exchange { key, .. })) => {
-                Output::Exchange(ExchangeWriter::new(key, partitions, partition)?)
-            }
-            Some(StageInput::Scan(_) | StageInput::Join(_)) => {
-                return Err(Error::internal("a stage without an exchange behind it is not the last"));
-            }
-            None => match &spec.sink {
+    /// The stage whose first input is that, and the partition.
+    fn task_of(&self, place: &TopicPartition) -> Option<(usize, u32)> {
+        let stage = self.layout.iter().position(|stage| stage.topics.first() == Some(&place.topic))?;
+        Some((stage, place.partition))
+    }
+
+    /// The task of a stage for a partition.
+    fn task(&self, number: usize, partition: u32, committed: &Committed) -> Result<StageTask> {
+        let (port, spec) = (&self.port, &self.spec);
+        let (stage, layout) = (&spec.plan.stages[number], &self.layout[number]);
+        let mut readers = Vec::with_capacity(layout.topics.len());
+        for (index, (input, topic)) in stage.inputs().into_iter().zip(&layout.topics).enumerate() {
+            let input = match input {
+                StageInput::Scan(scan) => {
+                    let with_old = spec.plan.wants_old_rows(number, index);
+                    Some(Input::Scan(Box::new(ScanReader::new(scan, partition, with_old)?)))
+                }
+                StageInput::Exchange(Exchange { key, types, .. }) => port.member.as_ref().map(|_| {
+                    let source = self.layout[0].topics.first().cloned().unwrap_or_default();
+                    Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
+                }),
+                StageInput::Join(_) => return Err(Error::internal("a join is no input of a stage")),
+            };
+            let place = TopicPartition { topic: topic.clone(), partition };
+            readers.push(input.map(|input| Reader::open(input, spec, stage, place, committed)).transpose()?);
+        }
+        let task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
+        Ok(StageTask { partition, task, readers, snapshots: Vec::new(), output: self.output(number, partition)? })
+    }
+
+    /// Where the rows of a stage go.
+    fn output(&self, stage: usize, partition: u32) -> Result<Output> {
+        let Some((to, input)) = self.layout[stage].to else {
+            return Ok(match &self.spec.sink {
                 Some(sink) => Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?)),
                 None => Output::Rows(Vec::new(), 0),
-            },
+            });
         };
-        let task = Task::new(stage, spec.cache_bytes_max.div_ceil(partitions as usize))?;
-        Ok(StageTask { partition, task, reader, snapshots: Vec::new(), output })
+        let StageInput::Exchange(Exchange { key, .. }) = self.spec.plan.stages[to].inputs()[input] else {
+            return Err(Error::internal("rows are handed over to what is no exchange"));
+        };
+        let partitions = self.layout[to].partitions;
+        Ok(match &self.port.member {
+            Some(_) => Output::Topic(TopicExchangeWriter::new(key, partitions, partition)?),
+            None => Output::Exchange(ExchangeWriter::new(key, partitions, partition)?),
+        })
     }
 }
 
@@ -292,13 +320,4 @@ fn collects(spec: &RunSpec) -> bool {
         _ => false,
     };
     spec.cache_bytes_max == 0 && spec.plan.stages.iter().flat_map(|stage| &stage.steps).any(collects)
-}
-
-/// Whether some step looks at the rows that a table's rows replace.
-fn needs_old_rows(plan: &Plan) -> bool {
-    plan.stages.iter().flat_map(|stage| &stage.steps).any(|step| match step {
-        Step::Filter { table, .. } => *table,
-        Step::Aggregate(aggregate) => aggregate.table_input,
-        Step::Project(_) | Step::FlatMap { .. } => false,
-    })
 }

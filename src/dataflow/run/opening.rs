@@ -84,7 +84,7 @@ impl Run {
 
     /// Partitions are no longer the run's; all that was done for them is committed.
     pub fn let_go(&mut self, places: &[TopicPartition]) -> Result<()> {
-        self.drop_tasks(|task| task.reader.as_ref().is_some_and(|reader| places.contains(&reader.place)));
+        self.drop_tasks(|task| task.readers().any(|reader| places.contains(&reader.place)));
         self.account()
     }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::repartition_topic;
+use super::layout::input_topics;
 use super::spec::{Guarantee, RunSpec};
 use crate::error::{Error, Result};
 use crate::log::{
     Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition, Transaction,
 };
-use crate::plan::StageInput;
+use crate::plan::Stage;
 
 /// A way to the log.
 #[derive(Clone)]
@@ -58,18 +58,13 @@ impl Port {
 }
 
 impl RunSpec {
-    /// The topic that a stage reads.
-    pub(super) fn input_topic(&self, stage: usize) -> Result<String> {
-        match &self.plan.stages[stage].input {
-            StageInput::Scan(scan) => Ok(scan.source.topic.clone()),
-            StageInput::Exchange(_) if stage > 0 => Ok(repartition_topic(&self.group, stage)),
-            StageInput::Exchange(_) | StageInput::Join(_) => Err(Error::internal("the first stage reads no source")),
-        }
-    }
-
     /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
     pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
-        let lead = |stage: usize| Ok(StageTopics { lead: self.input_topic(stage)?, followers: Vec::new() });
+        let topics = |stage: &Stage| {
+            let mut topics = input_topics(&self.group, stage).into_iter();
+            let lead = topics.next().ok_or_else(|| Error::internal("a stage reads nothing"))?;
+            Ok(StageTopics { lead, followers: topics.collect() })
+        };
         let group = GroupSpec {
             id: self.group.clone(),
             transactional_id: format!("{}-{folder}", self.group),
@@ -80,7 +75,7 @@ impl RunSpec {
             },
         };
         let spec = MemberSpec {
-            stages: (0..self.plan.stages.len()).map(lead).collect::<Result<_>>()?,
+            stages: self.plan.stages.iter().map(topics).collect::<Result<_>>()?,
             group: Some(group),
             signal: signal.clone(),
         };

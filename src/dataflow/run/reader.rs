@@ -1,16 +1,16 @@
 //! The reading end of a source's partition.
 
+use super::ahead::Turn;
 use super::input::Input;
 use super::open::Committed;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
-use crate::catalog::SourceKind;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
-use crate::plan::{StageInput, Step};
+use crate::plan::{Stage, Step};
 use crate::state::snapshots::Span;
 
 /// The reading end of a source's partition.
@@ -24,10 +24,12 @@ pub(super) struct Reader {
     pub rows: usize,
     pub round_rows: usize,
     /// The position once these are done.
-    next_position: i64,
+    pub next_position: i64,
     /// What was fetched is kept until all of it was pushed: the task may take less than it was offered.
     keeps_fetched: bool,
-    rest: Option<Rest>,
+    pub rest: Option<Rest>,
+    /// Its rows wait for those of other inputs.
+    pub turn: Turn,
     /// Of the table's rows.
     pub snapshot: Option<PartSnapshot>,
     /// It begins at the end of its partition, and no commit has recorded where that was.
@@ -35,10 +37,10 @@ pub(super) struct Reader {
 }
 
 /// Fetched records that were not all pushed yet.
-struct Rest {
+pub(super) struct Rest {
     /// The part that was offered last, and the bytes of all.
-    records: Records,
-    all: Vec<RecordMeta>,
+    pub records: Records,
+    pub all: Vec<RecordMeta>,
     /// The first that was not pushed.
     first: usize,
     /// Where to go on behind them.
@@ -54,16 +56,12 @@ impl Reader {
     pub fn open(
         input: Input,
         spec: &RunSpec,
-        stage: usize,
+        stage: &Stage,
         place: TopicPartition,
         committed: &Committed,
     ) -> Result<Reader> {
-        let stage = &spec.plan.stages[stage];
         // A table is its whole topic, wherever its readers start; an exchange loses nothing.
-        let from_now = match &stage.input {
-            StageInput::Scan(scan) => spec.start == Start::Latest && scan.source.kind == SourceKind::Stream,
-            StageInput::Exchange(_) | StageInput::Join(_) => false,
-        };
+        let from_now = spec.start == Start::Latest && input.is_stream();
         let position = committed.positions.get(&place).copied();
         let begins_at_end = position.is_none() && from_now && spec.durable;
         let position = match (position, committed.ends.get(&place)) {
@@ -77,7 +75,9 @@ impl Reader {
             }
             (None, None) => return Err(Error::internal("a partition is opened that was not looked at")),
         };
-        let keeps_fetched = multiplies(&stage.steps) || input.records_max() < usize::MAX;
+        let joins = spec.plan.joins();
+        let keeps_fetched =
+            multiplies(&stage.steps) || input.records_max() < usize::MAX || (joins && input.table().is_some());
         let next_position = position;
         Ok(Reader {
             input,
@@ -89,6 +89,7 @@ impl Reader {
             next_position,
             keeps_fetched,
             rest: None,
+            turn: Turn::default(),
             snapshot: None,
             begins_at_end,
         })
@@ -117,7 +118,7 @@ impl Reader {
             }
             if records.len() <= rows_max && !self.keeps_fetched {
                 self.rows = records.len();
-                let batch = self.input.read(&mut records, context);
+                let batch = self.input.read(&mut records, context, round.old_rows);
                 round.buffers.lock().push(records);
                 return batch;
             }
@@ -130,13 +131,12 @@ impl Reader {
         rest.records.meta.extend_from_slice(&rest.all[rest.first..end]);
         self.rows = end - rest.first;
         self.next_position = rest.all.get(end).map_or(rest.next_position, |meta| meta.offset);
-        self.input.read(&mut rest.records, context)
+        self.input.read(&mut rest.records, context, round.old_rows)
     }
 
     /// What `read` gave last was pushed.
     pub fn done(&mut self, round: &Round<'_>) {
         self.position = self.next_position;
-        self.round_rows += self.rows;
         let Some(rest) = &mut self.rest else { return };
         rest.first += self.rows;
         if rest.first == rest.all.len()
@@ -154,9 +154,8 @@ impl Reader {
 
     /// Bytes of what was fetched and not pushed yet.
     pub fn fetched_bytes(&self) -> usize {
-        self.rest
-            .as_ref()
-            .map_or(0, |rest| rest.records.data.capacity() + rest.all.capacity() * size_of::<RecordMeta>())
+        let of_rest = |rest: &Rest| rest.records.data.capacity() + rest.all.capacity() * size_of::<RecordMeta>();
+        self.rest.as_ref().map_or(0, of_rest) + self.ahead_bytes()
     }
 
     /// Where records were removed before they were read (retention, `topic empty`), goes on behind them and says so.

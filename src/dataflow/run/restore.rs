@@ -26,12 +26,9 @@ pub(super) fn restore_state(
     keeper: Option<&Keeper<'_>>,
     memory: &MemoryShare,
 ) -> Result<()> {
-    side_by_side(stages[0].iter_mut().collect(), &|task| match &mut task.reader {
-        Some(reader) => {
-            let mut progress = Progress::new(host, memory);
-            reader.restore(log, keeper, &mut |bytes| progress.at(bytes))
-        }
-        None => Ok(()),
+    side_by_side(stages.iter_mut().flatten().flat_map(StageTask::readers_mut).collect(), &|reader| {
+        let mut progress = Progress::new(host, memory);
+        reader.restore(log, keeper, &mut |bytes| progress.at(bytes))
     })?;
     for (index, (stage, topics)) in stages.iter_mut().zip(spec.changelogs()).enumerate() {
         if !topics.iter().any(|topic| log.partitions(topic).is_some()) {

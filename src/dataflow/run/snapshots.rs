@@ -253,7 +253,8 @@ impl Run {
         self.take_up_published(&keeper);
         let parts = self.snapshot_parts().count();
         let bytes_max = (keeper.snapshots.options.commit_bytes_max / parts.max(1)).max(PART_BYTES_MIN);
-        let round = Round { keeper, partitions: self.partitions as usize, bytes_max };
+        let partitions = self.layout.first().map_or(1, |stage| stage.partitions as usize);
+        let round = Round { keeper, partitions, bytes_max };
         for stage in &mut self.stages {
             stage.par_iter_mut().for_each(|task| step_task(task, &round));
         }
@@ -274,8 +275,8 @@ impl Run {
     fn snapshot_parts(&mut self) -> impl Iterator<Item = &mut PartSnapshot> {
         let tasks = self.stages.iter_mut().flatten();
         let of_tasks = tasks.flat_map(|task| {
-            let rows = task.reader.as_mut().and_then(|reader| reader.snapshot.as_mut());
-            rows.into_iter().chain(task.snapshots.iter_mut().flatten())
+            let rows = task.readers.iter_mut().flatten().filter_map(|reader| reader.snapshot.as_mut());
+            rows.chain(task.snapshots.iter_mut().flatten())
         });
         of_tasks.chain(&mut self.snapshots.view)
     }
@@ -354,12 +355,13 @@ fn publish(log: &Arc<dyn Log>, complete: Vec<(String, Capture)>) -> Published {
 }
 
 fn step_task(task: &mut StageTask, round: &Round<'_>) {
-    if let Some(reader) = &mut task.reader
-        && let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
-        && part.may_be_due(reader.position, round, table)
-        && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)
-    {
-        part.step(round, Span { first, end: reader.position }, table);
+    for reader in task.readers.iter_mut().flatten() {
+        if let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
+            && part.may_be_due(reader.position, round, table)
+            && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)
+        {
+            part.step(round, Span { first, end: reader.position }, table);
+        }
     }
     for (part, state) in task.snapshots.iter_mut().zip(task.task.states()) {
         if let (Some(part), Some(state)) = (part, state.state())

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -30,6 +31,8 @@ pub struct RunSpec {
     /// The topic for what it can't process.
     pub processing_log: String,
     pub guarantee: Guarantee,
+    /// `max.task.idle.ms`: so long rows of an input wait for those of another one that has none.
+    pub idle_max: Duration,
     /// Where snapshots of its state are kept; None: nowhere, as there is no folder.
     pub snapshots: Option<Snapshots>,
 }

@@ -1,8 +1,11 @@
 //! One partition's part of one stage, and its share of a round.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 
 use super::host::Host;
+use super::input::OldRowsAt;
 use super::port::Port;
 use super::reader::Reader;
 use super::snapshots::PartSnapshot;
@@ -18,7 +21,8 @@ use crate::state::MemoryShare;
 pub(super) struct StageTask {
     pub partition: u32,
     pub task: Task,
-    pub reader: Option<Reader>,
+    /// The reading end of each of its inputs; None: rows are handed over to it in memory.
+    pub readers: Vec<Option<Reader>>,
     /// Of each of its states.
     pub snapshots: Vec<Option<PartSnapshot>>,
     pub output: Output,
@@ -42,6 +46,9 @@ pub(super) struct Round<'a> {
     pub rows_max: usize,
     /// What the records of one partition may become, unless it is a single one.
     pub made_bytes_max: usize,
+    /// How long an input that has nothing is waited for.
+    pub idle_max: Duration,
+    pub old_rows: OldRowsAt,
     /// For fetched records: as many as threads work at a time, not one a partition.
     pub buffers: &'a Mutex<Vec<Records>>,
     pub memory: &'a MemoryShare,
@@ -59,10 +66,11 @@ pub(super) enum Phase {
 const BATCHES_UNHEARD: usize = 64;
 
 impl StageTask {
-    /// Gives the batches for the next stage, each with the partition it goes to.
-    pub fn run(&mut self, input: Vec<Batch>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
+    /// `inputs`: what came of each of its inputs in memory. Gives the batches for the stage behind an exchange in memory, each
+    /// with the partition it goes to.
+    pub fn run(&mut self, inputs: Vec<Vec<Batch>>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
         let mut handed_over = Vec::new();
-        let StageTask { task, reader, output, .. } = self;
+        let StageTask { task, readers, output, .. } = self;
         let mut batches = 0;
         let mut outlet = |batch: Batch, context: &mut Context| {
             batches += 1;
@@ -72,15 +80,37 @@ impl StageTask {
             let bytes = output.put(batch, context, &mut handed_over)?;
             round.memory.grow(bytes)
         };
-        for batch in input {
-            task.push(batch, &mut outlet)?;
-        }
-        match (round.phase, reader) {
-            (Phase::Rows, Some(reader)) => read(reader, task, round, &mut outlet)?,
-            (Phase::Rows, None) => {}
-            (Phase::Flush, _) => task.flush(&mut outlet)?,
+        match (round.phase, round.old_rows, readers.as_mut_slice()) {
+            (Phase::Rows, OldRowsAt::Turn, readers) => {
+                let mut batches = Vec::with_capacity(readers.len());
+                for (reader, came) in readers.iter_mut().zip(inputs) {
+                    batches.push(match reader {
+                        Some(reader) => reader.take_granted(round, &mut task.context)?,
+                        None => in_order(came)?,
+                    });
+                }
+                task.push_all(batches, &mut outlet)?;
+            }
+            (Phase::Rows, OldRowsAt::Decoding, [Some(reader)]) => read(reader, task, round, &mut outlet)?,
+            (phase, _, _) => {
+                for (input, came) in inputs.into_iter().enumerate() {
+                    came.into_iter().try_for_each(|batch| task.push_input(input, batch, &mut outlet))?;
+                }
+                if phase == Phase::Flush {
+                    task.flush(&mut outlet)?;
+                }
+            }
         }
         Ok(handed_over)
+    }
+
+    /// The reading ends that it has.
+    pub fn readers(&self) -> impl Iterator<Item = &Reader> {
+        self.readers.iter().flatten()
+    }
+
+    pub fn readers_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
+        self.readers.iter_mut().flatten()
     }
 
     /// Bytes that wait in its output.
@@ -101,6 +131,19 @@ impl StageTask {
     }
 }
 
+/// Batches that came of several partitions as one, its rows in the order in which their records were taken.
+fn in_order(came: Vec<Batch>) -> Result<Option<Batch>> {
+    let Some(batch) = Batch::concat(came)? else { return Ok(None) };
+    match &batch.order {
+        Some(order) if !order.is_sorted() => {
+            let mut rows: Vec<u32> = (0..batch.rows as u32).collect();
+            rows.sort_by_key(|row| order[*row as usize]);
+            batch.take(&rows).map(Some)
+        }
+        _ => Ok(Some(batch)),
+    }
+}
+
 /// Pushes the next records of a partition; as few of them as become no more than they may.
 fn read(
     reader: &mut Reader,
@@ -112,6 +155,7 @@ fn read(
     loop {
         read_batch(reader, task, round, outlet)?;
         reader.done(round);
+        reader.round_rows += reader.rows;
         if !reader.has_more_batches() {
             return Ok(());
         }

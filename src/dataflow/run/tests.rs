@@ -74,6 +74,7 @@ impl World {
             plan: Arc::new(self.sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions: self.partitions, view, keeping: None }),
             cache_bytes_max: self.cache_bytes_max,
+            idle_max: std::time::Duration::ZERO,
             start: Start::Earliest,
             durable: true,
             group: GROUP.to_string(),

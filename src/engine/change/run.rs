@@ -117,6 +117,7 @@ impl Inner {
             plan: Arc::new(sink.analyzed.plan.clone()),
             sink: to,
             cache_bytes_max: settings::cache_bytes_max(&entry.properties),
+            idle_max: settings::idle_max(&entry.properties),
             start: start(&entry.properties),
             durable: true,
             processing_log: self.service.processing_log_topic(),

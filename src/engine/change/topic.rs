@@ -6,7 +6,7 @@ use super::Change;
 use super::run::retention_ms;
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
-use crate::dataflow::{changelog_topics, repartition_topic};
+use crate::dataflow::{changelog_topics, layout, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
@@ -23,17 +23,19 @@ impl Inner {
         if !self.is_shared() {
             return Ok(Vec::new());
         }
-        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
         let group = self.service.query_group(query_id);
-        let exchange = |stage| {
+        let layout = layout(&sink.analyzed.plan, &group, &*self.log)?;
+        let exchange = |(stage, to): (usize, usize)| {
+            let partitions = layout[to].partitions;
             let configs = BTreeMap::from([
                 ("retention.ms".to_string(), "-1".to_string()),
                 (MAX_MESSAGE_BYTES.to_string(), MAX_MESSAGE_BYTES_MAX.to_string()),
             ]);
-            let name = repartition_topic(&group, stage);
+            let name = repartition_topic(&group, stage + 1);
             self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
         };
-        Ok((1..sink.analyzed.plan.stages.len()).map(exchange).collect())
+        let read_by = layout.iter().enumerate().filter_map(|(stage, layout)| Some((stage, layout.to?.0)));
+        Ok(read_by.map(exchange).collect())
     }
 
     /// Makes a changelog unless it is there. One that has Kafka's default for the size of a record gets more: a group of
@@ -59,10 +61,15 @@ impl Inner {
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
             config(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES_MAX.to_string()),
         ]);
-        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        let names = changelog_topics(&self.service.query_group(query_id), &sink.analyzed.plan).concat();
-        let spec = |name| TopicSpec { name, partitions, replicas: None, configs: configs.clone() };
-        Ok(names.into_iter().map(|name| self.internal_topics.apply(spec(name))).collect())
+        let group = self.service.query_group(query_id);
+        let plan = &sink.analyzed.plan;
+        let mut specs = Vec::new();
+        for (stage, names) in layout(plan, &group, &*self.log)?.iter().zip(changelog_topics(&group, plan)) {
+            let spec =
+                |name| TopicSpec { name, partitions: stage.partitions, replicas: None, configs: configs.clone() };
+            specs.extend(names.into_iter().map(|name| self.internal_topics.apply(spec(name))));
+        }
+        Ok(specs)
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.

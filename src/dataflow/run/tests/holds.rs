@@ -36,7 +36,7 @@ fn a_table_s_topic_is_held_in_coarse_steps_and_exactly_when_nothing_comes() {
     write(25_000);
     while run.step().unwrap() > 0 {
         run.commit().unwrap();
-        assert!(told.lock().last().is_some_and(|told| *told <= run.stages[0][0].reader.as_ref().unwrap().position));
+        assert!(told.lock().last().is_some_and(|told| *told <= run.stages[0][0].readers().next().unwrap().position));
     }
     let steps = told.lock().clone();
     assert!((3..=4).contains(&steps.len()) && steps.is_sorted() && steps[2] >= 10_050, "{steps:?}");

@@ -1,0 +1,40 @@
+//! Before a round: which rows of inputs that meet are taken in it, and in which order.
+
+use rayon::prelude::*;
+
+use super::merge::{Head, places, takes};
+use super::reader::Reader;
+use super::stage::{Round, StageTask};
+use crate::error::Result;
+
+/// Gets rows to hand of all inputs and grants them to their tasks. Inputs that meet in a task are taken together; where rows
+/// are handed over in memory, all of the query's are.
+pub(super) fn line_up(stages: &mut [Vec<StageTask>], round: &Round<'_>) -> Result<()> {
+    let look_ahead = |reader: &mut Reader| reader.look_ahead(round);
+    let mut tasks: Vec<&mut StageTask> = stages.iter_mut().flatten().collect();
+    match tasks.as_mut_slice() {
+        [task] => task.readers_mut().try_for_each(look_ahead)?,
+        tasks => tasks.par_iter_mut().try_for_each(|task| task.readers_mut().try_for_each(look_ahead))?,
+    }
+    let in_memory = tasks.iter().any(|task| task.readers.iter().any(Option::is_none));
+    if in_memory {
+        let mut all: Vec<&mut Reader> = tasks.into_iter().flat_map(|task| task.readers_mut()).collect();
+        return grant(&mut all, round);
+    }
+    tasks.into_iter().try_for_each(|task| grant(&mut task.readers_mut().collect::<Vec<_>>(), round))
+}
+
+/// Grants rows of inputs that meet.
+fn grant(readers: &mut [&mut Reader], round: &Round<'_>) -> Result<()> {
+    let heads = readers.iter().map(|reader| reader.head(round.port, round)).collect::<Result<Vec<Head<'_>>>>()?;
+    let takes = takes(&heads);
+    readers.iter_mut().zip(takes).for_each(|(reader, rows)| reader.grant(rows));
+    let times: Vec<&[i64]> = readers.iter().map(|reader| reader.granted_times()).collect();
+    // Rows of one input meet nobody.
+    if times.iter().filter(|times| !times.is_empty()).count() < 2 {
+        return Ok(());
+    }
+    let places = places(&times);
+    readers.iter_mut().zip(places).for_each(|(reader, places)| reader.set_places(places));
+    Ok(())
+}
