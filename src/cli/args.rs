@@ -246,6 +246,10 @@ pub struct ProduceOptions {
     /// The field that is the record's time: epoch milliseconds or ISO 8601 [default: now]
     #[arg(long, value_name = "FIELD")]
     pub timestamp: Option<String>,
+    /// All records have this time: epoch milliseconds or ISO 8601. A table that a stream of old events is joined with needs
+    /// one before theirs
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "timestamp")]
+    pub time: Option<i64>,
     /// Writes to this partition only [default: by the key; without key in turn, a batch at a time]
     #[arg(long, value_name = "N")]
     pub partition: Option<u32>,

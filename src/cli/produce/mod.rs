@@ -240,7 +240,7 @@ impl Pump<'_, '_> {
         }
         let ending = pace.wait(self.writer, self.watch)?;
         if ending == Ending::Complete {
-            let timestamp = draft.timestamp.unwrap_or_else(now_ms);
+            let timestamp = draft.timestamp.or(self.options.time).unwrap_or_else(now_ms);
             self.writer.push(draft.key(), draft.value(), timestamp)?;
             pace.sent();
             self.report.tick(self.writer.pushed());

@@ -50,6 +50,16 @@ fn csv_goes_to_the_partitions_of_its_keys() {
 }
 
 #[test]
+fn all_records_may_have_one_time() {
+    let log = FakeLog::with_topic("t", 1);
+    produce("x.csv", b"k\na\nb\n", "--key k --time 2013-01-01", &log).1.unwrap();
+    let times: Vec<i64> = log.texts("t", 0).into_iter().map(|(.., time)| time).collect();
+    assert_eq!(times, [1_356_998_400_000; 2]);
+    let both = "millpond topic produce t --time 5 --timestamp at".split_whitespace();
+    assert!(Cli::try_parse_from(both).is_err());
+}
+
+#[test]
 fn packed_files_are_unpacked() {
     use std::io::Write;
     let text = "{\"a\":1}\n{\"a\":2}";
