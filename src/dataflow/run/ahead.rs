@@ -17,8 +17,8 @@ use crate::time::now;
 /// Rows at hand.
 pub(super) struct Ahead {
     batch: Batch,
-    /// Of the rows' records. Those of an exchange's frame are all its own.
-    offsets: Vec<i64>,
+    /// Of the rows' records, once only some of the rows were taken.
+    offsets: Option<Vec<i64>>,
     /// The first that was not taken.
     first: usize,
     /// They are of one record: taken together or not at all.
@@ -39,6 +39,17 @@ pub(super) struct Turn {
     empty_since: Option<Instant>,
 }
 
+impl Ahead {
+    /// Offset of the first row that was not taken.
+    fn next_offset(&mut self) -> Result<i64> {
+        if self.offsets.is_none() {
+            self.offsets = self.batch.origin.places(self.batch.rows).map(|(_, offsets)| offsets);
+        }
+        let offset = self.offsets.as_ref().and_then(|offsets| offsets.get(self.first));
+        offset.copied().ok_or_else(|| Error::internal("a row of a source without its offset"))
+    }
+}
+
 impl Reader {
     /// Gets rows to hand unless some are.
     pub fn look_ahead(&mut self, round: &Round<'_>) -> Result<()> {
@@ -57,13 +68,9 @@ impl Reader {
             self.turn.empty_since.get_or_insert_with(now);
             return Ok(());
         };
-        let offsets = match batch.origin.places(batch.rows) {
-            Some((_, offsets)) if !self.input.is_exchange() => offsets,
-            _ => vec![self.position; batch.rows],
-        };
         let bytes = batch.slice_bytes(0, batch.rows);
         self.turn.empty_since = None;
-        self.turn.ahead = Some(Ahead { batch, offsets, first: 0, whole: self.input.is_exchange(), bytes });
+        self.turn.ahead = Some(Ahead { batch, offsets: None, first: 0, whole: self.input.is_exchange(), bytes });
         Ok(())
     }
 
@@ -114,7 +121,10 @@ impl Reader {
             batch.order = self.turn.places.take().map(ScalarBuffer::from);
             ahead.first += rows;
             self.round_rows += rows;
-            let rest = ahead.offsets.get(ahead.first).copied();
+            let rest = match ahead.first < ahead.batch.rows {
+                true => Some(ahead.next_offset()?),
+                false => None,
+            };
             self.replace_rows(&mut batch)?;
             match rest {
                 Some(next) => self.position = next,
