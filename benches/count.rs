@@ -18,6 +18,7 @@ pub fn entries() -> Vec<Entry> {
     let query = |name| Query {
         name,
         with: ", TIMESTAMP='DATE_TIME'",
+        before: Vec::new(),
         statement: "CREATE TABLE BIDDERS WITH (KEY_FORMAT='KAFKA') AS SELECT BIDDER, COUNT(*) AS BIDS FROM BIDS \
                     WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 1 MINUTE) GROUP BY BIDDER;"
             .to_string(),

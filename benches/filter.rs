@@ -18,6 +18,7 @@ pub fn entries() -> Vec<Entry> {
     let query = Query {
         name: "filter JSON to JSON",
         with: "",
+        before: Vec::new(),
         statement: format!("CREATE STREAM DEAR AS SELECT * FROM BIDS WHERE PRICE > {price};"),
         wanted: &[0, 1, 2, 3, 4, 5, 6],
         floor: 0.3,

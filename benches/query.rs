@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use millpond::engine::{Engine, Face, Options, Session};
 use millpond::internals::{
-    Counters, Guarantee, Host, MemoryBudget, Part, Run, RunSpec, Sink, SinkSpec, SourceKind, Start, Statement, View,
-    changelog_topic, create_as, decoder, parse,
+    Counters, Guarantee, Host, MemoryBudget, Part, Plan, Run, RunSpec, Sink, SinkSpec, SourceKind, Start, Statement,
+    View, changelog_topics, create_as, decoder, parse,
 };
 use millpond::log::{Log, TopicPartition, TopicSpec};
 
@@ -23,6 +23,8 @@ pub struct Query {
     pub name: &'static str,
     /// Of the source's declaration, beside its topic and format.
     pub with: &'static str,
+    /// Carried out before the query.
+    pub before: Vec<String>,
     /// CREATE STREAM | TABLE ... AS SELECT.
     pub statement: String,
     /// The columns that it reads.
@@ -43,7 +45,11 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
     options.log.maintain_interval = None;
     let engine = Engine::open(folder.path(), options).expect("an engine");
     fill(&engine, query.with, &bids, partitions);
+    for statement in &query.before {
+        engine.execute(&mut Session::default(), statement).expect("a statement");
+    }
     let sink = analyzed(&engine, &query.statement);
+    let plan = sink.analyzed.plan.clone();
     let mut decoder = decoder(&layout(), query.wanted).expect("JSON has all types");
     let bids = Rc::new(bids);
     let records = Rc::clone(&bids);
@@ -65,7 +71,7 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
         after: Box::new(move || {
             // Pages that a file gives back are the next round's: fresh ones may have to come from a machine around this one.
             let log = cleaned.log();
-            for topic in [sink_topic(&group(done.get())), changelog_topic(&group(done.get()))] {
+            for topic in topics(&group(done.get()), &plan) {
                 log.delete_topic(&topic).expect("the topic goes");
             }
             log.sync().expect("its files go");
@@ -109,7 +115,10 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
     let mut source = sink.source.clone();
     source.topic.clone_from(&topic);
     let source = Arc::new(source);
-    create_topics(&*log, &topic, group, partitions);
+    for name in topics(group, &sink.analyzed.plan) {
+        let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
+        log.create_topic(&TopicSpec { name, partitions, replicas: None, configs }).expect("a topic");
+    }
     let is_table = source.kind == SourceKind::Table;
     let view = is_table.then(|| Arc::new(View::of_query(source.clone(), partitions, None, &MemoryBudget::unlimited())));
     let spec = RunSpec {
@@ -144,9 +153,7 @@ fn sink_topic(group: &str) -> String {
     format!("sink-{group}")
 }
 
-fn create_topics(log: &dyn Log, sink: &str, group: &str, partitions: u32) {
-    for name in [sink.to_string(), changelog_topic(group)] {
-        let configs = BTreeMap::from([("retention.ms".to_string(), "-1".to_string())]);
-        log.create_topic(&TopicSpec { name, partitions, replicas: None, configs }).expect("a topic");
-    }
+/// The topics that a query under this name writes to.
+fn topics(group: &str, plan: &Plan) -> Vec<String> {
+    [changelog_topics(group, plan).concat(), vec![sink_topic(group)]].concat()
 }

@@ -79,6 +79,7 @@ pub mod internals {
         Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topics,
     };
     pub use crate::format::{Decoder, Format, Layout, Part, decoder};
+    pub use crate::plan::Plan;
     pub use crate::query::View;
     pub use crate::sql::ast::Statement;
     pub use crate::sql::parse;

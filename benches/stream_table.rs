@@ -1,0 +1,42 @@
+//! Bids joined with a table of 10,000 bidders, topic to topic, committed.
+
+use crate::Entry;
+use crate::bids::{BATCHES, bids_with};
+use crate::query::{self, Query};
+
+const BIDDERS: usize = 10_000;
+/// INSERTs of one script.
+const INSERTS: usize = 500;
+
+pub fn entries() -> Vec<Entry> {
+    // Spread evenly, in no order: a multiplicative hash of the number of the bid.
+    let mut number = 0_usize;
+    let bids = bids_with(BATCHES, 10_000, |bid| {
+        bid.bidder = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % BIDDERS;
+        number += 1;
+    });
+    let rows = bids.iter().map(|batch| batch.records.len() as u64).sum();
+    let table = "CREATE TABLE BIDDERS (ID BIGINT PRIMARY KEY, NAME STRING, CITY STRING) \
+                 WITH (KAFKA_TOPIC='bidders', PARTITIONS=1, VALUE_FORMAT='JSON');";
+    let insert = |id: usize| {
+        format!(
+            "INSERT INTO BIDDERS (ROWTIME, ID, NAME, CITY) VALUES (0, {id}, 'bidder number {id}', 'city {}');",
+            id % 100
+        )
+    };
+    let inserts: Vec<String> = (0..BIDDERS).map(insert).collect();
+    let before = inserts.chunks(INSERTS).map(|inserts| inserts.concat());
+    let query = Query {
+        name: "stream-table join",
+        with: "",
+        before: std::iter::once(table.to_string()).chain(before).collect(),
+        statement: "CREATE STREAM NAMED AS SELECT BIDDER, AUCTION, PRICE, NAME, CITY \
+                    FROM BIDS JOIN BIDDERS ON BIDS.BIDDER = BIDDERS.ID;"
+            .to_string(),
+        wanted: &[0, 1, 2],
+        floor: 0.4,
+        aim: 0.5,
+        rows_out: Box::new(move |found| found == rows),
+    };
+    vec![query::entry(query, bids, 1)]
+}
