@@ -52,7 +52,11 @@ impl Inner {
                 row.insert(name, value);
             }
         }
-        let records = self.encode(&source, &row, row_time)?;
+        self.write_row(&source, self.encode(&source, &row, row_time)?, "inserted")
+    }
+
+    /// Appends the record of one row to the source's topic; `done` is what the row is then.
+    pub(super) fn write_row(&self, source: &Source, records: Records, done: &str) -> Result<()> {
         let partitions = self
             .log
             .partitions(&source.topic)
@@ -60,8 +64,8 @@ impl Inner {
         let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
         let offset = self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
         if let Some(view) = self.views.read().get(&source.name).filter(|_| source.query_id.is_some()) {
-            let inserted = |error: Error| Error { what: format!("The row was inserted, but {}", error.what), ..error };
-            view.inserted(partition, offset, &records).map_err(inserted)?;
+            let told = |error: Error| Error { what: format!("The row was {done}, but {}", error.what), ..error };
+            view.inserted(partition, offset, &records).map_err(told)?;
         }
         Ok(())
     }
@@ -69,13 +73,7 @@ impl Inner {
     fn encode(&self, source: &Source, row: &BTreeMap<&str, Value>, row_time: Option<i64>) -> Result<Records> {
         let (key_arrays, keys) = columns_of(&source.key, row);
         let (value_arrays, values) = columns_of(&source.value, row);
-        if source.kind == SourceKind::Table && keys.contains(&Value::Null) {
-            return Err(Error::statement(format!(
-                "Failed to insert values into '{}'. Value for primary key column(s) {} is required for tables.",
-                source.name,
-                source.key.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-            )));
-        }
+        check_key(source, &keys, "insert values into")?;
         let null_key = keys.is_empty() || keys.iter().all(|key| *key == Value::Null);
         // Bare single values have no other way to say NULL than a record without value.
         let null_value = !source.value.wrapped && values.iter().all(|value| *value == Value::Null);
@@ -90,7 +88,16 @@ impl Inner {
         Ok(records)
     }
 
-    fn check_target(&self, source: &Source, target: &Ident) -> Result<()> {
+    /// The record that deletes a key.
+    pub(super) fn encode_tombstone(&self, source: &Source, key: &BTreeMap<&str, Value>) -> Result<Records> {
+        let (arrays, keys) = columns_of(&source.key, key);
+        check_key(source, &keys, "delete from")?;
+        let mut records = Records::default();
+        records.push(encode_part(&source.key, &arrays, false)?.as_deref(), None, wall_time_ms());
+        Ok(records)
+    }
+
+    pub(super) fn check_target(&self, source: &Source, target: &Ident) -> Result<()> {
         let refuse = |why: &str| {
             Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at))
         };
@@ -107,6 +114,18 @@ impl Inner {
             return refuse("its topic is read-only");
         }
         Ok(())
+    }
+}
+
+/// The row of a table has a whole key.
+fn check_key(source: &Source, keys: &[Value], what: &str) -> Result<()> {
+    match source.kind == SourceKind::Table && keys.contains(&Value::Null) {
+        false => Ok(()),
+        true => Err(Error::statement(format!(
+            "Failed to {what} '{}'. Value for primary key column(s) {} is required for tables.",
+            source.name,
+            source.key.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+        ))),
     }
 }
 

@@ -349,6 +349,7 @@ fn check_allowed(statement: &Statement) -> Result<()> {
         Statement::InsertValues { .. } => {
             Err(Error::statement("INSERT INTO ... VALUES has no place in a job.").hint(hint))
         }
+        Statement::DeleteRow { .. } => Err(Error::statement("DELETE has no place in a job.").hint(hint)),
         Statement::Select(_) => Err(Error::statement("A SELECT of its own has no place in a job.").hint(hint)),
         _ => Err(Error::statement("This statement has no place in a job.").hint(hint)),
     }

@@ -5,6 +5,7 @@ mod assert;
 mod behind;
 mod change;
 mod cycle;
+mod delete;
 mod face;
 mod groups;
 mod insert;

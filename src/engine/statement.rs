@@ -74,6 +74,10 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             inner.insert_values(target, columns, values, &properties)?;
             Ok(done(""))
         }
+        Statement::DeleteRow { target, filter } => {
+            inner.delete_row(target, filter, &properties)?;
+            Ok(done(""))
+        }
         Statement::Select(query) if query.emit.is_some() => push_query(inner, query, &properties).map(Reply::Rows),
         Statement::Select(query) => pull_query(inner, query, &properties).map(Reply::Rows),
         Statement::Print { topic, from_beginning, interval, limit } => {

@@ -274,3 +274,33 @@ fn alter_adds_columns() {
         assert!(t.fails("ALTER STREAM people ADD COLUMN town STRING;").contains("already exists"));
     });
 }
+
+/// The row goes from the table and from what is made of it; it must be named by its whole key.
+#[test]
+fn delete_takes_one_row() {
+    on_both(|t| {
+        t.done("CREATE TABLE t (k STRING PRIMARY KEY, l INT PRIMARY KEY, v INT) WITH (KAFKA_TOPIC='t', PARTITIONS=1, FORMAT='JSON');");
+        t.query("CREATE TABLE copy AS SELECT k, l, v FROM t;");
+        t.done("INSERT INTO t VALUES ('a', 1, 10);");
+        t.done("INSERT INTO t VALUES ('a', 2, 20);");
+        t.await_rows("SELECT * FROM copy;", &[r#"String("a") Int(1) Int(10)"#, r#"String("a") Int(2) Int(20)"#]);
+        t.done("DELETE FROM t WHERE l = 1 AND k = 'a';");
+        t.await_rows("SELECT * FROM copy;", &[r#"String("a") Int(2) Int(20)"#]);
+        t.done("DELETE FROM t WHERE k = 'nobody' AND l = 1;");
+        let refused = [
+            ("DELETE FROM t WHERE k = 'a';", "L isn't named"),
+            ("DELETE FROM t WHERE k = 'a' AND l = 2 AND v = 20;", "V is no key column of T"),
+            ("DELETE FROM t WHERE k = 'a' AND l > 1;", "the key of one row"),
+            ("DELETE FROM t WHERE k = 'a' AND k = 'b' AND l = 1;", "K is named twice"),
+            ("DELETE FROM t WHERE k = 'a' AND l = NULL;", "is required for tables"),
+            ("DELETE FROM nothing WHERE k = 'a';", "NOTHING does not exist"),
+        ];
+        for (statement, expected) in refused {
+            let said = t.fails(statement);
+            assert!(said.contains(expected), "{statement} {said}");
+        }
+        t.done(PEOPLE);
+        assert!(t.fails("DELETE FROM people WHERE id = 'a';").contains("its records stay"));
+        t.await_rows("SELECT * FROM copy;", &[r#"String("a") Int(2) Int(20)"#]);
+    });
+}

@@ -86,6 +86,11 @@ pub enum Statement {
         columns: Vec<Ident>,
         values: Vec<Expr>,
     },
+    /// DELETE FROM target WHERE filter
+    DeleteRow {
+        target: Ident,
+        filter: Expr,
+    },
     /// A SELECT of its own: a push query when it has EMIT, else a pull query.
     Select(Query),
     AlterSource {

@@ -21,6 +21,9 @@ pub(super) fn text(statement: &Statement) -> String {
             let columns = names(columns);
             format!("INSERT INTO {}{columns} VALUES ({})", identifier(&target.text), list(values, expression))
         }
+        Statement::DeleteRow { target, filter } => {
+            format!("DELETE FROM {} WHERE {}", identifier(&target.text), expression(filter))
+        }
         Statement::Select(select) => query::text(select),
         Statement::AssertTopic { .. }
         | Statement::AssertSchema { .. }

@@ -173,6 +173,13 @@ impl Parser<'_> {
         Ok(Statement::InsertValues { target, columns, values })
     }
 
+    pub(super) fn delete(&mut self) -> Result<Statement> {
+        self.expect_words(&["DELETE", "FROM"])?;
+        let target = self.identifier("the name of a table")?;
+        self.expect_word("WHERE")?;
+        Ok(Statement::DeleteRow { target, filter: self.expression()? })
+    }
+
     /// `[(column, ...)]`
     pub(super) fn column_names(&mut self) -> Result<Vec<Ident>> {
         if !self.is_symbol("(") {

@@ -9,6 +9,7 @@ pub(super) const BEGINNINGS: &[&str] = &[
     "SELECT",
     "CREATE",
     "INSERT",
+    "DELETE",
     "DROP",
     "ALTER",
     "SHOW",
@@ -52,6 +53,7 @@ impl Parser<'_> {
             "SELECT" => Ok(Statement::Select(self.query()?)),
             "CREATE" => self.create(),
             "INSERT" => self.insert(),
+            "DELETE" => self.delete(),
             "DROP" => self.drop_statement(),
             "ALTER" => self.alter(),
             "SHOW" | "LIST" => self.show(),
@@ -75,7 +77,6 @@ impl Parser<'_> {
     fn no_statement(&self, word: &str) -> Error {
         let hint = match word {
             "WITH" => "Give the query a name first: CREATE STREAM or TABLE ... AS SELECT ...; then read from that.",
-            "DELETE" => "A table's row is deleted by a record with its key and a null value on the table's topic.",
             "UPDATE" => "INSERT INTO a table with the key of a row replaces that row.",
             "MERGE" | "UPSERT" => "INSERT INTO a table with the key of a row replaces that row.",
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => "Every query commits by itself, exactly once.",

@@ -277,6 +277,7 @@ fn queries() -> impl Strategy<Value = Statement> {
             properties,
             query
         }),
+        (ident(), expr()).prop_map(|(target, filter)| Statement::DeleteRow { target, filter }),
         (ident(), columns_and_values()).prop_map(|(target, (columns, values))| Statement::InsertValues {
             target,
             columns,

@@ -57,6 +57,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("TERMINATE ALL", ""),
     ("TERMINATE csas_o_1", "TERMINATE CSAS_O_1"),
     ("TERMINATE QUERY Q", "TERMINATE Q"),
+    ("DELETE FROM T WHERE A = 1 AND B = 'x'", ""),
     ("PAUSE ALL", ""),
     ("RESUME CTAS_O_1", ""),
     ("EXPLAIN CTAS_O_1", ""),

@@ -1,0 +1,73 @@
+//! DELETE FROM table WHERE key = value: a tombstone, written at once.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::{Source, SourceKind};
+use crate::engine::{Inner, settings};
+use crate::error::{Error, Result};
+use crate::expr;
+use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
+use crate::types::Value;
+
+const HINT: &str = "name the value of each key column: DELETE FROM t WHERE id = 1 [AND other_key = 2];";
+
+impl Inner {
+    /// Writes the tombstone of one key to a table's topic. That the table has no such row is no error.
+    pub(super) fn delete_row(
+        &self,
+        target: &Ident,
+        filter: &Expr,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
+            return Err(Error::statement("DELETE is disabled by ksql.insert.into.values.enabled."));
+        }
+        let catalog = self.catalog.read().clone();
+        let source = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?.clone();
+        if source.kind == SourceKind::Stream {
+            return Err(Error::statement(format!("{} is a stream: its records stay.", source.name))
+                .hint("only a table's rows can be deleted; `millpond topic empty` removes a topic's records")
+                .at(target.at));
+        }
+        self.check_target(&source, target)?;
+        let mut given: BTreeMap<&str, &Expr> = BTreeMap::new();
+        equalities(filter, &source, &mut given)?;
+        let mut key: BTreeMap<&str, Value> = BTreeMap::new();
+        for (name, ty) in &source.key.columns {
+            let value = given.get(name.as_str()).ok_or_else(|| {
+                Error::statement(format!("The key column {name} isn't named: DELETE takes one row."))
+                    .hint(HINT)
+                    .at(filter.at)
+            })?;
+            let value = expr::constant(value, Some(ty), &|name| catalog.custom_type(name).cloned())
+                .map_err(|error| error.at(value.at))?;
+            key.insert(name, value);
+        }
+        self.write_row(&source, self.encode_tombstone(&source, &key)?, "deleted")
+    }
+}
+
+/// The columns that must equal something, each once.
+fn equalities<'a>(filter: &'a Expr, source: &Source, given: &mut BTreeMap<&'a str, &'a Expr>) -> Result<()> {
+    let (column, value) = match &filter.kind {
+        ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            equalities(left, source, given)?;
+            return equalities(right, source, given);
+        }
+        ExprKind::Binary { op: BinaryOp::Equal, left, right } => match (&left.kind, &right.kind) {
+            (ExprKind::Column { name, .. }, _) => (name, &**right),
+            (_, ExprKind::Column { name, .. }) => (name, &**left),
+            _ => return Err(Error::statement("DELETE takes the key of one row.").hint(HINT).at(filter.at)),
+        },
+        _ => return Err(Error::statement("DELETE takes the key of one row.").hint(HINT).at(filter.at)),
+    };
+    if !source.key.columns.iter().any(|(key, _)| *key == column.text) {
+        return Err(Error::statement(format!("{} is no key column of {}.", column.text, source.name))
+            .hint(HINT)
+            .at(column.at));
+    }
+    match given.insert(&column.text, value) {
+        Some(_) => Err(Error::statement(format!("{} is named twice.", column.text)).at(column.at)),
+        None => Ok(()),
+    }
+}
