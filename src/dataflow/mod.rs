@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 mod batch;
+mod changelog;
 mod evaluate;
 mod exchange;
 mod filter;

@@ -56,7 +56,8 @@ pub(super) fn regroup(batch: &Batch, old_keys: &[ArrayRef]) -> Result<Batch> {
     Ok(split)
 }
 
-fn any_null(columns: &[ArrayRef], rows: usize) -> BooleanBuffer {
+/// The rows with a null in one of the columns.
+pub(super) fn any_null(columns: &[ArrayRef], rows: usize) -> BooleanBuffer {
     let mut any = BooleanBuffer::new_unset(rows);
     for nulls in columns.iter().filter_map(|column| column.logical_nulls()) {
         any = &any | &!nulls.inner();

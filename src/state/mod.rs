@@ -8,6 +8,6 @@ mod memory;
 mod rows;
 pub mod snapshots;
 
-pub use keys::Keys;
+pub use keys::{Keys, NO_KEY};
 pub use memory::{MemoryBudget, MemoryShare};
 pub use rows::RowStore;

@@ -14,11 +14,14 @@
 use arrow::array::ArrayRef;
 
 use crate::dataflow::aggregate::groups::{CHANGED, Groups, LIVE, PERSISTED, Slot};
-use crate::error::{Error, Result};
+use crate::dataflow::changelog::take_version;
+use crate::error::Result;
 use crate::log::Records;
 use crate::state::Keys;
 use crate::state::codec::{CellColumn, take_array, write_cell};
 use crate::types::SqlType;
+
+pub(super) use crate::dataflow::changelog::damaged;
 
 const VERSION: u8 = 1;
 
@@ -159,21 +162,8 @@ pub(super) fn write_changes(groups: &mut Groups, record_key: RecordKey, stream_t
 
 /// The part of a value before the cells: version and time.
 pub(super) fn take_head(value: &mut &[u8]) -> Result<i64> {
-    let head = take_array::<1>(value).and_then(|[version]| Some((version, take_array(value)?)));
-    match head {
-        Some((VERSION, time)) => Ok(i64::from_le_bytes(time)),
-        Some((version, _)) if version > VERSION => {
-            Err(Error::world(format!("the state has format {version}, this version reads up to {VERSION}"))
-                .hint("it was written by a newer version: use that one"))
-        }
-        _ => Err(damaged()),
-    }
-}
-
-/// The error for a record that can't be read.
-pub(super) fn damaged() -> Error {
-    Error::world("a record of the state's changelog can't be read")
-        .hint("the changelog topic holds records that this query did not write")
+    take_version(value, VERSION)?;
+    take_array(value).map(i64::from_le_bytes).ok_or_else(damaged)
 }
 
 /// State read from records, waiting to be set.

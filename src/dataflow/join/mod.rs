@@ -1,7 +1,17 @@
 //! Joins: rows of two sides that meet by their keys. Don't know SQL, topics or where a side's rows come from.
 
 mod columns;
+mod condition;
+mod keys;
+mod stream_table;
+mod table_rows;
+mod table_table;
 
+#[cfg(test)]
+mod table_tests;
+
+use crate::dataflow::join::stream_table::StreamTableJoin;
+use crate::dataflow::join::table_table::TableTableJoin;
 use crate::dataflow::operator::JoinOperator;
 use crate::error::{Error, Result};
 use crate::plan::{Join, JoinMethod};
@@ -14,7 +24,7 @@ pub fn join(plan: &Join) -> Result<Box<dyn JoinOperator>> {
         JoinMethod::StreamStream { .. } => {
             Err(Error::not_supported("a stream-stream join", "it comes with a later version"))
         }
-        JoinMethod::StreamTable => Err(Error::not_supported("a stream-table join", "it comes with a later version")),
-        JoinMethod::TableTable => Err(Error::not_supported("a table-table join", "it comes with a later version")),
+        JoinMethod::StreamTable => Ok(Box::new(StreamTableJoin::new(plan)?)),
+        JoinMethod::TableTable => Ok(Box::new(TableTableJoin::new(plan)?)),
     }
 }

@@ -40,6 +40,11 @@ impl Bytes {
     }
 
     #[inline]
+    pub fn find(&self, key: &[u8]) -> Option<u32> {
+        self.find_hashed(self.hasher.hash_one(key), key)
+    }
+
+    #[inline]
     fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<u32> {
         // Half of the hash lies in the table: another key is nearly never compared byte by byte.
         let tag = hash as u32;

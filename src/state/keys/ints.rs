@@ -37,7 +37,7 @@ impl Ints {
     }
 
     #[inline]
-    fn find(&self, value: i64) -> Option<u32> {
+    pub fn find(&self, value: i64) -> Option<u32> {
         let hash = mix(value as u64, self.seed);
         self.table.find(hash, |&(known, _)| known == value).map(|&(_, id)| id)
     }

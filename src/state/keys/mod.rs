@@ -8,7 +8,7 @@ mod ints;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array};
 use arrow::datatypes::{Int32Type, Int64Type};
 
 use crate::state::codec::{CellColumn, take_array, write_cell};
@@ -29,6 +29,9 @@ pub struct Keys {
 }
 
 const FREE: u32 = u32::MAX;
+
+/// The number of no key.
+pub const NO_KEY: u32 = u32::MAX;
 
 #[derive(Debug)]
 enum Store {
@@ -60,35 +63,28 @@ impl Keys {
     /// no user yet.
     pub fn intern(&mut self, columns: &[ArrayRef], rows: &[u32], ids: &mut Vec<u32>) {
         let names = &mut Names { refs: &mut self.refs, free: &mut self.free, loose: &mut self.loose };
-        match (&mut self.store, columns) {
-            (Store::Ints(ints), [column]) => {
-                if let Some(column) = column.as_primitive_opt::<Int64Type>() {
-                    let values = column.values();
-                    ids.extend(rows.iter().map(|&row| ints.intern(values[row as usize], names)));
-                } else {
-                    let values = column.as_primitive::<Int32Type>().values();
-                    ids.extend(rows.iter().map(|&row| ints.intern(i64::from(values[row as usize]), names)));
-                }
-            }
-            (Store::Bytes(bytes), [column]) if column.as_string_opt::<i32>().is_some() => {
-                let column: &StringArray = column.as_string();
-                let (offsets, data) = (column.value_offsets(), column.value_data());
-                ids.extend(rows.iter().map(|&row| {
-                    let (start, end) = (offsets[row as usize] as usize, offsets[row as usize + 1] as usize);
-                    bytes.intern(&data[start..end], names)
-                }));
-            }
-            (Store::Bytes(bytes), columns) => {
+        ids.reserve(rows.len());
+        match &mut self.store {
+            Store::Ints(ints) => each_int(columns, rows, |value| ids.push(ints.intern(value, names))),
+            Store::Bytes(bytes) => {
                 let mut scratch = std::mem::take(&mut bytes.scratch);
-                for &row in rows {
-                    scratch.clear();
-                    columns.iter().for_each(|column| write_cell(column, row as usize, &mut scratch));
-                    ids.push(bytes.intern(&scratch, names));
-                }
+                each_key(columns, rows, &mut scratch, |key| ids.push(bytes.intern(key, names)));
                 bytes.scratch = scratch;
             }
-            // As many columns as types is the callers' contract; one integer column is always one column.
-            (Store::Ints(_), _) => ids.extend(rows.iter().map(|_| 0)),
+        }
+    }
+
+    /// Appends the numbers of these rows' keys to `ids`; of keys that have none [`NO_KEY`]. The key columns are not null in
+    /// these rows.
+    pub fn find(&mut self, columns: &[ArrayRef], rows: &[u32], ids: &mut Vec<u32>) {
+        ids.reserve(rows.len());
+        match &mut self.store {
+            Store::Ints(ints) => each_int(columns, rows, |value| ids.push(ints.find(value).unwrap_or(NO_KEY))),
+            Store::Bytes(bytes) => {
+                let mut scratch = std::mem::take(&mut bytes.scratch);
+                each_key(columns, rows, &mut scratch, |key| ids.push(bytes.find(key).unwrap_or(NO_KEY)));
+                bytes.scratch = scratch;
+            }
         }
     }
 
@@ -207,6 +203,38 @@ impl Keys {
     }
 }
 
+/// The values of these rows of a single integer column.
+fn each_int(columns: &[ArrayRef], rows: &[u32], mut each: impl FnMut(i64)) {
+    // As many columns as types is the callers' contract.
+    let Some(column) = columns.first() else { return };
+    if let Some(column) = column.as_primitive_opt::<Int64Type>() {
+        let values = column.values();
+        rows.iter().for_each(|&row| each(values[row as usize]));
+    } else {
+        let values = column.as_primitive::<Int32Type>().values();
+        rows.iter().for_each(|&row| each(i64::from(values[row as usize])));
+    }
+}
+
+/// The bytes of these rows' keys.
+fn each_key(columns: &[ArrayRef], rows: &[u32], scratch: &mut Vec<u8>, mut each: impl FnMut(&[u8])) {
+    if let [column] = columns
+        && let Some(column) = column.as_string_opt::<i32>()
+    {
+        let (offsets, data) = (column.value_offsets(), column.value_data());
+        for &row in rows {
+            let (start, end) = (offsets[row as usize] as usize, offsets[row as usize + 1] as usize);
+            each(&data[start..end]);
+        }
+        return;
+    }
+    for &row in rows {
+        scratch.clear();
+        columns.iter().for_each(|column| write_cell(column, row as usize, scratch));
+        each(scratch);
+    }
+}
+
 /// Where numbers come from.
 struct Names<'a> {
     refs: &'a mut Vec<u32>,
@@ -233,8 +261,11 @@ impl Names<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::collections::HashMap;
+
+    use arrow::array::StringArray;
+
+    use super::*;
 
     fn strings(values: &[&str]) -> Vec<ArrayRef> {
         vec![Arc::new(StringArray::from(values.to_vec()))]
@@ -279,6 +310,25 @@ mod tests {
         keys.write(1, &mut bytes);
         assert_eq!(keys.intern_bytes(&bytes), Some(1));
         assert_eq!(keys.intern_bytes(&bytes[1..]), None);
+    }
+
+    #[test]
+    fn finding_makes_no_numbers() {
+        let number = |values: &[i64]| -> Vec<ArrayRef> { vec![Arc::new(Int64Array::from(values.to_vec()))] };
+        let both = |texts: &[&str], values: &[i64]| [strings(texts), number(values)].concat();
+        let table = [
+            (vec![SqlType::Bigint], number(&[4, 5, 6])),
+            (vec![SqlType::String], strings(&["a", "", "c"])),
+            (vec![SqlType::String, SqlType::Bigint], both(&["a", "a", "b"], &[1, 2, 1])),
+        ];
+        for (types, columns) in table {
+            let mut keys = Keys::new(types);
+            let (mut known, mut found) = (Vec::new(), Vec::new());
+            keys.intern(&columns, &[2, 0], &mut known);
+            keys.find(&columns, &[0, 1, 2], &mut found);
+            assert_eq!(found, [known[1], NO_KEY, known[0]]);
+            assert_eq!(keys.capacity(), 2);
+        }
     }
 
     /// Random keys come and go; a map of the test's own says which number each has.

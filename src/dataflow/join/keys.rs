@@ -1,0 +1,129 @@
+//! The keys of rows that meet, as numbers. Where rows have windows, the bounds are part of the key.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
+
+use crate::dataflow::Batch;
+use crate::dataflow::regroup::any_null;
+use crate::error::{Error, Result};
+use crate::state::Keys;
+use crate::types::SqlType;
+
+/// Before the bytes of a key (see `state::Keys`): whether the window's start and end are two BIGINT columns behind the key's own.
+const PLAIN: u8 = 0;
+const WINDOWED: u8 = 1;
+
+/// Interned keys. Whether they have windows is known from the first row or record.
+#[derive(Debug)]
+pub(super) struct JoinKeys {
+    types: Vec<SqlType>,
+    keys: Keys,
+    windowed: Option<bool>,
+}
+
+impl JoinKeys {
+    pub fn new(types: &[SqlType]) -> JoinKeys {
+        JoinKeys { types: types.to_vec(), keys: Keys::new(types.to_vec()), windowed: None }
+    }
+
+    /// The numbers of these rows' keys, which are whole; new ones have no user yet.
+    pub fn intern(&mut self, batch: &Batch, rows: &[u32]) -> Result<Vec<u32>> {
+        let columns = self.columns(batch)?;
+        let mut ids = Vec::new();
+        self.keys.intern(&columns, rows, &mut ids);
+        Ok(ids)
+    }
+
+    /// The numbers of these rows' keys, which are whole; `NO_KEY` for those that have none.
+    pub fn find(&mut self, batch: &Batch, rows: &[u32]) -> Result<Vec<u32>> {
+        let columns = self.columns(batch)?;
+        let mut ids = Vec::new();
+        self.keys.find(&columns, rows, &mut ids);
+        Ok(ids)
+    }
+
+    fn columns(&mut self, batch: &Batch) -> Result<Vec<ArrayRef>> {
+        let mut columns = batch.key_columns().to_vec();
+        let fit = columns.iter().zip(&self.types).all(|(column, ty)| *column.data_type() == ty.to_arrow());
+        if columns.len() != self.types.len() || !fit {
+            return Err(Error::internal("rows came to a join with keys of other types"));
+        }
+        if !self.have_windows(batch.window.is_some()) {
+            return Err(Error::internal("rows with windows can't meet rows without"));
+        }
+        if let Some(window) = &batch.window {
+            columns.push(Arc::new(Int64Array::new(window.start.clone(), None)));
+            columns.push(Arc::new(Int64Array::new(window.end.clone(), None)));
+        }
+        Ok(columns)
+    }
+
+    /// Whether keys with windows (without) fit those that came before.
+    fn have_windows(&mut self, windowed: bool) -> bool {
+        if self.windowed.is_none() && windowed {
+            self.keys = Keys::new([self.types.as_slice(), &[SqlType::Bigint, SqlType::Bigint]].concat());
+        }
+        *self.windowed.get_or_insert(windowed) == windowed
+    }
+
+    /// Appends a key's bytes, as they stand in changelogs.
+    pub fn write(&self, id: u32, out: &mut Vec<u8>) {
+        out.push(if self.windowed == Some(true) { WINDOWED } else { PLAIN });
+        self.keys.write(id, out);
+    }
+
+    /// The number of the key with these bytes. None: they are no key of these rows.
+    pub fn intern_bytes(&mut self, bytes: &[u8]) -> Option<u32> {
+        let (&kind, key) = bytes.split_first()?;
+        let fits = matches!(kind, PLAIN | WINDOWED) && self.have_windows(kind == WINDOWED);
+        fits.then(|| self.keys.intern_bytes(key)).flatten()
+    }
+
+    pub fn retain(&mut self, id: u32) {
+        self.keys.retain(id);
+    }
+
+    pub fn release(&mut self, id: u32) {
+        self.keys.release(id);
+    }
+
+    /// Forgets the keys without users; their numbers may be given out again.
+    pub fn sweep(&mut self) {
+        self.keys.sweep(|_| {});
+    }
+
+    /// Bytes held, about.
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes()
+    }
+
+    /// Bytes of one key, about.
+    pub fn key_bytes(&self) -> usize {
+        self.keys.bytes() / self.keys.capacity().max(1)
+    }
+}
+
+/// Whether rows without value count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tombstones {
+    /// Of a table: they delete.
+    Count,
+    /// Of a stream.
+    Ignore,
+}
+
+/// The rows that a join takes: those whose key is whole.
+pub(super) fn keyed_rows(batch: &Batch, tombstones: Tombstones) -> Vec<u32> {
+    let mut ignored = any_null(batch.key_columns(), batch.rows);
+    if let Some(null_key) = &batch.null_key {
+        ignored = &ignored | null_key;
+    }
+    if let Some(tombstone) = batch.tombstone.as_ref().filter(|_| tombstones == Tombstones::Ignore) {
+        ignored = &ignored | tombstone;
+    }
+    match ignored.count_set_bits() {
+        0 => (0..batch.rows as u32).collect(),
+        _ => (!&ignored).set_indices().map(|row| row as u32).collect(),
+    }
+}

@@ -1,0 +1,309 @@
+//! A table that has, for each key, the rows of two tables.
+//!
+//! Each change of a row that is part of a result, before or after, gives that key's result anew, even if it is the same; a
+//! tombstone where there was a result and is none any more. A tombstone for a key without row changes nothing. The row time
+//! is the greater of the change's and that of the other table's row, where there is one that is part of the result.
+
+use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::compute::{interleave, take};
+
+use crate::dataflow::batch::arrow_error;
+use crate::dataflow::join::columns::NO_ROW;
+use crate::dataflow::join::condition::Condition;
+use crate::dataflow::join::keys::JoinKeys;
+use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
+use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
+use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
+use crate::error::{Error, Result};
+use crate::log::Records;
+use crate::plan::{Join, JoinKind};
+
+/// The operator. A row without key is ignored.
+pub(super) struct TableTableJoin {
+    keys: JoinKeys,
+    /// The left one, the right one.
+    tables: [TableRows; 2],
+    /// Whether a table's row has a result when nothing matches it.
+    alone: [bool; 2],
+    condition: Option<Condition>,
+}
+
+/// The change of one row.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// The changed table: 0 or 1; the other one is 1 - side.
+    side: usize,
+    /// Of the side's batch.
+    row: u32,
+    /// Row time of the change.
+    time: i64,
+    before: TableRow,
+    after: TableRow,
+    /// The other table's row.
+    other: TableRow,
+}
+
+/// A result: the number of each table's row.
+type Pair = [u64; 2];
+
+impl Change {
+    /// The rows that meet, if both are there.
+    fn pair(&self, own: TableRow) -> Option<Pair> {
+        (own.is_there() && self.other.is_there()).then(|| self.in_order(own.number, self.other.number))
+    }
+
+    fn in_order(&self, own: u64, other: u64) -> Pair {
+        if self.side == 0 { [own, other] } else { [other, own] }
+    }
+}
+
+/// Which of a batch's changes have matching rows, after and before.
+struct Matches {
+    after: Vec<bool>,
+    before: Vec<bool>,
+}
+
+impl TableTableJoin {
+    pub fn new(plan: &Join) -> Result<TableTableJoin> {
+        let alone = match plan.kind {
+            JoinKind::Inner => [false, false],
+            JoinKind::Left => [true, false],
+            JoinKind::Right => [false, true],
+            JoinKind::Full => [true, true],
+        };
+        if plan.kind == JoinKind::Full && plan.condition.is_some() {
+            return Err(Error::not_supported(
+                "a FULL OUTER JOIN of tables with more than the equality of their keys in ON",
+                "its two rows of one key would replace each other: filter the tables first, or join them LEFT or RIGHT",
+            ));
+        }
+        Ok(TableTableJoin {
+            keys: JoinKeys::new(&plan.key_types),
+            tables: [TableRows::new(0, &plan.left_types), TableRows::new(1, &plan.right_types)],
+            alone,
+            condition: Condition::of(plan)?,
+        })
+    }
+
+    /// Takes the changes in, in their order.
+    fn take_in(&mut self, sides: &[Option<Batch>; 2]) -> Result<Vec<Change>> {
+        let mut arrivals = Vec::with_capacity(2);
+        for (table, batch) in self.tables.iter_mut().zip(sides) {
+            arrivals.push(batch.as_ref().map(|batch| table.arrive(&mut self.keys, batch)).transpose()?);
+        }
+        // Keys of one table must be numbers that the other one knows, too.
+        let order = in_order(sides, &arrivals);
+        let mut changes = Vec::with_capacity(order.len());
+        for (side, at) in order {
+            let (Some(arrived), Some(batch)) = (&arrivals[side], &sides[side]) else { continue };
+            let (row, id) = (arrived.rows[at], arrived.ids[at]);
+            let after = arrived.row(row);
+            let before = self.tables[side].set(&mut self.keys, id, after);
+            let other = self.tables[1 - side].get(id);
+            changes.push(Change { side, row, time: batch.row_time[row as usize], before, after, other });
+        }
+        Ok(changes)
+    }
+
+    fn matches(&mut self, sides: &[Option<Batch>; 2], changes: &[Change], context: &mut Context) -> Result<Matches> {
+        let after = self.judge(sides, changes, |change| change.pair(change.after), Some(context))?;
+        let before = self.judge(sides, changes, |change| change.pair(change.before), None)?;
+        Ok(Matches { after, before })
+    }
+
+    /// Which of the changes' pairs match. With a context, what fails is told.
+    fn judge(
+        &mut self,
+        sides: &[Option<Batch>; 2],
+        changes: &[Change],
+        pair: impl Fn(&Change) -> Option<Pair>,
+        context: Option<&mut Context>,
+    ) -> Result<Vec<bool>> {
+        let mut met: Vec<bool> = changes.iter().map(|change| pair(change).is_some()).collect();
+        let Some(condition) = &mut self.condition else { return Ok(met) };
+        let pairs: Vec<(usize, Change, Pair)> =
+            changes.iter().enumerate().filter_map(|(at, change)| Some((at, *change, pair(change)?))).collect();
+        let places: Vec<Change> = pairs.iter().map(|(_, change, _)| *change).collect();
+        let mut batch = keys_of(sides, &places)?;
+        for (side, table) in self.tables.iter().enumerate() {
+            batch.columns.extend(table.pick(&pairs.iter().map(|(.., pair)| pair[side]).collect::<Vec<_>>())?);
+        }
+        let matches = match context {
+            Some(context) => condition.matches(&batch, context),
+            None => condition.matched(&batch),
+        };
+        pairs.iter().zip(&matches).for_each(|((at, ..), matches)| met[*at] = matches);
+        Ok(met)
+    }
+
+    /// What there is of a result with this row of the changed table, and whether the row is part of it.
+    fn result(&self, change: &Change, own: TableRow, matches: bool) -> (Pair, bool) {
+        let there = |row: TableRow, side: usize| {
+            if row.is_there() && (matches || self.alone[side]) { row.number } else { NO_ROW }
+        };
+        let own = there(own, change.side);
+        (change.in_order(own, there(change.other, 1 - change.side)), own != NO_ROW)
+    }
+
+    fn results(&self, sides: &[Option<Batch>; 2], changes: &[Change], matches: &Matches) -> Result<Option<Batch>> {
+        let mut given = Vec::with_capacity(changes.len());
+        let (mut new, mut old, mut times) = (Pairs::default(), Pairs::default(), Vec::with_capacity(changes.len()));
+        for (at, change) in changes.iter().enumerate() {
+            let (after, in_after) = self.result(change, change.after, matches.after[at]);
+            let (before, in_before) = self.result(change, change.before, matches.before[at]);
+            if !in_after && !in_before {
+                continue;
+            }
+            given.push(*change);
+            new.push(after);
+            old.push(before);
+            let other = 1 - change.side;
+            let both = after[other] != NO_ROW || before[other] != NO_ROW;
+            times.push(if both { change.time.max(change.other.time) } else { change.time });
+        }
+        if given.is_empty() {
+            return Ok(None);
+        }
+        let mut batch = keys_of(sides, &given)?;
+        batch.columns.extend(new.columns(&self.tables)?);
+        batch.row_time = times.into();
+        batch.tombstone = new.any_absent().then(|| !&new.present());
+        batch.old = Some(OldRows { columns: old.columns(&self.tables)?, present: old.present() });
+        Ok(Some(batch))
+    }
+}
+
+/// Results by the numbers of their rows.
+#[derive(Default)]
+struct Pairs {
+    rows: [Vec<u64>; 2],
+}
+
+impl Pairs {
+    fn push(&mut self, pair: Pair) {
+        self.rows[0].push(pair[0]);
+        self.rows[1].push(pair[1]);
+    }
+
+    fn columns(&self, tables: &[TableRows; 2]) -> Result<Vec<ArrayRef>> {
+        Ok([tables[0].pick(&self.rows[0])?, tables[1].pick(&self.rows[1])?].concat())
+    }
+
+    fn is_absent(&self, at: usize) -> bool {
+        self.rows[0][at] == NO_ROW && self.rows[1][at] == NO_ROW
+    }
+
+    fn any_absent(&self) -> bool {
+        (0..self.rows[0].len()).any(|at| self.is_absent(at))
+    }
+
+    fn present(&self) -> BooleanBuffer {
+        BooleanBuffer::collect_bool(self.rows[0].len(), |at| !self.is_absent(at))
+    }
+}
+
+/// The arrived rows of both sides in the order in which they are taken: the side, and which of its arrived rows.
+fn in_order(sides: &[Option<Batch>; 2], arrivals: &[Option<Arrivals>]) -> Vec<(usize, usize)> {
+    let count = |side: usize| arrivals[side].as_ref().map_or(0, |arrived| arrived.rows.len());
+    let place = |side: usize, at: usize| -> Option<u64> {
+        let order = sides[side].as_ref()?.order.as_ref()?;
+        Some(order[arrivals[side].as_ref()?.rows[at] as usize])
+    };
+    let (mut left, mut right) = (0, 0);
+    let mut all = Vec::with_capacity(count(0) + count(1));
+    while left < count(0) && right < count(1) {
+        // Where there are no places, the right rows come first.
+        if place(0, left).zip(place(1, right)).is_some_and(|(left, right)| left <= right) {
+            all.push((0, left));
+            left += 1;
+        } else {
+            all.push((1, right));
+            right += 1;
+        }
+    }
+    all.extend((left..count(0)).map(|at| (0, at)));
+    all.extend((right..count(1)).map(|at| (1, at)));
+    all
+}
+
+/// A batch of the changed rows' keys, windows and places; value columns and times are still to come.
+fn keys_of(sides: &[Option<Batch>; 2], changes: &[Change]) -> Result<Batch> {
+    let batches: Vec<&Batch> = sides.iter().flatten().collect();
+    let keys = batches.first().map_or(0, |batch| batch.keys);
+    let columns = match batches.as_slice() {
+        [one] => {
+            let rows: UInt32Array = changes.iter().map(|change| change.row).collect::<Vec<_>>().into();
+            let all = changes.len() == one.rows;
+            let taken = |column: &ArrayRef| if all { Ok(column.clone()) } else { take(column, &rows, None) };
+            one.key_columns().iter().map(taken).collect::<arrow::error::Result<Vec<_>>>()
+        }
+        several => {
+            let rows: Vec<(usize, usize)> = changes.iter().map(|change| (change.side, change.row as usize)).collect();
+            let column = |at: usize| {
+                let sources: Vec<&dyn Array> = several.iter().map(|batch| batch.columns[at].as_ref()).collect();
+                interleave(&sources, &rows)
+            };
+            (0..keys).map(column).collect()
+        }
+    };
+    let bounds = |get: &dyn Fn(&WindowBounds) -> &ScalarBuffer<i64>| -> Option<ScalarBuffer<i64>> {
+        let windows: Vec<Option<&WindowBounds>> =
+            sides.iter().map(|batch| batch.as_ref().and_then(|batch| batch.window.as_ref())).collect();
+        let of = |change: &Change| Some(get(windows[change.side]?)[change.row as usize]);
+        changes.iter().map(of).collect::<Option<Vec<_>>>().map(Into::into)
+    };
+    let windowed = batches.first().is_some_and(|batch| batch.window.is_some());
+    let window = windowed.then(|| bounds(&|window| &window.start).zip(bounds(&|window| &window.end))).flatten();
+    let placed = batches.iter().all(|batch| batch.order.is_some());
+    let place = |change: &Change| Some(sides[change.side].as_ref()?.order.as_ref()?[change.row as usize]);
+    let places = placed.then(|| changes.iter().map(place).collect::<Option<Vec<_>>>()).flatten();
+    Ok(Batch {
+        rows: changes.len(),
+        columns: columns.map_err(arrow_error)?,
+        keys,
+        row_time: changes.iter().map(|change| change.time).collect::<Vec<_>>().into(),
+        window: window.map(|(start, end)| WindowBounds { start, end }),
+        tombstone: None,
+        null_key: None,
+        old: None,
+        headers: None,
+        origin: Origin::default(),
+        order: places.map(Into::into),
+    })
+}
+
+impl JoinOperator for TableTableJoin {
+    fn push(&mut self, sides: Sides, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
+        let sides = [sides.left, sides.right];
+        let changes = self.take_in(&sides)?;
+        let matches = self.matches(&sides, &changes, context)?;
+        out.extend(self.results(&sides, &changes, &matches)?);
+        self.tables.iter_mut().try_for_each(TableRows::compact)?;
+        self.keys.sweep();
+        Ok(())
+    }
+}
+
+impl Node for TableTableJoin {
+    fn keeps_state(&self) -> bool {
+        true
+    }
+
+    fn changes(&mut self, into: &mut Records) -> Result<()> {
+        self.tables.iter_mut().try_for_each(|table| table.write_changes(&mut self.keys, into))
+    }
+
+    fn restore(&mut self, records: &Records) -> Result<()> {
+        let [left, right] = &mut self.tables;
+        restore(&mut [left, right], &mut self.keys, records)
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.tables.iter().map(|table| table.pending_bytes(&self.keys)).sum()
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.tables.iter().map(TableRows::bytes).sum::<usize>() + self.keys.bytes()
+    }
+}
