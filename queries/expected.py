@@ -24,6 +24,13 @@ db.execute(
 )
 
 
+for name in ("planes.csv.gz", "airlines.csv", "airports.csv.gz", "weather.csv.gz"):
+    db.execute(
+        f"""CREATE TABLE {name.split('.')[0]} AS
+        SELECT * FROM read_csv('{DATA}/flights/{name}', header = true, nullstr = 'NA')"""
+    )
+
+
 def rows(sql):
     """Rows as dictionaries; names in capitals, as Millpond has them."""
     result = db.execute(sql)
@@ -136,6 +143,48 @@ table(
              UNION ALL SELECT 'cancelled' AS what, * FROM flights WHERE dep_time IS NULL)
        GROUP BY what, carrier""",
     "WHAT",
+    "CARRIER",
+)
+
+# Joins.
+
+table(
+    "maker_delays",
+    """SELECT manufacturer, max(time) AS time, count(*) AS flights, sum(seats)::BIGINT AS seats,
+              max(dep_delay) AS worst_delay
+       FROM flights JOIN planes USING (tailnum) GROUP BY manufacturer""",
+    "MANUFACTURER",
+)
+table(
+    "airline_reach",
+    """SELECT l.name AS airline, max(time) AS time, count(*) AS flights, count(p.name) AS to_known_airports,
+              max(distance) AS farthest
+       FROM flights f JOIN airlines l USING (carrier) LEFT JOIN airports p ON f.dest = p.faa GROUP BY l.name""",
+    "AIRLINE",
+)
+table(
+    "windy_departures",
+    f"""SELECT f.origin AS origin, max(greatest(f.time, epoch_ms(w.time_hour))) AS time, count(*) AS readings,
+               count(dep_delay) AS departed, max(dep_delay) AS worst_delay, max(wind_speed) AS strongest_wind
+        FROM flights f JOIN weather w
+          ON f.origin = w.origin AND epoch_ms(w.time_hour) BETWEEN f.time - {HOUR} AND f.time
+        WHERE wind_speed >= 20 GROUP BY f.origin""",
+    "ORIGIN",
+)
+# A table's join has the greater time of both rows.
+table(
+    "plane_place",
+    """SELECT tailnum, time, flights, p.name AS airport, p.tzone AS zone
+       FROM (SELECT tailnum, max(time) AS time, arg_max(dest, line) AS dest, count(*) AS flights
+             FROM flights WHERE carrier = 'B6' AND dep_time IS NOT NULL AND tailnum IS NOT NULL GROUP BY tailnum)
+       JOIN airports p ON dest = p.faa""",
+    "TAILNUM",
+)
+table(
+    "carrier_trouble",
+    """SELECT carrier, max(time) AS time, nullif(count(*) FILTER (dep_time IS NULL), 0) AS cancelled,
+              nullif(count(*) FILTER (dep_delay > 300), 0) AS late
+       FROM flights WHERE dep_time IS NULL OR dep_delay > 300 GROUP BY carrier""",
     "CARRIER",
 )
 

@@ -23,7 +23,15 @@ fill() {
     millpond topic produce "$topic" "$@"
 }
 
-case $(sed -n 's/^-- Input: //p' "$query") in
+flights=$examples/flights
+# Rows of a table are there before the first flight.
+before="--null NA --time 2013-01-01"
+for input in $(sed -n 's/^-- Input: //p' "$query" | tr , ' '); do
+case $input in
+planes) fill planes 4 --file "$flights/planes.csv.gz" --key tailnum $before ;;
+airlines) fill airlines 4 --file "$flights/airlines.csv" --key carrier $before ;;
+airports) fill airports 4 --file "$flights/airports.csv.gz" --key faa $before ;;
+weather) fill weather 4 --file "$flights/weather.csv.gz" --null NA --key origin --timestamp time_hour ;;
 flights) fill flights 4 --file "$examples/flights/flights.csv.gz" --null NA --key tailnum --timestamp time_hour ;;
 departures) fill departures 4 --file "$examples/flights/flights.csv.gz" --null NA --key origin --timestamp time_hour ;;
 broken) fill broken 1 --file "$examples/flights/broken.jsonl" --format raw ;;
@@ -34,6 +42,7 @@ numbers) fill numbers 8 --file "$examples/people/numbers.txt" --key-separator : 
     exit 2
     ;;
 esac
+done
 millpond run "$query" --until-end
 output=$(sed -n 's/^-- Output: \([A-Z_]*\),.*/\1/p' "$query")
 millpond topic consume "$output" --from-beginning --until-end --limit 40

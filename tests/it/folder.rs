@@ -44,6 +44,27 @@ impl Input {
                 partitions: 1,
                 has_header: false,
             },
+            // Rows of a table are there before the first flight.
+            "planes" => Input::table(
+                "planes",
+                example("flights/planes.csv.gz"),
+                &["--key", "tailnum", "--null", "NA", "--time", "2013-01-01"],
+            ),
+            "airlines" => Input::table(
+                "airlines",
+                example("flights/airlines.csv"),
+                &["--key", "carrier", "--null", "NA", "--time", "2013-01-01"],
+            ),
+            "airports" => Input::table(
+                "airports",
+                example("flights/airports.csv.gz"),
+                &["--key", "faa", "--null", "NA", "--time", "2013-01-01"],
+            ),
+            "weather" => Input::table(
+                "weather",
+                example("flights/weather.csv.gz"),
+                &["--key", "origin", "--null", "NA", "--timestamp", "time_hour"],
+            ),
             "people" => Input {
                 topic: "people",
                 file: example("people/people.jsonl"),
@@ -71,6 +92,11 @@ impl Input {
             partitions: 4,
             has_header: true,
         }
+    }
+
+    /// What flights are joined with: as many partitions.
+    pub fn table(topic: &'static str, file: PathBuf, flags: &'static [&'static str]) -> Input {
+        Input { topic, file, flags, partitions: 4, has_header: true }
     }
 
     /// The same input as two files in `folder`, the first with the first half of the lines.
@@ -110,9 +136,14 @@ impl Folder {
     /// An empty one, with the topic of an input.
     pub fn with_topic(input: &Input, partitions: u32) -> Folder {
         let folder = Folder { folder: tempfile::tempdir().unwrap() };
-        let partitions = partitions.to_string();
-        folder.millpond(&["topic", "create", input.topic, "--partitions", &partitions, "--config", "retention.ms=-1"]);
+        folder.create(input, partitions);
         folder
+    }
+
+    /// Makes the topic of an input.
+    pub fn create(&self, input: &Input, partitions: u32) {
+        let partitions = partitions.to_string();
+        self.millpond(&["topic", "create", input.topic, "--partitions", &partitions, "--config", "retention.ms=-1"]);
     }
 
     pub fn path(&self) -> PathBuf {

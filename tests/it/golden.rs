@@ -13,7 +13,10 @@ const OTHER_PARTITIONS: u32 = 7;
 pub struct Golden {
     pub name: String,
     pub script: String,
+    /// The stream that comes bit by bit.
     pub input: Input,
+    /// What it is joined with; all there from the beginning.
+    pub others: Vec<Input>,
     /// The stream or table that is compared.
     pub output: String,
     determined: Determined,
@@ -38,9 +41,11 @@ impl Golden {
             None if determined == "the last record of each key" => Determined::LastOfEachKey,
             None => panic!("{name}.sql: what is `{determined}`?"),
         };
+        let mut inputs: Vec<Input> = stated("Input").split(", ").map(Input::named).collect();
         Golden {
             name: name.to_owned(),
-            input: Input::named(&stated("Input")),
+            input: inputs.remove(0),
+            others: inputs,
             output: output.to_owned(),
             determined,
             expected: read(".expected.jsonl").lines().map(records::json).collect(),
@@ -79,8 +84,18 @@ impl Golden {
         }
     }
 
-    fn straight(&self, way: &str, partitions: u32) {
+    /// With the topics of all inputs, so many partitions each, and what is there from the beginning.
+    fn folder(&self, partitions: u32) -> Folder {
         let folder = Folder::with_topic(&self.input, partitions);
+        for input in &self.others {
+            folder.create(input, partitions);
+            folder.produce(input);
+        }
+        folder
+    }
+
+    fn straight(&self, way: &str, partitions: u32) {
+        let folder = self.folder(partitions);
         folder.produce(&self.input);
         self.check(way, &folder.run_to_end(&self.script));
     }
@@ -89,7 +104,7 @@ impl Golden {
     fn halfway(&self) {
         let files = tempfile::tempdir().unwrap();
         let [first, second] = self.input.halves(files.path());
-        let folder = Folder::with_topic(&self.input, self.input.partitions);
+        let folder = self.folder(self.input.partitions);
         folder.produce(&first);
         folder.run_a_moment(&self.script);
         drop(folder.run_to_end(&self.script));
@@ -121,20 +136,25 @@ macro_rules! golden {
 }
 
 golden! {
+    airline_reach
     alert_counts
     bad_records
     busy_routes
     carrier_delays
     carrier_hours
+    carrier_trouble
     daily_final
     late_departures
     long_hauls
+    maker_delays
     no_grace
     numbers
     origin_waves
     people_per_title
+    plane_place
     plane_position
     plane_trips
+    windy_departures
     worst_delays
 }
 

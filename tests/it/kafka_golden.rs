@@ -60,6 +60,14 @@ impl Service {
         self.millpond(&[&args, input.flags].concat());
     }
 
+    /// What the input is joined with.
+    fn with_others(&self) {
+        for input in &self.golden.others {
+            self.create(input);
+            self.produce(input);
+        }
+    }
+
     fn run_to_end(&self) {
         self.millpond(&["run", self.path("query.sql").to_str().unwrap(), "--until-end"]);
     }
@@ -98,6 +106,7 @@ fn the_queries_give_on_kafka_what_they_give_on_the_embedded_log() {
 fn both_ways(log: &KafkaLog, bootstrap: &str, name: &str) {
     let straight = Service::new(bootstrap, name);
     let input = straight.golden.input.clone();
+    straight.with_others();
     straight.create(&input);
     straight.produce(&input);
     straight.run_to_end();
@@ -105,6 +114,7 @@ fn both_ways(log: &KafkaLog, bootstrap: &str, name: &str) {
 
     let halfway = Service::new(bootstrap, name);
     let halves = input.halves(halfway.files.path());
+    halfway.with_others();
     halfway.create(&input);
     for half in &halves {
         halfway.produce(half);
