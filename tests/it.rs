@@ -34,6 +34,8 @@ mod kafka_golden;
 mod kafka_topics;
 #[path = "it/kill.rs"]
 mod kill;
+#[path = "it/kill_joins.rs"]
+mod kill_joins;
 #[path = "it/log_suite.rs"]
 mod log_suite;
 mod outside;

@@ -46,21 +46,35 @@ const START_MAX: Duration = Duration::from_millis(250);
 /// The last job, which nobody kills, may take so long.
 const END_MAX: Duration = Duration::from_secs(300);
 
+/// A job and how it is killed.
 #[derive(Debug, Clone, Copy)]
-struct Mode {
-    name: &'static str,
-    caching: bool,
-    guarantee: &'static str,
-    kills: u64,
+pub struct Mode {
+    pub name: &'static str,
+    pub job: &'static str,
+    /// Those that are looked at in the end.
+    pub topics: &'static [&'static str],
+    pub caching: bool,
+    pub guarantee: &'static str,
+    pub kills: u64,
 }
 
-fn kills() -> u64 {
+/// This file's job.
+const ITS_OWN: Mode = Mode {
+    name: "caching off",
+    job: JOB,
+    topics: &["few", "per_id", "visits", "last", "per_city", "cities", PROCESSING_LOG],
+    caching: false,
+    guarantee: "exactly_once_v2",
+    kills: 0,
+};
+
+pub fn kills() -> u64 {
     std::env::var("MILLPOND_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
 }
 
 #[test]
 fn kills_without_caching_change_no_record() {
-    let mode = Mode { name: "caching off", caching: false, guarantee: "exactly_once_v2", kills: kills() };
+    let mode = Mode { kills: kills(), ..ITS_OWN };
     let (disturbed, undisturbed) = outcome(mode);
     for topic in ORDERED {
         same_records(topic, &disturbed[topic], &undisturbed[topic]);
@@ -74,7 +88,7 @@ fn kills_without_caching_change_no_record() {
 
 #[test]
 fn kills_with_caching_change_no_final_value() {
-    let mode = Mode { name: "caching on", caching: true, guarantee: "exactly_once_v2", kills: kills().div_ceil(2) };
+    let mode = Mode { name: "caching on", caching: true, kills: kills().div_ceil(2), ..ITS_OWN };
     let (disturbed, undisturbed) = outcome(mode);
     // Nothing is cached where there is no aggregate.
     same_records("few", &disturbed["few"], &undisturbed["few"]);
@@ -86,7 +100,7 @@ fn kills_with_caching_change_no_final_value() {
 
 #[test]
 fn kills_at_least_once_lose_nothing() {
-    let mode = Mode { name: "at least once", caching: false, guarantee: "at_least_once", kills: kills().div_ceil(4) };
+    let mode = Mode { name: "at least once", guarantee: "at_least_once", kills: kills().div_ceil(4), ..ITS_OWN };
     let (disturbed, undisturbed) = outcome(mode);
     let numbers = |outcome: &Outcome| {
         let mut times = BTreeMap::new();
@@ -138,14 +152,14 @@ fn a_record_lost_twice_or_late_is_found() {
 }
 
 /// Topics by name, each by partition.
-type Outcome = BTreeMap<String, Vec<Vec<Stored>>>;
+pub type Outcome = BTreeMap<String, Vec<Vec<Stored>>>;
 
 /// What a killed job and an undisturbed one make of the same input.
-fn outcome(mode: Mode) -> (Outcome, Outcome) {
+pub fn outcome(mode: Mode) -> (Outcome, Outcome) {
     let place = tempfile::tempdir().expect("a folder");
     let (disturbed, undisturbed) = (place.path().join("disturbed"), place.path().join("undisturbed"));
     let job = place.path().join("job.sql");
-    std::fs::write(&job, JOB).expect("the script can be written");
+    std::fs::write(&job, mode.job).expect("the script can be written");
     run_ok(&disturbed, &["topic", "create", "input", "--partitions", &PARTITIONS.to_string()]);
     torment(&disturbed, &job, mode);
     assert!(snapshots(&disturbed) > 0, "starts had snapshots to go on from");
@@ -153,7 +167,7 @@ fn outcome(mode: Mode) -> (Outcome, Outcome) {
 
     copy_input(&disturbed, &undisturbed);
     to_the_end(&undisturbed, &job, mode);
-    (look(&disturbed), look(&undisturbed))
+    (look(&disturbed, mode), look(&undisturbed, mode))
 }
 
 fn job_args<'a>(job: &'a Path, mode: Mode) -> Vec<String> {
@@ -353,11 +367,10 @@ fn copy_input(from: &Path, to: &Path) {
     log.sync().expect("it is on disk");
 }
 
-fn look(folder: &Path) -> Outcome {
+fn look(folder: &Path, mode: Mode) -> Outcome {
     let engine = open(folder);
     let log = engine.log();
-    let topics = ORDERED.iter().chain(&REPARTITIONED).chain([&PROCESSING_LOG]);
-    topics.map(|topic| ((*topic).to_owned(), read_topic(&*log, topic))).collect()
+    mode.topics.iter().map(|topic| ((*topic).to_owned(), read_topic(&*log, topic))).collect()
 }
 
 /// Record by record, with offsets that have no gap.
@@ -399,7 +412,7 @@ fn changes(topic: &str, partitions: &[Vec<Stored>]) -> BTreeMap<Key, u64> {
 }
 
 /// Each key ends with the same value, in the same partition; a tombstone equals absence.
-fn same_finals(topic: &str, found: &[Vec<Stored>], expected: &[Vec<Stored>]) {
+pub fn same_finals(topic: &str, found: &[Vec<Stored>], expected: &[Vec<Stored>]) {
     let (found, expected) = (finals(found), finals(expected));
     assert!(!expected.is_empty(), "{topic}: nothing to compare");
     for (key, value) in &expected {

@@ -1,5 +1,8 @@
 //! Rows kept in columns: appended by the batch, picked by number. Doesn't know keys or times.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, NullArray, UInt32Array, new_null_array};
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
@@ -20,7 +23,7 @@ pub struct Columns {
     types: Vec<DataType>,
     /// Columns that have held something else than nulls of the type `Null`.
     read: Vec<bool>,
-    chunks: Vec<Chunk>,
+    chunks: VecDeque<Chunk>,
     next: u64,
 }
 
@@ -29,6 +32,26 @@ struct Chunk {
     first: u64,
     rows: usize,
     columns: Vec<ArrayRef>,
+    /// Bytes held, about.
+    bytes: usize,
+    /// Later chunks are not joined to it.
+    sealed: bool,
+}
+
+impl Chunk {
+    fn new(first: u64, rows: usize, columns: Vec<ArrayRef>) -> Chunk {
+        let bytes = columns.iter().map(|column| column.get_array_memory_size()).sum();
+        Chunk { first, rows, columns, bytes, sealed: false }
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.rows as u64
+    }
+
+    /// Whether so many rows behind it are joined to it.
+    fn takes(&self, rows: usize) -> bool {
+        !self.sealed && self.rows < (rows * 2).min(CHUNK_ROWS_MAX)
+    }
 }
 
 /// A chunk as large as this is left alone.
@@ -39,31 +62,68 @@ impl Columns {
         Columns {
             types: types.iter().map(SqlType::to_arrow).collect(),
             read: vec![false; types.len()],
-            chunks: Vec::new(),
+            chunks: VecDeque::new(),
             next: 0,
         }
     }
 
+    /// Without rows; the first that is appended gets this number.
+    pub fn starting_at(types: &[SqlType], number: u64) -> Columns {
+        Columns { next: number, ..Columns::new(types) }
+    }
+
     /// Appends rows; gives the number of the first.
     pub fn append(&mut self, columns: &[ArrayRef], rows: usize) -> Result<u64> {
+        let first = self.append_apart(columns, rows);
+        if rows > 0 {
+            self.join_last()?;
+        }
+        Ok(first)
+    }
+
+    /// Appends rows without joining them to those before; gives the number of the first. They can be taken back by [`cut`].
+    ///
+    /// [`cut`]: Columns::cut
+    pub fn append_apart(&mut self, columns: &[ArrayRef], rows: usize) -> u64 {
         let first = self.next;
         if rows == 0 {
-            return Ok(first);
+            return first;
         }
         for (read, column) in self.read.iter_mut().zip(columns) {
             *read |= column.data_type() != &DataType::Null;
         }
-        self.chunks.push(Chunk { first, rows, columns: columns.to_vec() });
+        self.chunks.push_back(Chunk::new(first, rows, columns.to_vec()));
         self.next += rows as u64;
-        self.join_last()?;
-        Ok(first)
+        first
+    }
+
+    /// Takes the rows from this number on back, which were appended apart.
+    pub fn cut(&mut self, from: u64) {
+        while self.chunks.back().is_some_and(|chunk| chunk.first >= from) {
+            self.chunks.pop_back();
+            self.next = from;
+        }
+    }
+
+    /// Rows that are appended from now on are never joined to those before, which can be forgotten without them.
+    pub fn seal(&mut self) {
+        if let Some(last) = self.chunks.back_mut() {
+            last.sealed = true;
+        }
+    }
+
+    /// Forgets the rows before this number, up to which the columns are sealed; the others keep their numbers.
+    pub fn forget(&mut self, before: u64) {
+        while self.chunks.front().is_some_and(|chunk| chunk.end() <= before) {
+            self.chunks.pop_front();
+        }
     }
 
     /// Joins chunks at the end so that each is at least twice as large as the next.
     fn join_last(&mut self) -> Result<()> {
         let mut from = self.chunks.len() - 1;
         let mut rows = self.chunks[from].rows;
-        while from > 0 && self.chunks[from - 1].rows < (rows * 2).min(CHUNK_ROWS_MAX) {
+        while from > 0 && self.chunks[from - 1].takes(rows) {
             from -= 1;
             rows += self.chunks[from].rows;
         }
@@ -78,7 +138,7 @@ impl Columns {
             concat(&typed).map_err(arrow_error)
         };
         let columns = (0..self.types.len()).map(column).collect::<Result<_>>()?;
-        self.chunks.push(Chunk { first, rows, columns });
+        self.chunks.push_back(Chunk::new(first, rows, columns));
         Ok(())
     }
 
@@ -90,27 +150,31 @@ impl Columns {
         }
     }
 
-    /// The columns of rows by number; of [`NO_ROW`] nulls.
+    /// The columns of rows by number; of [`NO_ROW`] nulls. As long as there was no row ever, nobody knows which columns are
+    /// read: then all have their types.
     pub fn pick(&self, rows: &[u64]) -> Result<Vec<ArrayRef>> {
-        let Some(last) = self.chunks.last().filter(|_| rows.iter().any(|row| *row != NO_ROW)) else {
+        let there = rows.iter().copied().filter(|row| *row != NO_ROW);
+        let (Some(first), Some(last)) = (there.clone().min(), there.max()) else {
             return Ok((0..self.types.len()).map(|at| self.nulls(at, rows.len())).collect());
         };
-        if rows.iter().all(|row| *row >= last.first) {
+        let (first, last) = (self.chunk_of(first), self.chunk_of(last));
+        let chunks: Vec<&Chunk> = self.chunks.range(first..=last).collect();
+        if let [chunk] = chunks[..] {
             let places: UInt32Array =
-                rows.iter().map(|row| (*row != NO_ROW).then(|| (*row - last.first) as u32)).collect();
+                rows.iter().map(|row| (*row != NO_ROW).then(|| (*row - chunk.first) as u32)).collect();
             let column = |at: usize| match self.read[at] {
-                true => take(&self.typed(at, &last.columns[at]), &places, None).map_err(arrow_error),
+                true => take(&self.typed(at, &chunk.columns[at]), &places, None).map_err(arrow_error),
                 false => Ok(self.nulls(at, rows.len())),
             };
             return (0..self.types.len()).map(column).collect();
         }
         // One array of a single null behind the chunks stands for no row.
-        let places: Vec<(usize, usize)> = rows.iter().map(|row| self.place(*row)).collect();
+        let places = places(&chunks, rows);
         let column = |at: usize| -> Result<ArrayRef> {
             if !self.read[at] {
                 return Ok(self.nulls(at, rows.len()));
             }
-            let mut parts: Vec<ArrayRef> = self.chunks.iter().map(|chunk| self.typed(at, &chunk.columns[at])).collect();
+            let mut parts: Vec<ArrayRef> = chunks.iter().map(|chunk| self.typed(at, &chunk.columns[at])).collect();
             parts.push(new_null_array(&self.types[at], 1));
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             interleave(&parts, &places).map_err(arrow_error)
@@ -118,18 +182,15 @@ impl Columns {
         (0..self.types.len()).map(column).collect()
     }
 
-    fn place(&self, row: u64) -> (usize, usize) {
-        if row == NO_ROW {
-            return (self.chunks.len(), 0);
-        }
-        let chunk = self.chunks.partition_point(|chunk| chunk.first <= row) - 1;
-        (chunk, (row - self.chunks[chunk].first) as usize)
+    /// Which chunk has the row.
+    fn chunk_of(&self, row: u64) -> usize {
+        self.chunks.partition_point(|chunk| chunk.first <= row).saturating_sub(1)
     }
 
     fn nulls(&self, at: usize, rows: usize) -> ArrayRef {
-        match self.read[at] {
+        match self.read[at] || self.next == 0 {
             true => new_null_array(&self.types[at], rows),
-            false => std::sync::Arc::new(NullArray::new(rows)),
+            false => Arc::new(NullArray::new(rows)),
         }
     }
 
@@ -152,15 +213,28 @@ impl Columns {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        let columns = self.chunks.iter().flat_map(|chunk| &chunk.columns);
-        columns.map(|column| column.get_array_memory_size()).sum()
+        self.chunks.iter().map(|chunk| chunk.bytes).sum()
     }
+}
+
+/// Chunk of each row and place in it; behind the chunks for no row.
+fn places(chunks: &[&Chunk], rows: &[u64]) -> Vec<(usize, usize)> {
+    // Rows often lie where the one before does.
+    let mut at = 0;
+    let place = |row: &u64| {
+        if *row == NO_ROW {
+            return (chunks.len(), 0);
+        }
+        if !(chunks[at].first..chunks[at].end()).contains(row) {
+            at = chunks.partition_point(|chunk| chunk.first <= *row) - 1;
+        }
+        (at, (*row - chunks[at].first) as usize)
+    };
+    rows.iter().map(place).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{AsArray, StringArray};
 
     use super::*;

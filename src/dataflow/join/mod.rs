@@ -3,6 +3,7 @@
 mod columns;
 mod condition;
 mod keys;
+mod stream_stream;
 mod stream_table;
 mod table_rows;
 mod table_table;
@@ -10,21 +11,20 @@ mod table_table;
 #[cfg(test)]
 mod table_tests;
 
+use crate::dataflow::join::stream_stream::StreamStreamJoin;
 use crate::dataflow::join::stream_table::StreamTableJoin;
 use crate::dataflow::join::table_table::TableTableJoin;
 use crate::dataflow::operator::JoinOperator;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::{Join, JoinMethod};
 
 /// The operator of a join.
 ///
 /// Errors: the plan asks for what it can't do.
 pub fn join(plan: &Join) -> Result<Box<dyn JoinOperator>> {
-    match plan.method {
-        JoinMethod::StreamStream { .. } => {
-            Err(Error::not_supported("a stream-stream join", "it comes with a later version"))
-        }
-        JoinMethod::StreamTable => Ok(Box::new(StreamTableJoin::new(plan)?)),
-        JoinMethod::TableTable => Ok(Box::new(TableTableJoin::new(plan)?)),
-    }
+    Ok(match plan.method {
+        JoinMethod::StreamStream { .. } => Box::new(StreamStreamJoin::new(plan)?),
+        JoinMethod::StreamTable => Box::new(StreamTableJoin::new(plan)?),
+        JoinMethod::TableTable => Box::new(TableTableJoin::new(plan)?),
+    })
 }

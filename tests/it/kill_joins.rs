@@ -1,0 +1,68 @@
+//! `kill -9` at random moments of a job of joins, as `kill` does it. What the input doesn't fix isn't compared: in which order
+//! the rows of two queries meet, and what of a table a stream's row met.
+
+use std::collections::BTreeMap;
+
+use crate::binary::Stored;
+use crate::kill::{Mode, kills, outcome, same_finals};
+
+const JOB: &str = "
+CREATE STREAM input (id STRING KEY, city STRING, n BIGINT, v BIGINT) WITH (KAFKA_TOPIC='input', VALUE_FORMAT='JSON');
+CREATE STREAM few WITH (KAFKA_TOPIC='few') AS SELECT id, city, n, v FROM input WHERE v < 200;
+CREATE TABLE last WITH (KAFKA_TOPIC='last') AS
+  SELECT id, LATEST_BY_OFFSET(city) AS city, COUNT(*) AS c FROM input GROUP BY id;
+CREATE TABLE few_of_id WITH (KAFKA_TOPIC='few_of_id') AS SELECT id, COUNT(*) AS c FROM few GROUP BY id;
+CREATE TABLE cities WITH (KAFKA_TOPIC='cities') AS SELECT city, COUNT(*) AS c, MIN(n) AS least FROM few GROUP BY city;
+CREATE STREAM pairs WITH (KAFKA_TOPIC='pairs') AS SELECT i.id, i.n AS a, f.n AS b
+  FROM input i JOIN few f WITHIN 2 SECONDS GRACE PERIOD 30 DAYS ON i.id = f.id;
+CREATE STREAM in_city WITH (KAFKA_TOPIC='in_city') AS SELECT i.city, i.n AS a, f.n AS b
+  FROM input i JOIN few f WITHIN 100 MILLISECONDS GRACE PERIOD 30 DAYS ON i.city = f.city;
+CREATE STREAM seen WITH (KAFKA_TOPIC='seen') AS SELECT i.id, i.n AS n FROM input i LEFT JOIN last l ON i.id = l.id;
+CREATE TABLE both WITH (KAFKA_TOPIC='both') AS SELECT l.id, l.c AS all_of_it, w.c AS few
+  FROM last l LEFT JOIN few_of_id w ON l.id = w.id;
+CREATE TABLE homes WITH (KAFKA_TOPIC='homes') AS SELECT l.id, l.c AS c, t.c AS in_city, t.least AS least
+  FROM last l JOIN cities t ON l.city = t.city;
+";
+
+/// Each row as often.
+const ROWS: [&str; 3] = ["pairs", "in_city", "seen"];
+const TABLES: [&str; 2] = ["both", "homes"];
+
+#[test]
+fn kills_of_joins_change_no_row() {
+    let mode = Mode {
+        name: "joins",
+        job: JOB,
+        topics: &["pairs", "in_city", "seen", "both", "homes"],
+        caching: false,
+        guarantee: "exactly_once_v2",
+        kills: kills().div_ceil(2),
+    };
+    let (disturbed, undisturbed) = outcome(mode);
+    for topic in ROWS {
+        let (found, expected) = (times(&disturbed[topic]), times(&undisturbed[topic]));
+        assert!(expected.len() > 100, "{topic}: {} different rows", expected.len());
+        for (row, times) in &expected {
+            let found = found.get(row).copied().unwrap_or(0);
+            assert_eq!(found, *times, "{topic}: {row} is there {found} times");
+        }
+        let more = found.keys().find(|row| !expected.contains_key(*row));
+        assert_eq!(more, None, "{topic}");
+    }
+    for topic in TABLES {
+        same_finals(topic, &disturbed[topic], &undisturbed[topic]);
+    }
+}
+
+/// How often each row is there.
+fn times(partitions: &[Vec<Stored>]) -> BTreeMap<String, u64> {
+    let mut times = BTreeMap::new();
+    for (partition, record) in
+        partitions.iter().enumerate().flat_map(|(at, records)| records.iter().map(move |r| (at, r)))
+    {
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let row = format!("{partition} {:?} {:?} {}", text(&record.key), text(&record.value), record.timestamp);
+        *times.entry(row).or_insert(0) += 1;
+    }
+    times
+}
