@@ -6,29 +6,30 @@ use crate::dataflow::run::has_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
 use crate::error::Result;
 use crate::log::{Log, TopicPartition};
-use crate::plan::StageInput;
 
 /// Commits the end of each partition that the query has no position of, when it begins at the latest offset. From the
 /// earliest offset on there is nothing to keep: a partition without a position is read from its beginning.
 ///
-/// Does nothing where `Run::open` is to judge: the source's topic is gone, or it is another one than that which the
+/// Does nothing where `Run::open` is to judge: a source's topic is gone, or it is another one than that which the
 /// query's state is of.
 ///
 /// Errors: the log's.
 pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
-    let Some(StageInput::Scan(scan)) = spec.plan.stages.first().map(|stage| &stage.input) else { return Ok(()) };
-    let topic = &scan.source.topic;
-    let of_table = scan.source.kind == SourceKind::Table;
-    let Some(partitions) = log.partitions(topic).filter(|_| spec.durable && spec.start == Start::Latest && !of_table)
-    else {
+    if !spec.durable || spec.start != Start::Latest {
         return Ok(());
-    };
+    }
+    let mut places: Vec<TopicPartition> = Vec::new();
+    // Tables are read from their beginning.
+    for scan in spec.plan.scans().filter(|scan| scan.source.kind == SourceKind::Stream) {
+        let topic = &scan.source.topic;
+        let Some(partitions) = log.partitions(topic) else { return Ok(()) };
+        places.extend((0..partitions).map(|partition| TopicPartition { topic: topic.clone(), partition }));
+    }
     let positions = log.positions(&spec.group)?;
-    let places = (0..partitions).map(|partition| TopicPartition { topic: topic.clone(), partition });
-    let missing: Vec<TopicPartition> = places.filter(|place| !positions.contains_key(place)).collect();
+    let all = places.len();
+    let missing: Vec<TopicPartition> = places.into_iter().filter(|place| !positions.contains_key(place)).collect();
     if missing.is_empty()
-        || (missing.len() == partitions as usize
-            && has_records(log, &changelog_topics(&spec.group, &spec.plan).concat())?)
+        || (missing.len() == all && has_records(log, &changelog_topics(&spec.group, &spec.plan).concat())?)
     {
         return Ok(());
     }

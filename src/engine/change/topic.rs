@@ -10,6 +10,7 @@ use crate::dataflow::{changelog_topics, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
+use crate::plan::{Exchange, Plan, StageInput};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -23,17 +24,24 @@ impl Inner {
         if !self.is_shared() {
             return Ok(Vec::new());
         }
-        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
+        let plan = &sink.analyzed.plan;
         let group = self.service.query_group(query_id);
-        let exchange = |stage| {
+        let exchange = |from: usize, partitions: u32| {
             let configs = BTreeMap::from([
                 ("retention.ms".to_string(), "-1".to_string()),
                 (MAX_MESSAGE_BYTES.to_string(), MAX_MESSAGE_BYTES_MAX.to_string()),
             ]);
-            let name = repartition_topic(&group, stage);
+            let name = repartition_topic(&group, from + 1);
             self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
         };
-        Ok((1..sink.analyzed.plan.stages.len()).map(exchange).collect())
+        let partitions = self.stage_partitions(plan)?;
+        let inputs = plan.stages.iter().zip(partitions).flat_map(|(stage, partitions)| {
+            stage.inputs().into_iter().filter_map(move |input| match input {
+                StageInput::Exchange(Exchange { from, .. }) => Some((*from, partitions)),
+                StageInput::Scan(_) | StageInput::Join(_) => None,
+            })
+        });
+        Ok(inputs.map(|(from, partitions)| exchange(from, partitions)).collect())
     }
 
     /// Makes a changelog unless it is there. One that has Kafka's default for the size of a record gets more: a group of
@@ -59,10 +67,11 @@ impl Inner {
             config("segment.bytes", TABLE_SEGMENT_BYTES.to_string()),
             config(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES_MAX.to_string()),
         ]);
-        let partitions = self.partitions_of(&sink.analyzed.source.topic)?;
-        let names = changelog_topics(&self.service.query_group(query_id), &sink.analyzed.plan).concat();
-        let spec = |name| TopicSpec { name, partitions, replicas: None, configs: configs.clone() };
-        Ok(names.into_iter().map(|name| self.internal_topics.apply(spec(name))).collect())
+        let names = changelog_topics(&self.service.query_group(query_id), &sink.analyzed.plan);
+        let stages = names.into_iter().zip(self.stage_partitions(&sink.analyzed.plan)?);
+        let all = stages.flat_map(|(names, partitions)| names.into_iter().map(move |name| (name, partitions)));
+        let spec = |(name, partitions)| TopicSpec { name, partitions, replicas: None, configs: configs.clone() };
+        Ok(all.map(|of_stage| self.internal_topics.apply(spec(of_stage))).collect())
     }
 
     /// A topic that is to be deleted, as its command names it; None: it isn't there.
@@ -107,6 +116,13 @@ impl Inner {
             Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// How many partitions each stage of a plan has.
+    ///
+    /// Errors: a topic that it reads isn't there, or topics whose rows must meet have different numbers of partitions.
+    pub(in crate::engine) fn stage_partitions(&self, plan: &Plan) -> Result<Vec<u32>> {
+        plan.partitions(&|source| self.partitions_of(&source.topic))
     }
 
     pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {
@@ -192,7 +208,7 @@ struct Inherited {
 
 impl Inner {
     fn inherited(&self, origin: &Sink) -> Result<Inherited> {
-        let topic = match self.log.describe_topic(&origin.analyzed.source.topic) {
+        let topic = match self.log.describe_topic(&origin.analyzed.first().topic) {
             Ok(topic) => topic,
             Err(LogError::UnknownTopic(_)) => return Ok(Inherited::default()),
             Err(error) => return Err(error.into()),
