@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
 use crate::plan::{
-    Aggregate, AggregateStep, Exchange, Project, Rekey, ResultKind, Schema, SchemaColumn, StageInput, Step, Window,
-    WindowKind,
+    Aggregate, AggregateStep, Exchange, Project, Rekey, ResultKind, Schema, SchemaColumn, Stage, StageInput, Step,
+    Window, WindowKind,
 };
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::types::{SqlType, Value};
@@ -42,7 +42,7 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let having = match &query.having {
         Some(having) => {
-            let having = builder.unqualified(having)?;
+            let having = builder.names.in_plan(having)?;
             Some(calls.take(&substitute_groups(&having, &groups))?)
         }
         None => None,
@@ -82,7 +82,7 @@ fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
         if has_aggregate(expr) {
             return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));
         }
-        let written = builder.unqualified(expr)?;
+        let written = builder.names.in_plan(expr)?;
         if groups.iter().any(|group| group.written == written) {
             continue;
         }
@@ -170,14 +170,9 @@ fn reject_ungrouped(expr: &Expr, windowed: bool) -> Result<()> {
 
 /// The projection to the groups; an exchange when they are not the rows' key already.
 fn add_groups(builder: &mut Builder, groups: &[Group]) -> Result<Vec<KeyColumn>> {
-    let same_key = {
-        let names: Vec<&str> = builder.source.key_columns().map(|column| column.name.as_str()).collect();
-        names.len() == groups.len()
-            && groups.iter().zip(&names).all(|(group, name)| {
-                matches!(&group.written.kind, ExprKind::Column { name: column, .. } if column.text == *name)
-            })
-    };
     let written: Vec<Expr> = groups.iter().map(|group| group.written.clone()).collect();
+    let typed = written.iter().map(|expr| builder.check(expr)).collect::<Result<Vec<_>>>()?;
+    let same_key = builder.is_key(&typed);
     let mut keys = builder.rekey(&written, Rekey::GroupBy)?;
     if !same_key {
         builder.exchange();
@@ -225,16 +220,15 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
     let names = columns.iter().map(|column| column.name.clone()).collect();
     let project = Project { keys, values, names, rekey: Rekey::Keep };
     // The arguments are made before the exchange, so that only they travel.
-    let exchanged = builder.stages.last().is_some_and(|stage| stage.steps.is_empty()) && builder.stages.len() > 1;
-    let index = if exchanged { builder.stages.len() - 2 } else { builder.stages.len() - 1 };
-    if exchanged
-        && let Some(StageInput::Exchange(Exchange { types, .. })) =
-            builder.stages.last_mut().map(|stage| &mut stage.input)
+    let mut stage = builder.stages.len() - 1;
+    if let Some(Stage { input: StageInput::Exchange(Exchange { from, types, .. }), steps }) = builder.stages.last_mut()
+        && steps.is_empty()
     {
         let made = project.keys.iter().chain(&project.values).map(Typed::ty);
         *types = made.zip(&columns).map(|(made, column)| made.unwrap_or(&column.ty).clone()).collect();
+        stage = *from;
     }
-    builder.stages[index].steps.push(Step::Project(project));
+    builder.stages[stage].steps.push(Step::Project(project));
     builder.schema = Schema { columns, keys: key_count };
     Ok(steps)
 }

@@ -1,16 +1,16 @@
 //! A query under construction: what all clauses add their steps to. Doesn't know the clauses.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::analyze::rewrite;
-use crate::analyze::scope::{Columns, scan_schema};
-use crate::catalog::{Catalog, Source, SourceKind};
+use crate::analyze::join;
+use crate::analyze::names::Names;
+use crate::analyze::scope::{Columns, Synonym};
+use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::{self, Typed};
 use crate::format::{Format, Layout};
-use crate::plan::{Exchange, ResultKind, Scan, Schema, Stage, StageInput, Step};
-use crate::sql::ast::{self, Expr, ExprKind};
+use crate::plan::{Exchange, ResultKind, Schema, Stage, StageInput, Step};
+use crate::sql::ast::{self, Expr};
 use crate::types::SqlType;
 
 /// What becomes of a query's rows.
@@ -26,39 +26,74 @@ pub enum Target {
 pub(super) struct Builder<'a> {
     pub(super) query: &'a ast::Query,
     pub(super) catalog: &'a Catalog,
-    pub(super) source: Arc<Source>,
+    pub(super) names: Names,
     pub(super) target: Target,
     pub(super) settings: &'a BTreeMap<String, String>,
-    pub(super) qualifiers: Vec<String>,
     pub(super) schema: Schema,
+    pub(super) synonyms: Vec<Synonym>,
+    /// What the rows of FROM have as their key.
+    pub(super) key: FromKey,
+    pub(super) window: Option<SourceWindow>,
     pub(super) stages: Vec<Stage>,
     pub(super) result: ResultKind,
+    /// The first thing met that can't be run; told when nothing is wrong with the query.
+    pub(super) refused: Option<Error>,
+}
+
+/// The key of the rows that FROM gives. Columns by their names in the plan.
+#[derive(Debug, Clone)]
+pub(super) enum FromKey {
+    /// The key columns of the only source.
+    Source(Vec<String>),
+    /// One column, which any of these names in a SELECT list; the first of them that is there is it.
+    Join { column: String, candidates: Vec<String> },
+    /// A column that the join has made: none of its sides is one.
+    Made(String),
+    /// The key columns of the left table of a foreign key join, and that table's name.
+    LeftTable { columns: Vec<String>, table: String },
 }
 
 impl<'a> Builder<'a> {
-    /// The scan of a source.
+    /// The rows of FROM.
     pub(super) fn new(
         query: &'a ast::Query,
         catalog: &'a Catalog,
-        source: Arc<Source>,
         target: Target,
         settings: &'a BTreeMap<String, String>,
     ) -> Result<Self> {
-        let first = &query.from.first;
-        let mut qualifiers = vec![first.name.text.clone()];
-        qualifiers.extend(first.alias.iter().map(|alias| alias.text.clone()));
-        let schema = scan_schema(&source);
-        let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
-        let result = match source.kind {
-            SourceKind::Stream => ResultKind::Stream,
-            SourceKind::Table => ResultKind::Table { windowed: source.window },
+        let names = Names::of(&query.from, catalog)?;
+        let mut builder = Builder {
+            query,
+            catalog,
+            names,
+            target,
+            settings,
+            schema: Schema { columns: Vec::new(), keys: 0 },
+            synonyms: Vec::new(),
+            key: FromKey::Source(Vec::new()),
+            window: None,
+            stages: Vec::new(),
+            result: ResultKind::Stream,
+            refused: None,
         };
-        let stages = vec![Stage { input: StageInput::Scan(scan), steps: Vec::new() }];
-        Ok(Builder { query, catalog, source, target, settings, qualifiers, schema, stages, result })
+        join::read_sources(&mut builder)?;
+        Ok(builder)
     }
 
+    /// Whether the rows are the changes of a table.
     pub(super) fn is_table(&self) -> bool {
-        self.source.kind == SourceKind::Table
+        matches!(self.result, ResultKind::Table { .. })
+    }
+
+    /// Takes over what FROM gives.
+    pub(super) fn begin(&mut self, kind: SourceKind, window: Option<SourceWindow>, stage: Stage, schema: Schema) {
+        self.result = match kind {
+            SourceKind::Stream => ResultKind::Stream,
+            SourceKind::Table => ResultKind::Table { windowed: window },
+        };
+        self.window = window;
+        self.stages.push(stage);
+        self.schema = schema;
     }
 
     pub(super) fn persistent(&self) -> bool {
@@ -77,20 +112,22 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|column| (column.name.clone(), column.ty.clone()))
             .collect::<Vec<_>>();
-        let key = exchange_layout(&self.source, columns);
+        let key = exchange_layout(self.names.first(), columns);
         let types = self.schema.columns.iter().map(|column| column.ty.clone()).collect();
         let from = self.stages.len() - 1;
         self.stages.push(Stage { input: StageInput::Exchange(Exchange { from, key, types }), steps: Vec::new() });
     }
 
     pub(super) fn columns(&self) -> Columns<'_> {
-        Columns { schema: &self.schema, qualifiers: &self.qualifiers, catalog: self.catalog }
+        Columns { schema: &self.schema, synonyms: &self.synonyms, names: &self.names, catalog: self.catalog }
     }
 
+    /// The type of an expression over the plan's names.
     pub(super) fn check(&self, expr: &Expr) -> Result<Typed> {
         expr::check(expr, &self.columns()).map_err(|error| error.at(expr.at))
     }
 
+    /// A condition over the plan's names.
     pub(super) fn boolean(&self, expr: &Expr, clause: &str) -> Result<Typed> {
         let typed = self.check(expr)?;
         match typed.ty() {
@@ -102,27 +139,10 @@ impl<'a> Builder<'a> {
             .at(expr.at)),
         }
     }
-
-    /// Takes `source.` off the columns, once it is known to be right.
-    pub(super) fn unqualified(&self, expr: &Expr) -> Result<Expr> {
-        rewrite::rewrite(expr, &mut |node| match &node.kind {
-            ExprKind::Column { source: Some(source), name } => {
-                if !self.qualifiers.contains(&source.text) {
-                    return Err(Error::statement(format!(
-                        "Column '{}.{}' cannot be resolved: there is no source '{}' here.",
-                        source.text, name.text, source.text
-                    ))
-                    .at(source.at));
-                }
-                Ok(Some(Expr::new(ExprKind::Column { source: None, name: name.clone() }, node.at)))
-            }
-            _ => Ok(None),
-        })
-    }
 }
 
 /// The layout by which an exchange places rows: that of the source's keys where it can carry them.
-fn exchange_layout(source: &Source, columns: Vec<(String, SqlType)>) -> Layout {
+pub(super) fn exchange_layout(source: &Source, columns: Vec<(String, SqlType)>) -> Layout {
     let wrapped = columns.len() > 1;
     let format = if source.key.format == Format::None { Format::Kafka } else { source.key.format };
     let layout = Layout { format, delimiter: source.key.delimiter, columns, wrapped };

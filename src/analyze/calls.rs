@@ -21,7 +21,7 @@ pub(super) fn has_table_call(expr: &Expr) -> bool {
     any_node(expr, &is_table_call)
 }
 
-fn any_node(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
+pub(super) fn any_node(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
     let mut found = false;
     rewrite::walk(expr, &mut |node| {
         found |= test(node);

@@ -1,5 +1,6 @@
 //! The SELECT list: stars put out, names given.
 
+use crate::analyze::names::StarColumn;
 use crate::analyze::rewrite;
 use crate::analyze::scope::Columns;
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::types::SqlType;
 
 /// One column of a SELECT list.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub(super) struct Item {
     pub expr: Expr,
     pub name: String,
     /// Named by the writer (AS ...).
@@ -17,37 +18,50 @@ pub struct Item {
     pub at: Location,
 }
 
-/// Puts out stars (`star` gives the names of the columns of `*`) and names what has no name.
-pub fn expand(items: &[SelectItem], star: &[String], scope: &Columns) -> Result<Vec<Item>> {
-    let mut expanded: Vec<(Expr, Option<Ident>)> = Vec::new();
+/// Puts out stars (`star` gives the columns of `*`), names what has no name, and puts the plan's names of columns in.
+pub(super) fn expand(items: &[SelectItem], star: &[StarColumn], scope: &Columns) -> Result<Vec<Item>> {
+    let mut expanded: Vec<Unnamed> = Vec::new();
     for item in items {
         match item {
             SelectItem::Star { source, at } => {
-                if let Some(source) = source
-                    && !scope.qualifiers.contains(&source.text)
-                {
-                    return Err(Error::statement(format!(
-                        "'{}' is not a valid stream/table name or alias.",
-                        source.text
-                    ))
-                    .at(source.at));
-                }
+                let wanted = source.as_ref().map(|source| scope.names.qualified_source(source)).transpose()?;
                 let place = Expr::new(ExprKind::Null, *at);
-                expanded.extend(star.iter().map(|name| (rewrite::column(name, &place), None)));
+                let chosen = star.iter().filter(|column| wanted.is_none() || column.source == wanted);
+                expanded.extend(chosen.map(|column| {
+                    let expr = rewrite::column(&column.column, &place);
+                    Unnamed { expr, name: Some(column.name.clone()), alias: None }
+                }));
             }
             SelectItem::StructStar(base) => {
-                for field in struct_fields(base, scope)? {
+                let base = scope.names.in_plan(base)?;
+                for field in struct_fields(&base, scope)? {
                     let mut field = Ident::new(field);
                     field.at = base.at;
                     let kind = ExprKind::Field { base: Box::new(base.clone()), field };
-                    expanded.push((Expr::new(kind, base.at), None));
+                    expanded.push(Unnamed { expr: Expr::new(kind, base.at), name: None, alias: None });
                 }
             }
-            SelectItem::Expr { expr, alias } => expanded.push((expr.clone(), alias.clone())),
+            SelectItem::Expr { expr, alias } => {
+                let expr = scope.names.in_plan(expr)?;
+                let own = match &expr.kind {
+                    ExprKind::Column { name, .. } => Some(scope.names.result_name(&name.text)),
+                    _ => None,
+                };
+                let name = alias.as_ref().map(|alias| alias.text.clone()).or(own);
+                expanded.push(Unnamed { expr, name, alias: alias.clone() });
+            }
         }
     }
-    let known: Vec<String> = scope.schema.columns.iter().map(|column| column.name.clone()).collect();
+    let mut known: Vec<String> = scope.schema.columns.iter().map(|column| column.name.clone()).collect();
+    known.extend(scope.names.taken());
     name_items(expanded, known)
+}
+
+/// An item that may still need a name.
+struct Unnamed {
+    expr: Expr,
+    name: Option<String>,
+    alias: Option<Ident>,
 }
 
 fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
@@ -63,17 +77,17 @@ fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
 }
 
 /// `taken`: names that made ones must not meet, those of the source.
-fn name_items(expanded: Vec<(Expr, Option<Ident>)>, mut taken: Vec<String>) -> Result<Vec<Item>> {
-    taken.extend(expanded.iter().filter_map(|(expr, alias)| own_name(expr, alias)));
+fn name_items(expanded: Vec<Unnamed>, mut taken: Vec<String>) -> Result<Vec<Item>> {
+    taken.extend(expanded.iter().filter_map(|item| item.name.clone()));
     let mut unnamed = 0;
     let mut items: Vec<Item> = Vec::with_capacity(expanded.len());
-    for (expr, alias) in expanded {
+    for Unnamed { expr, name, alias } in expanded {
         let aliased = alias.is_some();
         let at = alias.as_ref().map_or(expr.at, |alias| alias.at);
-        let name = match own_name(&expr, &alias) {
+        let name = match name {
             Some(name) => name,
             None => match &expr.kind {
-                ExprKind::Field { field, .. } => first_free(&field.text, &taken),
+                ExprKind::Field { field, .. } => first_free(&field.text, |name| taken.contains(name)),
                 _ => loop {
                     let name = format!("KSQL_COL_{unnamed}");
                     unnamed += 1;
@@ -100,25 +114,9 @@ fn is_column(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Column { .. })
 }
 
-fn own_name(expr: &Expr, alias: &Option<Ident>) -> Option<String> {
-    match (alias, &expr.kind) {
-        (Some(alias), _) => Some(alias.text.clone()),
-        (None, ExprKind::Column { name, .. }) => Some(name.text.clone()),
-        _ => None,
-    }
-}
-
 /// `B`, else `B_1`, `B_2`, ...
-fn first_free(base: &str, taken: &[String]) -> String {
-    if !taken.iter().any(|name| name == base) {
-        return base.to_string();
-    }
-    let mut number = 1;
-    loop {
-        let name = format!("{base}_{number}");
-        if !taken.contains(&name) {
-            return name;
-        }
-        number += 1;
-    }
+pub(super) fn first_free(base: &str, taken: impl Fn(&String) -> bool) -> String {
+    let numbered = (1..).map(|number| format!("{base}_{number}"));
+    let mut names = std::iter::once(base.to_string()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The last projection: which columns of the SELECT list are the key, and which are values.
 
-use crate::analyze::builder::Builder;
+use crate::analyze::builder::{Builder, FromKey};
 use crate::analyze::items::Item;
 use crate::analyze::keys::{KeyColumn, substitute_keys};
 use crate::analyze::rewrite;
@@ -8,6 +8,7 @@ use crate::analyze::source::is_pseudo_column;
 use crate::error::{Error, Result};
 use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
+use crate::sql::format;
 
 impl Builder<'_> {
     /// The last projection: for a topic the key columns first, for a reader the list as it was written.
@@ -116,20 +117,60 @@ impl Builder<'_> {
             "grouping expression"
         } else if !self.query.partition_by.is_empty() {
             "partitioning expression"
-        } else {
+        } else if let FromKey::Source(_) = &self.key {
             "key column"
+        } else {
+            return self.missing_join_key(missing);
         };
         let plural = if missing.len() > 1 { "s" } else { "" };
         let written: Vec<String> = keys
             .iter()
             .filter(|key| missing.contains(&key.default_name.as_str()))
-            .map(|key| crate::sql::format::expression(&key.shown))
+            .map(|key| format::expression(&key.shown))
             .collect();
         Error::statement(format!(
             "Key missing from projection (ie, SELECT). The query must include the {kind}{plural} {} in its projection (eg, SELECT {}...).",
             written.join(" and "),
             written.join(", ")
         ))
+    }
+
+    /// `missing`: by their names in a result.
+    fn missing_join_key(&self, missing: &[&str]) -> Error {
+        let shown = |column: &String| {
+            let place = Expr::new(ExprKind::Null, ast::Location::default());
+            format::expression(&self.names.shown(&rewrite::column(column, &place)))
+        };
+        let must_include = |which: String, first: &str| {
+            Error::statement(format!(
+                "Key missing from projection (ie, SELECT). The query must include the join {which} in its projection (eg, SELECT {first}...)."
+            ))
+        };
+        match &self.key {
+            FromKey::Source(_) => Error::internal("a source's key is no join's"),
+            FromKey::Join { candidates, .. } => {
+                let shown: Vec<String> = candidates.iter().map(shown).collect();
+                match shown.split_last() {
+                    Some((last, [])) => must_include(format!("expression {last}"), last),
+                    Some((last, others)) => {
+                        must_include(format!("expressions {} or {last}", others.join(", ")), &shown[0])
+                    }
+                    None => Error::internal("the key of a join has no name"),
+                }
+            }
+            FromKey::Made(column) => must_include(format!("expression {column}"), column).hint(format!(
+                "{column} was added as a synthetic key column because the join criteria did not match any source column. This expression must be included in the projection and may be aliased."
+            )),
+            FromKey::LeftTable { columns, table } => {
+                let names = columns.iter().filter(|column| missing.contains(&self.names.result_name(column).as_str()));
+                let written: Vec<String> = names.map(shown).collect();
+                let plural = if missing.len() > 1 { "s" } else { "" };
+                Error::statement(format!(
+                    "Primary key column{plural} missing in projection. For foreign-key table-table joins, the projection must include all primary key columns from the left input table ({table}). Missing column{plural}: {}.",
+                    written.join(", ")
+                ))
+            }
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use crate::analyze::aggregate;
 use crate::analyze::builder::{Builder, Target};
 use crate::analyze::calls::{has_aggregate, reject_calls};
 use crate::analyze::items::{self, Item};
+use crate::analyze::names::StarColumn;
 use crate::analyze::wanted::mark_wanted;
-use crate::catalog::{Catalog, ColumnRole, Source};
+use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::plan::{Plan, Step};
@@ -18,25 +19,34 @@ use crate::sql::ast::{self, Emit};
 #[derive(Debug, Clone)]
 pub struct Analyzed {
     pub plan: Plan,
-    pub source: Arc<Source>,
+    /// What it reads, in the order of FROM: at least one.
+    pub sources: Vec<Arc<Source>>,
     /// The rows have no key: PARTITION BY NULL, or a source without key columns.
     pub keyless: bool,
+    /// The windows that the keys of the rows of FROM have.
+    pub window: Option<SourceWindow>,
 }
 
-/// Analyzes a query over one source.
+impl Analyzed {
+    /// The leftmost source: what is written has formats, partitions and the like from it unless something else is said.
+    pub fn first(&self) -> &Arc<Source> {
+        &self.sources[0]
+    }
+
+    /// Whether it reads a stream or table.
+    pub fn reads(&self, name: &str) -> bool {
+        self.sources.iter().any(|source| source.name == name)
+    }
+}
+
+/// Analyzes a query.
 pub fn analyze(
     query: &ast::Query,
     catalog: &Catalog,
     target: Target,
     settings: &BTreeMap<String, String>,
 ) -> Result<Analyzed> {
-    if let Some(join) = query.from.joins.first() {
-        return Err(Error::not_supported("JOIN", "joins come with a later version").at(join.source.name.at));
-    }
-    let source =
-        catalog.expect_source(&query.from.first.name.text).map_err(|error| error.at(query.from.first.name.at))?.clone();
-    let builder = Builder::new(query, catalog, source, target, settings)?;
-    builder.build()
+    Builder::new(query, catalog, target, settings)?.build()
 }
 
 impl Builder<'_> {
@@ -45,16 +55,13 @@ impl Builder<'_> {
         let mut star = self.star_columns();
         if let Some(filter) = &self.query.filter {
             reject_calls(filter, "WHERE")?;
-            let predicate = self.boolean(filter, "WHERE")?;
+            let predicate = self.boolean(&self.names.in_plan(filter)?, "WHERE")?;
             let table = self.is_table();
             self.step(Step::Filter { predicate, table, name: "WHERE" });
         }
         let items = self.items(&star)?;
-        if !self.query.group_by.is_empty() && self.source.value.format == Format::Kafka {
-            return Err(Error::statement(format!(
-                "Source(s) {} are using the 'KAFKA' value format. This format does not yet support GROUP BY.",
-                self.source.name
-            )));
+        if !self.query.group_by.is_empty() {
+            self.refuse_kafka_values("GROUP BY")?;
         }
         let aggregated = !self.query.group_by.is_empty()
             || items.iter().any(|item| has_aggregate(&item.expr))
@@ -73,15 +80,23 @@ impl Builder<'_> {
             if self.query.emit == Some(Emit::Final) {
                 return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations."));
             }
-            let keys = self.partition_by(&mut star)?;
-            let items = if self.query.partition_by.is_empty() { items } else { self.items(&star)? };
+            let (items, keys) = match self.query.partition_by.is_empty() {
+                true => self.from_keys(items)?,
+                false => {
+                    let keys = self.partition_by(&mut star)?;
+                    (self.items(&star)?, keys)
+                }
+            };
             let items = self.table_functions(items, &keys)?;
             keyless = keys.is_empty();
             self.final_projection(items, &keys)?;
         }
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
-        Ok(Analyzed { plan, source: self.source, keyless })
+        Ok(Analyzed { plan, sources: self.names.sources().cloned().collect(), keyless, window: self.window })
     }
 
     fn check_clauses(&self) -> Result<()> {
@@ -94,31 +109,39 @@ impl Builder<'_> {
             return Err(Error::statement("A query can't have both PARTITION BY and GROUP BY.")
                 .at(self.query.partition_by[0].at));
         }
-        let windowed_table = self.is_table() && self.source.window.is_some();
-        if windowed_table && self.target == Target::Persistent {
+        let windowed_table = |source: &Arc<Source>| source.kind == SourceKind::Table && source.window.is_some();
+        if self.names.sources().any(windowed_table) && self.target == Target::Persistent {
             return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
                 .hint("declare a windowed STREAM over its topic and query that"));
         }
         Ok(())
     }
 
-    /// Names of the columns of `*`: keys, window bounds, values.
-    fn star_columns(&self) -> Vec<String> {
-        let name = |column: &crate::catalog::Column| column.name.clone();
-        let mut star: Vec<String> = self.source.key_columns().map(name).collect();
-        if self.source.window.is_some() && !self.persistent() {
-            star.extend(["WINDOWSTART".to_string(), "WINDOWEND".to_string()]);
+    /// Values of the format KAFKA carry a single column: joins and groupings, whose rows have more on their way, are not
+    /// for them.
+    pub(super) fn refuse_kafka_values(&self, what: &str) -> Result<()> {
+        let of_kafka = self.names.sources().filter(|source| source.value.format == Format::Kafka);
+        let named: Vec<&str> = of_kafka.map(|source| source.name.as_str()).collect();
+        if named.is_empty() {
+            return Ok(());
         }
-        star.extend(self.source.columns.iter().filter(|column| column.role != ColumnRole::Key).map(name));
-        star
+        Err(Error::statement(format!(
+            "Source(s) {} are using the 'KAFKA' value format. This format does not yet support {what}.",
+            named.join(", ")
+        ))
+        .hint("declare them with another VALUE_FORMAT"))
     }
 
-    /// The SELECT list with its stars put out and without qualifiers.
-    pub(super) fn items(&self, star: &[String]) -> Result<Vec<Item>> {
-        let mut items = items::expand(&self.query.items, star, &self.columns())?;
-        for item in &mut items {
-            item.expr = self.unqualified(&item.expr)?;
+    /// The columns of `*`: keys, window bounds, values.
+    fn star_columns(&self) -> Vec<StarColumn> {
+        match self.names.joined() && !self.query.partition_by.is_empty() {
+            true => self.star_of_partitioned_join(),
+            false => self.names.star(self.names.joined() || !self.persistent()),
         }
-        Ok(items)
+    }
+
+    /// The SELECT list with its stars put out and with the plan's names of columns.
+    pub(super) fn items(&self, star: &[StarColumn]) -> Result<Vec<Item>> {
+        items::expand(&self.query.items, star, &self.columns())
     }
 }

@@ -1,9 +1,9 @@
 //! Names in sight of an expression.
 
+use crate::analyze::names::{Names, did_you_mean};
 use crate::catalog::{Catalog, Source};
 use crate::error::{Error, Result};
 use crate::expr::Scope;
-use crate::nearest::nearest;
 use crate::plan::{Schema, SchemaColumn};
 use crate::sql::ast::Ident;
 use crate::types::SqlType;
@@ -23,43 +23,48 @@ pub(super) fn scan_schema(source: &Source) -> Schema {
     Schema { columns, keys: source.key_columns().count() }
 }
 
-/// The columns of one step, under the names of the sources they may be qualified with.
-pub struct Columns<'a> {
+/// A column that always has the value of another one, and that other one.
+#[derive(Debug, Clone)]
+pub(super) struct Synonym {
+    pub name: String,
+    pub column: String,
+}
+
+/// The columns of one step. Expressions name them as the plan does ([`Names::in_plan`]).
+pub(super) struct Columns<'a> {
     pub schema: &'a Schema,
-    /// Name and alias of the source.
-    pub qualifiers: &'a [String],
+    pub synonyms: &'a [Synonym],
+    pub names: &'a Names,
     pub catalog: &'a Catalog,
+}
+
+impl Columns<'_> {
+    /// Where a column stands; that of its synonym first, so that it needn't be kept twice.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let of = |name: &str| self.schema.columns.iter().position(|column| column.name == name);
+        let synonym = self.synonyms.iter().find(|synonym| synonym.name == name);
+        synonym.and_then(|synonym| of(&synonym.column)).or_else(|| of(name))
+    }
 }
 
 impl Scope for Columns<'_> {
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<(usize, SqlType)> {
-        if let Some(source) = source
-            && !self.qualifiers.contains(&source.text)
-        {
-            return Err(Error::statement(format!(
-                "Column '{}.{}' cannot be resolved: there is no source '{}' here.",
-                source.text, name.text, source.text
-            ))
-            .at(source.at));
+        if let Some(source) = source {
+            self.names.qualified_source(source)?;
         }
-        let found = self.schema.columns.iter().position(|column| column.name == name.text);
-        match found {
-            Some(index) => Ok((index, self.schema.columns[index].ty.clone())),
-            None => {
-                let error = Error::statement(format!("Column '{}' cannot be resolved.", name.text)).at(name.at);
-                let names = self.schema.columns.iter().map(|column| column.name.as_str());
-                Err(match nearest(&name.text, names.filter(|name| !name.starts_with("KSQL_INTERNAL_"))) {
-                    Some(other) if other.eq_ignore_ascii_case(&name.text) => {
-                        error.hint(format!("Did you mean `{other}`? Names in back-ticks keep their case."))
-                    }
-                    Some(other) => error.hint(format!("Did you mean {other}?")),
-                    None => error,
-                })
-            }
+        if let Some(index) = self.position(&name.text) {
+            return Ok((index, self.schema.columns[index].ty.clone()));
         }
+        let error = Error::statement(format!("Column '{}' cannot be resolved.", name.text)).at(name.at);
+        let names = self.schema.columns.iter().map(|column| column.name.as_str());
+        Err(did_you_mean(error, name, names.filter(|name| !name.starts_with("KSQL_INTERNAL_"))))
     }
 
     fn custom_type(&self, name: &str) -> Option<SqlType> {
         self.catalog.custom_type(name).cloned()
+    }
+
+    fn is_system_time(&self, column: &str) -> bool {
+        self.names.is_system_time(column)
     }
 }

@@ -51,7 +51,7 @@ pub fn create_as(
         .at(name.at));
     }
     let columns = columns(&analyzed.plan);
-    let from = &analyzed.source;
+    let from = analyzed.first();
     let key_format = key_format(&with, from, analyzed.keyless, settings)?;
     let value_format = with.value_format.unwrap_or(from.value.format);
     let inherited = |own: Option<char>, format: Format, from: &crate::format::Layout| {
@@ -101,7 +101,7 @@ pub fn insert_select(
         return Err(Error::statement(format!("Cannot insert into read-only STREAM: {}", sink.name)).at(target.at));
     }
     let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
-    if analyzed.source.topic == sink.topic {
+    if analyzed.sources.iter().any(|source| source.topic == sink.topic) {
         return Err(Error::statement(format!("INSERT INTO {} would read what it writes, for ever.", sink.name))
             .hint("write into another stream")
             .at(target.at));
@@ -199,6 +199,9 @@ fn sink_window(analyzed: &Analyzed) -> Option<SourceWindow> {
     match analyzed.plan.result {
         ResultKind::Table { windowed } => windowed,
         // A windowed stream stays one as long as its key is not made anew.
-        ResultKind::Stream => (analyzed.plan.stages.len() == 1).then_some(analyzed.source.window).flatten(),
+        ResultKind::Stream => {
+            let makes_key = |step: &Step| matches!(step, Step::Project(project) if project.rekey != Rekey::Keep);
+            analyzed.window.filter(|_| !analyzed.plan.steps().any(makes_key))
+        }
     }
 }

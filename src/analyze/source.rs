@@ -231,7 +231,7 @@ fn check_delimiter(format: Format, delimiter: Option<char>, part: &str) -> Resul
     }
 }
 
-fn contains_map(ty: &SqlType) -> bool {
+pub(super) fn contains_map(ty: &SqlType) -> bool {
     match ty {
         SqlType::Map(_) => true,
         SqlType::Array(item) => contains_map(item),

@@ -1,40 +1,94 @@
-//! Which columns of a source are read at all: only those are decoded.
+//! Which columns of the sources are read at all: only those are decoded.
 
 use crate::expr::{self, Typed};
-use crate::plan::{Plan, StageInput, Step};
+use crate::plan::{Join, Plan, Stage, StageInput, Step};
 
-/// Marks the columns of the scan that some step before the first full projection reads.
+/// Columns of some output that are read behind it; None: all.
+type Read = Option<Vec<usize>>;
+
+/// Marks the columns of the scans that some step reads.
 pub(super) fn mark_wanted(plan: &mut Plan) {
-    // What is read of a rekey's pass-through columns is known from the steps behind it: go backwards.
-    let mut later: Option<Vec<usize>> = None;
-    let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
-    for step in steps.iter().rev() {
-        later = Some(wanted_by(step, later));
+    // What is read of columns that only pass through is known from the steps behind them: go backwards.
+    let mut of_stages: Vec<Read> = vec![None; plan.stages.len()];
+    for index in (0..plan.stages.len()).rev() {
+        let read = of_stages[index].take();
+        mark_side(&mut plan.stages[index], read, &mut of_stages);
     }
-    let Some(StageInput::Scan(scan)) = plan.stages.first_mut().map(|stage| &mut stage.input) else { return };
-    for column in later.unwrap_or_default() {
-        if let Some(wanted) = scan.wanted.get_mut(column) {
-            *wanted = true;
+}
+
+/// `read`: columns of what the stage gives. What it reads of other stages goes to `of_stages`.
+fn mark_side(stage: &mut Stage, read: Read, of_stages: &mut [Read]) {
+    let read = stage.steps.iter().rev().fold(read, |read, step| Some(wanted_by(step, read)));
+    match &mut stage.input {
+        StageInput::Scan(scan) => {
+            for column in read.unwrap_or_else(|| (0..scan.wanted.len()).collect()) {
+                if let Some(wanted) = scan.wanted.get_mut(column) {
+                    *wanted = true;
+                }
+            }
+        }
+        StageInput::Exchange(exchange) => {
+            of_stages[exchange.from] = with_keys(read, exchange.key.columns.len());
+        }
+        StageInput::Join(join) => {
+            let (left, right) = wanted_of_sides(join, read);
+            mark_side(&mut join.left, left, of_stages);
+            mark_side(&mut join.right, right, of_stages);
         }
     }
 }
 
-/// Of each step of a plan, in the order of its stages: the columns of its output that are read behind it (None: all).
-pub fn outputs_read(plan: &Plan) -> Vec<Option<Vec<usize>>> {
-    let mut read = Vec::new();
-    let mut later: Option<Vec<usize>> = None;
-    let steps: Vec<&Step> = plan.stages.iter().flat_map(|stage| &stage.steps).collect();
-    for step in steps.iter().rev() {
-        let wanted = wanted_by(step, later.clone());
-        read.push(later.replace(wanted));
+/// Of each step of a plan, in the order of [`Plan::steps`]: the columns of its output that are read behind it.
+pub fn outputs_read(plan: &Plan) -> Vec<Read> {
+    let mut of_stages: Vec<Read> = vec![None; plan.stages.len()];
+    let mut all: Vec<Vec<Read>> = Vec::with_capacity(plan.stages.len());
+    for (index, stage) in plan.stages.iter().enumerate().rev() {
+        let read = of_stages[index].take();
+        all.push(outputs_of_side(stage, read, &mut of_stages));
     }
-    read.reverse();
-    read
+    all.into_iter().rev().flatten().collect()
+}
+
+fn outputs_of_side(stage: &Stage, mut read: Read, of_stages: &mut [Read]) -> Vec<Read> {
+    let mut own = Vec::with_capacity(stage.steps.len());
+    for step in stage.steps.iter().rev() {
+        let wanted = wanted_by(step, read.clone());
+        own.push(read.replace(wanted));
+    }
+    own.reverse();
+    match &stage.input {
+        StageInput::Scan(_) => own,
+        StageInput::Exchange(exchange) => {
+            of_stages[exchange.from] = with_keys(read, exchange.key.columns.len());
+            own
+        }
+        StageInput::Join(join) => {
+            let (left, right) = wanted_of_sides(join, read);
+            let left = outputs_of_side(&join.left, left, of_stages);
+            [left, outputs_of_side(&join.right, right, of_stages), own].concat()
+        }
+    }
+}
+
+/// Keys are read wherever rows go by them.
+fn with_keys(read: Read, keys: usize) -> Read {
+    read.map(|read| sorted((0..keys).chain(read).collect()))
+}
+
+/// Columns of a join's sides that are needed for the columns `read` of what it gives.
+fn wanted_of_sides(join: &Join, read: Read) -> (Read, Read) {
+    let Some(mut read) = read else { return (None, None) };
+    read.extend(join.condition.iter().flat_map(Typed::columns));
+    let keys = join.key_types.len();
+    let values_of_left = keys + join.left_types.len();
+    let (left, right): (Vec<usize>, Vec<usize>) = read.into_iter().partition(|column| *column < values_of_left);
+    let right = right.into_iter().map(|column| column - join.left_types.len()).collect();
+    (with_keys(Some(left), keys), with_keys(Some(right), keys))
 }
 
 /// Columns of a step's input that are needed for the columns `later` (None: all) of its output.
-fn wanted_by(step: &Step, later: Option<Vec<usize>>) -> Vec<usize> {
-    let mut wanted: Vec<usize> = match step {
+fn wanted_by(step: &Step, later: Read) -> Vec<usize> {
+    sorted(match step {
         Step::Filter { predicate, .. } => {
             let mut columns = predicate.columns();
             columns.extend(later.unwrap_or_default());
@@ -55,8 +109,11 @@ fn wanted_by(step: &Step, later: Option<Vec<usize>>) -> Vec<usize> {
             let keys = 0..aggregate.key_types.len();
             keys.chain(aggregate.calls.iter().flat_map(|call| call.args.iter().copied())).collect()
         }
-    };
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
+    })
+}
+
+fn sorted(mut columns: Vec<usize>) -> Vec<usize> {
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }

@@ -22,12 +22,12 @@ const CHANGELOG: &str = "-changelog";
 enum Keeps {
     /// What it writes of a record follows from that record alone.
     Nothing,
-    /// Groups, or the rows of the table that it reads.
+    /// Groups, the rows of a join's sides, or those of a table that it reads.
     State,
 }
 
 fn keeps(sink: &Sink) -> Keeps {
-    let of_table = sink.analyzed.source.kind == SourceKind::Table;
+    let of_table = sink.analyzed.sources.iter().any(|source| source.kind == SourceKind::Table);
     match of_table || sink.analyzed.plan.keeps_state() {
         true => Keeps::State,
         false => Keeps::Nothing,
@@ -82,7 +82,8 @@ impl Inner {
 
     fn sources_of(&self, query: &QueryEntry) -> Vec<String> {
         let sinks = self.sinks.read();
-        sinks.get(&query.id).map(|sink| sink.analyzed.source.topic.clone()).into_iter().collect()
+        let sources = sinks.get(&query.id).map(|sink| sink.analyzed.sources.as_slice()).unwrap_or_default();
+        sources.iter().map(|source| source.topic.clone()).collect()
     }
 
     /// On the embedded log a query joins no group: this process has all of it, and it goes on from where it is, whatever

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::analyze::{Target, analyze};
 use crate::dataflow::{Batch, Counters, Host, Run, RunSpec};
 use crate::engine::behind::behind;
-use crate::engine::change::start;
+use crate::engine::change::{check_runs, start};
 use crate::engine::warning::warning;
 use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ pub(super) fn pull_query(
     query: &Query,
     properties: &BTreeMap<String, String>,
 ) -> Result<RowStream> {
+    query::check_single(query)?;
     let catalog = inner.catalog.read().clone();
     let name = &query.from.first.name;
     let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
@@ -96,8 +97,10 @@ fn transient(
 ) -> Result<RowStream> {
     let catalog = inner.catalog.read().clone();
     let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
+    inner.stage_partitions(&analyzed.plan)?;
+    check_runs(&analyzed.plan)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
-    let id = format!("transient_{}_{number}", analyzed.source.name);
+    let id = format!("transient_{}_{number}", analyzed.first().name);
     let schema = analyzed.plan.schema.clone();
     let stepped = matches!(inner.drive, Drive::Stepped(_));
     let spec = RunSpec {

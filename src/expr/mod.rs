@@ -38,6 +38,10 @@ pub trait Scope {
     fn column(&self, source: Option<&ast::Ident>, name: &ast::Ident) -> Result<(usize, SqlType)>;
     /// The type behind an alias made by CREATE TYPE.
     fn custom_type(&self, name: &str) -> Option<SqlType>;
+    /// Whether a column is a time that the system gives: text beside it in a comparison is read as a time.
+    fn is_system_time(&self, column: &str) -> bool {
+        matches!(column, "ROWTIME" | "WINDOWSTART" | "WINDOWEND")
+    }
 }
 
 /// The columns an expression is evaluated over.

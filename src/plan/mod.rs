@@ -1,5 +1,7 @@
 //! The steps of a query, and where it is cut into stages at exchanges. Doesn't know bytes.
 
+mod partitions;
+
 use std::sync::Arc;
 
 use crate::catalog::{Source, SourceWindow};

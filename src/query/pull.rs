@@ -112,11 +112,17 @@ fn key_comparisons(query: &ast::Query, view: &View) -> usize {
     found
 }
 
+fn refuse(clause: &str) -> Result<()> {
+    Err(Error::statement(format!("Pull queries don't support {clause} clauses."))
+        .hint("add EMIT CHANGES if you want a push query"))
+}
+
+/// Pull queries read a single table or stream.
+pub fn check_single(query: &ast::Query) -> Result<()> {
+    if query.from.joins.is_empty() { Ok(()) } else { refuse("JOIN") }
+}
+
 fn check_clauses(query: &ast::Query) -> Result<()> {
-    let refuse = |clause: &str| {
-        Err(Error::statement(format!("Pull queries don't support {clause} clauses."))
-            .hint("add EMIT CHANGES if you want a push query"))
-    };
     if query.window.is_some() {
         return refuse("WINDOW");
     }
@@ -128,9 +134,6 @@ fn check_clauses(query: &ast::Query) -> Result<()> {
     }
     if query.having.is_some() {
         return refuse("HAVING");
-    }
-    if !query.from.joins.is_empty() {
-        return refuse("JOIN");
     }
     check_columns(query)
 }

@@ -1,5 +1,6 @@
 //! How the stages of a query lie on the log: which topics each reads, how many partitions it has, and who reads what it makes.
 
+use crate::catalog::Source;
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError};
 use crate::plan::{Exchange, Plan, Stage, StageInput};
@@ -19,30 +20,16 @@ pub struct StageLayout {
 ///
 /// Errors: a topic isn't there, or has another number of partitions than what it is joined with.
 pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout>> {
-    let mut stages = Vec::with_capacity(plan.stages.len());
-    let mut of_first = None;
-    for (number, stage) in plan.stages.iter().enumerate() {
-        let mut partitions: Option<(String, u32)> = None;
-        for input in stage.inputs() {
-            let StageInput::Scan(scan) = input else { continue };
-            let topic = scan.source.topic.clone();
-            let there = log.partitions(&topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.clone())))?;
-            match &partitions {
-                Some((other, others)) if *others != there => {
-                    return Err(Error::statement(format!(
-                        "topic '{other}' has {others} partitions and topic '{topic}' has {there}: their rows can't be joined partition by partition"
-                    ))
-                    .hint("make one of them anew with as many partitions as the other has"));
-                }
-                _ => partitions = Some((topic, there)),
-            }
-        }
-        let of_scans = partitions.map(|(_, partitions)| partitions);
-        of_first = of_first.or(of_scans);
-        let partitions = of_scans.or(of_first).ok_or_else(|| Error::internal("the first stage reads no source"))?;
-        let topics = input_topics(group, stage);
-        stages.push(StageLayout { topics, partitions, to: reader_of(plan, number) });
-    }
+    let partitions = |source: &Source| {
+        let there = log.partitions(&source.topic);
+        there.ok_or_else(|| Error::from(LogError::UnknownTopic(source.topic.clone())))
+    };
+    let partitions = plan.partitions(&partitions)?;
+    let stage = |(number, partitions): (usize, u32)| {
+        let topics = input_topics(group, &plan.stages[number]);
+        StageLayout { topics, partitions, to: reader_of(plan, number) }
+    };
+    let stages: Vec<StageLayout> = partitions.into_iter().enumerate().map(stage).collect();
     match stages.split_last() {
         Some((_, before)) if before.iter().all(|stage| stage.to.is_some()) => Ok(stages),
         _ => Err(Error::internal("a stage that nobody reads isn't the last one")),

@@ -32,6 +32,7 @@ use crate::log::TopicSpec;
 use crate::sql::ast::{ParsedStatement, Statement};
 
 pub(super) use follow::{Followed, Follower};
+pub(super) use query::check_runs;
 pub(super) use remains::Remains;
 pub(super) use run::start;
 pub(super) use write::Outcome;

@@ -10,6 +10,7 @@ use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::format;
+use crate::plan::Plan;
 use crate::sql::ast::Ident;
 
 impl Change<'_> {
@@ -30,7 +31,7 @@ impl Change<'_> {
         if old.is_source {
             return Err(not_on_read_only(old));
         }
-        if sink.analyzed.source.name == old.name {
+        if sink.analyzed.reads(&old.name) {
             return Err(Error::statement(format!("{} can't be replaced by a query that reads it.", old.name))
                 .hint("give the new stream or table a name of its own"));
         }
@@ -96,7 +97,10 @@ impl Change<'_> {
 
     fn started(&mut self, id: String, sink: Sink, text: &str) -> Result<Effect> {
         if self.replay.is_none() {
-            check_runs(&sink)?;
+            self.inner.stage_partitions(&sink.analyzed.plan)?;
+            check_runs(&sink.analyzed.plan)?;
+            format::encoder(&sink.source.key)?;
+            format::encoder(&sink.source.value)?;
         }
         let message = format!("Created query with ID {id}");
         let found = match &self.replay {
@@ -107,7 +111,7 @@ impl Change<'_> {
         let entry = QueryEntry {
             id,
             statement: text.to_string(),
-            sources: vec![sink.analyzed.source.name.clone()],
+            sources: sink.analyzed.sources.iter().map(|source| source.name.clone()).collect(),
             sink: sink.source.name.clone(),
             properties: self.properties.clone(),
             paused: false,
@@ -172,11 +176,7 @@ fn refuse_other_writers(name: &str, writers: &[String]) -> Result<()> {
 }
 
 /// Builds the operators once, to throw them away: a plan that can't run is refused now, not when its thread starts.
-fn check_runs(sink: &Sink) -> Result<()> {
-    let plan = &sink.analyzed.plan;
+pub fn check_runs(plan: &Plan) -> Result<()> {
     plan.scans().try_for_each(|scan| ScanReader::new(scan, 0, false).map(|_| ()))?;
-    plan.stages.iter().try_for_each(|stage| Task::new(stage, 0).map(|_| ()))?;
-    format::encoder(&sink.source.key)?;
-    format::encoder(&sink.source.value)?;
-    Ok(())
+    plan.stages.iter().try_for_each(|stage| Task::new(stage, 0).map(|_| ()))
 }

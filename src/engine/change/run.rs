@@ -52,7 +52,7 @@ impl Inner {
     }
 
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
-        self.partitions_of(&sink.analyzed.source.topic)?;
+        self.stage_partitions(&sink.analyzed.plan)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
         let group = self.service.query_group(&entry.id);
         let changelogs = changelog_topics(&group, &sink.analyzed.plan).concat();

@@ -9,6 +9,7 @@ use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
 use crate::dataflow::{changelog_topics, layout, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
@@ -116,6 +117,13 @@ impl Inner {
         }
     }
 
+    /// How many partitions each stage of a plan has.
+    ///
+    /// Errors: a topic that it reads isn't there, or topics whose rows must meet have different numbers of partitions.
+    pub(in crate::engine) fn stage_partitions(&self, plan: &Plan) -> Result<Vec<u32>> {
+        plan.partitions(&|source| self.partitions_of(&source.topic))
+    }
+
     pub(super) fn partitions_of(&self, topic: &str) -> Result<u32> {
         self.log.partitions(topic).ok_or_else(|| Error::from(LogError::UnknownTopic(topic.to_string())))
     }
@@ -199,7 +207,7 @@ struct Inherited {
 
 impl Inner {
     fn inherited(&self, origin: &Sink) -> Result<Inherited> {
-        let topic = match self.log.describe_topic(&origin.analyzed.source.topic) {
+        let topic = match self.log.describe_topic(&origin.analyzed.first().topic) {
             Ok(topic) => topic,
             Err(LogError::UnknownTopic(_)) => return Ok(Inherited::default()),
             Err(error) => return Err(error.into()),

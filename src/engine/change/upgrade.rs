@@ -26,6 +26,7 @@ pub(super) enum Upgrade {
 /// Why a query can't be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
+    Join,
     WindowedSource,
     TableFunctions,
     WindowedAggregation,
@@ -47,7 +48,8 @@ impl Refusal {
     pub fn is_kind_of_query(self) -> bool {
         matches!(
             self,
-            Refusal::WindowedSource
+            Refusal::Join
+                | Refusal::WindowedSource
                 | Refusal::TableFunctions
                 | Refusal::WindowedAggregation
                 | Refusal::TableAggregation
@@ -58,6 +60,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Refusal::Join => "joins",
             Refusal::WindowedSource => "windowed sources",
             Refusal::TableFunctions => "table functions",
             Refusal::WindowedAggregation => "windowed aggregations",
@@ -75,6 +78,9 @@ impl fmt::Display for Refusal {
 
 /// Judges whether a query with the plan `from` may go on with the plan `to`.
 pub(super) fn judge(from: &Plan, to: &Plan) -> Upgrade {
+    if joins(from) || joins(to) {
+        return Upgrade::Refused(Refusal::Join);
+    }
     let mut symbols = Symbols::default();
     let (from, to) = match (Shape::of(from, &mut symbols), Shape::of(to, &mut symbols)) {
         (Some(from), Some(to)) => (from, to),
@@ -90,6 +96,10 @@ pub(super) fn judge(from: &Plan, to: &Plan) -> Upgrade {
         Some(refusal) => Upgrade::Refused(refusal),
         None => Upgrade::Allowed,
     }
+}
+
+fn joins(plan: &Plan) -> bool {
+    plan.stages.iter().any(|stage| matches!(stage.input, StageInput::Join(_)))
 }
 
 /// The first difference that state or positions would not survive.

@@ -8,7 +8,7 @@ use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_re
 use crate::catalog::Source;
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::plan::{Exchange, Plan, StageInput, Step, WindowKind};
+use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Scan, Stage, StageInput, Step, WindowKind};
 use crate::sql::ast::{Explained, Statement};
 
 pub(in crate::engine) fn explain(
@@ -50,39 +50,83 @@ pub(in crate::engine) fn explain(
     }
 }
 
-/// The steps from the sink down to the source, one a line.
+/// The steps from the sink down to the sources, one a line: under each what its rows come from.
 fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
-    let mut lines = Vec::new();
     let mut read = outputs_read(plan).into_iter();
+    let mut stages: Vec<Tree> = Vec::with_capacity(plan.stages.len());
     for stage in &plan.stages {
-        lines.push(match &stage.input {
-            StageInput::Scan(scan) => {
-                let wanted: Vec<&str> = scan
-                    .source
-                    .columns
-                    .iter()
-                    .zip(&scan.wanted)
-                    .filter(|(_, wanted)| **wanted)
-                    .map(|(column, _)| column.name.as_str())
-                    .collect();
-                format!("[ SOURCE ] {} (topic {}), columns {}", scan.source.name, scan.source.topic, wanted.join(", "))
-            }
-            StageInput::Exchange(Exchange { key, .. }) => {
-                let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
-                format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "))
-            }
-            StageInput::Join(_) => "[ JOIN ]".to_string(),
-        });
-        lines.extend(stage.steps.iter().map(|step| step_text(step, read.next().flatten().as_deref())));
+        let tree = Tree::of(stage, &mut read, &mut stages);
+        stages.push(tree);
     }
     let columns: Vec<String> =
         plan.schema.columns.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
-    lines.push(match sink {
+    let top = match sink {
         Some(sink) => format!("[ SINK ] {} (topic {}): {}", sink.name, sink.topic, columns.join(", ")),
         None => format!("[ RESULT ] {}", columns[plan.schema.keys..].join(", ")),
-    });
-    lines.reverse();
-    lines.iter().enumerate().map(|(depth, line)| format!("{}> {line}\n", "  ".repeat(depth))).collect()
+    };
+    Tree { text: top, from: stages.pop().into_iter().collect() }.lines(0)
+}
+
+/// A line, and those of what it has its rows from.
+#[derive(Default)]
+struct Tree {
+    text: String,
+    from: Vec<Tree>,
+}
+
+impl Tree {
+    /// `read`: what is read of the steps' outputs, in the order of the plan. `stages`: those before this one.
+    fn of(stage: &Stage, read: &mut dyn Iterator<Item = Option<Vec<usize>>>, stages: &mut [Tree]) -> Tree {
+        let input = match &stage.input {
+            StageInput::Scan(scan) => Tree { text: scan_text(scan), from: Vec::new() },
+            StageInput::Exchange(Exchange { from, key, .. }) => {
+                let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
+                let text = format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "));
+                Tree { text, from: stages.get_mut(*from).map(std::mem::take).into_iter().collect() }
+            }
+            StageInput::Join(join) => {
+                let left = Tree::of(&join.left, read, stages);
+                Tree { text: join_text(join), from: vec![left, Tree::of(&join.right, read, stages)] }
+            }
+        };
+        stage.steps.iter().fold(input, |below, step| Tree {
+            text: step_text(step, read.next().flatten().as_deref()),
+            from: vec![below],
+        })
+    }
+
+    fn lines(&self, depth: usize) -> String {
+        let own = format!("{}> {}\n", "  ".repeat(depth), self.text);
+        self.from.iter().fold(own, |text, below| text + &below.lines(depth + 1))
+    }
+}
+
+fn scan_text(scan: &Scan) -> String {
+    let columns = scan.source.columns.iter().zip(&scan.wanted).filter(|(_, wanted)| **wanted);
+    let wanted: Vec<&str> = columns.map(|(column, _)| column.name.as_str()).collect();
+    format!("[ SOURCE ] {} (topic {}), columns {}", scan.source.name, scan.source.topic, wanted.join(", "))
+}
+
+fn join_text(join: &Join) -> String {
+    let kind = match join.kind {
+        JoinKind::Inner => "INNER",
+        JoinKind::Left => "LEFT",
+        JoinKind::Right => "RIGHT",
+        JoinKind::Full => "FULL",
+    };
+    let keys: Vec<String> = join.key_types.iter().map(ToString::to_string).collect();
+    let method = match join.method {
+        JoinMethod::StreamStream { before_ms, after_ms, grace_ms } => {
+            let grace = match grace_ms {
+                Some(grace_ms) => format!(", GRACE PERIOD {}", duration(grace_ms)),
+                None => String::new(),
+            };
+            format!("streams WITHIN ({}, {}){grace}", duration(before_ms), duration(after_ms))
+        }
+        JoinMethod::StreamTable => "a stream with a table".to_string(),
+        JoinMethod::TableTable => "tables".to_string(),
+    };
+    format!("[ JOIN ] {kind} of {method} by key ({})", keys.join(", "))
 }
 
 fn window_text(kind: &WindowKind) -> String {

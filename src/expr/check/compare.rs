@@ -55,10 +55,14 @@ impl Checker<'_> {
         pair(op, (a, left), (b, right))
     }
 
+    fn is_system_time(&self, ast: &Expr) -> bool {
+        matches!(&ast.kind, ExprKind::Column { name, .. } if self.scope.is_system_time(&name.text))
+    }
+
     /// An operand of a comparison. Text beside a time column of the system is read as a timestamp.
     fn compared(&mut self, ast: &Expr, other: &Expr) -> Result<Typed> {
         match &ast.kind {
-            ExprKind::String(string) if is_system_time(other) => match iso::parse_timestamp(string) {
+            ExprKind::String(string) if self.is_system_time(other) => match iso::parse_timestamp(string) {
                 Some(ms) => Ok(Typed::new(Node::Literal(Value::Bigint(ms)), SqlType::Bigint)),
                 None => Err(Error::statement(format!("Failed to parse timestamp '{string}'"))
                     .hint("write it as yyyy-MM-dd'T'HH:mm:ss.SSS; the end may be left out")
@@ -126,11 +130,6 @@ impl Checker<'_> {
             _ => Err(Error::internal("LIKE without operands")),
         }
     }
-}
-
-fn is_system_time(ast: &Expr) -> bool {
-    matches!(&ast.kind, ExprKind::Column { name, .. }
-        if matches!(name.text.as_str(), "ROWTIME" | "WINDOWSTART" | "WINDOWEND"))
 }
 
 /// A comparison of two checked operands.

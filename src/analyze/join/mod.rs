@@ -1,0 +1,238 @@
+//! FROM: the scan of its source, or the joins of several, from the left to the right.
+
+mod condition;
+mod rules;
+mod side;
+
+use self::condition::Condition;
+use self::rules::Meeting;
+use self::side::{Side, SideKey};
+use crate::analyze::builder::{Builder, FromKey, exchange_layout};
+use crate::analyze::calls::{any_node, is_aggregate_call};
+use crate::analyze::rewrite;
+use crate::analyze::scope::Synonym;
+use crate::analyze::source::contains_map;
+use crate::catalog::SourceKind;
+use crate::error::{Error, Result};
+use crate::expr::Typed;
+use crate::format::Layout;
+use crate::plan::{Join, JoinKind, JoinMethod, Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step};
+use crate::sql::ast::{self, Expr, ExprKind, Ident, Location, SelectItem};
+
+/// The key of joined rows in the steps of a plan, unless it has a name of its own.
+const KEY_COLUMN: &str = "KSQL_INTERNAL_JOIN_KEY";
+
+/// Makes the rows of FROM.
+pub(super) fn read_sources(builder: &mut Builder) -> Result<()> {
+    let mut left = Side::scan(&builder.names, 0);
+    let joins = &builder.query.from.joins;
+    if !joins.is_empty() {
+        builder.refuse_kafka_values("JOIN")?;
+    }
+    for (number, join) in joins.iter().enumerate() {
+        let right = Side::scan(&builder.names, number + 1);
+        left = join_sides(builder, left, right, join)?;
+    }
+    builder.synonyms = left.synonyms();
+    builder.key = left.from_key;
+    let times = left.times;
+    builder.begin(left.kind, left.window, left.stage, left.schema);
+    if builder.names.joined() { row_time(builder, &times) } else { Ok(()) }
+}
+
+fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) -> Result<Side> {
+    let on = Condition::of(&builder.names, &right, &join.on)?;
+    let left_key = left.check(builder, &on.left)?;
+    let right_key = right.check(builder, &on.right)?;
+    on.check_types(&builder.names, &left_key, &right_key)?;
+    let meeting = Meeting { names: &builder.names, left: &left, right: &right, join, on: &on };
+    meeting.check_windows()?;
+    let left_moves = !left.has_key(&left_key, &on.left);
+    let right_moves = !right.has_key(&right_key, &on.right);
+    match meeting.method(left_moves, right_moves)? {
+        Some(method) => {
+            let ty = left_key.known_type()?.clone();
+            if contains_map(&ty) {
+                return Err(Error::statement(format!(
+                    "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Column type: {ty}."
+                ))
+                .at(join.on.at));
+            }
+            let mut left = left.keyed(left_key, left_moves);
+            let mut right = right.keyed(right_key, right_moves);
+            place(builder, (&mut left, left_moves), (&mut right, right_moves), join)?;
+            Ok(joined(builder, left, right, join, on, method, left_moves))
+        }
+        None => Ok(foreign_key(builder, left, right, join)),
+    }
+}
+
+/// Exchanges sides so that rows of one key come to one partition.
+///
+/// A side whose key is new goes to where the other one's rows are by their topic's keys. When no key is new, but the
+/// topics have other formats of keys, the right side's rows lie elsewhere than the left one's.
+fn place(builder: &mut Builder, left: (&mut Side, bool), right: (&mut Side, bool), join: &ast::Join) -> Result<()> {
+    let ((left, left_moves), (right, right_moves)) = (left, right);
+    let made = |builder: &Builder, side: &Side| exchange_layout(builder.names.first(), side.key_columns());
+    let (to_left, to_right): (Option<Layout>, Option<Layout>) = match (left_moves, right_moves) {
+        (false, false) if left.layout.format == right.layout.format => (None, None),
+        (_, false) if left_moves => (Some(right.layout.clone()), None),
+        (false, _) => (None, Some(left.layout.clone())),
+        (_, _) => {
+            let layout = made(builder, left);
+            (Some(layout.clone()), Some(layout))
+        }
+    };
+    if left.window.is_some() && (to_left.is_some() || to_right.is_some()) {
+        return Err(rules::no_repartitioning(join));
+    }
+    for (side, layout) in [(left, to_left), (right, to_right)] {
+        if let Some(layout) = layout {
+            side.exchange(&mut builder.stages, layout);
+        }
+    }
+    Ok(())
+}
+
+/// The rows of both sides, which have their keys.
+fn joined(
+    builder: &mut Builder,
+    left: Side,
+    right: Side,
+    join: &ast::Join,
+    on: Condition,
+    method: JoinMethod,
+    left_moved: bool,
+) -> Side {
+    let kind = plan_kind(join.kind);
+    let before = match left_moved {
+        true => SideKey::of(on.left),
+        false => left.key,
+    };
+    let key = before.joined(on.right, kind);
+    let candidates: Vec<String> = key.columns();
+    let (column, from_key) = match candidates.is_empty() {
+        true => {
+            let made = builder.names.make_synthetic();
+            (made.clone(), FromKey::Made(made))
+        }
+        false => {
+            builder.names.set_synthetic(None);
+            (KEY_COLUMN.to_string(), FromKey::Join { column: KEY_COLUMN.to_string(), candidates })
+        }
+    };
+    let ty = left.schema.columns[0].ty.clone();
+    let mut columns = vec![SchemaColumn { name: column, ty }];
+    columns.extend(left.schema.columns[left.schema.keys..].iter().cloned());
+    columns.extend(right.schema.columns[right.schema.keys..].iter().cloned());
+    let times = match &method {
+        JoinMethod::StreamTable => left.times,
+        JoinMethod::StreamStream { .. } | JoinMethod::TableTable => [left.times, right.times].concat(),
+    };
+    let plan = Join {
+        key_types: vec![columns[0].ty.clone()],
+        left_types: left.schema.columns[left.schema.keys..].iter().map(|column| column.ty.clone()).collect(),
+        right_types: right.schema.columns[right.schema.keys..].iter().map(|column| column.ty.clone()).collect(),
+        left: left.stage,
+        right: right.stage,
+        kind,
+        method,
+        condition: None,
+    };
+    Side {
+        stage: Stage { input: StageInput::Join(Box::new(plan)), steps: Vec::new() },
+        schema: Schema { columns, keys: 1 },
+        kind: left.kind,
+        window: left.window,
+        source: left.source,
+        joined: true,
+        key,
+        from_key,
+        times,
+        layout: left.layout,
+    }
+}
+
+/// A table-table join by an expression of the left table that is the right table's key: its rows have the left one's key.
+///
+/// There are no operators for it: what is written here is checked to its end, and then refused. The stage that stands in
+/// the plan meanwhile is never given to anybody.
+fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) -> Side {
+    let refused = Error::not_supported("a foreign key join", "join the tables by their primary keys").at(join.on.at);
+    builder.refused.get_or_insert(refused);
+    builder.names.set_synthetic(None);
+    let table = builder.names.source(left.source).name.clone();
+    let keys: Vec<SchemaColumn> = left.schema.columns[..left.schema.keys].to_vec();
+    let columns: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
+    let key = left.key.clone();
+    let from = if left.joined { left.schema.keys } else { 0 };
+    let columns_of_left = left.schema.columns[from..].iter().cloned();
+    let columns_of_right = right.schema.columns.iter().cloned();
+    let schema =
+        Schema { keys: keys.len(), columns: keys.into_iter().chain(columns_of_left).chain(columns_of_right).collect() };
+    Side {
+        schema,
+        joined: true,
+        key,
+        from_key: FromKey::LeftTable { columns, table },
+        times: [left.times, right.times].concat(),
+        ..left
+    }
+}
+
+fn plan_kind(kind: ast::JoinKind) -> JoinKind {
+    match kind {
+        ast::JoinKind::Inner => JoinKind::Inner,
+        ast::JoinKind::Left => JoinKind::Left,
+        ast::JoinKind::Right => JoinKind::Right,
+        ast::JoinKind::Full => JoinKind::Full,
+    }
+}
+
+/// ROWTIME without a source before it: the time of the joined row. That of the only source it is from, or the greatest.
+fn row_time(builder: &mut Builder, times: &[usize]) -> Result<()> {
+    let column = |number: &usize| builder.names.column(*number, "ROWTIME").map(str::to_string);
+    let columns: Vec<String> = times.iter().filter_map(column).collect();
+    if let [only] = columns.as_slice() {
+        builder.synonyms.push(Synonym { name: "ROWTIME".to_string(), column: only.clone() });
+        return Ok(());
+    }
+    if !reads_row_time(builder.query) {
+        return Ok(());
+    }
+    let place = Expr::new(ExprKind::Null, Location::default());
+    let args = columns.into_iter().map(|column| rewrite::column(column, &place)).collect();
+    let call = Expr::new(ExprKind::Call { name: Ident::new("GREATEST"), args }, Location::default());
+    let greatest = builder.check(&call)?;
+    let column = |(index, column): (usize, &SchemaColumn)| Typed::column(index, column.ty.clone());
+    let mut keys: Vec<Typed> = builder.schema.columns.iter().enumerate().map(column).collect();
+    let mut values = keys.split_off(builder.schema.keys);
+    builder.schema.columns.push(SchemaColumn { name: "ROWTIME".to_string(), ty: greatest.known_type()?.clone() });
+    values.push(greatest);
+    let names = builder.schema.columns.iter().map(|column| column.name.clone()).collect();
+    builder.step(Step::Project(Project { keys, values, names, rekey: Rekey::Keep }));
+    Ok(())
+}
+
+/// Whether ROWTIME stands in a query without a source before it; aggregates without arguments read it.
+fn reads_row_time(query: &ast::Query) -> bool {
+    let items = query.items.iter().filter_map(|item| match item {
+        SelectItem::Expr { expr, .. } | SelectItem::StructStar(expr) => Some(expr),
+        SelectItem::Star { .. } => None,
+    });
+    let clauses = query.filter.iter().chain(&query.group_by).chain(&query.partition_by).chain(&query.having);
+    items.chain(clauses).any(|expr| {
+        any_node(expr, &|node| match &node.kind {
+            ExprKind::Column { source: None, name } => name.text == "ROWTIME",
+            ExprKind::Call { args, .. } => args.is_empty() && is_aggregate_call(node),
+            _ => false,
+        })
+    })
+}
+
+fn kind_word(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Stream => "stream",
+        SourceKind::Table => "table",
+    }
+}

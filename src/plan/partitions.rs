@@ -1,0 +1,52 @@
+//! How many partitions the stages of a plan have.
+
+use crate::catalog::Source;
+use crate::error::{Error, Result};
+use crate::plan::{Plan, Stage, StageInput};
+
+impl Plan {
+    /// Of each stage, how many partitions it has: as many as the topics that it reads. One that reads none has as many as
+    /// the stage that its first rows come from. `of` gives the partitions of a source's topic.
+    ///
+    /// Errors: those of `of`; sources whose rows meet without an exchange have different numbers of partitions.
+    pub fn partitions(&self, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Vec<u32>> {
+        let mut known: Vec<u32> = Vec::with_capacity(self.stages.len());
+        for stage in &self.stages {
+            let partitions = match scanned(stage, of)? {
+                Some(partitions) => partitions,
+                None => {
+                    let from = stage.inputs().into_iter().find_map(|input| match input {
+                        StageInput::Exchange(exchange) => known.get(exchange.from).copied(),
+                        StageInput::Scan(_) | StageInput::Join(_) => None,
+                    });
+                    from.ok_or_else(|| Error::internal("a stage reads nothing that stands before it"))?
+                }
+            };
+            known.push(partitions);
+        }
+        Ok(known)
+    }
+}
+
+/// How many partitions the topics have that a stage reads; None: it reads none.
+fn scanned(stage: &Stage, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Option<u32>> {
+    let mut first: Option<(&Source, u32)> = None;
+    for input in stage.inputs() {
+        let StageInput::Scan(scan) = input else { continue };
+        let partitions = of(&scan.source)?;
+        match first {
+            None => first = Some((&scan.source, partitions)),
+            Some((_, others)) if others == partitions => {}
+            Some((left, others)) => {
+                let (left, right) = (&left.name, &scan.source.name);
+                return Err(Error::statement(format!(
+                    "Can't join `{left}` with `{right}` since the number of partitions don't match. `{left}` partitions = {others}; `{right}` partitions = {partitions}."
+                ))
+                .hint(format!(
+                    "repartition either one: CREATE STREAM | TABLE ... WITH (PARTITIONS={others}) AS SELECT * FROM {right}; and join that"
+                )));
+            }
+        }
+    }
+    Ok(first.map(|(_, partitions)| partitions))
+}
