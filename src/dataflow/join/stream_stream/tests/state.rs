@@ -71,7 +71,9 @@ fn expired_rows_leave_nothing() {
             assert!(join.state.keys.as_ref().unwrap().columns(&[]).len() == case.key_types().len());
             assert!(join.state.lists.iter().flatten().filter(|list| !list.is_empty()).count() == 2);
             let mut last = HashMap::new();
-            (0..log.len()).for_each(|row| drop(last.insert(log.key(row), log.value(row).is_some())));
+            for row in 0..log.len() {
+                last.insert(log.key(row), log.value(row).is_some());
+            }
             // The rows of both sides that came last, and the operator's record.
             assert_eq!(last.values().filter(|there| **there).count(), 3, "{case:?}");
         }
