@@ -12,6 +12,7 @@ pub(super) enum List {
     #[default]
     Empty,
     One([Entry; 1]),
+    #[expect(clippy::box_collection, reason = "there is a list a key and side: most are empty or have one row")]
     Many(Box<VecDeque<Entry>>),
 }
 

@@ -112,12 +112,16 @@ impl Side {
         if count == 0 {
             return Ok(self.end());
         }
+        let max_time = rows.times.iter().copied().max().unwrap_or(i64::MIN);
+        if self.blocks.back().is_some_and(|block| block.spans(max_time) >= self.block_span) {
+            // Rows of a later time don't keep it from going.
+            self.seal();
+        }
         let first = self.columns.append(rows.columns, count)?;
         self.keys.extend(rows.keys);
         self.unsaved.times.extend(rows.times);
         self.unsaved.bytes += rows.bytes;
         let (end, bytes) = (self.end(), rows.bytes);
-        let max_time = rows.times.iter().copied().max().unwrap_or(i64::MIN);
         match self.blocks.back_mut().filter(|block| !block.sealed) {
             Some(block) => {
                 (block.end, block.max_time) = (end, block.max_time.max(max_time));
@@ -128,11 +132,18 @@ impl Side {
                 self.blocks.push_back(Block { first, end, first_time, max_time, bytes, sealed: false, records });
             }
         }
-        if let Some(block) = self.blocks.back_mut().filter(|block| block.is_full(self.block_span)) {
+        if self.blocks.back().is_some_and(Block::is_full) {
+            self.seal();
+        }
+        Ok(first)
+    }
+
+    /// The last block takes no more rows.
+    fn seal(&mut self) {
+        if let Some(block) = self.blocks.back_mut() {
             block.sealed = true;
             self.columns.seal();
         }
-        Ok(first)
     }
 
     /// Makes room for the marks of the rows before this number.
@@ -218,10 +229,13 @@ impl Side {
 }
 
 impl Block {
-    fn is_full(&self, span: i64) -> bool {
-        self.end - self.first >= BLOCK_ROWS
-            || self.bytes >= BLOCK_BYTES
-            || self.max_time.saturating_sub(self.first_time) >= span
+    fn is_full(&self) -> bool {
+        self.end - self.first >= BLOCK_ROWS || self.bytes >= BLOCK_BYTES
+    }
+
+    /// From its first row's time to its last time, had it a row of this one.
+    fn spans(&self, time: i64) -> i64 {
+        self.max_time.max(time).saturating_sub(self.first_time)
     }
 }
 
