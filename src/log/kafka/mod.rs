@@ -72,6 +72,26 @@ impl KafkaLog {
         let appender = Producer::new(&cluster, &cluster.client);
         Ok(KafkaLog { cluster, appender, readers, idle: IdleProducers::default(), background })
     }
+
+    /// The name that the cluster gives itself, the same whichever of its brokers is asked.
+    ///
+    /// Errors: it doesn't answer, or has none.
+    pub fn cluster_id(&self) -> Result<String, LogError> {
+        cluster_id(&self.cluster.client, &self.cluster.config)
+    }
+}
+
+/// The name that the cluster at this address gives itself.
+///
+/// Errors: it doesn't answer, or has none.
+pub fn find_cluster_id(config: &KafkaConfig) -> Result<String, LogError> {
+    cluster_id(&*client(config, ClientKind::Producer, Role::Appender)?, config)
+}
+
+fn cluster_id(client: &Client, config: &KafkaConfig) -> Result<String, LogError> {
+    client
+        .cluster_id(OPEN_TIMEOUT)
+        .ok_or_else(|| LogError::Unavailable(format!("nobody at {} says which cluster that is", config.bootstrap())))
 }
 
 /// A new client for a role.

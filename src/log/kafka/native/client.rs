@@ -105,6 +105,20 @@ impl Client {
         unsafe { sys::rd_kafka_poll(self.ptr, millis(timeout)) };
     }
 
+    /// The name that the cluster gives itself. None: no broker answered in time, or they are too old to have one.
+    pub(in crate::log::kafka) fn cluster_id(&self, timeout: Duration) -> Option<String> {
+        // SAFETY: alive; gives null or a string of our own, which is freed by the library that made it.
+        unsafe {
+            let id = sys::rd_kafka_clusterid(self.ptr, millis(timeout));
+            if id.is_null() {
+                return None;
+            }
+            let copied = text(id);
+            sys::rd_kafka_mem_free(self.ptr, id.cast());
+            Some(copied)
+        }
+    }
+
     /// All topics of the cluster.
     pub(in crate::log::kafka) fn metadata(&self, timeout: Duration) -> Result<Metadata, Failure> {
         let mut found: *const sys::rd_kafka_metadata = ptr::null();
