@@ -15,7 +15,8 @@ use super::producer::Producer;
 use super::reader::Lane;
 use super::transaction::{KafkaTransaction, Scope, WriterTransaction};
 use crate::log::{
-    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, StageTopics, TopicPartition, Transaction,
+    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition,
+    Transaction,
 };
 
 /// A member of a group of the cluster's.
@@ -27,6 +28,9 @@ pub(super) struct GroupedMember {
     cluster: Arc<Cluster>,
     producer: Mutex<Arc<Producer>>,
     share: Mutex<Share>,
+    /// Came behind changes that were given first.
+    failed: Mutex<Option<LogError>>,
+    signal: Arc<Signal>,
 }
 
 /// What the member has.
@@ -65,6 +69,8 @@ impl GroupedMember {
             cluster: Arc::clone(cluster),
             producer: Mutex::new(Arc::new(producer)),
             share: Mutex::default(),
+            failed: Mutex::default(),
+            signal: Arc::clone(&spec.signal),
         })
     }
 
@@ -154,6 +160,29 @@ impl GroupedMember {
     }
 }
 
+/// Changes up to the first failure. One that comes behind changes is kept in `failed` for the next call: they have happened, and
+/// nobody else tells of them.
+fn until_failure(
+    failed: &mut Option<LogError>,
+    mut next: impl FnMut() -> Option<Result<Option<Change>, LogError>>,
+) -> Result<Vec<Change>, LogError> {
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let mut changes = Vec::new();
+    while let Some(outcome) = next() {
+        match outcome {
+            Ok(change) => changes.extend(change),
+            Err(error) if changes.is_empty() => return Err(error),
+            Err(error) => {
+                *failed = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(changes)
+}
+
 fn producer(cluster: &Arc<Cluster>, group: &GroupSpec) -> Result<Producer, LogError> {
     match group.delivery {
         Delivery::ExactlyOnce => Producer::transactional(cluster, &group.transactional_id),
@@ -186,9 +215,11 @@ fn failed(doing: &str, group: &str, failure: Failure) -> LogError {
 
 impl Member for GroupedMember {
     fn poll(&self) -> Result<Vec<Change>, LogError> {
-        let mut changes = Vec::new();
-        while let Some(event) = self.consumer.poll() {
-            changes.extend(self.take_in(event)?);
+        let mut failed = self.failed.lock();
+        let changes = until_failure(&mut failed, || self.consumer.poll().map(|event| self.take_in(event)))?;
+        if failed.is_some() {
+            // The next poll must not wait for another event.
+            self.signal.ring();
         }
         Ok(changes)
     }
@@ -313,5 +344,35 @@ impl Member for LoneReader {
 
     fn positions(&self, _: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
         Ok(BTreeMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_before_a_failure_are_given_and_the_failure_follows() {
+        let given = |partition| Change::Given(vec![TopicPartition { topic: "t".to_owned(), partition }]);
+        let failure = || LogError::Unavailable("said so".to_owned());
+        let mut events = vec![
+            Ok(Some(given(0))),
+            Ok(None),
+            Ok(Some(given(1))),
+            Err(failure()),
+            Ok(Some(given(2))),
+            Err(failure()),
+            Err(failure()),
+        ]
+        .into_iter();
+        let mut failed = None;
+        let mut poll = || until_failure(&mut failed, || events.next()).map_err(|error| error.to_string());
+        let said = failure().to_string();
+        assert_eq!(poll(), Ok(vec![given(0), given(1)]));
+        assert_eq!(poll(), Err(said.clone()));
+        assert_eq!(poll(), Ok(vec![given(2)]));
+        assert_eq!(poll(), Err(said.clone()));
+        assert_eq!(poll(), Err(said));
+        assert_eq!(poll(), Ok(Vec::new()));
     }
 }
