@@ -16,6 +16,7 @@ pub enum Call<'a> {
     Append(&'a TopicPartition),
     /// It is there: an error now is an answer that was lost.
     Appended(&'a TopicPartition),
+    DescribeTopic(&'a str),
     Fetch(&'a TopicPartition),
     /// And the offset.
     Hold(&'a TopicPartition, i64),
@@ -84,6 +85,7 @@ impl Log for Intercepted {
     }
 
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        (self.hook)(Call::DescribeTopic(topic))?;
         self.log.describe_topic(topic)
     }
 

@@ -344,10 +344,12 @@ pub trait Log: Send + Sync {
     fn topics(&self) -> Vec<String>;
     /// Partitions, sizes and configs of a topic.
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
-    /// The identity of the topic that has this name now; None: there is no such topic, or the log doesn't tell. Asked at
-    /// each commit of each query: it must not take longer than the commit itself.
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
-        self.describe_topic(topic).ok()?.id
+    /// The identity of the topic that has this name now; of a cluster it may be two seconds old. None: the log gives its topics
+    /// none. Asked at each commit of each query: it must not take longer than the commit itself.
+    ///
+    /// Errors: there is no such topic ([`LogError::UnknownTopic`]), or it can't be found out now.
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        self.describe_topic(topic).map(|described| described.id)
     }
     /// None: there is no such topic (as far as is known: see `topics`).
     fn partitions(&self, topic: &str) -> Option<u32>;

@@ -138,7 +138,7 @@ impl Log for PrefixedLog {
         Ok(TopicDescription { name: topic.to_owned(), internal: is_internal_topic(topic), ..described })
     }
 
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         self.log.topic_id(&self.prefix.put(topic))
     }
 

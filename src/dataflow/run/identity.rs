@@ -12,19 +12,18 @@ use crate::log::{Log, LogError, TopicId, TopicPartition};
 /// The source topics of a run and their ids when it was opened.
 #[derive(Clone)]
 pub(super) struct SourceTopics {
+    /// None: the log gives its topics no ids.
     ids: Vec<(String, Option<TopicId>)>,
     /// The query keeps state that outlives the run.
     has_state: bool,
 }
 
 impl SourceTopics {
-    /// Looks the topics up; each comes once.
-    pub fn find(log: &dyn Log, names: Vec<String>, has_state: bool) -> SourceTopics {
-        let with_id = |name: String| {
-            let id = log.topic_id(&name);
-            (name, id)
-        };
-        SourceTopics { ids: names.into_iter().map(with_id).collect(), has_state }
+    /// Looks the topics up; each comes once. One whose id can't be found out now is an error: it would never be checked.
+    pub fn find(log: &dyn Log, names: Vec<String>, has_state: bool) -> Result<SourceTopics> {
+        let with_id = |name: String| Ok((log.topic_id(&name)?, name));
+        let ids = names.into_iter().map(|name| with_id(name).map(|(id, name)| (name, id)));
+        Ok(SourceTopics { ids: ids.collect::<Result<_>>()?, has_state })
     }
 
     /// An error when one of the topics is gone, or has another number of partitions than the run was opened for.
@@ -62,11 +61,8 @@ impl SourceTopics {
             if id.is_none() {
                 continue;
             }
-            match log.topic_id(name) {
-                now if now == *id => {}
-                Some(_) => return Err(self.replaced(name)),
-                // That it has partitions a cluster may believe for some seconds more.
-                None => return Err(LogError::UnknownTopic(name.clone()).into()),
+            if log.topic_id(name)? != *id {
+                return Err(self.replaced(name));
             }
         }
         Ok(())
@@ -87,6 +83,8 @@ mod tests {
     use super::*;
     use crate::log::TopicSpec;
     use crate::log::embedded::EmbeddedLog;
+    use crate::log::intercepted::{Call, Intercepted};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn another_topic_under_the_name_is_seen() {
@@ -94,7 +92,7 @@ mod tests {
         let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
         log.create_topic(&spec).unwrap();
         for has_state in [false, true] {
-            let topics = SourceTopics::find(&log, vec!["s".to_string()], has_state);
+            let topics = SourceTopics::find(&log, vec!["s".to_string()], has_state).unwrap();
             topics.check(&log).unwrap();
             log.empty_topic("s").unwrap();
             log.alter_topic("s", Some(2), &[]).unwrap();
@@ -106,6 +104,24 @@ mod tests {
             assert!(error.what.contains("created again"), "{error}");
             assert_eq!(error.lasting, has_state);
         }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_found_out_is_no_topic_without_one() {
+        let asked = AtomicUsize::new(0);
+        let log = Intercepted::new(move |call| match call {
+            Call::DescribeTopic(_) if asked.fetch_add(1, Ordering::Relaxed) % 2 == 0 => {
+                Err(LogError::Unavailable("said so".to_string()))
+            }
+            _ => Ok(()),
+        });
+        let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
+        log.create_topic(&spec).unwrap();
+        let find = || SourceTopics::find(&log, vec!["s".to_string()], false);
+        assert!(find().map(drop).unwrap_err().passing);
+        let topics = find().unwrap();
+        assert!(topics.check(&log).unwrap_err().passing);
+        topics.check(&log).unwrap();
     }
 
     #[test]

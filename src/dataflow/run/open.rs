@@ -74,7 +74,7 @@ impl Run {
             ))
             .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
         }
-        let sources = SourceTopics::find(&*port.log, vec![topic], !laid_out.is_empty());
+        let sources = SourceTopics::find(&*port.log, vec![topic], !laid_out.is_empty())?;
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),

@@ -163,7 +163,7 @@ fn a_deletion_that_a_kill_interrupted_is_finished() {
     t.done(S);
     t.done("INSERT INTO s VALUES ('a', 1);");
     // As if the process died between the command and its deeds.
-    let id = t.engine.log().topic_id("s").unwrap();
+    let id = t.engine.log().topic_id("s").unwrap().unwrap();
     let statement = "DROP STREAM s DELETE TOPIC;";
     let command =
         format!(r#"{{"version":1,"statement":"{statement}","properties":{{}},"deletes":{{"name":"s","id":"{id}"}}}}"#);

@@ -83,7 +83,7 @@ impl Cluster {
     fn write_drop_of_c(&self) {
         let commands = self.command_log();
         let mut command = Command::new("DROP TABLE c DELETE TOPIC;".to_owned(), BTreeMap::new(), None);
-        let id = self.log.topic_id("C").unwrap().to_string();
+        let id = self.log.topic_id("C").unwrap().unwrap().to_string();
         command.deletes = Some(DeletedTopic { name: "C".to_owned(), id });
         let behind = commands.replay().unwrap().1.last();
         command.judged = Some(Judged { statement_id: "killed".to_owned(), behind });

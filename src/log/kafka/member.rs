@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::CALL_TIMEOUT;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, of_these_topics};
 use super::config::Role;
 use super::errors::log_error;
 use super::native::{ClientKind, Code, Failure, GroupConsumer, GroupEvent, GroupMetadata, PartitionList};
@@ -15,7 +15,7 @@ use super::producer::Producer;
 use super::reader::Lane;
 use super::transaction::{KafkaTransaction, Scope, WriterTransaction};
 use crate::log::{
-    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition,
+    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicId, TopicPartition,
     Transaction,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct GroupedMember {
     cluster: Arc<Cluster>,
     producer: Mutex<Arc<Producer>>,
     share: Mutex<Share>,
+    /// The topic that each partition was one of when it was asked where to go on: what is read and committed since is of that.
+    topic_ids: Mutex<BTreeMap<TopicPartition, Option<TopicId>>>,
     /// Came behind changes that were given first.
     failed: Mutex<Option<LogError>>,
     signal: Arc<Signal>,
@@ -69,6 +71,7 @@ impl GroupedMember {
             cluster: Arc::clone(cluster),
             producer: Mutex::new(Arc::new(producer)),
             share: Mutex::default(),
+            topic_ids: Mutex::default(),
             failed: Mutex::default(),
             signal: Arc::clone(&spec.signal),
         })
@@ -123,10 +126,17 @@ impl GroupedMember {
             return Ok(());
         }
         self.generation(positions.keys())?;
-        let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
-        PartitionList::new(&list)
+        self.labelled(positions)
             .and_then(|list| self.consumer.commit(&list))
             .map_err(|failure| failed("committing positions of", &self.group.id, failure))
+    }
+
+    /// Positions with the topics that they are of, as those were when the group was asked for the positions before.
+    pub(super) fn labelled(&self, positions: &BTreeMap<TopicPartition, i64>) -> Result<PartitionList, Failure> {
+        let ids = self.topic_ids.lock();
+        let list: Vec<_> =
+            positions.iter().map(|(place, offset)| (place, *offset, ids.get(place).copied().flatten())).collect();
+        PartitionList::of_positions(&list)
     }
 
     fn take_in(&self, event: GroupEvent) -> Result<Option<Change>, LogError> {
@@ -278,14 +288,22 @@ impl Member for GroupedMember {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
+        let mut ids: BTreeMap<&str, Option<TopicId>> = BTreeMap::new();
+        for place in partitions {
+            if !ids.contains_key(place.topic.as_str()) {
+                ids.insert(&place.topic, self.cluster.fresh_topic_id(&place.topic)?);
+            }
+        }
         let asked: Vec<_> = partitions.iter().map(|place| (place, 0)).collect();
-        let offsets = PartitionList::new(&asked).and_then(|list| {
+        let positions = PartitionList::new(&asked).and_then(|list| {
             self.consumer.committed(&list, CALL_TIMEOUT)?;
-            list.offsets()
+            list.positions()
         });
-        let mut offsets = offsets.map_err(|failure| failed("asking for positions of", &self.group.id, failure))?;
-        offsets.retain(|_, offset| *offset >= 0);
-        Ok(offsets)
+        let mut positions = positions.map_err(|failure| failed("asking for positions of", &self.group.id, failure))?;
+        positions.retain(|_, position| position.offset >= 0);
+        let id = |topic: &str| ids.get(topic).copied().flatten();
+        self.topic_ids.lock().extend(partitions.iter().map(|place| (place.clone(), id(&place.topic))));
+        of_these_topics(positions, |topic| Ok(id(topic)))
     }
 }
 

@@ -135,7 +135,7 @@ impl Log for KafkaLog {
         self.cluster.describe_topic(topic)
     }
 
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         self.cluster.topic_id(topic)
     }
 

@@ -67,15 +67,16 @@ impl<'a> KafkaTransaction<'a> {
         for (group, positions) in &self.positions {
             // The generation of now is as good as that of the beginning: librdkafka doesn't go into another one with a
             // partition that wasn't given up, and one that was is no longer this member's.
-            let by = match &self.scope {
+            let (by, list) = match &self.scope {
                 Scope::Outsider(_) => {
                     self.refuse_at_work(group)?;
-                    GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?
+                    let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
+                    let by = GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?;
+                    (by, PartitionList::new(&list))
                 }
-                Scope::Member(member) => member.generation(positions.keys())?,
+                Scope::Member(member) => (member.generation(positions.keys())?, member.labelled(positions)),
             };
-            let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
-            let list = PartitionList::new(&list).map_err(|failure| self.failed(failure))?;
+            let list = list.map_err(|failure| self.failed(failure))?;
             let (list, by, client) = (Arc::new(list), Arc::new(by), &self.producer.client);
             let within = self.producer.cluster.config.transaction_timeout() + ANSWER_GRACE;
             let mut lost = false;

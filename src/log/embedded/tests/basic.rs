@@ -282,7 +282,7 @@ fn the_first_format_is_read() {
         assert_eq!(read_all(&log, &at("compressed", partition)).unwrap(), (0..50).map(row).collect::<Vec<_>>());
     }
     assert_eq!(log.positions("group").unwrap(), BTreeMap::from([(at("plain", 1), 7)]));
-    assert_eq!(log.topic_id("compressed").unwrap().to_string(), "6d696c6c-706f-6e64-0000-000000000002");
+    assert_eq!(log.topic_id("compressed").unwrap().unwrap().to_string(), "6d696c6c-706f-6e64-0000-000000000002");
     let description = log.describe_topic("plain").unwrap();
     assert!(description.configs.iter().any(|config| config.name == "segment.bytes" && config.value == "400"));
 }
@@ -356,17 +356,17 @@ fn a_topic_created_again_is_another_one() {
             log.create_topic(&spec("t", 1, &[])).unwrap();
             log.create_topic(&spec("other", 1, &[])).unwrap();
             position(log, "g", 5);
-            first.get_or_init(|| log.topic_id("t").unwrap());
+            first.get_or_init(|| log.topic_id("t").unwrap().unwrap());
         },
         &|log| {
-            assert_eq!(log.topic_id("t").as_ref(), first.get());
+            assert_eq!(log.topic_id("t").unwrap().as_ref(), first.get());
             assert_eq!(log.describe_topic("t").unwrap().id.as_ref(), first.get());
             log.delete_topic("t").unwrap();
-            assert_eq!(log.topic_id("t"), None);
+            assert!(matches!(log.topic_id("t"), Err(LogError::UnknownTopic(_))));
         },
         &|log| log.create_topic(&spec("t", 1, &[])).unwrap(),
         &|log| {
-            let id = log.topic_id("t").unwrap();
+            let id = log.topic_id("t").unwrap().unwrap();
             assert_ne!(Some(&id), first.get());
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(log.positions("g").unwrap(), BTreeMap::from([(at("other", 0), 5)]));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
-use super::{Code, Conf, ErrorText, Failure, c_string, items, millis, produce, text, zero_time};
+use super::{Code, Conf, ErrorText, Failure, addresses, c_string, code, items, millis, produce, text, zero_time};
 use crate::log::{Replication, TopicPartition};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,10 +124,10 @@ impl Client {
         let mut found: *const sys::rd_kafka_metadata = ptr::null();
         // SAFETY: on success `found` is an object of ours, which is freed when it is copied.
         unsafe {
-            let code = sys::rd_kafka_metadata(self.ptr, 1, ptr::null_mut(), &mut found, millis(timeout));
-            Failure::check(code).map_err(|failure| self.explain(failure))?;
-            let topics = items((*found).topics.cast_const(), (*found).topic_cnt as usize);
-            let topics = topics.iter().map(|topic| (text(topic.topic), topic_metadata(topic))).collect();
+            let answer = code::raw::rd_kafka_metadata(self.ptr, 1, ptr::null_mut(), &mut found, millis(timeout));
+            code::check_number(answer).map_err(|failure| self.explain(failure))?;
+            let topics = addresses((*found).topics.cast_const(), (*found).topic_cnt as usize);
+            let topics = topics.map(|topic| (text((*topic).topic), topic_metadata(topic))).collect();
             sys::rd_kafka_metadata_destroy(found);
             Ok(topics)
         }
@@ -156,21 +156,19 @@ impl Drop for Client {
 
 /// # Safety
 /// A topic of a metadata object that is alive.
-unsafe fn topic_metadata(topic: &sys::rd_kafka_metadata_topic) -> Result<TopicMetadata, Code> {
-    if topic.err != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(topic.err);
-    }
+unsafe fn topic_metadata(topic: *const sys::rd_kafka_metadata_topic) -> Result<TopicMetadata, Code> {
     // SAFETY: by this function's contract.
     let mut partitions: Vec<(i32, Replication)> = unsafe {
-        items(topic.partitions.cast_const(), topic.partition_cnt as usize)
-            .iter()
+        match code::read(&raw const (*topic).err) {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            code => return Err(code),
+        }
+        addresses((*topic).partitions.cast_const(), (*topic).partition_cnt as usize)
             .map(|partition| {
-                let replication = Replication {
-                    leader: Some(partition.leader).filter(|leader| *leader >= 0),
-                    replicas: items(partition.replicas.cast_const(), partition.replica_cnt as usize).to_vec(),
-                    in_sync: items(partition.isrs.cast_const(), partition.isr_cnt as usize).to_vec(),
-                };
-                (partition.id, replication)
+                let leader = Some((*partition).leader).filter(|leader| *leader >= 0);
+                let replicas = items((*partition).replicas.cast_const(), (*partition).replica_cnt as usize).to_vec();
+                let in_sync = items((*partition).isrs.cast_const(), (*partition).isr_cnt as usize).to_vec();
+                ((*partition).id, Replication { leader, replicas, in_sync })
             })
             .collect()
     };
