@@ -57,7 +57,7 @@ impl std::str::FromStr for TopicId {
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LogError {
     /// There is no topic of this name.
-    #[error("topic '{0}' does not exist")]
+    #[error("topic '{0}' does not exist (UNKNOWN_TOPIC_OR_PARTITION)")]
     UnknownTopic(String),
     /// The topic is there, the partition is not.
     #[error("topic '{topic}' has no partition {partition}")]
@@ -88,7 +88,9 @@ pub enum LogError {
         next: i64,
     },
     /// The topic's `max.message.bytes` is lower.
-    #[error("a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}'")]
+    #[error(
+        "a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}' (MESSAGE_TOO_LARGE)"
+    )]
     RecordTooLarge {
         /// Name of the topic.
         topic: String,

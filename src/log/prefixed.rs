@@ -380,6 +380,6 @@ mod tests {
         one.delete_topic("t").unwrap();
         assert_eq!(whole.topics(), ["two-t"]);
         let gone = one.offsets(&place).unwrap_err();
-        assert_eq!(gone.to_string(), "topic 't' does not exist");
+        assert_eq!(gone.to_string(), "topic 't' does not exist (UNKNOWN_TOPIC_OR_PARTITION)");
     }
 }

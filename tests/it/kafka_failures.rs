@@ -291,7 +291,10 @@ fn a_source_that_is_deleted_is_waited_for() {
     service.write(10, 2);
     let mut job = service.job();
     service.await_all(&job);
-    let gone = format!("BLOCKED: topic '{}' does not exist (create it, or DROP", service.topic("in"));
+    let gone = format!(
+        "BLOCKED: topic '{}' does not exist (UNKNOWN_TOPIC_OR_PARTITION) (create it, or DROP",
+        service.topic("in")
+    );
     service.log.delete_topic(&service.topic("in")).unwrap();
     job.await_line(&[&gone]);
     // Another topic of the name is read from its beginning.

@@ -86,6 +86,16 @@ impl GroupedMember {
         Ok(Arc::clone(&current))
     }
 
+    #[cfg(test)]
+    pub(super) fn fail_producer_for_test(&self) {
+        self.producer.lock().client.fail_for_test();
+    }
+
+    #[cfg(test)]
+    pub(super) fn producer_is_usable_for_test(&self) -> bool {
+        self.producer.lock().is_usable()
+    }
+
     pub(super) fn check_group(&self, group: &str) -> Result<(), LogError> {
         match group == self.group.id {
             true => Ok(()),
@@ -276,11 +286,7 @@ impl Member for GroupedMember {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
         match self.group.delivery {
             Delivery::ExactlyOnce => Ok(Box::new(KafkaTransaction::begin(self.producer()?, Scope::Member(self))?)),
-            Delivery::AtLeastOnce => {
-                let producer = self.producer()?;
-                producer.take()?;
-                Ok(Box::new(WriterTransaction { producer, member: self, positions: BTreeMap::new() }))
-            }
+            Delivery::AtLeastOnce => Ok(Box::new(WriterTransaction::begin(self.producer()?, self)?)),
         }
     }
 
@@ -288,6 +294,8 @@ impl Member for GroupedMember {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
+        // What one left open that can't be used any more keeps positions from being told until it times out; its successor ends it.
+        self.producer()?;
         let mut ids: BTreeMap<&str, Option<TopicId>> = BTreeMap::new();
         for place in partitions {
             if !ids.contains_key(place.topic.as_str()) {

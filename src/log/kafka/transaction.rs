@@ -236,9 +236,18 @@ fn retried_for(timeout: Duration, mut call: impl FnMut(Duration) -> Result<(), F
 
 /// At-least-once: records go as they are appended; positions follow when all of them are there.
 pub(super) struct WriterTransaction<'a> {
-    pub producer: Arc<Producer>,
-    pub member: &'a GroupedMember,
-    pub positions: BTreeMap<TopicPartition, i64>,
+    producer: Arc<Producer>,
+    member: &'a GroupedMember,
+    positions: BTreeMap<TopicPartition, i64>,
+}
+
+impl<'a> WriterTransaction<'a> {
+    pub(super) fn begin(producer: Arc<Producer>, member: &'a GroupedMember) -> Result<WriterTransaction<'a>, LogError> {
+        producer.take()?;
+        // Of one that wasn't committed: its records are made again.
+        drop(producer.client.undelivered());
+        Ok(WriterTransaction { producer, member, positions: BTreeMap::new() })
+    }
 }
 
 impl Transaction for WriterTransaction<'_> {
@@ -258,8 +267,9 @@ impl Transaction for WriterTransaction<'_> {
             return Err(aborted(self.producer.failed(None, record)));
         }
         if let Err(failure) = flushed {
-            // What comes later must not be taken for what comes with the next commit.
+            // What is told of these records later must not be taken for what comes with the next commit.
             self.producer.client.purge();
+            self.producer.break_down();
             return Err(aborted(self.producer.failed(None, failure)));
         }
         self.member.commit_positions(&self.positions)

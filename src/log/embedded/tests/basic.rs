@@ -184,7 +184,7 @@ fn records_and_transactions_have_a_largest_size() {
     records.push(None, Some(&[0; 200]), 0);
     let error = log.append(&at("t", 0), &records).unwrap_err().to_string();
     // 61 bytes of header, 2 of length, attributes, time and offset, null key, 2 of length, the value, no headers.
-    assert_eq!(error, "a record of 270 bytes is larger than max.message.bytes = 200 of topic 't'");
+    assert_eq!(error, "a record of 270 bytes is larger than max.message.bytes = 200 of topic 't' (MESSAGE_TOO_LARGE)");
     log.append(&at("t", 0), &numbered(0..1000)).unwrap();
     assert_eq!(read_all(&log, &at("t", 0)).unwrap().len(), 1000);
 

@@ -99,6 +99,25 @@ impl Client {
         }
     }
 
+    /// Whether the client can't be used any more: what a producer has sent and what the brokers have is no longer the same.
+    pub(in crate::log::kafka) fn has_failed(&self) -> bool {
+        // SAFETY: alive; no text is asked for. The code is librdkafka's own copy, of which only whether there is one matters.
+        unsafe { code::raw::rd_kafka_fatal_error(self.ptr, ptr::null_mut(), 0) != 0 }
+    }
+
+    /// Makes the client fail as one whose idempotent producer has lost track.
+    #[cfg(test)]
+    pub(in crate::log::kafka) fn fail_for_test(&self) {
+        // SAFETY: alive; the text lives for the call.
+        unsafe {
+            sys::rd_kafka_test_fatal_error(
+                self.ptr,
+                Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                c"a test".as_ptr(),
+            )
+        };
+    }
+
     /// Serves the callbacks of delivered records; waits for at most `timeout` when there are none.
     pub(in crate::log::kafka) fn serve(&self, timeout: Duration) {
         // SAFETY: alive.

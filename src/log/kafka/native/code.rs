@@ -1,7 +1,7 @@
 //! Error codes. The bindings have an enum of those that librdkafka names; it passes on what newer brokers answer, too, and a number
 //! that the enum doesn't have must never be one of its values. So whatever may come from a broker is taken as a number here.
 
-use std::os::raw::c_int;
+use std::os::raw::{c_char, c_int};
 
 use rdkafka::bindings as sys;
 
@@ -12,7 +12,7 @@ pub(in crate::log::kafka) type Code = sys::rd_kafka_resp_err_t;
 /// librdkafka's functions whose answer may be a broker's code. As in its header, but with the number in the enum's place.
 #[expect(clippy::module_name_repetitions, reason = "the names are librdkafka's")]
 pub(super) mod raw {
-    use super::{c_int, sys};
+    use super::{c_char, c_int, sys};
 
     unsafe extern "C" {
         pub fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> c_int;
@@ -20,6 +20,7 @@ pub(super) mod raw {
         pub fn rd_kafka_topic_result_error(result: *const sys::rd_kafka_topic_result_t) -> c_int;
         pub fn rd_kafka_ConfigResource_error(resource: *const sys::rd_kafka_ConfigResource_t) -> c_int;
         pub fn rd_kafka_last_error() -> c_int;
+        pub fn rd_kafka_fatal_error(client: *mut sys::rd_kafka_t, text: *mut c_char, size: usize) -> c_int;
         pub fn rd_kafka_metadata(
             client: *mut sys::rd_kafka_t,
             all_topics: c_int,
