@@ -395,7 +395,7 @@ mod tests {
         writer.close();
         let expected: Vec<String> = (0..30).map(|i: i32| i.to_string()).collect();
         assert_eq!(values(&*attached.log), expected);
-        assert_eq!(attached.log.groups(), Vec::<String>::new());
+        assert_eq!(attached.log.groups().unwrap(), Vec::<String>::new());
         attached.close().unwrap();
         drop((attached, owner));
         assert_eq!(values(&*connect(&connection).unwrap().log), expected);

@@ -17,6 +17,7 @@ pub enum Call<'a> {
     /// It is there: an error now is an answer that was lost.
     Appended(&'a TopicPartition),
     DescribeTopic(&'a str),
+    Groups,
     Fetch(&'a TopicPartition),
     /// And the offset.
     Hold(&'a TopicPartition, i64),
@@ -109,7 +110,8 @@ impl Log for Intercepted {
         self.log.positions(group)
     }
 
-    fn groups(&self) -> Vec<String> {
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        (self.hook)(Call::Groups)?;
         self.log.groups()
     }
 

@@ -392,8 +392,8 @@ pub trait Log: Send + Sync {
     /// Committed positions of a group: the offset to read next. They are of topics, not of names: of a deleted topic they
     /// are gone, and one that is created again under its name begins without.
     fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError>;
-    /// Groups that have positions, in order.
-    fn groups(&self) -> Vec<String>;
+    /// Groups that have positions, in order. Errors: they can't be asked for now.
+    fn groups(&self) -> Result<Vec<String>, LogError>;
     /// Forgets a group's positions.
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
     /// Groups as they are now, in the order asked for; one that isn't there is [`GroupState::Dead`].

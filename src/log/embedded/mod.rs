@@ -257,8 +257,8 @@ impl Log for EmbeddedLog {
         Ok(self.inner.catalog.positions(group))
     }
 
-    fn groups(&self) -> Vec<String> {
-        self.inner.catalog.groups()
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.inner.catalog.groups())
     }
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {

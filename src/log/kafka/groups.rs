@@ -13,9 +13,9 @@ use crate::time;
 const UNSTABLE_POLL: Duration = Duration::from_millis(20);
 
 impl Cluster {
-    /// Empty when the cluster doesn't say.
-    pub(super) fn groups(&self) -> Vec<String> {
-        self.patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
+    pub(super) fn groups(&self) -> Result<Vec<String>, LogError> {
+        let found = self.patiently(|| self.client.groups(CALL_TIMEOUT));
+        found.map_err(|failure| super::errors::log_error("listing groups", None, failure))
     }
 
     /// In the order asked for.

@@ -219,7 +219,7 @@ impl Log for KafkaLog {
         self.cluster.group_positions(group, None)
     }
 
-    fn groups(&self) -> Vec<String> {
+    fn groups(&self) -> Result<Vec<String>, LogError> {
         self.cluster.groups()
     }
 

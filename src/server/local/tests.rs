@@ -236,7 +236,7 @@ fn a_transaction_is_all_or_nothing() {
     assert_eq!((log.offsets(&at(0)).unwrap(), log.offsets(&at(1)).unwrap()), ((0, 2), (0, 1)));
     assert_eq!(log.offsets_of(&[at(1), at(0)]).unwrap(), BTreeMap::from([(at(0), (0, 2)), (at(1), (0, 1))]));
     assert_eq!(log.positions("g").unwrap(), BTreeMap::from([(at(0), 8)]));
-    assert_eq!(log.groups(), ["g"]);
+    assert_eq!(log.groups().unwrap(), ["g"]);
     log.delete_group("g").unwrap();
     assert!(log.positions("g").unwrap().is_empty());
 
