@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::engine::shown::Shower;
-use crate::engine::{Engine, Face, Job, Options};
+use crate::engine::{Belonging, Engine, Face, Job, Options, Sameness};
 use crate::error::{Error, Result};
 use crate::expr::functions;
+use crate::log::kafka::find_cluster_id;
 use crate::log::{Log, Tell};
 use crate::server::local;
 use crate::testing;
@@ -78,6 +79,7 @@ fn connect_any(connection: &Connection) -> Result<Connected> {
     let until = now() + HANDOVER_MAX;
     loop {
         if let Some(attached) = local::attach(&connection.data_dir)? {
+            check_same(attached.belonging(), connection)?;
             return Ok(attached_to(attached, connection));
         }
         match Owned::take(connection)? {
@@ -88,6 +90,27 @@ fn connect_any(connection: &Connection) -> Result<Connected> {
             None if now() < until => std::thread::sleep(HANDOVER_STEP),
             None => return Err(held(&connection.data_dir)),
         }
+    }
+}
+
+/// Fails unless the folder's owner works with the log, the cluster and the service that this command is for.
+fn check_same(owner: &Belonging, connection: &Connection) -> Result<()> {
+    let Connection { config, data_dir, .. } = connection;
+    let wanted = Belonging::wanted(config.kafka.as_ref(), &config.service);
+    match (owner.compare(&wanted), &config.kafka) {
+        (Sameness::Same, _) => Ok(()),
+        (Sameness::AskForId, Some(kafka)) => {
+            let id = find_cluster_id(kafka).map_err(|error| {
+                let refused = owner.refuse(data_dir, &wanted);
+                Error { what: format!("{}: {error}", refused.what), ..refused }
+            })?;
+            let wanted = wanted.with_id(id);
+            match owner.compare(&wanted) {
+                Sameness::Same => Ok(()),
+                Sameness::Different | Sameness::AskForId => Err(owner.refuse(data_dir, &wanted)),
+            }
+        }
+        (Sameness::Different | Sameness::AskForId, _) => Err(owner.refuse(data_dir, &wanted)),
     }
 }
 
@@ -121,7 +144,7 @@ impl Owned {
         if connection.purpose != Purpose::Log {
             engine.start();
         }
-        let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
+        let server = local::serve(Arc::new(engine.clone()), engine.belonging(), &connection.data_dir)?;
         Ok(Some(Owned { engine, server }))
     }
 
@@ -255,6 +278,7 @@ impl OwnedJob {
 /// Starts a job on a folder, which this process must be able to hold.
 pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
     if let Some(owner) = local::attach(&connection.data_dir)? {
+        check_same(owner.belonging(), connection)?;
         return Err(Error::world(format!(
             "the data folder {} is held by process {}",
             connection.data_dir.display(),
@@ -263,7 +287,7 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
     let engine = open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))?;
-    let server = local::serve(Arc::new(engine.clone()), &connection.data_dir)?;
+    let server = local::serve(Arc::new(engine.clone()), engine.belonging(), &connection.data_dir)?;
     let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
     Ok(OwnedJob { job, server: Some(server) })
 }
@@ -300,16 +324,53 @@ mod tests {
         (0..records.len()).map(|row| String::from_utf8_lossy(records.value(row).unwrap()).into_owned()).collect()
     }
 
-    #[test]
-    fn a_command_goes_on_when_the_owner_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = Connection {
-            data_dir: folder.path().to_owned(),
+    fn topics_of(folder: &std::path::Path) -> Connection {
+        Connection {
+            data_dir: folder.to_owned(),
             memory_bytes_max: None,
             snapshot_records: None,
             purpose: Purpose::Log,
             config: Config::default(),
+        }
+    }
+
+    /// What a command for a cluster is told, without that cluster being asked.
+    #[test]
+    fn a_command_for_another_log_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = topics_of(folder.path());
+        let nobody = Some(crate::log::kafka::KafkaConfig::new("127.0.0.1:1").unwrap());
+        let cluster = Connection { config: Config { kafka: nobody, ..Config::default() }, ..own.clone() };
+        let shop = crate::catalog::Service::new("shop_").unwrap();
+        let service = Connection { config: Config { service: shop, ..Config::default() }, ..own.clone() };
+        let refused = |connection: &Connection| connect(connection).map(drop).unwrap_err().to_string();
+
+        let mut owner = connect(&own).unwrap();
+        let error = refused(&cluster);
+        for text in ["is of its own log", "on the Kafka cluster at 127.0.0.1:1", "--data-dir", "--bootstrap-servers"] {
+            assert!(error.contains(text), "{text}: {error}");
+        }
+        let error = refused(&service);
+        assert!(error.contains("'default_'") && error.contains("'shop_'"), "{error}");
+        let spec = JobSpec {
+            name: "job.sql".into(),
+            text: String::new(),
+            properties: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            until_end: false,
         };
+        let error = start_job(&cluster, &spec).map(drop).unwrap_err().to_string();
+        assert!(error.contains("is of its own log"), "{error}");
+        owner.close().unwrap();
+        drop(owner);
+        // Nobody has the folder, and it is the same.
+        assert!(refused(&cluster).contains("is of its own log"));
+    }
+
+    #[test]
+    fn a_command_goes_on_when_the_owner_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = topics_of(folder.path());
         let mut owner = connect(&connection).unwrap();
         owner
             .log
@@ -334,7 +395,7 @@ mod tests {
         writer.close();
         let expected: Vec<String> = (0..30).map(|i: i32| i.to_string()).collect();
         assert_eq!(values(&*attached.log), expected);
-        assert_eq!(attached.log.groups(), Vec::<String>::new());
+        assert_eq!(attached.log.groups().unwrap(), Vec::<String>::new());
         attached.close().unwrap();
         drop((attached, owner));
         assert_eq!(values(&*connect(&connection).unwrap().log), expected);

@@ -165,8 +165,8 @@ impl Log for FakeLog {
         Ok(self.positions.lock().get(group).cloned().unwrap_or_default())
     }
 
-    fn groups(&self) -> Vec<String> {
-        self.positions.lock().keys().cloned().collect()
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.positions.lock().keys().cloned().collect())
     }
 
     fn delete_group(&self, _: &str) -> Result<(), LogError> {
@@ -277,7 +277,7 @@ impl Face for FakeFace {
 
     /// Groups named `query...` are of the query of that id, which reads `t` and is at work when it is named `..._BUSY`.
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
-        let names = wanted.map_or_else(|| self.log.groups(), |name| vec![name.to_owned()]);
+        let names = wanted.map_or_else(|| self.log.groups(), |name| Ok(vec![name.to_owned()]))?;
         let described = self.log.describe_groups(&names)?;
         Ok(described.into_iter().map(standing).collect())
     }

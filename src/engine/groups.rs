@@ -42,7 +42,7 @@ impl Inner {
             None => {
                 let of_queries =
                     self.catalog.read().queries().map(|query| self.service.query_group(&query.id)).collect();
-                [self.log.groups(), of_queries].concat()
+                [self.log.groups()?, of_queries].concat()
             }
         };
         names.sort();

@@ -4,7 +4,7 @@
 //! committed, because the group has changed meanwhile, is dropped and done again from the commit before, by whoever has the
 //! partition then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::dataflow::{Opening, Run, RunSpec};
@@ -19,6 +19,8 @@ pub(super) struct Membership {
     /// Of these, those that are neither the run's nor being opened.
     waiting: BTreeSet<TopicPartition>,
     opening: Option<Opening>,
+    /// What the group has changed and was not taken in yet.
+    arrived: VecDeque<Change>,
     /// The group has said what is this process's, be it nothing.
     joined: bool,
 }
@@ -45,6 +47,7 @@ impl Membership {
             partitions: BTreeSet::new(),
             waiting: BTreeSet::new(),
             opening: None,
+            arrived: VecDeque::new(),
             joined: false,
         })
     }
@@ -69,7 +72,9 @@ impl Membership {
     /// Errors: the group's, and what partitions can't be opened for.
     pub fn attend(&mut self, run: &mut Run, may_open: bool) -> Result<bool> {
         let mut lost = false;
-        for change in self.member.poll()? {
+        self.arrived.extend(self.member.poll()?);
+        // One at a time: what comes behind one that can't be carried out now stays for the next call.
+        while let Some(change) = self.arrived.pop_front() {
             match change {
                 Change::Given(partitions) => {
                     self.joined = true;

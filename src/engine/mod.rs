@@ -3,6 +3,7 @@
 
 mod assert;
 mod behind;
+mod belonging;
 mod change;
 mod cycle;
 mod delete;
@@ -38,6 +39,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
+pub(crate) use belonging::{Belonging, Sameness};
 pub use face::{
     Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status,
     TopicLayout, TopicUsers, Trial,
@@ -167,10 +169,17 @@ impl Engine {
     /// Opens a service on a Kafka cluster, with this data folder; replays its commands. None: another process holds the
     /// folder.
     ///
-    /// Errors: the cluster doesn't answer or refuses, or the folder may not be written.
+    /// Errors: the cluster doesn't answer or refuses, or the folder is of another log or service, or may not be written.
     pub(crate) fn try_open_cluster(folder: &Path, kafka: &KafkaConfig, options: Options) -> Result<Option<Engine>> {
-        let Some(seat) = Seat::take(folder)? else { return Ok(None) };
-        let log: Arc<dyn Log> = Arc::new(KafkaLog::open(kafka)?);
+        let wanted = Belonging::wanted(Some(kafka), &options.service);
+        // Before anything is made there.
+        belonging::check(folder, LOG_FOLDER, &wanted)?;
+        let Some(mut seat) = Seat::take(folder)? else { return Ok(None) };
+        let log = KafkaLog::open(kafka)?;
+        let belonging = wanted.with_id(log.cluster_id()?);
+        belonging::claim(folder, LOG_FOLDER, &belonging)?;
+        seat.belonging = Some(belonging);
+        let log: Arc<dyn Log> = Arc::new(log);
         let snapshots = Some(SnapshotStore::open(&folder.join(STATE_FOLDER), options.snapshots));
         let engine = Engine::over_seat(log, snapshots, Some(seat), options, Drive::Threads(Mutex::default()), false)?;
         engine.declare_processing_log()?;
@@ -180,13 +189,16 @@ impl Engine {
 
     /// Opens a data folder: makes it when it isn't there, replays its commands.
     ///
-    /// Errors: the folder is held by another process, was written by a newer version, is damaged or may not be written.
+    /// Errors: the folder is held by another process or of a Kafka cluster, was written by a newer version, is damaged or may
+    /// not be written.
     pub fn open(folder: &Path, options: Options) -> Result<Engine> {
+        belonging::check(folder, LOG_FOLDER, &Belonging::wanted(None, &options.service))?;
         Engine::over_folder(EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone())?, folder, options)
     }
 
     /// As [`Engine::open`]; None: another process holds the folder.
     pub fn try_open(folder: &Path, options: Options) -> Result<Option<Engine>> {
+        belonging::check(folder, LOG_FOLDER, &Belonging::wanted(None, &options.service))?;
         match EmbeddedLog::open(&folder.join(LOG_FOLDER), options.log.clone()) {
             Ok(log) => Engine::over_folder(log, folder, options).map(Some),
             Err(LogError::Held(_)) => Ok(None),
@@ -291,6 +303,12 @@ impl Engine {
             Reply::Rows(rows) => Ok(rows),
             _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
         }
+    }
+
+    /// The log and the service that it is of.
+    pub(crate) fn belonging(&self) -> Belonging {
+        let of_cluster = self.inner.seat.as_ref().and_then(|seat| seat.belonging.clone());
+        of_cluster.unwrap_or_else(|| Belonging::wanted(None, &self.inner.service))
     }
 
     /// What exists now.

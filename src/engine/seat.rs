@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use super::Belonging;
 use crate::error::{Error, Result};
 
 /// This process among those of a service on a cluster.
 pub(super) struct Seat {
     /// Stays with the data folder.
     pub process: String,
+    /// What the folder is of, once the cluster has said its id. None: not yet, or there is no folder.
+    pub belonging: Option<Belonging>,
     /// Held as long as the process lives: a folder has one owner. None: there is no folder.
     _lock: Option<std::fs::File>,
 }
@@ -37,11 +40,11 @@ impl Seat {
                 process
             }
         };
-        Ok(Some(Seat { process, _lock: Some(lock) }))
+        Ok(Some(Seat { process, belonging: None, _lock: Some(lock) }))
     }
 
     /// Of a process that keeps nothing.
     pub fn without_folder() -> Seat {
-        Seat { process: uuid::Uuid::new_v4().to_string(), _lock: None }
+        Seat { process: uuid::Uuid::new_v4().to_string(), belonging: None, _lock: None }
     }
 }

@@ -16,6 +16,8 @@ pub enum Call<'a> {
     Append(&'a TopicPartition),
     /// It is there: an error now is an answer that was lost.
     Appended(&'a TopicPartition),
+    DescribeTopic(&'a str),
+    Groups,
     Fetch(&'a TopicPartition),
     /// And the offset.
     Hold(&'a TopicPartition, i64),
@@ -84,6 +86,7 @@ impl Log for Intercepted {
     }
 
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
+        (self.hook)(Call::DescribeTopic(topic))?;
         self.log.describe_topic(topic)
     }
 
@@ -107,7 +110,8 @@ impl Log for Intercepted {
         self.log.positions(group)
     }
 
-    fn groups(&self) -> Vec<String> {
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        (self.hook)(Call::Groups)?;
         self.log.groups()
     }
 

@@ -57,7 +57,7 @@ impl std::str::FromStr for TopicId {
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum LogError {
     /// There is no topic of this name.
-    #[error("topic '{0}' does not exist")]
+    #[error("topic '{0}' does not exist (UNKNOWN_TOPIC_OR_PARTITION)")]
     UnknownTopic(String),
     /// The topic is there, the partition is not.
     #[error("topic '{topic}' has no partition {partition}")]
@@ -88,7 +88,9 @@ pub enum LogError {
         next: i64,
     },
     /// The topic's `max.message.bytes` is lower.
-    #[error("a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}'")]
+    #[error(
+        "a record of {bytes} bytes is larger than max.message.bytes = {limit} of topic '{topic}' (MESSAGE_TOO_LARGE)"
+    )]
     RecordTooLarge {
         /// Name of the topic.
         topic: String,
@@ -344,10 +346,12 @@ pub trait Log: Send + Sync {
     fn topics(&self) -> Vec<String>;
     /// Partitions, sizes and configs of a topic.
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
-    /// The identity of the topic that has this name now; None: there is no such topic, or the log doesn't tell. Asked at
-    /// each commit of each query: it must not take longer than the commit itself.
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
-        self.describe_topic(topic).ok()?.id
+    /// The identity of the topic that has this name now; of a cluster it may be two seconds old. None: the log gives its topics
+    /// none. Asked at each commit of each query: it must not take longer than the commit itself.
+    ///
+    /// Errors: there is no such topic ([`LogError::UnknownTopic`]), or it can't be found out now.
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        self.describe_topic(topic).map(|described| described.id)
     }
     /// None: there is no such topic (as far as is known: see `topics`).
     fn partitions(&self, topic: &str) -> Option<u32>;
@@ -388,8 +392,8 @@ pub trait Log: Send + Sync {
     /// Committed positions of a group: the offset to read next. They are of topics, not of names: of a deleted topic they
     /// are gone, and one that is created again under its name begins without.
     fn positions(&self, group: &str) -> Result<BTreeMap<TopicPartition, i64>, LogError>;
-    /// Groups that have positions, in order.
-    fn groups(&self) -> Vec<String>;
+    /// Groups that have positions, in order. Errors: they can't be asked for now.
+    fn groups(&self) -> Result<Vec<String>, LogError>;
     /// Forgets a group's positions.
     fn delete_group(&self, group: &str) -> Result<(), LogError>;
     /// Groups as they are now, in the order asked for; one that isn't there is [`GroupState::Dead`].

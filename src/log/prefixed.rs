@@ -138,7 +138,7 @@ impl Log for PrefixedLog {
         Ok(TopicDescription { name: topic.to_owned(), internal: is_internal_topic(topic), ..described })
     }
 
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         self.log.topic_id(&self.prefix.put(topic))
     }
 
@@ -182,8 +182,8 @@ impl Log for PrefixedLog {
         Ok(self.prefix.own_positions(positions))
     }
 
-    fn groups(&self) -> Vec<String> {
-        self.prefix.own_names(self.log.groups())
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.prefix.own_names(self.log.groups()?))
     }
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
@@ -370,7 +370,7 @@ mod tests {
         }
         assert_eq!(whole.topics(), ["one-t", "two-t"]);
         for (part, value) in [(&one, "a"), (&two, "b")] {
-            assert_eq!((part.topics(), part.groups()), (vec!["t".to_owned()], vec!["g".to_owned()]));
+            assert_eq!((part.topics(), part.groups().unwrap()), (vec!["t".to_owned()], vec!["g".to_owned()]));
             assert_eq!(part.positions("g").unwrap(), BTreeMap::from([(place.clone(), i64::from(value == "b"))]));
             let mut found = Records::default();
             part.fetch(&place, 0, 1 << 10, &mut found).unwrap();
@@ -380,6 +380,6 @@ mod tests {
         one.delete_topic("t").unwrap();
         assert_eq!(whole.topics(), ["two-t"]);
         let gone = one.offsets(&place).unwrap_err();
-        assert_eq!(gone.to_string(), "topic 't' does not exist");
+        assert_eq!(gone.to_string(), "topic 't' does not exist (UNKNOWN_TOPIC_OR_PARTITION)");
     }
 }

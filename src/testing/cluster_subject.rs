@@ -53,7 +53,8 @@ impl Drop for Cleared {
     fn drop(&mut self) {
         let log = &self.0;
         let topics = log.topics().into_iter().map(|topic| log.delete_topic(&topic));
-        let groups = log.groups().into_iter().map(|group| log.delete_group(&group));
+        let groups = log.groups().map(|groups| groups.into_iter().map(|group| log.delete_group(&group)).collect());
+        let groups: Vec<_> = groups.unwrap_or_else(|error| vec![Err(error)]);
         for error in topics.chain(groups).filter_map(std::result::Result::err) {
             eprintln!("warning: a test left something on the cluster: {error}");
         }

@@ -127,7 +127,7 @@ impl Service {
     /// What is on the cluster of queries of the service: topics and groups, by the ids in them.
     fn of_queries(&self) -> BTreeSet<String> {
         let prefix = format!("_confluent-ksql-{}query_", self.id);
-        let names = self.log.topics().into_iter().chain(self.log.groups());
+        let names = self.log.topics().into_iter().chain(self.log.groups().unwrap());
         let id = |name: String| {
             let id = name.strip_prefix(&prefix)?;
             Some(id.split('-').next().unwrap_or(id).to_owned())

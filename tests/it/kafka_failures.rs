@@ -1,7 +1,7 @@
 //! When the world fails, on a real cluster: what a query's process says of it, that it goes on by itself when the cause has
 //! gone, and that nothing is lost or there twice then, as another client's reader of committed records sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -291,7 +291,10 @@ fn a_source_that_is_deleted_is_waited_for() {
     service.write(10, 2);
     let mut job = service.job();
     service.await_all(&job);
-    let gone = format!("BLOCKED: topic '{}' does not exist (create it, or DROP", service.topic("in"));
+    let gone = format!(
+        "BLOCKED: topic '{}' does not exist (UNKNOWN_TOPIC_OR_PARTITION) (create it, or DROP",
+        service.topic("in")
+    );
     service.log.delete_topic(&service.topic("in")).unwrap();
     job.await_line(&[&gone]);
     // Another topic of the name is read from its beginning.
@@ -316,6 +319,57 @@ fn a_query_with_state_stops_when_its_source_is_another_topic() {
     let reason = format!("topic '{}' was deleted and created again: it is another topic now", service.topic("in"));
     assert_eq!(code, Some(WORLD), "{said}");
     assert!(said.contains(&format!("FAILED: {reason} (DROP what the query makes and create it anew")), "{said}");
+}
+
+/// The number of the first record in the topic that `replace_source` makes.
+const REPLACED_FIRST: u64 = 1000;
+const REPLACED_COUNT: u64 = 400;
+
+/// Deletes the input, creates it and fills it beyond the old positions, before anybody asks whose name it is.
+fn replace_source(service: &Service) {
+    service.log.delete_topic(&service.topic("in")).unwrap();
+    service.create("in", 2, &[]);
+    for partition in 0..2 {
+        let mut records = Records::default();
+        for n in 0..REPLACED_COUNT / 2 {
+            let value = format!(r#"{{"n":{}}}"#, REPLACED_FIRST + 2 * n + u64::from(partition));
+            records.push(Some(b"k"), Some(value.as_bytes()), 1_700_000_000_000);
+        }
+        service.log.append(&TopicPartition { topic: service.topic("in"), partition }, &records).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_source_that_is_made_again_at_once_is_read_from_its_beginning() {
+    let mut service = Service::shared("", &[COPY]);
+    let job = service.job();
+    service.write(20, 2);
+    service.await_all(&job);
+    replace_source(&service);
+    job.eventually("all records of the new topic", || {
+        let records = service.read("out");
+        let found: BTreeSet<u64> = records.iter().map(|(_, value)| value["N"].as_u64().unwrap()).collect();
+        (REPLACED_FIRST..REPLACED_FIRST + REPLACED_COUNT).all(|n| found.contains(&n)).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn state_is_not_gone_on_with_from_a_source_that_is_made_again_at_once() {
+    let mut service = Service::shared("", &[COUNT]);
+    let job = service.job();
+    service.write(20, 2);
+    service.await_counts(&job);
+    replace_source(&service);
+    // Either it notices, or the next process by what the cluster has: a topic's positions are of no other.
+    let reason = "was deleted and created again: it is another topic now";
+    let (code, said) = job.code();
+    assert_eq!(code, Some(WORLD), "{said}");
+    assert!(said.contains(reason), "{said}");
+    let (code, said) = service.job().code();
+    assert_eq!(code, Some(WORLD), "{said}");
+    assert!(said.contains(reason), "{said}");
 }
 
 #[test]

@@ -115,6 +115,44 @@ fn topic_commands_leave_nothing_of_their_own() {
     assert_eq!(own(&service), 2);
 }
 
+/// Attached to the process that holds the folder, or opening it: the cluster counts, not the address.
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_folder_is_of_one_service_on_one_cluster() {
+    let service = Service::new(kafka_broker::bootstrap());
+    let folder = service.folder.path().join("data");
+    let topic = fresh("mine");
+    service.json(&["topic", "create", &topic, "--replicas", "1"]);
+    let config = format!("ksql.service.id={}\n", service.id);
+    let elsewhere = service.folder.path().join("elsewhere.properties");
+    std::fs::write(&elsewhere, config).unwrap();
+    let elsewhere = elsewhere.to_str().unwrap();
+    let other_way = format!("127.0.0.1:1,{}", kafka_broker::bootstrap());
+    let delete = ["topic", "delete", topic.as_str()];
+    let refuses = |options: &[&str], said: &[&str]| {
+        let ended = run(&folder, &[options, &delete].concat());
+        assert_eq!(ended.code, Some(3), "{ended:#?}");
+        said.iter().for_each(|text| assert!(ended.stderr.contains(text), "{text}: {ended:#?}"));
+    };
+    let all = || {
+        let own = format!("service '{}' on the Kafka cluster", service.id);
+        refuses(&[], &[&own, "this command is for its own log", "--data-dir"]);
+        refuses(&["--bootstrap-servers", &other_way], &[&own, "service 'default_'"]);
+        run_ok(&folder, &["--config-file", elsewhere, "--bootstrap-servers", &other_way, "topic", "describe", &topic]);
+    };
+    // Nobody holds it.
+    all();
+    let source = format!("CREATE STREAM mine (n BIGINT) WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON');");
+    let _job =
+        service.job(&format!("{source} CREATE STREAM {} AS SELECT n FROM mine;", fresh("COPY").replace('-', "_")));
+    all();
+    refuses(
+        &["--config-file", elsewhere, "--bootstrap-servers", "127.0.0.1:1"],
+        &["on the Kafka cluster at 127.0.0.1:1"],
+    );
+    service.json(&["topic", "describe", &topic]);
+}
+
 #[test]
 #[ignore = "needs a Kafka broker: see README"]
 fn a_query_is_reset_when_nobody_runs_it() {

@@ -100,7 +100,8 @@ fn standing(wanted: &str, engine: &Connected) -> Result<GroupStanding, Stop> {
 
 fn unknown(wanted: &str, engine: &Connected) -> Error {
     let error = Error::world(format!("there is no group '{wanted}'"));
-    match nearest(wanted, engine.log.groups().iter().map(String::as_str)) {
+    // Without them the error is the same, only not as helpful.
+    match nearest(wanted, engine.log.groups().unwrap_or_default().iter().map(String::as_str)) {
         Some(other) => error.hint(format!("Did you mean {other}?")),
         None => error.hint("`millpond group list` shows them"),
     }

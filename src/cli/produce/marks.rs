@@ -173,7 +173,7 @@ mod tests {
             unreachable!("an append without a mark")
         }
 
-        fn groups(&self) -> Vec<String> {
+        fn groups(&self) -> Result<Vec<String>, LogError> {
             unreachable!()
         }
 
@@ -212,7 +212,7 @@ mod tests {
             let found: Vec<u32> = (0..records.len()).map(|row| u32::from(records.value(row).unwrap()[0])).collect();
             assert_eq!(found, (0..10).filter(|i| i % 2 == partition).collect::<Vec<_>>());
         }
-        assert_eq!(distant.log.groups(), Vec::<String>::new());
+        assert_eq!(distant.log.groups().unwrap(), Vec::<String>::new());
         // Not for ever.
         *distant.fates.lock() = vec![CallLost; 100];
         let mut records = Records::default();

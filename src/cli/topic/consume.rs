@@ -126,7 +126,7 @@ struct Consumer<'a> {
 impl<'a> Consumer<'a> {
     fn new(options: &'a ConsumeOptions, engine: &'a Connected) -> Result<Self, Stop> {
         let log = engine.log.as_ref();
-        let topic_id = log.topic_id(&options.topic);
+        let topic_id = log.topic_id(&options.topic)?;
         let left = options.limit.unwrap_or(u64::MAX);
         Ok(Consumer { options, engine, left, records: Records::default(), cursors: cursors(options, log)?, topic_id })
     }
@@ -161,16 +161,15 @@ impl<'a> Consumer<'a> {
     fn begin_anew(&mut self) -> Result<(), Stop> {
         let log = self.engine.log.as_ref();
         complain(&format!("topic {} was deleted and created again: from its beginning", self.options.topic));
-        self.topic_id = log.topic_id(&self.options.topic);
+        self.topic_id = log.topic_id(&self.options.topic)?;
         let anew = ConsumeOptions { from_beginning: true, offset: None, ..self.options.clone() };
         self.cursors = cursors(&anew, log)?;
         Ok(())
     }
 
-    /// Whether another topic has the name now; one that is gone is found by the next fetch.
+    /// Whether another topic has the name now; one that is gone, or can't be asked for, is found by the next fetch.
     fn topic_replaced(&self) -> bool {
-        let now = self.engine.log.topic_id(&self.options.topic);
-        now.is_some() && now != self.topic_id
+        self.engine.log.topic_id(&self.options.topic).is_ok_and(|now| now != self.topic_id)
     }
 
     /// Shows what comes next. Tells whether the cursor has moved.

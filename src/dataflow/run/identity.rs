@@ -12,6 +12,7 @@ use crate::log::{Log, LogError, TopicId, TopicPartition};
 #[derive(Clone)]
 struct SourceTopic {
     name: String,
+    /// None: the log gives its topics no ids.
     id: Option<TopicId>,
     partitions: u32,
 }
@@ -25,13 +26,14 @@ pub(super) struct SourceTopics {
 }
 
 impl SourceTopics {
-    /// Looks the topics up, which have so many partitions; each comes once.
-    pub fn find(log: &dyn Log, topics: BTreeMap<String, u32>, has_state: bool) -> SourceTopics {
+    /// Looks the topics up, which have so many partitions; each comes once. One whose id can't be found out now is an error:
+    /// it would never be checked.
+    pub fn find(log: &dyn Log, topics: BTreeMap<String, u32>, has_state: bool) -> Result<SourceTopics> {
         let with_id = |(name, partitions): (String, u32)| {
-            let id = log.topic_id(&name);
-            SourceTopic { name, id, partitions }
+            let id = log.topic_id(&name)?;
+            Ok(SourceTopic { name, id, partitions })
         };
-        SourceTopics { topics: topics.into_iter().map(with_id).collect(), has_state }
+        Ok(SourceTopics { topics: topics.into_iter().map(with_id).collect::<Result<_>>()?, has_state })
     }
 
     /// An error when one of the topics is gone, or has another number of partitions than the run was opened for.
@@ -74,11 +76,8 @@ impl SourceTopics {
             if id.is_none() {
                 continue;
             }
-            match log.topic_id(name) {
-                now if now == *id => {}
-                Some(_) => return Err(self.replaced(name)),
-                // That it has partitions a cluster may believe for some seconds more.
-                None => return Err(LogError::UnknownTopic(name.clone()).into()),
+            if log.topic_id(name)? != *id {
+                return Err(self.replaced(name));
             }
         }
         Ok(())
@@ -99,6 +98,8 @@ mod tests {
     use super::*;
     use crate::log::TopicSpec;
     use crate::log::embedded::EmbeddedLog;
+    use crate::log::intercepted::{Call, Intercepted};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn another_topic_under_the_name_is_seen() {
@@ -106,7 +107,7 @@ mod tests {
         let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
         log.create_topic(&spec).unwrap();
         for has_state in [false, true] {
-            let topics = SourceTopics::find(&log, BTreeMap::from([("s".to_string(), 1)]), has_state);
+            let topics = SourceTopics::find(&log, BTreeMap::from([("s".to_string(), 1)]), has_state).unwrap();
             topics.check(&log).unwrap();
             log.empty_topic("s").unwrap();
             log.alter_topic("s", Some(2), &[]).unwrap();
@@ -118,6 +119,24 @@ mod tests {
             assert!(error.what.contains("created again"), "{error}");
             assert_eq!(error.lasting, has_state);
         }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_found_out_is_no_topic_without_one() {
+        let asked = AtomicUsize::new(0);
+        let log = Intercepted::new(move |call| match call {
+            Call::DescribeTopic("s") if asked.fetch_add(1, Ordering::Relaxed) % 2 == 0 => {
+                Err(LogError::Unavailable("said so".to_string()))
+            }
+            _ => Ok(()),
+        });
+        let spec = TopicSpec { name: "s".to_string(), partitions: 1, replicas: None, configs: BTreeMap::new() };
+        log.create_topic(&spec).unwrap();
+        let find = || SourceTopics::find(&log, BTreeMap::from([("s".to_string(), 1)]), false);
+        assert!(find().map(drop).unwrap_err().passing);
+        let topics = find().unwrap();
+        assert!(topics.check(&log).unwrap_err().passing);
+        topics.check(&log).unwrap();
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Run {
             let there = port.log.partitions(&topic).ok_or_else(|| LogError::UnknownTopic(topic.clone()))?;
             Ok((topic, there))
         });
-        let sources = SourceTopics::find(&*port.log, sources.collect::<Result<_>>()?, has_state);
+        let sources = SourceTopics::find(&*port.log, sources.collect::<Result<_>>()?, has_state)?;
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),

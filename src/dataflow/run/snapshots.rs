@@ -88,7 +88,8 @@ enum Work {
 
 impl PartSnapshot {
     pub fn new(log: &dyn Log, name: String, place: &TopicPartition, held: Held) -> PartSnapshot {
-        let topic_id = log.topic_id(&place.topic).map(|id| id.to_string());
+        // Without one no snapshot is used that was of one.
+        let topic_id = log.topic_id(&place.topic).ok().flatten().map(|id| id.to_string());
         let part = Part { name, place: place.clone(), topic_id };
         PartSnapshot { part, held, first: 0, end: 0, kept_from: None, work: Work::None, not_before: i64::MIN }
     }

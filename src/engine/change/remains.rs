@@ -206,7 +206,9 @@ impl Inner {
             let catalog = self.catalog.read();
             ended.filter(|id| catalog.query(id).is_none()).for_each(|id| self.forget_snapshots(id));
         }
-        let (groups, topics) = (self.log.groups(), self.log.topics());
+        // Not known is not cleared away: what is left is tried when it is due.
+        let Ok(groups) = self.log.groups() else { return };
+        let topics = self.log.topics();
         all.retain(|remains| {
             let deletes = remains.deletes.as_ref().is_some_and(|meant| topics.contains(&meant.name));
             let of_query = |query: &EndedQuery| {

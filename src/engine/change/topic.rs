@@ -9,8 +9,8 @@ use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
 use crate::dataflow::{changelog_topics, layout, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
+use crate::plan::Plan;
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
@@ -90,13 +90,21 @@ impl Inner {
     }
 
     /// What a topic holds now, that a query is to write to. None: nothing.
+    ///
+    /// Errors: it can't be found out now.
     pub(super) fn found_records(&self, topic: &str) -> Result<Option<FoundRecords>> {
-        let (Some(id), Some(partitions)) = (self.log.topic_id(topic), self.log.partitions(topic)) else {
-            return Ok(None);
+        let (id, partitions) = match (self.log.topic_id(topic), self.log.partitions(topic)) {
+            (Err(LogError::UnknownTopic(_)), _) => return Ok(None),
+            // It was made, or has gone, between the two looks.
+            (Ok(_), None) => return Err(LogError::Unavailable(format!("topic '{topic}' changes just now")).into()),
+            (id, Some(partitions)) => (id?, partitions),
+            (Err(error), None) => return Err(error.into()),
         };
         let place = |partition| TopicPartition { topic: topic.to_string(), partition };
         let ends: Vec<i64> =
             (0..partitions).map(|partition| Ok(self.log.offsets(&place(partition))?.1)).collect::<Result<_>>()?;
+        // A cluster without ids tells no topics apart: what is found counts as the query's then.
+        let Some(id) = id else { return Ok(None) };
         Ok(ends.iter().any(|&end| end > 0).then(|| FoundRecords { topic_id: id.to_string(), ends }))
     }
 

@@ -36,7 +36,7 @@ fn stubborn() -> (Terminal, Arc<AtomicBool>, Arc<AtomicBool>) {
 fn all_there_is(t: &mut Terminal) -> (Vec<String>, Vec<String>, Vec<Listing>) {
     let log = t.engine.log();
     let listings = ["SHOW STREAMS;", "SHOW TABLES;", "SHOW QUERIES;", "SHOW TYPES;"].map(|sql| t.listing(sql));
-    (log.topics(), log.groups(), listings.to_vec())
+    (log.topics(), log.groups().unwrap(), listings.to_vec())
 }
 
 const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";

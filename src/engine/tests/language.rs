@@ -135,7 +135,7 @@ fn a_terminated_query_leaves_neither_positions_nor_state() {
         let log = t.engine.log();
         let left = |log: &dyn Log| {
             let topics = log.topics().into_iter().filter(|topic| topic.contains(&id));
-            topics.chain(log.groups().into_iter().filter(|group| group.contains(&id))).count()
+            topics.chain(log.groups().unwrap().into_iter().filter(|group| group.contains(&id))).count()
         };
         assert_eq!(left(&*log), 2);
         t.done(&format!("TERMINATE {id};"));

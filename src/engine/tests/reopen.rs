@@ -152,7 +152,7 @@ fn what_a_kill_left_of_an_ended_query_is_cleared_away() {
     let mut t = Terminal::open(folder.path());
     assert_eq!(t.firsts("SHOW QUERIES;"), Vec::<String>::new());
     let log = t.engine.log();
-    assert!(!log.groups().iter().any(|group| group.contains(&id)), "{:?}", log.groups());
+    assert!(!log.groups().unwrap().iter().any(|group| group.contains(&id)), "{:?}", log.groups());
     assert!(!log.topics().iter().any(|topic| topic.contains(&id)), "{:?}", log.topics());
 }
 
@@ -163,7 +163,7 @@ fn a_deletion_that_a_kill_interrupted_is_finished() {
     t.done(S);
     t.done("INSERT INTO s VALUES ('a', 1);");
     // As if the process died between the command and its deeds.
-    let id = t.engine.log().topic_id("s").unwrap();
+    let id = t.engine.log().topic_id("s").unwrap().unwrap();
     let statement = "DROP STREAM s DELETE TOPIC;";
     let command =
         format!(r#"{{"version":1,"statement":"{statement}","properties":{{}},"deletes":{{"name":"s","id":"{id}"}}}}"#);

@@ -25,21 +25,25 @@ pub(super) struct Cluster {
     pub after_command: Arc<Mutex<Option<Once>>>,
     /// The command topic can't be read.
     unreadable: Arc<AtomicBool>,
+    /// Groups can't be listed.
+    groups_unlisted: Arc<AtomicBool>,
 }
 
 impl Cluster {
     pub fn new() -> Cluster {
         let (before, after) = (Arc::<Mutex<Option<Once>>>::default(), Arc::<Mutex<Option<Once>>>::default());
         let unreadable = Arc::<AtomicBool>::default();
-        let hooks = (before.clone(), after.clone(), unreadable.clone());
+        let groups_unlisted = Arc::<AtomicBool>::default();
+        let hooks = (before.clone(), after.clone(), unreadable.clone(), groups_unlisted.clone());
         let command_topic = Service::default().command_topic();
         let log = Intercepted::new(move |call| match call {
             Call::Append(place) if place.topic == command_topic => take(&hooks.0),
             Call::Appended(place) if place.topic == command_topic => take(&hooks.1),
+            Call::Groups if hooks.3.load(Ordering::Relaxed) => Err(away()),
             Call::Fetch(place) if place.topic == command_topic && hooks.2.load(Ordering::Relaxed) => Err(away()),
             _ => Ok(()),
         });
-        Cluster { log: Arc::new(log), before_command: before, after_command: after, unreadable }
+        Cluster { log: Arc::new(log), before_command: before, after_command: after, unreadable, groups_unlisted }
     }
 
     /// A process that gives statements and follows.
@@ -79,12 +83,18 @@ impl Cluster {
         self.command_log().replay().unwrap().0
     }
 
-    /// As a process does that is killed before it does what the command says.
     fn write_drop_of_c(&self) {
+        self.write_drop("DROP TABLE c DELETE TOPIC;", Some("C"));
+    }
+
+    /// As a process does that is killed before it does what the command says.
+    fn write_drop(&self, statement: &str, deletes: Option<&str>) {
         let commands = self.command_log();
-        let mut command = Command::new("DROP TABLE c DELETE TOPIC;".to_owned(), BTreeMap::new(), None);
-        let id = self.log.topic_id("C").unwrap().to_string();
-        command.deletes = Some(DeletedTopic { name: "C".to_owned(), id });
+        let mut command = Command::new(statement.to_owned(), BTreeMap::new(), None);
+        command.deletes = deletes.map(|topic| {
+            let id = self.log.topic_id(topic).unwrap().unwrap().to_string();
+            DeletedTopic { name: topic.to_owned(), id }
+        });
         let behind = commands.replay().unwrap().1.last();
         command.judged = Some(Judged { statement_id: "killed".to_owned(), behind });
         commands.append(&command, 0).unwrap();
@@ -174,7 +184,7 @@ fn a_query_that_lost_a_race_is_judged_anew() {
     let own: Vec<String> = cluster.log.topics().into_iter().filter(|topic| topic.contains("_CTAS_C_")).collect();
     assert!(!own.is_empty() && own.iter().all(|topic| topic.starts_with(&group)), "{own:?} of {group}");
     // It begins where the topic ended when it was made, whoever works for it.
-    assert_eq!(cluster.log.groups(), [group]);
+    assert_eq!(cluster.log.groups().unwrap(), [group]);
 }
 
 #[test]
@@ -300,6 +310,27 @@ fn one_that_starts_clears_away_what_was_left() {
     b.start();
     let left = |name: &String| name == "C" || name.contains(&id);
     await_that("all of it goes", || !cluster.log.topics().iter().any(left));
+}
+
+/// Not known to be there is not known to be gone.
+#[test]
+fn what_is_left_is_cleared_away_though_groups_are_not_listed() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    let id = a.query("CREATE STREAM o AS SELECT * FROM s;");
+    let group = Service::default().query_group(&id);
+    let place = TopicPartition { topic: "s".to_owned(), partition: 0 };
+    cluster.log.alter_positions(&group, &BTreeMap::from([(place, 0)])).unwrap();
+    cluster.write_drop("DROP STREAM o;", None);
+    drop(a);
+    cluster.groups_unlisted.store(true, Ordering::Relaxed);
+    let b = cluster.engine(true);
+    b.start();
+    cluster.groups_unlisted.store(false, Ordering::Relaxed);
+    await_that("its positions go", || cluster.log.groups().unwrap().is_empty());
+    cluster.groups_unlisted.store(true, Ordering::Relaxed);
+    assert!(b.groups(None).is_err());
 }
 
 #[test]

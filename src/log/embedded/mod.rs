@@ -211,8 +211,8 @@ impl Log for EmbeddedLog {
         self.inner.describe_topic(topic)
     }
 
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
-        Some(self.inner.catalog.topic(topic).ok()?.identity())
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        Ok(Some(self.inner.catalog.topic(topic)?.identity()))
     }
 
     fn partitions(&self, topic: &str) -> Option<u32> {
@@ -257,8 +257,8 @@ impl Log for EmbeddedLog {
         Ok(self.inner.catalog.positions(group))
     }
 
-    fn groups(&self) -> Vec<String> {
-        self.inner.catalog.groups()
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.inner.catalog.groups())
     }
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {

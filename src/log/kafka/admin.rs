@@ -116,7 +116,7 @@ impl Cluster {
         });
         Ok(TopicDescription {
             name: name.to_owned(),
-            id: self.topic_id(name),
+            id: self.fresh_topic_id(name)?,
             partitions: partitions.collect(),
             configs,
             internal: is_internal_topic(name),

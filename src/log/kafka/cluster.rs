@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::CALL_TIMEOUT;
 use super::config::KafkaConfig;
 use super::errors::log_error;
-use super::native::{Client, Code, Failure, Metadata, PartitionList, Seen, TopicMetadata};
+use super::native::{Client, Code, Failure, Metadata, PartitionList, Position, Seen, TopicMetadata};
 use crate::log::{LogError, TopicId, TopicPartition};
 use crate::time;
 
@@ -30,8 +30,16 @@ pub(super) struct Cluster {
     /// Appends outside transactions, too.
     pub client: Arc<Client>,
     known: Mutex<Known>,
-    ids: Mutex<BTreeMap<String, (Instant, Option<TopicId>)>>,
+    ids: Mutex<BTreeMap<String, (Instant, KnownId)>>,
     looked_at: AtomicBool,
+}
+
+/// What the cluster said when it was asked for a topic's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KnownId {
+    NoTopic,
+    /// None: its brokers give topics none.
+    Id(Option<TopicId>),
 }
 
 #[derive(Default)]
@@ -41,6 +49,15 @@ struct Known {
     at: Option<Instant>,
     /// The last asking got no answer.
     failed: Option<(Instant, Failure)>,
+}
+
+impl KnownId {
+    fn found(self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        match self {
+            KnownId::NoTopic => Err(LogError::UnknownTopic(topic.to_owned())),
+            KnownId::Id(id) => Ok(id),
+        }
+    }
 }
 
 impl Cluster {
@@ -165,24 +182,37 @@ impl Cluster {
         }
     }
 
-    /// The identity of the topic, not older than what is known is; of a cluster that doesn't answer, the last.
-    pub(super) fn topic_id(&self, topic: &str) -> Option<TopicId> {
+    /// The identity of the topic, some seconds old at most. None: the brokers give topics none.
+    pub(super) fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         let last = self.ids.lock().get(topic).copied();
-        if let Some((asked, id)) = last
-            && asked.elapsed() < AGE_TO_REFRESH
-        {
-            return id;
+        let younger_than = |age: Duration| last.filter(|(asked, _)| asked.elapsed() < age).map(|(_, id)| id);
+        if let Some(known) = younger_than(AGE_TO_REFRESH) {
+            return known.found(topic);
         }
+        match (self.fresh_topic_id(topic), younger_than(AGE_MAX)) {
+            (Err(LogError::Unavailable(_)), Some(known)) => known.found(topic),
+            (asked, _) => asked,
+        }
+    }
+
+    /// The identity of the topic, as it is now.
+    pub(super) fn fresh_topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         let asked = self.reach().and_then(|()| self.client.topic_id(topic, REFRESH_TIMEOUT));
-        let id = match asked {
-            Ok(id) => Some(id),
-            Err(failure) => match log_error("", Some(topic), failure) {
-                LogError::UnknownTopic(_) => None,
-                _ => last?.1,
+        let known = match asked {
+            Ok(id) => KnownId::Id(id),
+            Err(failure) => match log_error("asking for the id of topic", Some(topic), failure) {
+                LogError::UnknownTopic(_) => KnownId::NoTopic,
+                // It isn't known, which is another thing than that there is none.
+                error => return Err(error),
             },
         };
-        self.ids.lock().insert(topic.to_owned(), (time::now(), id));
-        id
+        self.ids.lock().insert(topic.to_owned(), (time::now(), known));
+        known.found(topic)
+    }
+
+    /// Something looks as if another topic had the name now: the next look asks.
+    pub(super) fn doubt_id(&self, topic: &str) {
+        self.ids.lock().remove(topic);
     }
 
     /// Fails unless there is such a partition.
@@ -306,6 +336,30 @@ impl Cluster {
     }
 }
 
+/// Leaves out the positions of topics that are gone, though others may have their names.
+pub(super) fn of_these_topics(
+    positions: BTreeMap<TopicPartition, Position>,
+    id: impl Fn(&str) -> Result<Option<TopicId>, LogError>,
+) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+    let mut ids: BTreeMap<String, KnownId> = BTreeMap::new();
+    for place in positions.iter().filter(|(_, position)| position.topic_id.is_some()).map(|(place, _)| place) {
+        if !ids.contains_key(&place.topic) {
+            let known = match id(&place.topic) {
+                Ok(id) => KnownId::Id(id),
+                Err(LogError::UnknownTopic(_)) => KnownId::NoTopic,
+                Err(error) => return Err(error),
+            };
+            ids.insert(place.topic.clone(), known);
+        }
+    }
+    let is_of = |place: &TopicPartition, position: &Position| match ids.get(&place.topic) {
+        Some(known) => position.topic_id.is_none_or(|of| *known == KnownId::Id(Some(of))),
+        None => true,
+    };
+    let kept = positions.into_iter().filter(|(place, position)| is_of(place, position));
+    Ok(kept.map(|(place, position)| (place, position.offset)).collect())
+}
+
 /// Makes a call again while the cluster is about to change its mind: a topic that was just made isn't known to all
 /// brokers, a leader moves.
 pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -334,4 +388,37 @@ fn will_pass(failure: &Failure) -> bool {
             | Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
             | Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_topics_that_are_gone_are_left_out() {
+        let place = |topic: &str, partition| TopicPartition { topic: topic.to_owned(), partition };
+        let id = |byte| Some(TopicId([byte; 16]));
+        let at = |offset, topic_id| Position { offset, topic_id };
+        let positions = BTreeMap::from([
+            (place("same", 0), at(1, id(1))),
+            (place("again", 0), at(2, id(2))),
+            // Partitions that were opened after it was made again.
+            (place("again", 1), at(3, id(3))),
+            (place("gone", 0), at(4, id(4))),
+            (place("by others", 0), at(5, None)),
+            (place("without ids", 0), at(6, id(6))),
+        ]);
+        let now = |topic: &str| match topic {
+            "same" => Ok(id(1)),
+            "again" => Ok(id(3)),
+            "without ids" => Ok(None),
+            "gone" => Err(LogError::UnknownTopic(topic.to_owned())),
+            _ => panic!("{topic} needn't be asked for"),
+        };
+        let kept = of_these_topics(positions.clone(), now).unwrap();
+        assert_eq!(kept, BTreeMap::from([(place("same", 0), 1), (place("again", 1), 3), (place("by others", 0), 5)]));
+        // Not known is not gone.
+        let silent = |_: &str| Err(LogError::Unavailable("said so".to_owned()));
+        assert!(of_these_topics(positions, silent).is_err());
+    }
 }

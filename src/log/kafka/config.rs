@@ -34,6 +34,10 @@ pub(super) enum Role<'a> {
 
 /// Settings that are Millpond's to decide, and why.
 const OURS: &[(&str, &str)] = &[
+    (
+        "auto.offset.reset",
+        "by it readers learn that records are gone; where a new query begins to read is the queries' own setting (SET 'auto.offset.reset', or ksql.streams.auto.offset.reset without `consumer.`)",
+    ),
     ("enable.auto.commit", "positions are committed with the results"),
     ("enable.auto.offset.store", "positions are committed with the results"),
     ("enable.idempotence", "without it a retry could write a record twice"),
@@ -302,6 +306,11 @@ mod tests {
             ),
         ] {
             assert_eq!(set(name, value).unwrap_err(), expected);
+        }
+        for name in ["consumer.auto.offset.reset", "ksql.streams.consumer.auto.offset.reset", "auto.offset.reset"] {
+            let error = set(name, "earliest").unwrap_err();
+            assert!(error.starts_with(&format!("setting {name} can't be changed: ")), "{error}");
+            assert!(error.contains("SET 'auto.offset.reset'"), "{error}");
         }
         let error = set("session.timeout.ms", "soon").unwrap_err();
         assert!(error.starts_with("setting session.timeout.ms can't be 'soon': "), "{error}");

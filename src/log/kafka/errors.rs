@@ -39,6 +39,8 @@ fn class(failure: &Failure) -> Class {
         | Code::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING => Class::Fenced,
         // Fatal for the client; a new one with another setting does it.
         Code::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT => Class::Other,
+        // An idempotent producer lost track of what the brokers have; a new one takes its place.
+        Code::RD_KAFKA_RESP_ERR__FATAL => Class::Unavailable,
         _ if failure.fatal => Class::Fenced,
         Code::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
         | Code::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
@@ -152,6 +154,7 @@ mod tests {
             (Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, Remedy::Mend),
             (Code::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, Remedy::Mend),
             (Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, Remedy::Mend),
+            (Code::RD_KAFKA_RESP_ERR__FATAL, Remedy::Retry),
         ] {
             assert_eq!(log_error("doing", Some("t"), failure(code)).remedy(), expected, "{code:?}");
         }
@@ -184,5 +187,8 @@ mod tests {
             "topic 't' already exists (TOPIC_ALREADY_EXISTS)"
         );
         assert!(text(Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE).ends_with("(MESSAGE_TOO_LARGE)"));
+        assert!(text(Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).ends_with("(UNKNOWN_TOPIC_OR_PARTITION)"));
+        let too_large = LogError::RecordTooLarge { topic: "t".to_owned(), bytes: 2, limit: 1 };
+        assert!(too_large.to_string().ends_with("(MESSAGE_TOO_LARGE)"));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::CALL_TIMEOUT;
-use super::cluster::Cluster;
-use super::native::{Code, Failure, PartitionList};
+use super::cluster::{Cluster, of_these_topics};
+use super::native::{Code, Failure, PartitionList, Position};
 use crate::log::{GroupDescription, GroupMember, LogError, TopicPartition};
 use crate::time;
 
@@ -13,9 +13,9 @@ use crate::time;
 const UNSTABLE_POLL: Duration = Duration::from_millis(20);
 
 impl Cluster {
-    /// Empty when the cluster doesn't say.
-    pub(super) fn groups(&self) -> Vec<String> {
-        self.patiently(|| self.client.groups(CALL_TIMEOUT)).unwrap_or_default()
+    pub(super) fn groups(&self) -> Result<Vec<String>, LogError> {
+        let found = self.patiently(|| self.client.groups(CALL_TIMEOUT));
+        found.map_err(|failure| super::errors::log_error("listing groups", None, failure))
     }
 
     /// In the order asked for.
@@ -70,12 +70,20 @@ impl Cluster {
         }
     }
 
-    /// Of some partitions, or all. Waits for transactions under way that would change them.
+    /// Of some partitions, or all, without those of topics that are gone. Waits for transactions under way that would change them.
     pub(super) fn group_positions(
         &self,
         group: &str,
         places: Option<&PartitionList>,
     ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        of_these_topics(self.stored_positions(group, places)?, |topic| self.topic_id(topic))
+    }
+
+    fn stored_positions(
+        &self,
+        group: &str,
+        places: Option<&PartitionList>,
+    ) -> Result<BTreeMap<TopicPartition, Position>, LogError> {
         let started = time::now();
         loop {
             match self.patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {

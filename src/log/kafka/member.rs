@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::CALL_TIMEOUT;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, of_these_topics};
 use super::config::Role;
 use super::errors::log_error;
 use super::native::{ClientKind, Code, Failure, GroupConsumer, GroupEvent, GroupMetadata, PartitionList};
@@ -15,7 +15,8 @@ use super::producer::Producer;
 use super::reader::Lane;
 use super::transaction::{KafkaTransaction, Scope, WriterTransaction};
 use crate::log::{
-    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, StageTopics, TopicPartition, Transaction,
+    Change, Delivery, GroupSpec, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicId, TopicPartition,
+    Transaction,
 };
 
 /// A member of a group of the cluster's.
@@ -27,6 +28,11 @@ pub(super) struct GroupedMember {
     cluster: Arc<Cluster>,
     producer: Mutex<Arc<Producer>>,
     share: Mutex<Share>,
+    /// The topic that each partition was one of when it was asked where to go on: what is read and committed since is of that.
+    topic_ids: Mutex<BTreeMap<TopicPartition, Option<TopicId>>>,
+    /// Came behind changes that were given first.
+    failed: Mutex<Option<LogError>>,
+    signal: Arc<Signal>,
 }
 
 /// What the member has.
@@ -65,6 +71,9 @@ impl GroupedMember {
             cluster: Arc::clone(cluster),
             producer: Mutex::new(Arc::new(producer)),
             share: Mutex::default(),
+            topic_ids: Mutex::default(),
+            failed: Mutex::default(),
+            signal: Arc::clone(&spec.signal),
         })
     }
 
@@ -75,6 +84,16 @@ impl GroupedMember {
             *current = Arc::new(producer(&self.cluster, &self.group)?);
         }
         Ok(Arc::clone(&current))
+    }
+
+    #[cfg(test)]
+    pub(super) fn fail_producer_for_test(&self) {
+        self.producer.lock().client.fail_for_test();
+    }
+
+    #[cfg(test)]
+    pub(super) fn producer_is_usable_for_test(&self) -> bool {
+        self.producer.lock().is_usable()
     }
 
     pub(super) fn check_group(&self, group: &str) -> Result<(), LogError> {
@@ -117,10 +136,17 @@ impl GroupedMember {
             return Ok(());
         }
         self.generation(positions.keys())?;
-        let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
-        PartitionList::new(&list)
+        self.labelled(positions)
             .and_then(|list| self.consumer.commit(&list))
             .map_err(|failure| failed("committing positions of", &self.group.id, failure))
+    }
+
+    /// Positions with the topics that they are of, as those were when the group was asked for the positions before.
+    pub(super) fn labelled(&self, positions: &BTreeMap<TopicPartition, i64>) -> Result<PartitionList, Failure> {
+        let ids = self.topic_ids.lock();
+        let list: Vec<_> =
+            positions.iter().map(|(place, offset)| (place, *offset, ids.get(place).copied().flatten())).collect();
+        PartitionList::of_positions(&list)
     }
 
     fn take_in(&self, event: GroupEvent) -> Result<Option<Change>, LogError> {
@@ -152,6 +178,29 @@ impl GroupedMember {
             },
         }
     }
+}
+
+/// Changes up to the first failure. One that comes behind changes is kept in `failed` for the next call: they have happened, and
+/// nobody else tells of them.
+fn until_failure(
+    failed: &mut Option<LogError>,
+    mut next: impl FnMut() -> Option<Result<Option<Change>, LogError>>,
+) -> Result<Vec<Change>, LogError> {
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let mut changes = Vec::new();
+    while let Some(outcome) = next() {
+        match outcome {
+            Ok(change) => changes.extend(change),
+            Err(error) if changes.is_empty() => return Err(error),
+            Err(error) => {
+                *failed = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(changes)
 }
 
 fn producer(cluster: &Arc<Cluster>, group: &GroupSpec) -> Result<Producer, LogError> {
@@ -186,9 +235,11 @@ fn failed(doing: &str, group: &str, failure: Failure) -> LogError {
 
 impl Member for GroupedMember {
     fn poll(&self) -> Result<Vec<Change>, LogError> {
-        let mut changes = Vec::new();
-        while let Some(event) = self.consumer.poll() {
-            changes.extend(self.take_in(event)?);
+        let mut failed = self.failed.lock();
+        let changes = until_failure(&mut failed, || self.consumer.poll().map(|event| self.take_in(event)))?;
+        if failed.is_some() {
+            // The next poll must not wait for another event.
+            self.signal.ring();
         }
         Ok(changes)
     }
@@ -235,11 +286,7 @@ impl Member for GroupedMember {
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
         match self.group.delivery {
             Delivery::ExactlyOnce => Ok(Box::new(KafkaTransaction::begin(self.producer()?, Scope::Member(self))?)),
-            Delivery::AtLeastOnce => {
-                let producer = self.producer()?;
-                producer.take()?;
-                Ok(Box::new(WriterTransaction { producer, member: self, positions: BTreeMap::new() }))
-            }
+            Delivery::AtLeastOnce => Ok(Box::new(WriterTransaction::begin(self.producer()?, self)?)),
         }
     }
 
@@ -247,14 +294,24 @@ impl Member for GroupedMember {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
+        // What one left open that can't be used any more keeps positions from being told until it times out; its successor ends it.
+        self.producer()?;
+        let mut ids: BTreeMap<&str, Option<TopicId>> = BTreeMap::new();
+        for place in partitions {
+            if !ids.contains_key(place.topic.as_str()) {
+                ids.insert(&place.topic, self.cluster.fresh_topic_id(&place.topic)?);
+            }
+        }
         let asked: Vec<_> = partitions.iter().map(|place| (place, 0)).collect();
-        let offsets = PartitionList::new(&asked).and_then(|list| {
+        let positions = PartitionList::new(&asked).and_then(|list| {
             self.consumer.committed(&list, CALL_TIMEOUT)?;
-            list.offsets()
+            list.positions()
         });
-        let mut offsets = offsets.map_err(|failure| failed("asking for positions of", &self.group.id, failure))?;
-        offsets.retain(|_, offset| *offset >= 0);
-        Ok(offsets)
+        let mut positions = positions.map_err(|failure| failed("asking for positions of", &self.group.id, failure))?;
+        positions.retain(|_, position| position.offset >= 0);
+        let id = |topic: &str| ids.get(topic).copied().flatten();
+        self.topic_ids.lock().extend(partitions.iter().map(|place| (place.clone(), id(&place.topic))));
+        of_these_topics(positions, |topic| Ok(id(topic)))
     }
 }
 
@@ -313,5 +370,35 @@ impl Member for LoneReader {
 
     fn positions(&self, _: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
         Ok(BTreeMap::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_before_a_failure_are_given_and_the_failure_follows() {
+        let given = |partition| Change::Given(vec![TopicPartition { topic: "t".to_owned(), partition }]);
+        let failure = || LogError::Unavailable("said so".to_owned());
+        let mut events = vec![
+            Ok(Some(given(0))),
+            Ok(None),
+            Ok(Some(given(1))),
+            Err(failure()),
+            Ok(Some(given(2))),
+            Err(failure()),
+            Err(failure()),
+        ]
+        .into_iter();
+        let mut failed = None;
+        let mut poll = || until_failure(&mut failed, || events.next()).map_err(|error| error.to_string());
+        let said = failure().to_string();
+        assert_eq!(poll(), Ok(vec![given(0), given(1)]));
+        assert_eq!(poll(), Err(said.clone()));
+        assert_eq!(poll(), Ok(vec![given(2)]));
+        assert_eq!(poll(), Err(said.clone()));
+        assert_eq!(poll(), Err(said));
+        assert_eq!(poll(), Ok(Vec::new()));
     }
 }

@@ -26,6 +26,8 @@ mod member;
 mod native;
 mod producer;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,8 @@ use super::{
     Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
     TopicPartition, TopicSpec, Transaction,
 };
+use parking_lot::Mutex;
+
 use background::Background;
 use cluster::Cluster;
 pub use config::KafkaConfig;
@@ -54,7 +58,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Kafka cluster as a log.
 pub struct KafkaLog {
     cluster: Arc<Cluster>,
-    appender: Producer,
+    /// Of appends outside transactions; replaced when it has failed.
+    appender: Mutex<Arc<Producer>>,
     readers: Arc<Readers>,
     /// Of transactions outside members, between one and the next.
     idle: IdleProducers,
@@ -69,9 +74,38 @@ impl KafkaLog {
         cluster.find(OPEN_TIMEOUT)?;
         let readers = Arc::new(Readers::new(Arc::clone(&cluster)));
         let background = Background::start(&cluster, &readers)?;
-        let appender = Producer::new(&cluster, &cluster.client);
+        let appender = Mutex::new(Arc::new(Producer::new(&cluster, &cluster.client)));
         Ok(KafkaLog { cluster, appender, readers, idle: IdleProducers::default(), background })
     }
+
+    /// One that can be used.
+    fn appender(&self) -> Result<Arc<Producer>, LogError> {
+        let mut appender = self.appender.lock();
+        if !appender.is_usable() {
+            *appender = Arc::new(Producer::appender(&self.cluster)?);
+        }
+        Ok(Arc::clone(&appender))
+    }
+
+    /// The name that the cluster gives itself, the same whichever of its brokers is asked.
+    ///
+    /// Errors: it doesn't answer, or has none.
+    pub fn cluster_id(&self) -> Result<String, LogError> {
+        cluster_id(&self.cluster.client, &self.cluster.config)
+    }
+}
+
+/// The name that the cluster at this address gives itself.
+///
+/// Errors: it doesn't answer, or has none.
+pub fn find_cluster_id(config: &KafkaConfig) -> Result<String, LogError> {
+    cluster_id(&*client(config, ClientKind::Producer, Role::Appender)?, config)
+}
+
+fn cluster_id(client: &Client, config: &KafkaConfig) -> Result<String, LogError> {
+    client
+        .cluster_id(OPEN_TIMEOUT)
+        .ok_or_else(|| LogError::Unavailable(format!("nobody at {} says which cluster that is", config.bootstrap())))
 }
 
 /// A new client for a role.
@@ -115,7 +149,7 @@ impl Log for KafkaLog {
         self.cluster.describe_topic(topic)
     }
 
-    fn topic_id(&self, topic: &str) -> Option<TopicId> {
+    fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
         self.cluster.topic_id(topic)
     }
 
@@ -165,7 +199,7 @@ impl Log for KafkaLog {
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
         match records.is_empty() {
             true => self.offsets(partition).map(|(_, next)| next),
-            false => self.appender.append(partition, records),
+            false => self.appender()?.append(partition, records),
         }
     }
 
@@ -185,7 +219,7 @@ impl Log for KafkaLog {
         self.cluster.group_positions(group, None)
     }
 
-    fn groups(&self) -> Vec<String> {
+    fn groups(&self) -> Result<Vec<String>, LogError> {
         self.cluster.groups()
     }
 

@@ -64,8 +64,15 @@ impl Producer {
         Ok(Producer::new(cluster, &client))
     }
 
+    /// Sends what isn't part of a transaction, one append after the other.
+    pub(super) fn appender(cluster: &Arc<Cluster>) -> Result<Producer, LogError> {
+        let client = super::client(&cluster.config, ClientKind::Producer, Role::Appender)?;
+        Ok(Producer::new(cluster, &client))
+    }
+
+    /// One that isn't can't send any more, ever: another takes its place.
     pub(super) fn is_usable(&self) -> bool {
-        !self.broken.load(Ordering::Acquire)
+        !self.broken.load(Ordering::Acquire) && !self.client.has_failed()
     }
 
     pub(super) fn break_down(&self) {

@@ -111,6 +111,10 @@ impl Lane {
                 into.next_offset = from.max(behind_last.unwrap_or(from)).max(fetched.position.unwrap_or(from));
                 reading.next = into.next_offset;
                 reading.used = time::now();
+                // What was read isn't there (any more).
+                if self.seen_end(place).is_some_and(|seen| seen < into.next_offset) {
+                    self.cluster.doubt_id(&place.topic);
+                }
                 Ok(())
             }
             Err(failure) => {
@@ -129,6 +133,7 @@ impl Lane {
         ) {
             return Err(self.cluster.failed("reading topic", Some(&place.topic), failure));
         }
+        self.cluster.doubt_id(&place.topic);
         let (first, next) = self.cluster.offsets(place)?;
         if !(first..=next).contains(&from) {
             return Err(out_of_range(place, from, first, next));

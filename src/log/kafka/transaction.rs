@@ -67,15 +67,16 @@ impl<'a> KafkaTransaction<'a> {
         for (group, positions) in &self.positions {
             // The generation of now is as good as that of the beginning: librdkafka doesn't go into another one with a
             // partition that wasn't given up, and one that was is no longer this member's.
-            let by = match &self.scope {
+            let (by, list) = match &self.scope {
                 Scope::Outsider(_) => {
                     self.refuse_at_work(group)?;
-                    GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?
+                    let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
+                    let by = GroupMetadata::outsider(group).map_err(|failure| self.failed(failure))?;
+                    (by, PartitionList::new(&list))
                 }
-                Scope::Member(member) => member.generation(positions.keys())?,
+                Scope::Member(member) => (member.generation(positions.keys())?, member.labelled(positions)),
             };
-            let list: Vec<_> = positions.iter().map(|(place, offset)| (place, *offset)).collect();
-            let list = PartitionList::new(&list).map_err(|failure| self.failed(failure))?;
+            let list = list.map_err(|failure| self.failed(failure))?;
             let (list, by, client) = (Arc::new(list), Arc::new(by), &self.producer.client);
             let within = self.producer.cluster.config.transaction_timeout() + ANSWER_GRACE;
             let mut lost = false;
@@ -235,9 +236,18 @@ fn retried_for(timeout: Duration, mut call: impl FnMut(Duration) -> Result<(), F
 
 /// At-least-once: records go as they are appended; positions follow when all of them are there.
 pub(super) struct WriterTransaction<'a> {
-    pub producer: Arc<Producer>,
-    pub member: &'a GroupedMember,
-    pub positions: BTreeMap<TopicPartition, i64>,
+    producer: Arc<Producer>,
+    member: &'a GroupedMember,
+    positions: BTreeMap<TopicPartition, i64>,
+}
+
+impl<'a> WriterTransaction<'a> {
+    pub(super) fn begin(producer: Arc<Producer>, member: &'a GroupedMember) -> Result<WriterTransaction<'a>, LogError> {
+        producer.take()?;
+        // Of one that wasn't committed: its records are made again.
+        drop(producer.client.undelivered());
+        Ok(WriterTransaction { producer, member, positions: BTreeMap::new() })
+    }
 }
 
 impl Transaction for WriterTransaction<'_> {
@@ -257,8 +267,9 @@ impl Transaction for WriterTransaction<'_> {
             return Err(aborted(self.producer.failed(None, record)));
         }
         if let Err(failure) = flushed {
-            // What comes later must not be taken for what comes with the next commit.
+            // What is told of these records later must not be taken for what comes with the next commit.
             self.producer.client.purge();
+            self.producer.break_down();
             return Err(aborted(self.producer.failed(None, failure)));
         }
         self.member.commit_positions(&self.positions)

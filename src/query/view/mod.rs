@@ -130,10 +130,11 @@ impl View {
     }
 
     /// The first offset of the query's own records; None: the topic's first.
-    fn own_from(&self, log: &dyn Log, partition: usize) -> Option<i64> {
-        let found = self.found.as_ref()?;
+    fn own_from(&self, log: &dyn Log, partition: usize) -> Result<Option<i64>> {
+        let Some(found) = &self.found else { return Ok(None) };
         let id = log.topic_id(&self.source.topic)?;
-        (id.to_string() == found.topic_id).then(|| found.ends.get(partition).copied()).flatten()
+        let is_that = id.is_some_and(|id| id.to_string() == found.topic_id);
+        Ok(is_that.then(|| found.ends.get(partition).copied()).flatten())
     }
 
     /// Takes in what the table's topic has, once; what `restore` knows of it need not be read. Partitions side by side.
@@ -215,7 +216,7 @@ impl View {
         if self.partitions.read().len() != count as usize {
             self.partitions.write().resize_with(count as usize, || Rows::new(self.source.window));
         }
-        let topic = log.topic_id(&self.source.topic);
+        let topic = log.topic_id(&self.source.topic)?;
         let (firsts, ends) = self.offsets(log, count)?.into_iter().unzip::<_, _, Vec<i64>, Vec<i64>>();
         let now = Extent { topic, firsts };
         let mut partitions = self.partitions.write();
@@ -300,7 +301,7 @@ impl View {
     }
 
     fn extent_now(&self, log: &dyn Log) -> Result<Extent> {
-        let topic = log.topic_id(&self.source.topic);
+        let topic = log.topic_id(&self.source.topic)?;
         let partitions = self.partitions.read().len();
         let firsts =
             (0..partitions).map(|partition| Ok(log.offsets(&self.place(partition))?.0)).collect::<Result<_>>()?;
@@ -317,7 +318,7 @@ impl View {
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<i64> {
         let place = self.place(partition);
-        let from = from.max(self.own_from(log, partition));
+        let from = from.max(self.own_from(log, partition)?);
         let mut counted = rows.bytes();
         for_each_fetch(log, &place, from, end, &mut |records| {
             rows.apply(records, self.retention_ms);

@@ -11,7 +11,7 @@ use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
-use crate::engine::{Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
+use crate::engine::{Belonging, Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
 use crate::types::SqlType;
@@ -94,6 +94,11 @@ impl Attached {
     /// The process that holds the folder.
     pub fn owner_pid(&self) -> u32 {
         self.owner.pid
+    }
+
+    /// What the folder is of.
+    pub fn belonging(&self) -> &Belonging {
+        &self.owner.belonging
     }
 
     /// When the owner has ended, calls that follow ask `heir` to take the folder, or wait for its next owner.

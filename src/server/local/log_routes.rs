@@ -64,7 +64,7 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
             LogAnswer::Offset(log.offset_for_time(&partition, timestamp)?)
         }
         LogCall::Positions(group) => LogAnswer::Positions(log.positions(&group)?.into_iter().collect()),
-        LogCall::Groups => LogAnswer::Names(log.groups()),
+        LogCall::Groups => LogAnswer::Names(log.groups()?),
         LogCall::DeleteGroup(group) => done(log.delete_group(&group)?),
         LogCall::DescribeGroups(groups) => LogAnswer::GroupDescriptions(log.describe_groups(&groups)?),
         LogCall::AlterPositions { group, positions } => {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::listener::LocalListener;
 use super::wire::CONNECTIONS_MAX;
 use super::{routes, socket};
-use crate::engine::Face;
+use crate::engine::{Belonging, Face};
 use crate::error::{Error, Result};
 
 /// Time for answers under way when the server stops.
@@ -27,6 +27,8 @@ const BLOCKING_THREADS_MAX: usize = 2 * CONNECTIONS_MAX;
 /// What all requests share.
 pub struct Owner {
     pub face: Arc<dyn Face>,
+    /// What the folder is of.
+    pub belonging: Belonging,
     pub stopping: AtomicBool,
 }
 
@@ -39,12 +41,12 @@ pub struct LocalServer {
     place: Option<socket::Place>,
 }
 
-/// Listens on the folder's socket. The caller holds the folder's lock: a socket that is there is one of a process that was
+/// Listens on the folder's socket; who attaches is told what the folder is of. The caller holds the folder's lock: a socket that is there is one of a process that was
 /// killed, and goes.
 ///
 /// # Errors
 /// The socket can't be made: rights, a file of that name that is none, no place with a short enough path.
-pub fn serve(face: Arc<dyn Face>, folder: &Path) -> Result<LocalServer> {
+pub fn serve(face: Arc<dyn Face>, belonging: Belonging, folder: &Path) -> Result<LocalServer> {
     let folder = folder
         .canonicalize()
         .map_err(|cause| Error::world(format!("cannot open the data folder {}: {cause}", folder.display())))?;
@@ -59,7 +61,7 @@ pub fn serve(face: Arc<dyn Face>, folder: &Path) -> Result<LocalServer> {
     };
     socket::restrict(&place.socket)?;
 
-    let owner = Arc::new(Owner { face, stopping: AtomicBool::new(false) });
+    let owner = Arc::new(Owner { face, belonging, stopping: AtomicBool::new(false) });
     let router = routes::router(Arc::clone(&owner));
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()

@@ -196,10 +196,10 @@ impl Log for RemoteLog {
         }
     }
 
-    fn groups(&self) -> Vec<String> {
-        match self.call(&LogCall::Groups) {
-            Ok(LogAnswer::Names(names)) => names,
-            _ => Vec::new(),
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        match self.call(&LogCall::Groups)? {
+            LogAnswer::Names(names) => Ok(names),
+            answer => Err(unexpected(&answer)),
         }
     }
 

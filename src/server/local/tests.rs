@@ -12,7 +12,7 @@ use fake::FakeFace;
 use tempfile::TempDir;
 
 use super::{Attached, LocalServer, attach, serve};
-use crate::engine::{Face, Reply, RowEvent, RowStream, Session, Trial};
+use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
@@ -26,10 +26,14 @@ struct Both {
     attached: Attached,
 }
 
+fn own_log() -> Belonging {
+    Belonging { cluster: None, service: "default_".into() }
+}
+
 fn both() -> Both {
     let folder = tempfile::tempdir().unwrap();
     let face = Arc::new(FakeFace::default());
-    let server = serve(Arc::clone(&face) as Arc<dyn Face>, folder.path()).unwrap();
+    let server = serve(Arc::clone(&face) as Arc<dyn Face>, own_log(), folder.path()).unwrap();
     let attached = attach(folder.path()).unwrap().unwrap();
     Both { folder, face, server, attached }
 }
@@ -232,7 +236,7 @@ fn a_transaction_is_all_or_nothing() {
     assert_eq!((log.offsets(&at(0)).unwrap(), log.offsets(&at(1)).unwrap()), ((0, 2), (0, 1)));
     assert_eq!(log.offsets_of(&[at(1), at(0)]).unwrap(), BTreeMap::from([(at(0), (0, 2)), (at(1), (0, 1))]));
     assert_eq!(log.positions("g").unwrap(), BTreeMap::from([(at(0), 8)]));
-    assert_eq!(log.groups(), ["g"]);
+    assert_eq!(log.groups().unwrap(), ["g"]);
     log.delete_group("g").unwrap();
     assert!(log.positions("g").unwrap().is_empty());
 
@@ -347,7 +351,7 @@ fn nobody_a_stale_socket_and_a_new_owner() {
     assert!(attach(folder.path()).unwrap().is_none());
 
     let face = Arc::new(FakeFace::default());
-    let server = serve(Arc::clone(&face) as Arc<dyn Face>, folder.path()).unwrap();
+    let server = serve(Arc::clone(&face) as Arc<dyn Face>, own_log(), folder.path()).unwrap();
     let mode = std::fs::metadata(folder.path().join("millpond.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let attached = attach(folder.path()).unwrap().unwrap();
@@ -359,7 +363,7 @@ fn nobody_a_stale_socket_and_a_new_owner() {
     assert_eq!(ask(&attached, "done").unwrap_err().audience, Audience::World);
 
     // The terminal goes on when the folder has an owner again.
-    let _server = serve(face, folder.path()).unwrap();
+    let _server = serve(face, own_log(), folder.path()).unwrap();
     assert_eq!(attached.log().offsets(&at(0)).unwrap(), (0, 0));
     assert!(matches!(ask(&attached, "done"), Ok(Reply::Done(_))));
 }
@@ -369,7 +373,7 @@ fn a_folder_with_a_long_path_works() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("f".repeat(200));
     std::fs::create_dir(&folder).unwrap();
-    let server = serve(Arc::new(FakeFace::default()), &folder).unwrap();
+    let server = serve(Arc::new(FakeFace::default()), own_log(), &folder).unwrap();
     let attached = attach(&folder).unwrap().unwrap();
     assert!(matches!(ask(&attached, "done"), Ok(Reply::Done(_))));
     drop(server);
@@ -533,7 +537,7 @@ impl Face for LogFace {
 fn the_embedded_log_is_the_same_from_afar() {
     let folder = tempfile::tempdir().unwrap();
     let near = Arc::new(EmbeddedLog::in_memory());
-    let _server = serve(Arc::new(LogFace(Arc::clone(&near))), folder.path()).unwrap();
+    let _server = serve(Arc::new(LogFace(Arc::clone(&near))), own_log(), folder.path()).unwrap();
     let attached = attach(folder.path()).unwrap().unwrap();
     let far = attached.log();
     create(&attached, 2);

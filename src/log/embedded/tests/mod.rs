@@ -37,7 +37,7 @@ fn contents(log: &EmbeddedLog) -> Result<Contents, LogError> {
         }
         contents.topics.insert(topic, partitions);
     }
-    for group in log.groups() {
+    for group in log.groups().unwrap() {
         contents.positions.extend(log.positions(&group)?.into_iter().map(|(at, offset)| ((group.clone(), at), offset)));
     }
     Ok(contents)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
-use super::{Code, Conf, ErrorText, Failure, c_string, items, millis, produce, text, zero_time};
+use super::{Code, Conf, ErrorText, Failure, addresses, c_string, code, items, millis, produce, text, zero_time};
 use crate::log::{Replication, TopicPartition};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +99,43 @@ impl Client {
         }
     }
 
+    /// Whether the client can't be used any more: what a producer has sent and what the brokers have is no longer the same.
+    pub(in crate::log::kafka) fn has_failed(&self) -> bool {
+        // SAFETY: alive; no text is asked for. The code is librdkafka's own copy, of which only whether there is one matters.
+        unsafe { code::raw::rd_kafka_fatal_error(self.ptr, ptr::null_mut(), 0) != 0 }
+    }
+
+    /// Makes the client fail as one whose idempotent producer has lost track.
+    #[cfg(test)]
+    pub(in crate::log::kafka) fn fail_for_test(&self) {
+        // SAFETY: alive; the text lives for the call.
+        unsafe {
+            sys::rd_kafka_test_fatal_error(
+                self.ptr,
+                Code::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                c"a test".as_ptr(),
+            )
+        };
+    }
+
     /// Serves the callbacks of delivered records; waits for at most `timeout` when there are none.
     pub(in crate::log::kafka) fn serve(&self, timeout: Duration) {
         // SAFETY: alive.
         unsafe { sys::rd_kafka_poll(self.ptr, millis(timeout)) };
+    }
+
+    /// The name that the cluster gives itself. None: no broker answered in time, or they are too old to have one.
+    pub(in crate::log::kafka) fn cluster_id(&self, timeout: Duration) -> Option<String> {
+        // SAFETY: alive; gives null or a string of our own, which is freed by the library that made it.
+        unsafe {
+            let id = sys::rd_kafka_clusterid(self.ptr, millis(timeout));
+            if id.is_null() {
+                return None;
+            }
+            let copied = text(id);
+            sys::rd_kafka_mem_free(self.ptr, id.cast());
+            Some(copied)
+        }
     }
 
     /// All topics of the cluster.
@@ -110,10 +143,10 @@ impl Client {
         let mut found: *const sys::rd_kafka_metadata = ptr::null();
         // SAFETY: on success `found` is an object of ours, which is freed when it is copied.
         unsafe {
-            let code = sys::rd_kafka_metadata(self.ptr, 1, ptr::null_mut(), &mut found, millis(timeout));
-            Failure::check(code).map_err(|failure| self.explain(failure))?;
-            let topics = items((*found).topics.cast_const(), (*found).topic_cnt as usize);
-            let topics = topics.iter().map(|topic| (text(topic.topic), topic_metadata(topic))).collect();
+            let answer = code::raw::rd_kafka_metadata(self.ptr, 1, ptr::null_mut(), &mut found, millis(timeout));
+            code::check_number(answer).map_err(|failure| self.explain(failure))?;
+            let topics = addresses((*found).topics.cast_const(), (*found).topic_cnt as usize);
+            let topics = topics.map(|topic| (text((*topic).topic), topic_metadata(topic))).collect();
             sys::rd_kafka_metadata_destroy(found);
             Ok(topics)
         }
@@ -142,21 +175,19 @@ impl Drop for Client {
 
 /// # Safety
 /// A topic of a metadata object that is alive.
-unsafe fn topic_metadata(topic: &sys::rd_kafka_metadata_topic) -> Result<TopicMetadata, Code> {
-    if topic.err != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(topic.err);
-    }
+unsafe fn topic_metadata(topic: *const sys::rd_kafka_metadata_topic) -> Result<TopicMetadata, Code> {
     // SAFETY: by this function's contract.
     let mut partitions: Vec<(i32, Replication)> = unsafe {
-        items(topic.partitions.cast_const(), topic.partition_cnt as usize)
-            .iter()
+        match code::read(&raw const (*topic).err) {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            code => return Err(code),
+        }
+        addresses((*topic).partitions.cast_const(), (*topic).partition_cnt as usize)
             .map(|partition| {
-                let replication = Replication {
-                    leader: Some(partition.leader).filter(|leader| *leader >= 0),
-                    replicas: items(partition.replicas.cast_const(), partition.replica_cnt as usize).to_vec(),
-                    in_sync: items(partition.isrs.cast_const(), partition.isr_cnt as usize).to_vec(),
-                };
-                (partition.id, replication)
+                let leader = Some((*partition).leader).filter(|leader| *leader >= 0);
+                let replicas = items((*partition).replicas.cast_const(), (*partition).replica_cnt as usize).to_vec();
+                let in_sync = items((*partition).isrs.cast_const(), (*partition).isr_cnt as usize).to_vec();
+                ((*partition).id, Replication { leader, replicas, in_sync })
             })
             .collect()
     };

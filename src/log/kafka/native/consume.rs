@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::bindings as sys;
 
-use super::{Client, Code, Failure, Queue, Topic, millis, text};
+use super::{Client, Code, Failure, Queue, Topic, code, millis, text};
 use crate::log::{Header, RecordMeta, Records, Signal, TopicPartition};
 
 /// Messages taken out of the queue at a time.
@@ -52,8 +52,8 @@ impl PartitionConsumer {
             unsafe { sys::rd_kafka_consume_start_queue(topic.ptr(), place.partition as i32, from, queue.ptr()) };
         if outcome != 0 {
             // SAFETY: gives the error of the last call on this thread.
-            let code = unsafe { sys::rd_kafka_last_error() };
-            return Err(Failure::new(code, super::describe(code)));
+            code::check_number(unsafe { code::raw::rd_kafka_last_error() })?;
+            return Err(Failure::new(Code::RD_KAFKA_RESP_ERR__FAIL, "the partition can't be read"));
         }
         Ok(PartitionConsumer {
             place: place.clone(),
@@ -112,7 +112,7 @@ impl PartitionConsumer {
         for &message in &self.messages[..count] {
             // SAFETY: a message of ours, which is alive until it is freed here; its parts are copied before.
             unsafe {
-                match (*message).err {
+                match code::read(&raw const (*message).err) {
                     Code::RD_KAFKA_RESP_ERR_NO_ERROR => put(&*message, into),
                     // Behind markers and aborted records, too. `rd_kafka_position` is no help here: a batch that ends with
                     // this puts it one beyond the end (librdkafka 2.12), and the next record would be skipped.

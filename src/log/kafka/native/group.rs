@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
-use super::{Client, Code, Failure, GroupMetadata, PartitionList, Queue, list, millis, text};
+use super::{Client, Code, Failure, GroupMetadata, PartitionList, Queue, code, list, millis, text};
 use crate::log::{Signal, TopicPartition};
 use crate::time;
 
@@ -58,7 +58,7 @@ impl GroupConsumer {
             let event = self.queue.poll(timeout)?;
             // SAFETY: the event is alive; what it has is copied.
             unsafe {
-                let code = sys::rd_kafka_event_error(event.ptr());
+                let code = code::code(code::raw::rd_kafka_event_error(event.ptr()));
                 match sys::rd_kafka_event_type(event.ptr()) {
                     sys::RD_KAFKA_EVENT_REBALANCE => {
                         let places = list::places(sys::rd_kafka_event_topic_partition_list(event.ptr()));
@@ -118,15 +118,15 @@ impl GroupConsumer {
     /// Commits positions; waits until that is done.
     pub(in crate::log::kafka) fn commit(&self, positions: &PartitionList) -> Result<(), Failure> {
         // SAFETY: alive; the outcome of each partition is written into the list.
-        Failure::check(unsafe { sys::rd_kafka_commit(self.client.ptr(), positions.ptr(), 0) })
+        code::check_number(unsafe { code::raw::rd_kafka_commit(self.client.ptr(), positions.ptr(), 0) })
             .map_err(|failure| self.client.explain(failure))?;
-        positions.offsets().map(|_| ())
+        positions.positions().map(|_| ())
     }
 
     /// Writes the committed positions into the list; a negative one stands for none.
     pub(in crate::log::kafka) fn committed(&self, places: &PartitionList, timeout: Duration) -> Result<(), Failure> {
         // SAFETY: alive; writes into the list.
-        Failure::check(unsafe { sys::rd_kafka_committed(self.client.ptr(), places.ptr(), millis(timeout)) })
+        code::check_number(unsafe { code::raw::rd_kafka_committed(self.client.ptr(), places.ptr(), millis(timeout)) })
             .map_err(|failure| self.client.explain(failure))
     }
 }

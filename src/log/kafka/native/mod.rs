@@ -11,12 +11,12 @@
 //! - Callbacks get pointers to a client's `Shared` (which outlives the client: it is dropped after it), to a `Delivery`
 //!   (whose owner waits until all its reports came in) or to a `Signal` (kept by the queue until the callback is off;
 //!   switching it off takes the queue's lock, under which it is called). They don't panic.
-//! - Error codes are a Rust enum in the bindings, made from the same header as the library: librdkafka gives no others
-//!   to programs than it names there, but for those of newer brokers, which it passes on. [`Failure`] therefore takes
-//!   them as numbers wherever they come in as such.
+//! - Error codes are a Rust enum in the bindings, made from the same header as the library. Those of newer brokers, which
+//!   librdkafka passes on, aren't among its values: what may be one is taken as a number (`code`). The rest are librdkafka's own.
 
 mod admin;
 mod client;
+mod code;
 mod conf;
 mod consume;
 mod group;
@@ -32,15 +32,14 @@ use rdkafka::bindings as sys;
 
 pub(super) use admin::{ConfigOp, Seen};
 pub(super) use client::{Client, ClientKind, Metadata, TopicMetadata};
+pub(super) use code::Code;
 pub(super) use conf::{Conf, ConfProblem};
 pub(super) use consume::PartitionConsumer;
 pub(super) use group::{GroupConsumer, GroupEvent};
-pub(super) use list::PartitionList;
+pub(super) use list::{PartitionList, Position};
 pub(super) use produce::{Delivery, Topic};
 pub(super) use queue::Queue;
 pub(super) use transact::GroupMetadata;
-
-pub(super) type Code = sys::rd_kafka_resp_err_t;
 
 /// An error of librdkafka's or the cluster's.
 #[derive(Debug, Clone)]
@@ -70,7 +69,7 @@ impl Failure {
         Failure { code, text: text.into(), fatal: false, retriable: false, abort: false, topic: None, record: None }
     }
 
-    /// Of a call that gives a code only.
+    /// Of a call that gives a code of librdkafka's own only.
     fn check(code: Code) -> Result<(), Failure> {
         match code {
             Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
@@ -95,12 +94,9 @@ impl Failure {
         }
         // SAFETY: not null, and alive for this call.
         unsafe {
-            let code = sys::rd_kafka_error_code(error);
-            if code == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Ok(());
-            }
+            let Err(failure) = code::check_number(code::raw::rd_kafka_error_code(error)) else { return Ok(()) };
             Err(Failure {
-                code,
+                code: failure.code,
                 text: text(sys::rd_kafka_error_string(error)),
                 fatal: sys::rd_kafka_error_is_fatal(error) != 0,
                 retriable: sys::rd_kafka_error_is_retriable(error) != 0,
@@ -151,6 +147,17 @@ unsafe fn items<'a, T>(first: *const T, count: usize) -> &'a [T] {
     }
     // SAFETY: by this function's contract.
     unsafe { std::slice::from_raw_parts(first, count) }
+}
+
+/// The addresses of an array's items, which may have error codes in them that aren't values of the bindings' enum: nothing
+/// but single fields of them may be looked at.
+///
+/// # Safety
+/// Null, or `count` items that live for as long as the addresses are used.
+unsafe fn addresses<T>(first: *const T, count: usize) -> impl Iterator<Item = *const T> {
+    let count = if first.is_null() { 0 } else { count };
+    // SAFETY: by this function's contract.
+    (0..count).map(move |index| unsafe { first.add(index) })
 }
 
 /// Room for librdkafka's words about an error.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
 use super::client::Shared;
-use super::{Client, Code, FailedRecord, Failure, c_string, describe, text, zero_time};
+use super::{Client, Code, FailedRecord, Failure, c_string, code, describe, text, zero_time};
 use crate::log::{Header, Records};
 
 /// How long to wait for room in the client's queue at a time.
@@ -73,7 +73,7 @@ impl Topic {
         let ptr = unsafe { sys::rd_kafka_topic_new(client.ptr(), name.as_ptr(), ptr::null_mut()) };
         if ptr.is_null() {
             // SAFETY: gives the error of the last call on this thread.
-            return Err(Failure::check(unsafe { sys::rd_kafka_last_error() })
+            return Err(code::check_number(unsafe { code::raw::rd_kafka_last_error() })
                 .err()
                 .unwrap_or_else(|| Failure::new(Code::RD_KAFKA_RESP_ERR__FAIL, "librdkafka gave no topic handle")));
         }
@@ -219,18 +219,17 @@ pub(super) unsafe extern "C" fn on_delivery(
     // SAFETY: the message lives for the call; its opaque is null or the `Delivery` given to `send`; the client's opaque is
     // its `Shared`.
     unsafe {
-        let message = &*message;
-        let outcome = match message.err {
-            Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(message.offset),
+        let outcome = match code::read(&raw const (*message).err) {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((*message).offset),
             code => {
                 let record = FailedRecord {
-                    topic: text(sys::rd_kafka_topic_name(message.rkt)),
-                    bytes: message.len + message.key_len,
+                    topic: text(sys::rd_kafka_topic_name((*message).rkt)),
+                    bytes: (*message).len + (*message).key_len,
                 };
                 Err(Failure { record: Some(record), ..Failure::new(code, describe(code)) })
             }
         };
-        match (message._private.cast::<Delivery>().as_ref(), outcome) {
+        match ((*message)._private.cast::<Delivery>().as_ref(), outcome) {
             (Some(delivery), outcome) => delivery.report(outcome),
             (None, Err(failure)) => {
                 if let Some(shared) = shared.cast::<Shared>().as_ref() {

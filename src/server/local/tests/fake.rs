@@ -207,8 +207,8 @@ impl Log for FakeLog {
         Ok(self.positions.lock().get(group).cloned().unwrap_or_default())
     }
 
-    fn groups(&self) -> Vec<String> {
-        self.positions.lock().keys().cloned().collect()
+    fn groups(&self) -> Result<Vec<String>, LogError> {
+        Ok(self.positions.lock().keys().cloned().collect())
     }
 
     fn delete_group(&self, group: &str) -> Result<(), LogError> {
@@ -432,7 +432,7 @@ impl Face for FakeFace {
     }
 
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
-        let names = wanted.map_or_else(|| self.log.groups(), |name| vec![name.to_owned()]);
+        let names = wanted.map_or_else(|| self.log.groups(), |name| Ok(vec![name.to_owned()]))?;
         let described = self.log.describe_groups(&names)?;
         Ok(described
             .into_iter()

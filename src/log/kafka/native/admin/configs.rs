@@ -8,7 +8,7 @@ use rdkafka::bindings as sys;
 
 use super::{Op, Owned};
 use crate::log::TopicConfig;
-use crate::log::kafka::native::{Client, Code, ErrorText, Failure, c_string, items, text};
+use crate::log::kafka::native::{Client, Code, ErrorText, Failure, c_string, code, items, text};
 
 /// What to do with a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn topic_resource(topic: &str) -> Result<Owned<sys::rd_kafka_ConfigResource_t>, 
 unsafe fn resource_error(resource: *const sys::rd_kafka_ConfigResource_t) -> Result<(), Failure> {
     // SAFETY: by this function's contract.
     unsafe {
-        match sys::rd_kafka_ConfigResource_error(resource) {
+        match code::code(code::raw::rd_kafka_ConfigResource_error(resource)) {
             Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
             code => Err(Failure::new(code, text(sys::rd_kafka_ConfigResource_error_string(resource)))),
         }

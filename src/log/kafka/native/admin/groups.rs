@@ -9,7 +9,9 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 
 use super::{Op, Owned};
-use crate::log::kafka::native::{Client, Code, ErrorText, Failure, PartitionList, c_string, items, list, text};
+use crate::log::kafka::native::{
+    Client, Code, ErrorText, Failure, PartitionList, Position, c_string, items, list, text,
+};
 use crate::log::{GroupDescription, GroupMember, GroupState, TopicPartition};
 
 impl Client {
@@ -96,7 +98,7 @@ impl Client {
         group: &str,
         places: Option<&PartitionList>,
         timeout: Duration,
-    ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    ) -> Result<BTreeMap<TopicPartition, Position>, Failure> {
         let group: CString = c_string(group)?;
         let places = places.map_or(ptr::null(), |places| places.ptr().cast_const());
         // SAFETY: name and list are copied; null stands for all partitions.
@@ -125,7 +127,7 @@ impl Client {
                 positions.extend(list::read(sys::rd_kafka_group_result_partitions(*group))?);
             }
         }
-        positions.retain(|_, offset| *offset >= 0);
+        positions.retain(|_, position: &mut Position| position.offset >= 0);
         Ok(positions)
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 
 use super::queue::Event;
-use super::{Client, Code, ErrorText, Failure, Queue, millis, text};
+use super::{Client, Code, ErrorText, Failure, Queue, code, millis, text};
 
 pub(in crate::log::kafka) use configs::ConfigOp;
 pub(in crate::log::kafka) use offsets::Seen;
@@ -76,7 +76,7 @@ impl Client {
         };
         // SAFETY: the event is alive; its text is copied.
         unsafe {
-            match sys::rd_kafka_event_error(event.ptr()) {
+            match code::code(code::raw::rd_kafka_event_error(event.ptr())) {
                 Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
                 code => Err(self.explain(Failure::new(code, text(sys::rd_kafka_event_error_string(event.ptr()))))),
             }

@@ -8,7 +8,7 @@ use rdkafka::bindings as sys;
 
 use super::{Op, Owned, operation_timeout};
 use crate::log::TopicPartition;
-use crate::log::kafka::native::{Client, ErrorText, Failure, PartitionList, items, list, text};
+use crate::log::kafka::native::{Client, ErrorText, Failure, PartitionList, code, items, list, text};
 
 /// Whose records count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,10 +75,10 @@ impl Client {
             let result = sys::rd_kafka_event_ListOffsets_result(event.ptr());
             let infos = sys::rd_kafka_ListOffsets_result_infos(result, &mut count);
             for info in items(infos.cast_const(), count) {
-                let found = &*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
-                Failure::check(found.err).map_err(|failure| self.explain(failure))?;
-                let place = TopicPartition { topic: text(found.topic), partition: found.partition as u32 };
-                offsets.insert(place, found.offset);
+                let found = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
+                code::check(&raw const (*found).err).map_err(|failure| self.explain(failure))?;
+                let place = TopicPartition { topic: text((*found).topic), partition: (*found).partition as u32 };
+                offsets.insert(place, (*found).offset);
             }
         }
         Ok(offsets)

@@ -8,7 +8,7 @@ use rdkafka::bindings as sys;
 
 use super::{Op, Owned, operation_timeout};
 use crate::log::TopicId;
-use crate::log::kafka::native::{Client, Code, ErrorText, Failure, c_string, items, text};
+use crate::log::kafka::native::{Client, Code, ErrorText, Failure, c_string, code, items, text};
 
 impl Client {
     /// Waits until the topic is on all brokers that matter, or `timeout`.
@@ -103,12 +103,12 @@ impl Client {
         }
     }
 
-    /// The identity of a topic.
+    /// The identity of a topic. None: the brokers give their topics none (before 2.8).
     pub(in crate::log::kafka) fn topic_id(
         self: &Arc<Client>,
         topic: &str,
         timeout: Duration,
-    ) -> Result<TopicId, Failure> {
+    ) -> Result<Option<TopicId>, Failure> {
         let topic = c_string(topic)?;
         // SAFETY: one name, copied by the call.
         let topics = unsafe { sys::rd_kafka_TopicCollection_of_topic_names(&mut topic.as_ptr(), 1) };
@@ -132,7 +132,8 @@ impl Client {
             let id = sys::rd_kafka_TopicDescription_topic_id(*topic);
             let high = sys::rd_kafka_Uuid_most_significant_bits(id) as u64;
             let low = sys::rd_kafka_Uuid_least_significant_bits(id) as u64;
-            Ok(TopicId(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()))
+            let id = (u128::from(high) << 64) | u128::from(low);
+            Ok((id != 0).then(|| TopicId(id.to_be_bytes())))
         }
     }
 }
@@ -143,7 +144,7 @@ unsafe fn topic_results(results: *mut *const sys::rd_kafka_topic_result_t, count
     // SAFETY: by this function's contract.
     unsafe {
         for result in items(results.cast_const(), count) {
-            let code = sys::rd_kafka_topic_result_error(*result);
+            let code = code::code(code::raw::rd_kafka_topic_result_error(*result));
             if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return Err(Failure::new(code, text(sys::rd_kafka_topic_result_error_string(*result))));
             }
