@@ -9,8 +9,8 @@ use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
 use crate::dataflow::{changelog_topics, layout, repartition_topic};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
+use crate::plan::Plan;
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
