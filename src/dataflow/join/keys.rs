@@ -1,5 +1,6 @@
 //! The keys of rows that meet, as numbers. Where rows have windows, the bounds are part of the key.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array};
@@ -43,7 +44,8 @@ impl JoinKeys {
         Ok(ids)
     }
 
-    fn columns(&mut self, batch: &Batch) -> Result<Vec<ArrayRef>> {
+    /// The columns by which rows meet: the key's, and of windowed rows the windows' start and end behind them.
+    pub fn columns(&mut self, batch: &Batch) -> Result<Vec<ArrayRef>> {
         let mut columns = batch.key_columns().to_vec();
         let fit = columns.iter().zip(&self.types).all(|(column, ty)| *column.data_type() == ty.to_arrow());
         if columns.len() != self.types.len() || !fit {
@@ -67,9 +69,29 @@ impl JoinKeys {
         *self.windowed.get_or_insert(windowed) == windowed
     }
 
+    /// Such columns of the keys with these numbers.
+    pub fn columns_of(&self, ids: &[u32]) -> Vec<ArrayRef> {
+        self.keys.columns(ids)
+    }
+
+    /// Whether rows have windows; not as long as there was none.
+    pub fn windowed(&self) -> bool {
+        self.windowed == Some(true)
+    }
+
+    /// One more than the highest number given out.
+    pub fn capacity(&self) -> usize {
+        self.keys.capacity()
+    }
+
+    /// Compares the bytes of two keys.
+    pub fn compare(&self, a: u32, b: u32) -> Ordering {
+        self.keys.compare(a, b)
+    }
+
     /// Appends a key's bytes, as they stand in changelogs.
     pub fn write(&self, id: u32, out: &mut Vec<u8>) {
-        out.push(if self.windowed == Some(true) { WINDOWED } else { PLAIN });
+        out.push(if self.windowed() { WINDOWED } else { PLAIN });
         self.keys.write(id, out);
     }
 

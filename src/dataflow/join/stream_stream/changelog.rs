@@ -6,9 +6,7 @@
 //!   side (8 bytes each; the least number there is: no row yet), the number of the next row of the left side and of the right
 //!   side (8 bytes each).
 //! - 1: side (0 left, 1 right), number of the first row (8 bytes, big-endian): rows of a side one behind the other, as they
-//!   came. Each side's rows are numbered from 0 on. Its value: marks (a byte: 1 the keys have windows, 2 some rows are
-//!   settled), number of rows; the rows' keys (length and bytes, see `state::Keys`; of windowed rows the key's columns
-//!   are followed by window start and end as BIGINT); the rows' times, each as the difference to the one before (the
+//!   came. Each side's rows are numbered from 0 on. Its value: a byte, 1 if some rows are settled, else 0; number of rows; the rows' keys (length and bytes, see `JoinKeys::write`); the rows' times, each as the difference to the one before (the
 //!   first to 0), zigzag; where marked, a bit for each row: it is settled; number of value columns; the columns: a byte 0
 //!   for one that nobody reads, or 1 and the cells (see `state::codec`).
 //! - 2: side, number of the first row as in 1: which of these rows are settled now. Its value: number of rows, a bit for
@@ -25,9 +23,9 @@ use arrow::datatypes::DataType;
 use super::matching::State;
 use super::side::{BlockRecord, Side};
 use super::spec::{Hand, Unmatched};
-use crate::error::{Error, Result};
+use crate::dataflow::join::keys::JoinKeys;
+use crate::error::Result;
 use crate::log::Records;
-use crate::state::Keys;
 use crate::state::codec::{put_bytes, put_len, write_cell};
 
 pub(super) const VERSION: u8 = 1;
@@ -36,9 +34,8 @@ pub(super) const OPERATOR: u8 = 0;
 pub(super) const ROWS: u8 = 1;
 pub(super) const SETTLED: u8 = 2;
 
-/// Marks of a value of rows.
-pub(super) const HAS_WINDOWS: u8 = 1;
-pub(super) const HAS_SETTLED: u8 = 2;
+/// Mark of a value of rows.
+pub(super) const HAS_SETTLED: u8 = 1;
 
 /// How a column of rows is there.
 pub(super) const UNREAD: u8 = 0;
@@ -56,7 +53,6 @@ pub(super) fn write_changes(state: &mut State, into: &mut Records) -> Result<()>
     if !state.moved && state.sides.iter().all(|side| side.unsaved.is_empty()) {
         return Ok(());
     }
-    let windowed = state.windowed();
     for hand in Hand::BOTH {
         // Rows are settled only where somebody waits for their windows to close.
         let waits = state.spec.unmatched(hand) == Unmatched::AtClose;
@@ -69,9 +65,7 @@ pub(super) fn write_changes(state: &mut State, into: &mut Records) -> Result<()>
             }
         }
         write_settled(side, hand, time, into);
-        if let Some(keys) = keys {
-            Writer { keys, windowed, waits, hand, into }.rows(side)?;
-        }
+        Writer { keys, waits, hand, into }.rows(side)?;
     }
     let mut value = vec![VERSION];
     let [left, right] = &state.sides;
@@ -126,8 +120,7 @@ fn write_settled(side: &mut Side, hand: Hand, time: i64, into: &mut Records) {
 
 /// Writes new rows of a side.
 struct Writer<'a> {
-    keys: &'a Keys,
-    windowed: bool,
+    keys: &'a JoinKeys,
     waits: bool,
     hand: Hand,
     into: &'a mut Records,
@@ -170,8 +163,7 @@ impl Writer<'_> {
     fn value(&self, side: &Side, first: u64, end: u64) -> Result<Vec<u8>> {
         let rows = || first..end;
         let settled = self.waits && rows().any(|number| side.is_settled(number));
-        let windows = if self.windowed { HAS_WINDOWS } else { 0 };
-        let mut value = vec![VERSION, windows | if settled { HAS_SETTLED } else { 0 }];
+        let mut value = vec![VERSION, if settled { HAS_SETTLED } else { 0 }];
         put_len(&mut value, end - first);
         let mut key = Vec::new();
         for number in rows() {
@@ -226,10 +218,4 @@ fn zigzag(number: i64) -> u64 {
 
 pub(super) fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
-}
-
-/// The error for a record that can't be read.
-pub(super) fn damaged() -> Error {
-    Error::world("a record of the state's changelog can't be read")
-        .hint("the changelog topic holds records that this query did not write")
 }

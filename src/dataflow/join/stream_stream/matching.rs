@@ -1,27 +1,28 @@
 //! Which rows meet: the state of both sides, and the loop over rows in their order.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
 
 use super::list::List;
 use super::side::{Fresh, Side};
 use super::spec::{Hand, Spec, Unmatched};
-use super::work::{Due, Made, NO_KEY, Part, Probe, Work, meeting_columns, taking_part};
+use super::work::{Due, Made, Part, Probe, Work};
 use crate::dataflow::batch::arrow_error;
 use crate::dataflow::join::columns::NO_ROW;
+use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows};
 use crate::dataflow::{Batch, Context};
-use crate::error::{Error, Result};
-use crate::state::Keys;
+use crate::error::Result;
+use crate::state::NO_KEY;
 use crate::types::SqlType;
-use arrow::array::{ArrayRef, UInt32Array};
-use arrow::compute::take;
 
 pub(super) struct State {
     pub spec: Spec,
     /// Whether a match counts at once or when the condition was looked at.
     pub decides: Decides,
-    key_types: Vec<SqlType>,
-    /// Of both sides; None as long as nobody knows whether rows have windows.
-    pub keys: Option<Keys>,
+    /// Of both sides.
+    pub keys: JoinKeys,
     /// The rows that are kept, by number of key: those of the left side, those of the right.
     pub lists: Vec<[List; 2]>,
     /// Bytes that the lists hold beside.
@@ -53,8 +54,7 @@ impl State {
         State {
             spec,
             decides,
-            key_types: key_types.to_vec(),
-            keys: None,
+            keys: JoinKeys::new(key_types),
             lists: Vec::new(),
             list_bytes: 0,
             sides: [Side::new(left, spec.retention), Side::new(right, spec.retention)],
@@ -71,31 +71,10 @@ impl State {
         }
     }
 
-    /// The keys, of rows with or without windows.
-    ///
-    /// Errors: rows came with windows and without.
-    pub fn keys_of(&mut self, windowed: bool) -> Result<&mut Keys> {
-        let bounds = if windowed { 2 } else { 0 };
-        let keys = self.keys.get_or_insert_with(|| {
-            let bounds = std::iter::repeat_n(SqlType::Bigint, bounds);
-            Keys::new(self.key_types.iter().cloned().chain(bounds).collect())
-        });
-        match keys.types().len() == self.key_types.len() + bounds {
-            true => Ok(keys),
-            false => Err(Error::internal("a join got rows with windows and rows without")),
-        }
-    }
-
-    /// Whether rows have windows.
-    pub fn windowed(&self) -> bool {
-        self.keys.as_ref().is_some_and(|keys| keys.types().len() > self.key_types.len())
-    }
-
     /// Makes room in the lists for all keys.
     pub fn fit_lists(&mut self) {
-        let keys = self.keys.as_ref().map_or(0, Keys::capacity);
-        if self.lists.len() < keys {
-            self.lists.resize_with(keys, Default::default);
+        if self.lists.len() < self.keys.capacity() {
+            self.lists.resize_with(self.keys.capacity(), Default::default);
         }
     }
 
@@ -104,11 +83,9 @@ impl State {
         let Some(batch) = batch.filter(|batch| batch.rows > 0) else {
             return Ok((Part { guests: self.sides[hand as usize].end(), ..Part::default() }, Vec::new()));
         };
-        let rows = taking_part(&batch);
-        let meeting = self.typed_keys(meeting_columns(&batch), batch.rows);
-        let keys = self.keys_of(batch.window.is_some())?;
-        let mut ids = Vec::with_capacity(rows.len());
-        keys.intern(&meeting, &rows, &mut ids);
+        let rows = keyed_rows(&batch, Tombstones::Ignore);
+        let meeting = self.keys.columns(&batch)?;
+        let ids = self.keys.intern(&batch, &rows)?;
         self.fit_lists();
         let kept = self.kept(hand, &batch.row_time, &rows);
         let mut part = Part {
@@ -126,9 +103,7 @@ impl State {
             picked.keys.push(key);
             picked.times.push(batch.row_time[row as usize]);
         }
-        if let Some(keys) = &mut self.keys {
-            fresh.keys.iter().for_each(|key| keys.retain(*key));
-        }
+        fresh.keys.iter().for_each(|key| self.keys.retain(*key));
         let side = &mut self.sides[hand as usize];
         let bytes = batch.slice_bytes(0, batch.rows) / batch.rows * fresh.rows.len();
         let columns = fresh.columns(&batch)?;
@@ -145,16 +120,6 @@ impl State {
         }
         part.batch = Some(batch);
         Ok((part, meeting))
-    }
-
-    /// Key columns that nobody reads are of no type, and all their rows take no part.
-    fn typed_keys(&self, mut columns: Vec<ArrayRef>, rows: usize) -> Vec<ArrayRef> {
-        for (column, ty) in columns.iter_mut().zip(&self.key_types) {
-            if column.data_type() == &arrow::datatypes::DataType::Null {
-                *column = arrow::array::new_null_array(&ty.to_arrow(), rows);
-            }
-        }
-        columns
     }
 
     /// For each of these rows: whether it is kept when it comes, or is too old.
@@ -295,11 +260,15 @@ impl State {
             }
         }
         let keys = &self.keys;
-        let by_key = |a: &Due, b: &Due| keys.as_ref().map_or(Ordering::Equal, |keys| keys.compare(a.key, b.key));
         // Kafka Streams' order: time, the right side first, the key's bytes.
         work.due.sort_unstable_by(|a, b| {
             let side = (b.hand as usize).cmp(&(a.hand as usize));
-            a.entry.0.cmp(&b.entry.0).then(side).then_with(|| by_key(a, b)).then(a.entry.1.cmp(&b.entry.1))
+            a.entry
+                .0
+                .cmp(&b.entry.0)
+                .then(side)
+                .then_with(|| keys.compare(a.key, b.key))
+                .then(a.entry.1.cmp(&b.entry.1))
         });
     }
 
@@ -315,7 +284,6 @@ impl State {
     /// After a push: drops what has expired, and what was there for the push only.
     pub fn end(&mut self, work: &Work) {
         let State { keys, lists, list_bytes, sides, spec, .. } = self;
-        let Some(keys) = keys else { return };
         for hand in Hand::BOTH {
             let side = &mut sides[hand as usize];
             side.cut(work.part(hand).guests);
@@ -325,14 +293,14 @@ impl State {
                 keys.release(key);
             });
         }
-        keys.sweep(|key| debug_assert!(lists[key as usize].iter().all(List::is_empty)));
+        keys.sweep();
     }
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
         let sides: usize = self.sides.iter().map(Side::bytes).sum();
         let lists = self.lists.capacity() * size_of::<[List; 2]>() + self.list_bytes;
-        sides + lists + self.keys.as_ref().map_or(0, Keys::bytes)
+        sides + lists + self.keys.bytes()
     }
 }
 

@@ -35,12 +35,11 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::Int64Type;
 
 use crate::dataflow::batch::arrow_error;
-use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::join::columns::NO_ROW;
+use crate::dataflow::join::condition::Condition;
 use crate::dataflow::operator::{JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, Context, Origin, WindowBounds};
 use crate::error::{Error, Result};
-use crate::expr::{EvalErrors, Evaluator, Input, compile};
 use crate::log::Records;
 use crate::plan::Join;
 use matching::{Decides, Progress, State};
@@ -55,7 +54,7 @@ const MADE_BYTES: usize = 16 << 20;
 /// The operator.
 pub(super) struct StreamStreamJoin {
     state: State,
-    condition: Option<Evaluator>,
+    condition: Option<Condition>,
     /// A push that is not done.
     work: Option<Work>,
     /// Records that were restored, until the first row comes.
@@ -66,7 +65,7 @@ pub(super) struct StreamStreamJoin {
 impl StreamStreamJoin {
     /// A join without rows.
     pub fn new(plan: &Join) -> Result<Self> {
-        let condition = plan.condition.as_ref().map(compile).transpose()?;
+        let condition = Condition::of(plan)?;
         let decides = if condition.is_some() { Decides::Condition } else { Decides::Times };
         let spec = Spec::new(plan)?;
         Ok(StreamStreamJoin {
@@ -113,10 +112,7 @@ impl StreamStreamJoin {
         // A row alone is no candidate: the condition isn't asked, and what fails of it is no error.
         let alone = |row: usize| made.left[row] == NO_ROW || made.right[row] == NO_ROW;
         let candidates = Batch { tombstone: Some(BooleanBuffer::collect_bool(batch.rows, alone)), ..batch };
-        let mut errors = EvalErrors::default();
-        let input = Input { columns: &candidates.columns, rows: candidates.rows };
-        let matches = condition.filter(input, &mut errors);
-        report(errors, &candidates, Over::Values, context);
+        let matches = condition.matches(&candidates, context);
         let keep = self.decide(made, &matches);
         let batch = Batch { tombstone: None, ..candidates };
         match keep.count_set_bits() {
@@ -153,7 +149,7 @@ impl StreamStreamJoin {
     /// The columns of what was made.
     fn gather(&self, work: &Work, made: &Made) -> Result<Batch> {
         let mut keys = self.key_columns(work, made)?;
-        let window = match self.state.windowed() {
+        let window = match self.state.keys.windowed() {
             true => {
                 let bounds = keys.split_off(keys.len() - 2);
                 let times = |column: &ArrayRef| column.as_primitive::<Int64Type>().values().clone();
@@ -181,8 +177,10 @@ impl StreamStreamJoin {
 
     fn key_columns(&self, work: &Work, made: &Made) -> Result<Vec<ArrayRef>> {
         let places = UInt32Array::from(made.keys.clone());
-        let closed = self.state.keys.as_ref().filter(|_| !made.due.is_empty());
-        let closed = closed.map(|keys| keys.columns(&made.due)).unwrap_or_default();
+        let closed = match made.due.is_empty() {
+            true => Vec::new(),
+            false => self.state.keys.columns_of(&made.due),
+        };
         let column = |(at, column): (usize, &ArrayRef)| {
             let column: &dyn Array = column;
             match closed.get(at) {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, NullArray};
 
 use super::StreamStreamJoin;
-use super::changelog::{CELLS, HAS_SETTLED, HAS_WINDOWS, OPERATOR, ROWS, SETTLED, UNREAD, VERSION, damaged, unzigzag};
+use super::changelog::{CELLS, HAS_SETTLED, OPERATOR, ROWS, SETTLED, UNREAD, VERSION, unzigzag};
 use super::matching::State;
 use super::side::{BlockRecord, Fresh};
 use super::spec::{Hand, Unmatched};
-use crate::error::{Error, Result};
+use crate::dataflow::changelog::{damaged, take_version};
+use crate::error::Result;
 use crate::log::Records;
 use crate::state::codec::{CellColumn, take_array, take_bytes, take_len, take_slice};
 use crate::types::SqlType;
@@ -56,7 +57,7 @@ impl Restoring {
             let key = records.key(row).and_then(Key::read).ok_or_else(damaged)?;
             let mut value = records.value(row);
             if let Some(value) = &mut value {
-                take_version(value)?;
+                take_version(value, VERSION)?;
             }
             match (key, value) {
                 (Key::Operator, value) => {
@@ -77,9 +78,7 @@ impl Restoring {
                 }
             }
         }
-        if let Some(keys) = &mut state.keys {
-            keys.sweep(|_| {});
-        }
+        state.keys.sweep();
         Ok(())
     }
 
@@ -107,9 +106,7 @@ impl Restoring {
 
 /// The rows' keys have users less.
 fn release(state: &mut State, rows: Option<Rows>) {
-    if let (Some(keys), Some(rows)) = (&mut state.keys, rows) {
-        rows.keys.iter().for_each(|key| keys.release(*key));
-    }
+    rows.iter().flat_map(|rows| &rows.keys).for_each(|key| state.keys.release(*key));
 }
 
 fn restore_side(
@@ -197,12 +194,10 @@ impl Rows {
     /// Errors: the bytes are no such rows.
     fn read(value: &[u8], state: &mut State, hand: Hand) -> Result<Rows> {
         let (mut rows, keys) = Rows::parse(value, &state.sides[hand as usize].types).ok_or_else(damaged)?;
-        let known =
-            state.keys_of(value.first().is_some_and(|marks| marks & HAS_WINDOWS != 0)).map_err(|_| damaged())?;
         for key in keys {
-            rows.keys.push(known.intern_bytes(key).ok_or_else(damaged)?);
+            rows.keys.push(state.keys.intern_bytes(key).ok_or_else(damaged)?);
         }
-        rows.keys.iter().for_each(|key| known.retain(*key));
+        rows.keys.iter().for_each(|key| state.keys.retain(*key));
         Ok(rows)
     }
 
@@ -218,9 +213,10 @@ impl Rows {
             Some(time)
         };
         let times = (0..count).map(|_| next()).collect::<Option<Vec<_>>>()?;
-        let settled = match marks & HAS_SETTLED {
+        let settled = match marks {
             0 => vec![false; count],
-            _ => take_bits(value, count)?,
+            HAS_SETTLED => take_bits(value, count)?,
+            _ => return None,
         };
         if take_len(value)? != types.len() as u64 {
             return None;
@@ -258,17 +254,5 @@ fn take_column(bytes: &mut &[u8], ty: &SqlType, rows: usize) -> Option<ArrayRef>
             Some(cells.finish())
         }
         _ => None,
-    }
-}
-
-/// Takes the version off the front of a value. Errors: it is newer than what this program reads, or none.
-fn take_version(value: &mut &[u8]) -> Result<()> {
-    match take_array(value) {
-        Some([VERSION]) => Ok(()),
-        Some([version]) if version > VERSION => {
-            Err(Error::world(format!("the state has format {version}, this version reads up to {VERSION}"))
-                .hint("it was written by a newer version: use that one"))
-        }
-        _ => Err(damaged()),
     }
 }

@@ -1,7 +1,7 @@
 //! A push under work: the rows of both sides in the order in which they are taken, and where the work stands.
 
-use arrow::array::{Array, ArrayRef, Int64Array};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::array::ArrayRef;
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::concat;
 
 use super::list::Entry;
@@ -11,15 +11,12 @@ use crate::dataflow::batch::arrow_error;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::error::{Error, Result};
 
-/// The key number of a row that takes no part.
-pub(super) const NO_KEY: u32 = u32::MAX;
-
 /// The rows of one side.
 #[derive(Default)]
 pub(super) struct Part {
     pub batch: Option<Batch>,
     pub times: ScalarBuffer<i64>,
-    /// By row: the number of its key, or [`NO_KEY`].
+    /// By row: the number of its key, or `NO_KEY`: it takes no part.
     pub keys: Vec<u32>,
     /// By row: its number on its side, or [`NO_ROW`].
     pub numbers: Vec<u64>,
@@ -205,28 +202,4 @@ impl Made {
         self.keys.push(key);
         self.places.push(place);
     }
-}
-
-/// The rows that take part: those with a whole key and a value.
-pub(super) fn taking_part(batch: &Batch) -> Vec<u32> {
-    let mut nulls: Option<NullBuffer> = None;
-    for column in batch.key_columns() {
-        nulls = NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref());
-    }
-    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-    let takes_part = |row: usize| {
-        !nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
-            && ![&batch.null_key, &batch.tombstone].into_iter().flatten().any(|marks| marks.value(row))
-    };
-    match nulls.is_none() && batch.null_key.is_none() && batch.tombstone.is_none() {
-        true => (0..batch.rows as u32).collect(),
-        false => (0..batch.rows).filter(|row| takes_part(*row)).map(|row| row as u32).collect(),
-    }
-}
-
-/// The columns by which rows meet: the key's, and of windowed rows the window's start and end.
-pub(super) fn meeting_columns(batch: &Batch) -> Vec<ArrayRef> {
-    let bounds = batch.window.iter().flat_map(|window| [&window.start, &window.end]);
-    let bounds = bounds.map(|times| std::sync::Arc::new(Int64Array::new(times.clone(), None)) as ArrayRef);
-    batch.key_columns().iter().cloned().chain(bounds).collect()
 }

@@ -14,8 +14,9 @@ fn the_changelog_format_is_for_ever() {
     let left_key = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let left = [
         // Version, some are settled, two rows.
-        vec![1, 2, 2],
-        vec![2, b'k', b'7', 2, b'k', b'8'],
+        vec![1, 1, 2],
+        // Their keys have no windows.
+        vec![3, 0, b'k', b'7', 3, 0, b'k', b'8'],
         // 0x100 and one less: 512 in two bytes, then 1.
         vec![0x80, 4, 1],
         // The second has a match.
@@ -28,7 +29,8 @@ fn the_changelog_format_is_for_ever() {
     assert_eq!((log.key(0).unwrap(), log.value(0).unwrap()), (&left_key[..], left.as_slice()));
     let right_key = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     let right =
-        [vec![1, 2, 1], vec![2, b'k', b'8'], vec![0x82, 4], vec![1], vec![2], vec![1, 1], number(3), vec![0]].concat();
+        [vec![1, 1, 1], vec![3, 0, b'k', b'8'], vec![0x82, 4], vec![1], vec![2], vec![1, 1], number(3), vec![0]]
+            .concat();
     assert_eq!((log.key(1).unwrap(), log.value(1).unwrap()), (&right_key[..], right.as_slice()));
     let time = |time: i64| time.to_le_bytes().to_vec();
     let operator = [vec![1], time(0x101), time(0x100), time(0x101), number(2), number(1)].concat();
