@@ -49,6 +49,8 @@ pub struct Connected {
     pub log: Arc<dyn Log>,
     /// Whether this process holds the folder (else it is attached to the one that does).
     pub owner: bool,
+    /// The process that holds the folder, where that does no work of the queries (on a cluster).
+    pub idle_owner: Option<u32>,
     /// Names of all functions, for completion.
     pub functions: Vec<String>,
     /// How `topic consume` shows keys and values.
@@ -79,7 +81,7 @@ fn connect_any(connection: &Connection) -> Result<Connected> {
     let until = now() + HANDOVER_MAX;
     loop {
         if let Some(attached) = local::attach(&connection.data_dir)? {
-            check_same(attached.belonging(), connection)?;
+            check_same(&attached.holder().belonging, connection)?;
             return Ok(attached_to(attached, connection));
         }
         match Owned::take(connection)? {
@@ -114,6 +116,11 @@ fn check_same(owner: &Belonging, connection: &Connection) -> Result<()> {
     }
 }
 
+fn serve(engine: &Engine, folder: &std::path::Path) -> Result<local::LocalServer> {
+    let holder = local::Holder { belonging: engine.belonging(), works: engine.works() };
+    local::serve(Arc::new(engine.clone()), holder, folder)
+}
+
 fn held(folder: &std::path::Path) -> Error {
     Error::world(format!("the data folder {} is held by another process, which doesn't answer", folder.display()))
         .hint("end that process, or try again")
@@ -121,7 +128,8 @@ fn held(folder: &std::path::Path) -> Error {
 
 fn attached_to(attached: local::Attached, connection: &Connection) -> Connected {
     if connection.purpose == Purpose::Terminal {
-        return connected(Arc::new(attached), false, None);
+        let idle_owner = (!attached.holder().works).then(|| attached.owner_pid());
+        return Connected { idle_owner, ..connected(Arc::new(attached), false, None) };
     }
     let heir = Arc::new(Inheritance { connection: connection.clone(), state: Mutex::new(Inherited::NotYet) });
     let attached = attached.with_heir({
@@ -144,7 +152,7 @@ impl Owned {
         if connection.purpose != Purpose::Log {
             engine.start();
         }
-        let server = local::serve(Arc::new(engine.clone()), engine.belonging(), &connection.data_dir)?;
+        let server = serve(&engine, &connection.data_dir)?;
         Ok(Some(Owned { engine, server }))
     }
 
@@ -198,6 +206,7 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
     Connected {
         log: face.log(),
         owner,
+        idle_owner: None,
         functions: functions::table().names().map(str::to_string).collect(),
         shower: Arc::new(Shower::new(face.layouts())),
         properties: BTreeMap::new(),
@@ -208,9 +217,13 @@ fn connected(face: Arc<dyn Face>, owner: bool, shutdown: Option<Shutdown>) -> Co
 
 /// Opens the folder; tells of commands that could not be carried out, and of data that a loss of power took. None: another process holds it.
 fn open(connection: &Connection) -> Result<Option<Engine>> {
-    // On a cluster a script only gives statements: queries move to those that stay.
-    let works = connection.config.kafka.is_none() || connection.purpose != Purpose::Script;
-    open_to_work(connection, works)
+    open_to_work(connection, works(connection))
+}
+
+/// Whether a process with this purpose does the work of the queries, should it come to hold the folder. On a cluster a command
+/// only looks and tells: who shares the work would have it moved to it for the moment that it lives.
+fn works(connection: &Connection) -> bool {
+    connection.config.kafka.is_none() || connection.purpose == Purpose::Terminal
 }
 
 /// As [`open`]; `works`: on a cluster this process takes part in the queries.
@@ -278,7 +291,7 @@ impl OwnedJob {
 /// Starts a job on a folder, which this process must be able to hold.
 pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
     if let Some(owner) = local::attach(&connection.data_dir)? {
-        check_same(owner.belonging(), connection)?;
+        check_same(&owner.holder().belonging, connection)?;
         return Err(Error::world(format!(
             "the data folder {} is held by process {}",
             connection.data_dir.display(),
@@ -287,7 +300,7 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
     let engine = open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))?;
-    let server = local::serve(Arc::new(engine.clone()), engine.belonging(), &connection.data_dir)?;
+    let server = serve(&engine, &connection.data_dir)?;
     let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
     Ok(OwnedJob { job, server: Some(server) })
 }
@@ -365,6 +378,18 @@ mod tests {
         drop(owner);
         // Nobody has the folder, and it is the same.
         assert!(refused(&cluster).contains("is of its own log"));
+    }
+
+    /// Whoever comes to hold the folder first, or after another.
+    #[test]
+    fn on_a_cluster_only_a_terminal_works_by_itself() {
+        let own = topics_of(std::path::Path::new("/nowhere"));
+        let nobody = Some(crate::log::kafka::KafkaConfig::new("127.0.0.1:1").unwrap());
+        for (purpose, on_cluster) in [(Purpose::Terminal, true), (Purpose::Script, false), (Purpose::Log, false)] {
+            assert!(works(&Connection { purpose, ..own.clone() }), "{purpose:?}");
+            let config = Config { kafka: nobody.clone(), ..Config::default() };
+            assert_eq!(works(&Connection { purpose, config, ..own.clone() }), on_cluster, "{purpose:?}");
+        }
     }
 
     #[test]

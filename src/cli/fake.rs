@@ -338,6 +338,7 @@ pub fn connected(log: &Arc<FakeLog>) -> (Connected, Arc<FakeFace>) {
     let connected = Connected {
         face: Arc::clone(&face) as Arc<dyn Face>,
         log: Arc::clone(log) as Arc<dyn Log>,
+        idle_owner: None,
         owner: true,
         functions: Vec::new(),
         shower: Arc::default(),

@@ -311,6 +311,11 @@ impl Engine {
         of_cluster.unwrap_or_else(|| Belonging::wanted(None, &self.inner.service))
     }
 
+    /// Whether this process does the work of the queries (once it has started), or only looks at them.
+    pub(crate) fn works(&self) -> bool {
+        self.inner.works
+    }
+
     /// What exists now.
     pub fn catalog(&self) -> Catalog {
         self.inner.catalog.read().clone()

@@ -153,6 +153,46 @@ fn a_folder_is_of_one_service_on_one_cluster() {
     service.json(&["topic", "describe", &topic]);
 }
 
+/// Whoever of them holds the folder: the work of the queries would move to a process that is about to end.
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_command_never_joins_the_group_of_a_query() {
+    let service = Service::new(kafka_broker::bootstrap());
+    let (source, sink) = (fresh("looked-at"), fresh("copied"));
+    service.json(&["topic", "create", &source, "--replicas", "1"]);
+    let statements = format!(
+        "CREATE STREAM looked_at (n BIGINT) WITH (KAFKA_TOPIC='{source}', VALUE_FORMAT='JSON');
+         CREATE STREAM copied WITH (KAFKA_TOPIC='{sink}') AS SELECT * FROM looked_at;"
+    );
+    let created = service.json(&["-e", &statements]);
+    let query = created[1]["query_id"].as_str().unwrap_or_else(|| panic!("{created:?}")).to_owned();
+    let explain = format!("EXPLAIN {query};");
+    let nobody_works = |why: &str| {
+        let said = service.json(&["-e", &explain]);
+        assert!(said.iter().any(|line| line.to_string().contains("NOT RUN BY THIS PROCESS")), "{why}: {said:?}");
+        assert_eq!(service.group(&query)["members"], serde_json::json!([]), "{why}");
+    };
+    nobody_works("nobody holds the folder");
+    let config = service.config();
+    for held_by in [
+        &["topic", "consume", &source][..],
+        &["datagen", "people", "--rate", "1", "--topic", &source],
+        &["-e", "SELECT * FROM copied EMIT CHANGES;"],
+    ] {
+        let held = Running::start(on(&service.folder.path().join("data"), &service.args(&config, held_by)));
+        let socket = service.folder.path().join("data/millpond.sock");
+        let started = Instant::now();
+        while !socket.exists() {
+            assert!(started.elapsed() < PATIENCE, "{held_by:?} doesn't hold the folder");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        nobody_works(&format!("{held_by:?} holds the folder"));
+        drop(held);
+        // A killed process leaves it.
+        let _ = std::fs::remove_file(&socket);
+    }
+}
+
 #[test]
 #[ignore = "needs a Kafka broker: see README"]
 fn a_query_is_reset_when_nobody_runs_it() {

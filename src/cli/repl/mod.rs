@@ -40,6 +40,7 @@ fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output)
     shell.interactive = true;
     interrupt::prepare();
     out.line(&banner(connection, shell.engine.owner))?;
+    tell_of_idle_owner(shell.engine, out)?;
     out.flush()?;
     let mut editor = editor(shell)?;
     let history = connection.data_dir.join(HISTORY_FILE);
@@ -91,7 +92,16 @@ fn reconnect(
         true => "This process holds the data folder; its queries run here.",
         false => "Attached to the process that holds the data folder.",
     })?;
+    tell_of_idle_owner(shell.engine, out)?;
     Ok(out.flush()?)
+}
+
+/// On a cluster a command that holds the folder runs no queries, and neither does a terminal that is attached to it.
+fn tell_of_idle_owner(engine: &Connected, out: &mut Output) -> Result<(), Stop> {
+    let Some(process) = engine.idle_owner else { return Ok(()) };
+    Ok(out.line(&format!(
+        "Process {process}, which holds the data folder, is a command that works on no queries: they run in other processes of\nthe service, if there are any. When it has ended, `connect` takes the folder, and this process works on them, too.\n"
+    ))?)
 }
 
 fn helper(shell: &Shell<'_>) -> SqlHelper {

@@ -43,6 +43,18 @@ fn a_paste_brings_commands_and_statements() {
 }
 
 #[test]
+fn a_terminal_says_that_nobody_here_works() {
+    let (mut engine, _) = connected(&FakeLog::with_topic("t", 1));
+    let (mut out, text) = Output::into_memory(OutputFormat::Tabular, None);
+    tell_of_idle_owner(&engine, &mut out).unwrap();
+    engine.idle_owner = Some(4711);
+    tell_of_idle_owner(&engine, &mut out).unwrap();
+    out.flush().unwrap();
+    let said = text.text();
+    assert!(said.starts_with("Process 4711") && said.contains("works on no queries"), "{said}");
+}
+
+#[test]
 fn the_banner_names_the_folder() {
     let connection = Connection {
         data_dir: "/some/where".into(),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{self, CallError, Client, Heir, Streaming};
+use super::owner::Holder;
 use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
-use crate::engine::{Belonging, Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
+use crate::engine::{Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
 use crate::types::SqlType;
@@ -96,9 +97,9 @@ impl Attached {
         self.owner.pid
     }
 
-    /// What the folder is of.
-    pub fn belonging(&self) -> &Belonging {
-        &self.owner.belonging
+    /// What the process that holds the folder told of itself.
+    pub fn holder(&self) -> &Holder {
+        &self.owner.holder
     }
 
     /// When the owner has ended, calls that follow ask `heir` to take the folder, or wait for its next owner.

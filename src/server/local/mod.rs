@@ -24,4 +24,4 @@ mod wire;
 
 pub use attached::{Attached, attach};
 pub use client::Succession;
-pub use owner::{LocalServer, serve};
+pub use owner::{Holder, LocalServer, serve};

@@ -24,11 +24,19 @@ const STACK_BYTES: usize = 8 << 20;
 /// One a connection, and as many for calls whose client went away.
 const BLOCKING_THREADS_MAX: usize = 2 * CONNECTIONS_MAX;
 
+/// What who attaches is told of the process that holds the folder.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Holder {
+    /// What the folder is of.
+    pub belonging: Belonging,
+    /// It does the work of the queries. Else, on a cluster, others do, or nobody.
+    pub works: bool,
+}
+
 /// What all requests share.
 pub struct Owner {
     pub face: Arc<dyn Face>,
-    /// What the folder is of.
-    pub belonging: Belonging,
+    pub holder: Holder,
     pub stopping: AtomicBool,
 }
 
@@ -41,12 +49,12 @@ pub struct LocalServer {
     place: Option<socket::Place>,
 }
 
-/// Listens on the folder's socket; who attaches is told what the folder is of. The caller holds the folder's lock: a socket that is there is one of a process that was
+/// Listens on the folder's socket; who attaches is told of its `holder`. The caller holds the folder's lock: a socket that is there is one of a process that was
 /// killed, and goes.
 ///
 /// # Errors
 /// The socket can't be made: rights, a file of that name that is none, no place with a short enough path.
-pub fn serve(face: Arc<dyn Face>, belonging: Belonging, folder: &Path) -> Result<LocalServer> {
+pub fn serve(face: Arc<dyn Face>, holder: Holder, folder: &Path) -> Result<LocalServer> {
     let folder = folder
         .canonicalize()
         .map_err(|cause| Error::world(format!("cannot open the data folder {}: {cause}", folder.display())))?;
@@ -61,7 +69,7 @@ pub fn serve(face: Arc<dyn Face>, belonging: Belonging, folder: &Path) -> Result
     };
     socket::restrict(&place.socket)?;
 
-    let owner = Arc::new(Owner { face, belonging, stopping: AtomicBool::new(false) });
+    let owner = Arc::new(Owner { face, holder, stopping: AtomicBool::new(false) });
     let router = routes::router(Arc::clone(&owner));
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()

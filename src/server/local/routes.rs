@@ -53,17 +53,22 @@ pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
 }
 
 async fn info(State(owner): State<Arc<Owner>>) -> Response {
-    let belonging = owner.belonging.clone();
+    let holder = owner.holder.clone();
     match blocking(move || owner.face.log().durability()).await {
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
         Ok(durability) => Json(Info {
             server: ServerInfo {
                 version: VERSION.into(),
-                kafka_cluster_id: belonging.cluster.as_ref().and_then(|cluster| cluster.id.clone()).unwrap_or_default(),
-                ksql_service_id: belonging.service.clone(),
+                kafka_cluster_id: holder
+                    .belonging
+                    .cluster
+                    .as_ref()
+                    .and_then(|cluster| cluster.id.clone())
+                    .unwrap_or_default(),
+                ksql_service_id: holder.belonging.service.clone(),
                 server_status: "RUNNING".into(),
             },
-            owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability, belonging },
+            owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability, holder },
         })
         .into_response(),
     }

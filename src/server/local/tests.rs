@@ -11,7 +11,7 @@ use std::time::Duration;
 use fake::FakeFace;
 use tempfile::TempDir;
 
-use super::{Attached, LocalServer, attach, serve};
+use super::{Attached, Holder, LocalServer, attach, serve};
 use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
@@ -26,8 +26,8 @@ struct Both {
     attached: Attached,
 }
 
-fn own_log() -> Belonging {
-    Belonging { cluster: None, service: "default_".into() }
+fn own_log() -> Holder {
+    Holder { belonging: Belonging { cluster: None, service: "default_".into() }, works: true }
 }
 
 fn both() -> Both {

@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Belonging, Listing, Session, Status, Trial};
+use super::owner::Holder;
+use crate::engine::{Listing, Session, Status, Trial};
 use crate::error::Error;
 use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec};
 use crate::types::SqlType;
@@ -72,8 +73,8 @@ pub struct OwnerInfo {
     pub version: String,
     pub pid: u32,
     pub durability: Durability,
-    /// What the folder is of.
-    pub belonging: Belonging,
+    #[serde(flatten)]
+    pub holder: Holder,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
