@@ -46,11 +46,15 @@ pub fn analyze(
     target: Target,
     settings: &BTreeMap<String, String>,
 ) -> Result<Analyzed> {
-    Builder::new(query, catalog, target, settings)?.build()
+    match Builder::new(query, catalog, target, settings)?.build()? {
+        (_, Some(refused)) => Err(refused),
+        (analyzed, None) => Ok(analyzed),
+    }
 }
 
 impl Builder<'_> {
-    fn build(mut self) -> Result<Analyzed> {
+    /// The query, and what of it can't be run.
+    pub(super) fn build(mut self) -> Result<(Analyzed, Option<Error>)> {
         self.check_clauses()?;
         let mut star = self.star_columns();
         if let Some(filter) = &self.query.filter {
@@ -91,12 +95,10 @@ impl Builder<'_> {
             keyless = keys.is_empty();
             self.final_projection(items, &keys)?;
         }
-        if let Some(refused) = self.refused {
-            return Err(refused);
-        }
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
-        Ok(Analyzed { plan, sources: self.names.sources().cloned().collect(), keyless, window: self.window })
+        let sources = self.names.sources().cloned().collect();
+        Ok((Analyzed { plan, sources, keyless, window: self.window }, self.refused))
     }
 
     fn check_clauses(&self) -> Result<()> {

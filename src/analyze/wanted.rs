@@ -18,6 +18,7 @@ pub(super) fn mark_wanted(plan: &mut Plan) {
 
 /// `read`: columns of what the stage gives. What it reads of other stages goes to `of_stages`.
 fn mark_side(stage: &mut Stage, read: Read, of_stages: &mut [Read]) {
+    drop_unread(stage, &read);
     let read = stage.steps.iter().rev().fold(read, |read, step| Some(wanted_by(step, read)));
     match &mut stage.input {
         StageInput::Scan(scan) => {
@@ -34,6 +35,18 @@ fn mark_side(stage: &mut Stage, read: Read, of_stages: &mut [Read]) {
             let (left, right) = wanted_of_sides(join, read);
             mark_side(&mut join.left, left, of_stages);
             mark_side(&mut join.right, right, of_stages);
+        }
+    }
+}
+
+/// A stage or side that ends with a projection doesn't give what nobody reads: it would travel, and lie in the state of a
+/// join. (Within a stage columns are passed on at no cost.)
+fn drop_unread(stage: &mut Stage, read: &Read) {
+    let (Some(Step::Project(project)), Some(read)) = (stage.steps.last_mut(), read) else { return };
+    let keys = project.keys.len();
+    for (index, value) in project.values.iter_mut().enumerate() {
+        if let Some(ty) = value.ty().filter(|_| !read.contains(&(keys + index))) {
+            *value = Typed::unread(ty.clone());
         }
     }
 }

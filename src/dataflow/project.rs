@@ -1,6 +1,8 @@
 //! New columns from old ones: SELECT lists, new keys, arguments of aggregates.
 
-use arrow::array::{Array, ArrayRef};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, NullArray};
 use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::evaluate::{Over, report};
@@ -21,6 +23,7 @@ pub struct Project {
 /// Where a column comes from. A plain column goes on as it is, also when nobody reads it and it holds no values.
 enum Made {
     Column(usize),
+    Unread,
     Evaluated(Evaluator),
 }
 
@@ -28,6 +31,7 @@ impl Made {
     fn new(typed: &Typed) -> Result<Made> {
         Ok(match typed.as_column() {
             Some(index) => Made::Column(index),
+            None if typed.is_unread() => Made::Unread,
             None => Made::Evaluated(compile(typed)?),
         })
     }
@@ -35,6 +39,7 @@ impl Made {
     fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> ArrayRef {
         match self {
             Made::Column(index) => input.columns[*index].clone(),
+            Made::Unread => Arc::new(NullArray::new(input.rows)),
             Made::Evaluated(evaluator) => evaluator.evaluate(input, errors),
         }
     }

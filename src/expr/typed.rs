@@ -40,6 +40,8 @@ pub(super) enum Arithmetic {
 pub(super) enum Node {
     Literal(Value),
     Column(usize),
+    /// What nobody reads.
+    Unread,
     /// A parameter of an enclosing lambda, counted from the outermost lambda's first.
     Param(usize),
     /// Operands have one type, but decimals keep their own precisions and scales.
@@ -141,6 +143,16 @@ impl Typed {
         Typed::new(Node::Column(index), ty)
     }
 
+    /// Stands for something of this type that nobody reads: an Arrow `Null` column, at no cost.
+    pub fn unread(ty: SqlType) -> Self {
+        Typed::new(Node::Unread, ty)
+    }
+
+    /// Whether it is [`Typed::unread`].
+    pub fn is_unread(&self) -> bool {
+        matches!(self.node, Node::Unread)
+    }
+
     /// The untyped NULL.
     pub(super) fn null() -> Self {
         Typed { node: Node::Literal(Value::Null), ty: None }
@@ -231,7 +243,7 @@ impl Typed {
     /// The parts directly below, lambda bodies among them.
     pub(super) fn children(&self) -> Vec<&Typed> {
         match &self.node {
-            Node::Literal(_) | Node::Column(_) | Node::Param(_) => vec![],
+            Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
             Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
@@ -253,7 +265,7 @@ impl Typed {
 
     pub(super) fn children_mut(&mut self) -> Vec<&mut Typed> {
         match &mut self.node {
-            Node::Literal(_) | Node::Column(_) | Node::Param(_) => vec![],
+            Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
             Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],

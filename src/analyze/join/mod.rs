@@ -3,6 +3,8 @@
 mod condition;
 mod rules;
 mod side;
+#[cfg(test)]
+mod tests;
 
 use self::condition::Condition;
 use self::rules::Meeting;

@@ -111,10 +111,11 @@ impl Meeting<'_> {
             .at(self.join.source.name.at));
         }
         if self.left.joined {
-            return Err(self.invalid(
-                "foreign-key table-table joins are not supported as part of n-way joins",
-                "only the first join of a chain can be by a foreign key; make it a table of its own",
-            ));
+            let hint = match self.left.key.may_be_null(&self.on.left) {
+                true => "its column is NULL in rows without a match, so it isn't their key: name the other side's",
+                false => "only the first join of a chain can be by a foreign key; make it a table of its own",
+            };
+            return Err(self.invalid("foreign-key table-table joins are not supported as part of n-way joins", hint));
         }
         if self.left.window.is_some() {
             return Err(

@@ -59,6 +59,11 @@ impl SideKey {
         SideKey { equal, same }
     }
 
+    /// Whether an expression stands for the key in a SELECT list, but is NULL in rows without a match.
+    pub fn may_be_null(&self, expr: &Expr) -> bool {
+        self.same.contains(expr) && !self.equal.contains(expr)
+    }
+
     /// The columns that stand for the key in a SELECT list, in the order of FROM.
     pub fn columns(&self) -> Vec<String> {
         self.same.iter().filter_map(column_name).map(str::to_string).collect()

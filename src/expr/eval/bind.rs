@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, NullArray};
 
 use super::{Column, Rows, logic};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::EvalErrors;
 use crate::expr::functions::{Overload, ScalarFn};
 use crate::expr::typed::{Arithmetic, Comparison, Node, Typed};
@@ -144,6 +144,7 @@ fn op_of(typed: &Typed, ty: &SqlType) -> Result<Op> {
     Ok(match &typed.node {
         Node::Literal(Value::Null) if typed.ty().is_none() => Op::Constant(Arc::new(NullArray::new(1))),
         Node::Literal(value) => Op::Constant(values_to_array(std::slice::from_ref(value), ty)),
+        Node::Unread => return Err(Error::internal("what nobody reads is evaluated")),
         Node::Column(index) => Op::Column(*index),
         Node::Param(slot) => Op::Param(*slot),
         Node::Arithmetic { op, left, right } => Op::Arithmetic { op: *op, left: boxed(left)?, right: boxed(right)? },
