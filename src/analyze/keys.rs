@@ -62,7 +62,7 @@ impl Builder<'_> {
 
     /// The key of the rows of FROM for a SELECT list: of columns that are the same by a join, the one that is in the list
     /// is the key, and what stands for it there then is the key's column.
-    pub(super) fn from_keys(&self, mut items: Vec<Item>) -> Result<(Vec<Item>, Vec<KeyColumn>)> {
+    pub(super) fn keys_of_from(&self, mut items: Vec<Item>) -> Result<(Vec<Item>, Vec<KeyColumn>)> {
         let place = Expr::new(ExprKind::Null, ast::Location::default());
         let own = |name: &String| self.key_column(&rewrite::column(name, &place), name);
         let keys = match &self.key {
@@ -183,8 +183,7 @@ fn move_keys_last(star: &mut Vec<StarColumn>, old: &[String], new: &[KeyColumn])
             None => StarColumn { source: None, column: key.column.clone(), name: key.column.clone() },
         });
     }
-    let (lasts, mut rest): (Vec<_>, Vec<_>) =
-        star.drain(..).partition(|column| old.iter().any(|key| *key == column.column));
+    let (lasts, mut rest): (Vec<_>, Vec<_>) = star.drain(..).partition(|column| old.contains(&column.column));
     firsts.append(&mut rest);
     firsts.extend(lasts);
     *star = firsts;

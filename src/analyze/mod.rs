@@ -18,7 +18,7 @@ mod table_functions;
 mod wanted;
 
 pub use builder::Target;
-pub use query::{Analyzed, analyze};
+pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Sink, create_as, insert_select};
 pub use source::{CreateSource, PSEUDO_COLUMNS};

@@ -162,7 +162,7 @@ impl Names {
             let there: Vec<&str> = self.known.iter().map(|known| known.qualifier.as_str()).collect();
             let hint = match self.known.iter().find(|known| known.source.name == qualifier.text) {
                 Some(known) => format!("{} is known as {} here.", known.source.name, known.qualifier),
-                None => format!("There is {}.", there.join(", ")),
+                None => format!("FROM has {}.", there.join(" and ")),
             };
             Error::statement(format!("'{}' is not a valid stream/table name or alias.", qualifier.text))
                 .hint(hint)

@@ -85,7 +85,7 @@ impl Builder<'_> {
                 return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations."));
             }
             let (items, keys) = match self.query.partition_by.is_empty() {
-                true => self.from_keys(items)?,
+                true => self.keys_of_from(items)?,
                 false => {
                     let keys = self.partition_by(&mut star)?;
                     (self.items(&star)?, keys)

@@ -75,13 +75,12 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
 /// topics have other formats of keys, the right side's rows lie elsewhere than the left one's.
 fn place(builder: &mut Builder, left: (&mut Side, bool), right: (&mut Side, bool), join: &ast::Join) -> Result<()> {
     let ((left, left_moves), (right, right_moves)) = (left, right);
-    let made = |builder: &Builder, side: &Side| exchange_layout(builder.names.first(), side.key_columns());
     let (to_left, to_right): (Option<Layout>, Option<Layout>) = match (left_moves, right_moves) {
         (false, false) if left.layout.format == right.layout.format => (None, None),
-        (_, false) if left_moves => (Some(right.layout.clone()), None),
         (false, _) => (None, Some(left.layout.clone())),
-        (_, _) => {
-            let layout = made(builder, left);
+        (true, false) => (Some(right.layout.clone()), None),
+        (true, true) => {
+            let layout = exchange_layout(builder.names.first(), left.key_columns());
             (Some(layout.clone()), Some(layout))
         }
     };

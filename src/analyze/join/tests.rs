@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::analyze::builder::Builder;
-use crate::analyze::{Analyzed, CreateSource, Target};
+use crate::analyze::query::Analyzed;
+use crate::analyze::{CreateSource, Target};
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::plan::{
@@ -126,10 +127,7 @@ fn columns_are_named_after_their_sources_where_several_have_them() {
     let joined = "FROM S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id";
     assert_eq!(columns(&format!("SELECT S1.id, S1.v, S2.v, a, b {joined}")), "S1_ID | S1_V S2_V A B");
     assert_eq!(columns(&format!("SELECT S1.id AS k, S1.v AS x, a AS y {joined}")), "K | X Y");
-    assert_eq!(
-        columns(&format!("SELECT S1.id, S1.rowtime, a + 1 {joined}")),
-        "S1_ID | S1_ROWTIME KSQL_COL_0"
-    );
+    assert_eq!(columns(&format!("SELECT S1.id, S1.rowtime, a + 1 {joined}")), "S1_ID | S1_ROWTIME KSQL_COL_0");
     let renamed = "FROM S3 AS l JOIN T1 r ON l.id = r.id";
     assert_eq!(columns(&format!("SELECT * {renamed}")), "L_ID | L_V L_C R_ID R_V R_F");
     assert_eq!(columns(&format!("SELECT r.*, l.c {renamed}")), "R_ID | R_V R_F C");
@@ -144,7 +142,7 @@ fn names_that_stand_for_nothing_or_too_much_are_refused() {
     assert!(with("x.vv").contains("Column 'X.VV' cannot be resolved. (Did you mean V?)"), "{}", with("x.vv"));
     assert!(with("S1.v").contains("'S1' is not a valid stream/table name or alias. (S1 is known as X here.)"));
     assert!(
-        with("z.*").contains("'Z' is not a valid stream/table name or alias. (There is X, S2.)"),
+        with("z.*").contains("'Z' is not a valid stream/table name or alias. (FROM has X and S2.)"),
         "{}",
         with("z.*")
     );
@@ -470,10 +468,7 @@ fn what_a_join_gives_is_a_stream_or_a_table() {
 fn foreign_keys() {
     assert_eq!(columns("SELECT * FROM T1 JOIN T2 ON T1.f = T2.id"), "T1_ID | T1_V T1_F T2_ID T2_V");
     assert_eq!(columns("SELECT f, T1.id AS k, T2.* FROM T1 LEFT JOIN T2 ON T2.id = f"), "K | F T2_ID T2_V");
-    assert_eq!(
-        columns("SELECT id2, TT2.id, T1.v FROM TT2 JOIN T1 ON TT2.f + 1 = T1.id"),
-        "ID2 TT2_ID | V"
-    );
+    assert_eq!(columns("SELECT id2, TT2.id, T1.v FROM TT2 JOIN T1 ON TT2.f + 1 = T1.id"), "ID2 TT2_ID | V");
     assert_eq!(columns("SELECT TT2.id, id2, T2.v FROM TT2 JOIN T2 ON TT2.id = T2.id"), "TT2_ID ID2 | V");
     let one = refused("SELECT f FROM T1 JOIN T2 ON T1.f = T2.id");
     assert!(one.contains("Primary key column missing") && one.contains("(T1). Missing column: T1.ID."), "{one}");

@@ -3,30 +3,195 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::engine::Trial;
-use crate::log::{Log, TopicPartition};
+use crate::engine::{GroupKind, Trial};
+use crate::format::Format;
 
-/// A stream of orders and a table of items, by other columns than the stream's key.
+/// A stream of orders and a table of items, by another column than the stream's key; not as many partitions.
 fn shop(t: &mut Terminal) {
     t.done("CREATE STREAM orders (id INT KEY, item STRING, n INT) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='DELIMITED', PARTITIONS=2);");
     t.done("CREATE TABLE items (name STRING PRIMARY KEY, price INT) WITH (KAFKA_TOPIC='items', VALUE_FORMAT='JSON', PARTITIONS=3);");
-    t.done("INSERT INTO items VALUES ('tea', 5);");
+    for (name, price) in [("tea", 5), ("cup", 7)] {
+        t.done(&format!("INSERT INTO items VALUES ('{name}', {price});"));
+    }
 }
 
-const PRICED: &str = "CREATE STREAM priced AS SELECT item, o.id, n * price AS cost FROM orders o JOIN items i ON item = i.name EMIT CHANGES;";
+const PRICED: &str = "CREATE STREAM priced WITH (PARTITIONS=1) AS SELECT item, o.id, n * price AS cost FROM orders o JOIN items i ON item = i.name EMIT CHANGES;";
+
+/// Two streams with the same key and number of partitions.
+fn steps(t: &mut Terminal) {
+    for name in ["a", "b"] {
+        t.done(&format!("CREATE STREAM {name} (id STRING KEY, v INT) WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=1);"));
+    }
+}
 
 #[test]
-fn a_join_is_named_after_its_sources_and_made_like_the_leftmost() {
+fn a_join_has_its_names_and_what_it_inherits_from_its_sources() {
     on_both(|t| {
         shop(t);
-        t.query(PRICED);
-        let described = t.text_of_source("PRICED");
-        assert_eq!(described, "`ITEM` STRING KEY, `ID` INTEGER, `COST` INTEGER");
-        let source = t.engine.catalog().source("PRICED").unwrap().clone();
-        assert_eq!((source.value.format.name(), source.key.format.name()), ("DELIMITED", "KAFKA"));
-        // The stream goes to where the table's rows are; its own topic's partitions are those of the result.
-        assert_eq!(t.engine.inner.log.partitions("PRICED"), Some(2));
-        assert_eq!(t.engine.catalog().query("CSAS_PRICED_2").unwrap().sources, ["ORDERS", "ITEMS"]);
-        t.await_rows("SELECT name FROM items_of_all;", &[]);
+        let id = t.query(PRICED);
+        let catalog = t.engine.catalog();
+        let priced = catalog.source("PRICED").unwrap();
+        assert_eq!(priced.schema_text(), "`ITEM` STRING KEY, `ID` INTEGER, `COST` INTEGER");
+        assert_eq!((priced.key.format, priced.value.format), (Format::Kafka, Format::Delimited));
+        assert_eq!(catalog.query(&id).unwrap().sources, ["ORDERS", "ITEMS"]);
+        // Rows of the stream travel to where the table's are.
+        t.done("INSERT INTO orders VALUES (1, 'tea', 2);");
+        t.await_records("PRICED", &["tea:1,10"]);
+        t.done("INSERT INTO orders VALUES (2, 'hat', 1);");
+        t.done("INSERT INTO orders VALUES (3, 'cup', 3);");
+        t.await_records("PRICED", &["tea:1,10", "cup:3,21"]);
+        t.query("CREATE STREAM like_orders AS SELECT item, price FROM orders JOIN items ON item = name EMIT CHANGES;");
+        assert_eq!(t.engine.log().partitions("LIKE_ORDERS"), Some(2));
     });
+}
+
+#[test]
+fn rows_of_a_join_for_a_reader() {
+    on_both(|t| {
+        steps(t);
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        t.done("INSERT INTO a (ROWTIME, id, v) VALUES (1000, 'x', 1);");
+        t.done("INSERT INTO b (ROWTIME, id, v) VALUES (2000, 'x', 2);");
+        let join = "FROM a LEFT JOIN b other WITHIN 1 HOUR GRACE PERIOD 1 HOUR ON a.id = other.id";
+        let stream = t.stream(&format!(
+            "SELECT other.v, a.*, ROWTIME {join} WHERE ROWTIME > '1970-01-01T00:00:01' EMIT CHANGES LIMIT 1;"
+        ));
+        let names: Vec<String> = stream.columns.iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(names, ["OTHER_V", "A_ID", "A_V", "ROWTIME"]);
+        let rows: Vec<String> = stream.collect().unwrap().iter().map(shown).collect();
+        assert_eq!(rows, [r#"Int(2) String("x") Int(1) Bigint(2000)"#]);
+        let refused = t.fails(&format!("SELECT * {join};"));
+        assert!(refused.contains("Pull queries don't support JOIN clauses."), "{refused}");
+    });
+}
+
+#[test]
+fn rows_that_lie_apart_are_not_joined() {
+    on_both(|t| {
+        shop(t);
+        t.done("CREATE STREAM names (name STRING KEY, n INT) WITH (KAFKA_TOPIC='names', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        let join = "SELECT n.name, price FROM names n JOIN items i ON n.name = i.name";
+        for statement in [format!("CREATE STREAM o AS {join};"), format!("{join} EMIT CHANGES;")] {
+            let refused = t.fails(&statement);
+            let counts = "Can't join `NAMES` with `ITEMS` since the number of partitions don't match. `NAMES` partitions = 2; `ITEMS` partitions = 3.";
+            assert!(refused.contains(counts) && refused.contains("PARTITIONS=2"), "{refused}");
+        }
+        assert_eq!(t.engine.catalog().queries().count(), 0);
+        assert!(t.engine.log().partitions("O").is_none());
+    });
+}
+
+#[test]
+fn every_source_of_a_join_is_in_use() {
+    on_both(|t| {
+        shop(t);
+        let id = t.query(PRICED);
+        for drop in ["DROP STREAM orders;", "DROP TABLE items;"] {
+            let refused = t.fails(drop);
+            assert!(refused.contains(&format!("read from this source: [{id}]")), "{refused}");
+        }
+        t.done(&format!("TERMINATE {id};"));
+        t.done("DROP TABLE items;");
+        t.done("DROP STREAM orders;");
+    });
+}
+
+#[test]
+fn a_join_does_not_write_to_what_it_reads() {
+    on_both(|t| {
+        steps(t);
+        t.done("CREATE STREAM c (id STRING KEY, v INT) WITH (KAFKA_TOPIC='c', VALUE_FORMAT='JSON', PARTITIONS=1);");
+        let join = "SELECT a.id AS id, a.v + b.v AS v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id";
+        for sink in ["a", "b"] {
+            let refused = t.fails(&format!("INSERT INTO {sink} {join};"));
+            assert!(refused.contains("would read what it writes"), "{refused}");
+        }
+        t.query(&format!("INSERT INTO c {join};"));
+        t.done("INSERT INTO a VALUES ('x', 1);");
+        t.done("INSERT INTO b VALUES ('x', 20);");
+        t.await_records("c", &[r#"x:{"V":21}"#]);
+    });
+}
+
+/// What a join holds of its rows means something by its old plan only.
+#[test]
+fn a_join_is_not_replaced() {
+    on_both(|t| {
+        steps(t);
+        t.query("CREATE STREAM o AS SELECT a.id, a.v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id;");
+        t.query("CREATE STREAM plain AS SELECT id, v FROM a;");
+        for statement in [
+            "CREATE OR REPLACE STREAM o AS SELECT a.id, a.v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id;",
+            "CREATE OR REPLACE STREAM o AS SELECT a.id, a.v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id WHERE b.v > 1;",
+            "CREATE OR REPLACE STREAM plain AS SELECT a.id AS id, a.v AS v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id;",
+        ] {
+            let refused = t.fails(statement);
+            assert!(refused.contains("Upgrades not yet supported for joins"), "{refused}");
+            assert!(refused.contains("create it anew"), "{refused}");
+        }
+        let reads = t.fails(
+            "CREATE OR REPLACE STREAM b AS SELECT a.id AS id, a.v AS v FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id;",
+        );
+        assert!(reads.contains("can't be replaced by a query that reads it"), "{reads}");
+    });
+}
+
+#[test]
+fn a_join_keeps_state_of_all_its_topics() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    shop(&mut t);
+    let id = t.query(PRICED);
+    t.done(&format!("PAUSE {id};"));
+    let standing = t.engine.groups(Some(&id)).unwrap().pop().unwrap();
+    let GroupKind::Query(query) = &standing.kind else { panic!("{:?}", standing.kind) };
+    assert_eq!(query.topics, ["orders", "items"]);
+    let to = BTreeMap::from([(TopicPartition { topic: "orders".to_string(), partition: 0 }, 0)]);
+    let refused = t.engine.reset_group(&standing.description.name, &to, Trial::Only).unwrap_err().to_string();
+    assert!(refused.contains("state"), "{refused}");
+}
+
+#[test]
+fn a_plan_shows_its_joins_as_a_tree() {
+    let mut t = Terminal::stepped();
+    shop(&mut t);
+    t.done(
+        "CREATE TABLE t2 (name STRING PRIMARY KEY, w INT) WITH (KAFKA_TOPIC='t2', VALUE_FORMAT='JSON', PARTITIONS=3);",
+    );
+    let told = t.text("EXPLAIN SELECT id, price, w FROM orders JOIN items ON item = items.name LEFT JOIN t2 ON item = t2.name EMIT CHANGES;");
+    let lines: Vec<&str> = told.lines().map(str::trim_end).collect();
+    assert_eq!(
+        lines,
+        [
+            "> [ RESULT ] ID INTEGER, PRICE INTEGER, W INTEGER",
+            "  > [ PROJECT ] KSQL_INTERNAL_KEY_0, ID, PRICE, W",
+            "    > [ JOIN ] LEFT of a stream with a table by key (STRING)",
+            "      > [ JOIN ] INNER of a stream with a table by key (STRING)",
+            "        > [ REPARTITION ] by KAFKA key (STRING)",
+            "          > [ PROJECT ] KSQL_INTERNAL_JOIN_KEY, ORDERS_ID",
+            "            > [ SOURCE ] ORDERS (topic orders), columns ID, ITEM",
+            "        > [ PROJECT ] KSQL_INTERNAL_JOIN_KEY, ITEMS_PRICE",
+            "          > [ SOURCE ] ITEMS (topic items), columns NAME, PRICE",
+            "      > [ PROJECT ] KSQL_INTERNAL_JOIN_KEY, T2_W",
+            "        > [ SOURCE ] T2 (topic t2), columns NAME, W",
+        ]
+    );
+    steps(&mut t);
+    let told = t.text("EXPLAIN SELECT * FROM a FULL JOIN b WITHIN (1 HOUR, 5 SECONDS) GRACE PERIOD 1 DAY ON a.id = b.id EMIT CHANGES;");
+    assert!(
+        told.contains("[ JOIN ] FULL of streams WITHIN (1 HOURS, 5 SECONDS), GRACE PERIOD 1 DAYS by key (STRING)"),
+        "{told}"
+    );
+}
+
+/// Only the key of its topic has windows; what is partitioned anew has another.
+#[test]
+fn a_windowed_stream_with_a_new_key_is_windowed_no_more() {
+    let mut t = Terminal::stepped();
+    t.done("CREATE STREAM w (id INT KEY, v INT) WITH (KAFKA_TOPIC='w', VALUE_FORMAT='JSON', PARTITIONS=1, WINDOW_TYPE='TUMBLING', WINDOW_SIZE='1 SECOND');");
+    t.query("CREATE STREAM same AS SELECT id, v FROM w;");
+    t.query("CREATE STREAM other AS SELECT v, id FROM w PARTITION BY v;");
+    let catalog = t.engine.catalog();
+    assert!(catalog.source("SAME").unwrap().window.is_some());
+    assert!(catalog.source("OTHER").unwrap().window.is_none());
 }

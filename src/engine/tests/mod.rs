@@ -6,6 +6,7 @@ mod groups;
 mod identity;
 mod interleavings;
 mod job;
+mod joins;
 mod language;
 mod large;
 mod memory;
