@@ -1,7 +1,7 @@
 //! Which columns of the sources are read at all: only those are decoded.
 
 use crate::expr::{self, Typed};
-use crate::plan::{Join, Plan, Stage, StageInput, Step};
+use crate::plan::{Join, JoinMethod, MESSAGE_TYPES, Plan, Stage, StageInput, Step};
 
 /// Columns of some output that are read behind it; None: all.
 type Read = Option<Vec<usize>>;
@@ -93,6 +93,16 @@ fn wanted_of_sides(join: &Join, read: Read) -> (Read, Read) {
     let Some(mut read) = read else { return (None, None) };
     read.extend(join.condition.iter().flat_map(Typed::columns));
     let keys = join.key_types.len();
+    if let JoinMethod::ForeignKey { left_keys } = join.method {
+        // The left side's own key stands before its values, the right side's key before its own; then comes the message.
+        let values = join.left_types.len() - MESSAGE_TYPES.len();
+        let message = keys + values..keys + join.left_types.len();
+        let left = read.iter().filter(|column| **column < values).map(|column| keys + column);
+        let left = sorted((0..keys + left_keys).chain(left).chain(message).collect());
+        let of_right = values..values + keys + join.right_types.len();
+        let right = read.iter().filter(|column| of_right.contains(column)).map(|column| column - values);
+        return (Some(left), with_keys(Some(right.collect()), keys));
+    }
     let values_of_left = keys + join.left_types.len();
     let (left, right): (Vec<usize>, Vec<usize>) = read.into_iter().partition(|column| *column < values_of_left);
     let right = right.into_iter().map(|column| column - join.left_types.len()).collect();
@@ -117,6 +127,20 @@ fn wanted_by(step: &Step, later: Read) -> Vec<usize> {
             let mut columns: Vec<usize> = calls.iter().flat_map(expr::TableCall::columns).collect();
             columns.extend(later.unwrap_or_default());
             columns
+        }
+        Step::ForeignKey(foreign) => {
+            let keys = foreign.keys.len();
+            let through = |column: usize| column.checked_sub(keys).filter(|column| *column < foreign.columns);
+            let through: Vec<usize> = match later {
+                Some(later) => later.into_iter().filter_map(through).collect(),
+                None => (0..foreign.columns).collect(),
+            };
+            foreign.keys.iter().flat_map(Typed::columns).chain(through).collect()
+        }
+        Step::ForeignKeyResult(result) => {
+            let (keys, values) = (result.key_types.len(), result.value_types.len());
+            let message = keys + values..keys + values + MESSAGE_TYPES.len();
+            (0..keys).chain(later.unwrap_or_else(|| (keys..keys + values).collect())).chain(message).collect()
         }
         Step::Aggregate(aggregate) => {
             let keys = 0..aggregate.key_types.len();

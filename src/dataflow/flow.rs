@@ -4,7 +4,7 @@ use crate::dataflow::Batch;
 use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
-use crate::dataflow::join::join;
+use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, join};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Operator, Sides};
 use crate::dataflow::project::Project;
 use crate::dataflow::task::Outlet;
@@ -173,6 +173,8 @@ fn operator(step: &Step) -> Result<Box<dyn Operator>> {
         Step::Project(project) => Box::new(Project::new(project)?),
         Step::FlatMap { calls } => Box::new(FlatMap::new(calls)?),
         Step::Aggregate(aggregate) => aggregation(aggregate)?,
+        Step::ForeignKey(keys) => Box::new(ForeignKeys::new(keys)?),
+        Step::ForeignKeyResult(result) => Box::new(ForeignKeyResults::new(result)),
     })
 }
 

@@ -65,7 +65,8 @@ pub(super) fn any_null(columns: &[ArrayRef], rows: usize) -> BooleanBuffer {
     any
 }
 
-fn same_rows(left: &[ArrayRef], right: &[ArrayRef]) -> Result<Vec<bool>> {
+/// Which rows are the same on both sides; two nulls are.
+pub(super) fn same_rows(left: &[ArrayRef], right: &[ArrayRef]) -> Result<Vec<bool>> {
     let fields = left.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     let converter = RowConverter::new(fields).map_err(arrow_error)?;
     let left = converter.convert_columns(left).map_err(arrow_error)?;

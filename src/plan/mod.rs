@@ -109,7 +109,18 @@ pub enum JoinMethod {
     StreamTable,
     /// The changes of a table that has, for each key, the rows of both.
     TableTable,
+    /// Messages about the rows of a left table, as a [`Step::ForeignKey`] makes them, with the right table whose key the left
+    /// rows' foreign keys are. The left side's first `left_keys` value columns are the left table's own key; then come its
+    /// value columns and the two of the message.
+    ///
+    /// Gives messages for a [`Step::ForeignKeyResult`]: the left table's key, its value columns, the right table's key and
+    /// value columns (null where nothing matches), and the two of the message. The condition reads the columns before those.
+    /// Only inner and left joins.
+    ForeignKey { left_keys: usize },
 }
+
+/// Types of the columns of messages behind those of the rows they tell of.
+pub const MESSAGE_TYPES: [SqlType; 2] = [SqlType::Bigint, SqlType::Int];
 
 /// Reads a source's topic. Its columns are all of the source's, then ROWTIME, ROWPARTITION, ROWOFFSET, and of a windowed
 /// source WINDOWSTART and WINDOWEND; those that nobody reads are not decoded (an Arrow `Null` column stands there).
@@ -134,6 +145,30 @@ pub enum Step {
         calls: Vec<TableCall>,
     },
     Aggregate(Aggregate),
+    /// The changes of a table, made messages to the partition of its foreign key.
+    ForeignKey(ForeignKey),
+    /// The results of a join by foreign key, back at the partition of the left table's key.
+    ForeignKeyResult(ForeignKeyResult),
+}
+
+/// Makes of the changes of a table, with the rows that they replace, messages keyed by its foreign key. Gives the foreign key,
+/// then the table's key and value columns, then the message's own ([`MESSAGE_TYPES`]).
+#[derive(Debug, Clone)]
+pub struct ForeignKey {
+    /// The foreign key, over the table's columns. A row in which one of them is NULL matches nothing.
+    pub keys: Vec<Typed>,
+    /// How many columns the table has, its key among them.
+    pub columns: usize,
+}
+
+/// Makes of the messages of a [`JoinMethod::ForeignKey`] the changes of the joined table, with the rows that they replace.
+/// Gives the left table's key, its value columns, the right table's key and value columns.
+#[derive(Debug, Clone)]
+pub struct ForeignKeyResult {
+    /// Of the left table's key.
+    pub key_types: Vec<SqlType>,
+    /// Of the other columns, without those of the message.
+    pub value_types: Vec<SqlType>,
 }
 
 #[derive(Debug, Clone)]
@@ -277,6 +312,8 @@ impl Stage {
         };
         states.extend(self.steps.iter().filter_map(|step| match step {
             Step::Aggregate(aggregate) => Some(State::Aggregate(aggregate)),
+            Step::ForeignKey(keys) => Some(State::ForeignKey(keys)),
+            Step::ForeignKeyResult(result) => Some(State::ForeignKeyResult(result)),
             Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => None,
         }));
         states
@@ -307,7 +344,8 @@ impl Stage {
         let looks = |step: &Step| match step {
             Step::Filter { table, .. } => *table,
             Step::Aggregate(aggregate) => aggregate.table_input,
-            Step::Project(_) | Step::FlatMap { .. } => false,
+            Step::ForeignKey(_) => true,
+            Step::Project(_) | Step::FlatMap { .. } | Step::ForeignKeyResult(_) => false,
         };
         Some(Way { wants: way.wants || (!way.joined && self.steps.iter().any(looks)), ..way })
     }
@@ -318,4 +356,6 @@ impl Stage {
 pub enum State<'a> {
     Aggregate(&'a Aggregate),
     Join(&'a Join),
+    ForeignKey(&'a ForeignKey),
+    ForeignKeyResult(&'a ForeignKeyResult),
 }

@@ -128,7 +128,9 @@ fn joined(
     columns.extend(right.schema.columns[right.schema.keys..].iter().cloned());
     let times = match &method {
         JoinMethod::StreamTable => left.times,
-        JoinMethod::StreamStream { .. } | JoinMethod::TableTable => [left.times, right.times].concat(),
+        JoinMethod::StreamStream { .. } | JoinMethod::TableTable | JoinMethod::ForeignKey { .. } => {
+            [left.times, right.times].concat()
+        }
     };
     let plan = Join {
         key_types: vec![columns[0].ty.clone()],

@@ -36,6 +36,19 @@ impl JoinKeys {
         Ok(ids)
     }
 
+    /// The numbers of the keys in these columns, which are whole and have no windows; new ones have no user yet.
+    pub fn intern_columns(&mut self, columns: &[ArrayRef], rows: &[u32]) -> Result<Vec<u32>> {
+        self.check(columns, false)?;
+        let mut ids = Vec::new();
+        self.keys.intern(columns, rows, &mut ids);
+        Ok(ids)
+    }
+
+    /// Types of the key's columns.
+    pub fn types(&self) -> &[SqlType] {
+        &self.types
+    }
+
     /// The numbers of these rows' keys, which are whole; `NO_KEY` for those that have none.
     pub fn find(&mut self, batch: &Batch, rows: &[u32]) -> Result<Vec<u32>> {
         let columns = self.columns(batch)?;
@@ -46,19 +59,24 @@ impl JoinKeys {
 
     /// The columns by which rows meet: the key's, and of windowed rows the windows' start and end behind them.
     pub fn columns(&mut self, batch: &Batch) -> Result<Vec<ArrayRef>> {
+        self.check(batch.key_columns(), batch.window.is_some())?;
         let mut columns = batch.key_columns().to_vec();
-        let fit = columns.iter().zip(&self.types).all(|(column, ty)| *column.data_type() == ty.to_arrow());
-        if columns.len() != self.types.len() || !fit {
-            return Err(Error::internal("rows came to a join with keys of other types"));
-        }
-        if !self.have_windows(batch.window.is_some()) {
-            return Err(Error::internal("rows with windows can't meet rows without"));
-        }
         if let Some(window) = &batch.window {
             columns.push(Arc::new(Int64Array::new(window.start.clone(), None)));
             columns.push(Arc::new(Int64Array::new(window.end.clone(), None)));
         }
         Ok(columns)
+    }
+
+    fn check(&mut self, columns: &[ArrayRef], windowed: bool) -> Result<()> {
+        let fit = columns.iter().zip(&self.types).all(|(column, ty)| *column.data_type() == ty.to_arrow());
+        if columns.len() != self.types.len() || !fit {
+            return Err(Error::internal("rows came to a join with keys of other types"));
+        }
+        if !self.have_windows(windowed) {
+            return Err(Error::internal("rows with windows can't meet rows without"));
+        }
+        Ok(())
     }
 
     /// Whether keys with windows (without) fit those that came before.
@@ -69,7 +87,7 @@ impl JoinKeys {
         *self.windowed.get_or_insert(windowed) == windowed
     }
 
-    /// Such columns of the keys with these numbers.
+    /// Such columns of the keys with these numbers: with the windows, where keys have them.
     pub fn columns_of(&self, ids: &[u32]) -> Vec<ArrayRef> {
         self.keys.columns(ids)
     }

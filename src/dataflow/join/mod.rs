@@ -2,7 +2,9 @@
 
 mod columns;
 mod condition;
+mod foreign_key;
 mod keys;
+mod order;
 mod stream_stream;
 mod stream_table;
 mod table_rows;
@@ -11,6 +13,9 @@ mod table_table;
 #[cfg(test)]
 mod table_tests;
 
+pub use foreign_key::{ForeignKeyResults, ForeignKeys};
+
+use crate::dataflow::join::foreign_key::ForeignKeyJoin;
 use crate::dataflow::join::stream_stream::StreamStreamJoin;
 use crate::dataflow::join::stream_table::StreamTableJoin;
 use crate::dataflow::join::table_table::TableTableJoin;
@@ -26,5 +31,6 @@ pub fn join(plan: &Join) -> Result<Box<dyn JoinOperator>> {
         JoinMethod::StreamStream { .. } => Box::new(StreamStreamJoin::new(plan)?),
         JoinMethod::StreamTable => Box::new(StreamTableJoin::new(plan)?),
         JoinMethod::TableTable => Box::new(TableTableJoin::new(plan)?),
+        JoinMethod::ForeignKey { left_keys } => Box::new(ForeignKeyJoin::new(plan, left_keys)?),
     })
 }

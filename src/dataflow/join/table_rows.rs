@@ -124,6 +124,33 @@ impl TableRows {
         Ok(Arrivals { rows, ids, first, times, tombstone })
     }
 
+    /// Gives these keys new rows: one of `columns` each.
+    pub fn put(&mut self, keys: &mut JoinKeys, ids: &[u32], columns: &[ArrayRef], time: i64) -> Result<()> {
+        let first = self.columns.append(columns, ids.len())?;
+        self.reserve(ids);
+        for (id, number) in ids.iter().zip(first..) {
+            self.set(keys, *id, TableRow { number, time });
+        }
+        Ok(())
+    }
+
+    /// Takes the row of a key away, if it has one.
+    pub fn remove(&mut self, keys: &mut JoinKeys, id: u32) {
+        if self.get(id).is_there() {
+            self.set(keys, id, TableRow::NONE);
+        }
+    }
+
+    /// The keys that have a row.
+    pub fn ids(&self) -> Vec<u32> {
+        self.current.iter().zip(0..).filter(|(row, _)| row.is_there()).map(|(_, id)| id).collect()
+    }
+
+    /// Bytes of a row's columns, about.
+    pub fn row_bytes(&self) -> usize {
+        self.columns.bytes() / self.columns.len().max(1)
+    }
+
     /// Makes room for these keys.
     fn reserve(&mut self, ids: &[u32]) {
         let room = ids.iter().max().map_or(0, |id| *id as usize + 1);
@@ -232,8 +259,7 @@ impl TableRows {
 
     /// Bytes of the records that `write_changes` would give, about.
     pub fn pending_bytes(&self, keys: &JoinKeys) -> usize {
-        let row_bytes = self.columns.bytes() / self.columns.len().max(1);
-        self.changed.len() * (RECORD_BYTES + keys.key_bytes() + row_bytes)
+        self.changed.len() * (RECORD_BYTES + keys.key_bytes() + self.row_bytes())
     }
 
     /// Bytes held, about; the keys not counted.
@@ -265,6 +291,19 @@ pub(super) fn restore(tables: &mut [&mut TableRows], keys: &mut JoinKeys, record
     }
     keys.sweep();
     Ok(())
+}
+
+/// The records of each of these tables; for tables whose keys are of several kinds.
+///
+/// Errors: a record is of none of them.
+pub(super) fn by_table<const N: usize>(tables: [&TableRows; N], records: &Records) -> Result<[Records; N]> {
+    let mut parts = [(); N].map(|()| Records::default());
+    for record in 0..records.len() {
+        let tag = records.key(record).and_then(<[u8]>::first).ok_or_else(damaged)?;
+        let at = tables.iter().position(|table| table.tag == *tag).ok_or_else(damaged)?;
+        parts[at].push(records.key(record), records.value(record), records.meta[record].timestamp);
+    }
+    Ok(parts)
 }
 
 /// Rows read from records that aren't in the table yet.

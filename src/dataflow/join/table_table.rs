@@ -12,6 +12,7 @@ use crate::dataflow::batch::arrow_error;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::keys::JoinKeys;
+use crate::dataflow::join::order::in_order;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
@@ -88,12 +89,12 @@ impl TableTableJoin {
 
     /// Takes the changes in, in their order.
     fn take_in(&mut self, sides: &[Option<Batch>; 2]) -> Result<Vec<Change>> {
-        let mut arrivals = Vec::with_capacity(2);
+        let mut arrivals: Vec<Option<Arrivals>> = Vec::with_capacity(2);
         for (table, batch) in self.tables.iter_mut().zip(sides) {
             arrivals.push(batch.as_ref().map(|batch| table.arrive(&mut self.keys, batch)).transpose()?);
         }
-        // Keys of one table must be numbers that the other one knows, too.
-        let order = in_order(sides, &arrivals);
+        let rows = |side: usize| arrivals[side].as_ref().map_or(&[][..], |arrived| arrived.rows.as_slice());
+        let order = in_order([sides[0].as_ref(), sides[1].as_ref()], [rows(0), rows(1)]);
         let mut changes = Vec::with_capacity(order.len());
         for (side, at) in order {
             let (Some(arrived), Some(batch)) = (&arrivals[side], &sides[side]) else { continue };
@@ -201,30 +202,6 @@ impl Pairs {
     fn present(&self) -> BooleanBuffer {
         BooleanBuffer::collect_bool(self.rows[0].len(), |at| !self.is_absent(at))
     }
-}
-
-/// The arrived rows of both sides in the order in which they are taken: the side, and which of its arrived rows.
-fn in_order(sides: &[Option<Batch>; 2], arrivals: &[Option<Arrivals>]) -> Vec<(usize, usize)> {
-    let count = |side: usize| arrivals[side].as_ref().map_or(0, |arrived| arrived.rows.len());
-    let place = |side: usize, at: usize| -> Option<u64> {
-        let order = sides[side].as_ref()?.order.as_ref()?;
-        Some(order[arrivals[side].as_ref()?.rows[at] as usize])
-    };
-    let (mut left, mut right) = (0, 0);
-    let mut all = Vec::with_capacity(count(0) + count(1));
-    while left < count(0) && right < count(1) {
-        // Where there are no places, the right rows come first.
-        if place(0, left).zip(place(1, right)).is_some_and(|(left, right)| left <= right) {
-            all.push((0, left));
-            left += 1;
-        } else {
-            all.push((1, right));
-            right += 1;
-        }
-    }
-    all.extend((left..count(0)).map(|at| (0, at)));
-    all.extend((right..count(1)).map(|at| (1, at)));
-    all
 }
 
 /// A batch of the changed rows' keys, windows and places; value columns and times are still to come.

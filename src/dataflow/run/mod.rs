@@ -544,12 +544,20 @@ impl Drop for Run {
 
 /// The topics that hold the changes of a query's state: by stage, of each of its [`Stage::states`].
 pub fn changelog_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
-    let mut joins = 0;
+    let (mut joins, mut foreign_keys, mut results) = (0, 0, 0);
     let mut topic = |state: &State<'_>| match state {
         State::Aggregate(_) => format!("{group}-Aggregate-Aggregate-Materialize-changelog"),
         State::Join(_) => {
             joins += 1;
             format!("{group}-Join-{joins}-changelog")
+        }
+        State::ForeignKey(_) => {
+            foreign_keys += 1;
+            format!("{group}-ForeignKey-{foreign_keys}-changelog")
+        }
+        State::ForeignKeyResult(_) => {
+            results += 1;
+            format!("{group}-ForeignKeyResult-{results}-changelog")
         }
     };
     plan.stages.iter().map(|stage| stage.states().iter().map(&mut topic).collect()).collect()

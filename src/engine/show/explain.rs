@@ -125,6 +125,7 @@ fn join_text(join: &Join) -> String {
         }
         JoinMethod::StreamTable => "a stream with a table".to_string(),
         JoinMethod::TableTable => "tables".to_string(),
+        JoinMethod::ForeignKey { .. } => "tables by foreign key".to_string(),
     };
     format!("[ JOIN ] {kind} of {method} by key ({})", keys.join(", "))
 }
@@ -151,6 +152,8 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
             format!("[ PROJECT ] {}", names.join(", "))
         }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
+        Step::ForeignKey(_) => "[ FOREIGN_KEY ] to the partition of the foreign key".to_string(),
+        Step::ForeignKeyResult(_) => "[ FOREIGN_KEY_RESULT ] back at the partition of the key".to_string(),
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
             let window = match aggregate.window {

@@ -24,7 +24,7 @@ use crate::types::SqlType;
 
 /// A row of one side; the columns are a number, one that nobody reads, and a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Event {
+pub(in crate::dataflow::join) struct Event {
     /// 0: the left side, 1: the right one.
     pub side: usize,
     pub key: Option<i64>,
@@ -38,7 +38,7 @@ pub(super) struct Event {
 
 /// What an output row says.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Out {
+pub(in crate::dataflow::join) struct Out {
     pub key: String,
     /// None: a tombstone.
     pub value: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct Out {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum KeyShape {
+pub(in crate::dataflow::join) enum KeyShape {
     Text,
     Number,
     Both,
@@ -86,12 +86,12 @@ impl KeyShape {
     }
 }
 
-pub(super) fn value_types() -> Vec<SqlType> {
+pub(in crate::dataflow::join) fn value_types() -> Vec<SqlType> {
     vec![SqlType::Bigint, SqlType::Double, SqlType::String]
 }
 
 /// A side's value in words, and that of a side without row.
-pub(super) fn value_words(value: Option<&(Option<i64>, String)>) -> String {
+pub(in crate::dataflow::join) fn value_words(value: Option<&(Option<i64>, String)>) -> String {
     match value {
         Some((Some(number), text)) => format!("{number},null,{text}"),
         Some((None, text)) => format!("null,null,{text}"),
@@ -100,7 +100,7 @@ pub(super) fn value_words(value: Option<&(Option<i64>, String)>) -> String {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Case {
+pub(in crate::dataflow::join) struct Case {
     pub keys: KeyShape,
     pub windowed: bool,
     pub kind: JoinKind,
@@ -124,12 +124,12 @@ impl Scope for Names {
 }
 
 /// An expression over columns with these names and types.
-pub(super) fn typed(text: &str, columns: Vec<(String, SqlType)>) -> Typed {
+pub(in crate::dataflow::join) fn typed(text: &str, columns: Vec<(String, SqlType)>) -> Typed {
     check(&crate::sql::parse_expression(text).unwrap(), &Names(columns)).unwrap()
 }
 
 /// The plan of a side that nobody runs.
-pub(super) fn side() -> Stage {
+pub(in crate::dataflow::join) fn side() -> Stage {
     let exchange = crate::plan::Exchange {
         from: 0,
         key: Layout { format: Format::None, delimiter: ',', columns: vec![], wrapped: false },
@@ -195,7 +195,7 @@ impl Case {
     }
 }
 
-pub(super) fn words(columns: &[ArrayRef], row: usize) -> String {
+pub(in crate::dataflow::join) fn words(columns: &[ArrayRef], row: usize) -> String {
     let cell = |column: &ArrayRef| match column.data_type() {
         DataType::Null => "null".to_owned(),
         _ if column.is_null(row) => "null".to_owned(),
@@ -205,7 +205,7 @@ pub(super) fn words(columns: &[ArrayRef], row: usize) -> String {
 }
 
 /// The output in words; empties it.
-pub(super) fn read(out: &mut Vec<Batch>) -> Vec<Out> {
+pub(in crate::dataflow::join) fn read(out: &mut Vec<Batch>) -> Vec<Out> {
     let mut result = Vec::new();
     for batch in out.drain(..) {
         batch.check().unwrap();
@@ -225,7 +225,7 @@ pub(super) fn read(out: &mut Vec<Batch>) -> Vec<Out> {
     result
 }
 
-pub(super) fn random_events(random: &mut fastrand::Rng, case: &Case, rows: usize) -> Vec<Event> {
+pub(in crate::dataflow::join) fn random_events(random: &mut fastrand::Rng, case: &Case, rows: usize) -> Vec<Event> {
     let keys = random.i64(1..12);
     let mut place = 0;
     let mut events: Vec<Event> = Vec::new();
@@ -248,14 +248,14 @@ pub(super) fn random_events(random: &mut fastrand::Rng, case: &Case, rows: usize
 }
 
 /// How many of these events are taken at once, and whether with their places.
-pub(super) fn cut(random: &mut fastrand::Rng, events: &[Event]) -> (usize, bool) {
+pub(in crate::dataflow::join) fn cut(random: &mut fastrand::Rng, events: &[Event]) -> (usize, bool) {
     let rows_max = if random.bool() { 4 } else { 40 };
     let rows = random.usize(1..=events.len().min(rows_max));
     let one_sided = events[..rows].iter().all(|event| event.side == events[0].side);
     (rows, !one_sided || random.bool())
 }
 
-pub(super) fn sides(case: &Case, events: &[Event], placed: bool) -> Sides {
+pub(in crate::dataflow::join) fn sides(case: &Case, events: &[Event], placed: bool) -> Sides {
     let of = |side: usize| -> Option<Batch> {
         let own: Vec<&Event> = events.iter().filter(|event| event.side == side).collect();
         (!own.is_empty()).then(|| case.batch(&own, placed))
@@ -264,7 +264,7 @@ pub(super) fn sides(case: &Case, events: &[Event], placed: bool) -> Sides {
 }
 
 /// What a compacted (or not compacted) topic would have of these records.
-pub(super) fn maybe_compacted(log: &Records, compact: bool) -> Records {
+pub(in crate::dataflow::join) fn maybe_compacted(log: &Records, compact: bool) -> Records {
     let last: HashMap<_, usize> = (0..log.len()).map(|row| (log.key(row), row)).collect();
     let mut kept = Records::default();
     for row in (0..log.len()).filter(|row| !compact || last[&log.key(*row)] == *row) {
@@ -274,7 +274,7 @@ pub(super) fn maybe_compacted(log: &Records, compact: bool) -> Records {
 }
 
 /// Drives random events through a join, with restarts; `expect` says what each event gives.
-pub(super) fn check_against(case: &Case, seed: u64, mut expect: impl FnMut(&Event) -> Vec<Out>) {
+pub(in crate::dataflow::join) fn check_against(case: &Case, seed: u64, mut expect: impl FnMut(&Event) -> Vec<Out>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let events = random_events(&mut random, case, 400);
     let (mut operator, mut context, mut log) = (case.operator(), Context::default(), Records::default());
