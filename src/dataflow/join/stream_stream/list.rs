@@ -12,8 +12,7 @@ pub(super) enum List {
     #[default]
     Empty,
     One([Entry; 1]),
-    #[expect(clippy::box_collection, reason = "there is a list a key and side: most are empty or have one row")]
-    Many(Box<VecDeque<Entry>>),
+    Many(VecDeque<Entry>),
 }
 
 impl List {
@@ -29,7 +28,7 @@ impl List {
                 let mut all = VecDeque::with_capacity(4);
                 all.push_back(*first);
                 insert(&mut all, entry);
-                *self = List::Many(Box::new(all));
+                *self = List::Many(all);
                 self.bytes()
             }
             List::Many(all) => {
@@ -40,18 +39,37 @@ impl List {
         }
     }
 
-    /// Where the first row lies whose time is not before this one.
+    /// Where the first row lies whose time is not before this one. Looks from the end on in growing steps: most rows meet
+    /// those that came last.
     pub fn position(&self, time: i64) -> usize {
-        let [first, second] = self.slices();
-        match first.last() {
-            Some(last) if last.0 < time => first.len() + second.partition_point(|entry| entry.0 < time),
-            _ => first.partition_point(|entry| entry.0 < time),
+        let all = match self {
+            List::Empty => return 0,
+            List::One([entry]) => return usize::from(entry.0 < time),
+            List::Many(all) => all,
+        };
+        let (mut step, mut last) = (1, all.len());
+        while step <= all.len() && all[all.len() - step].0 >= time {
+            last = all.len() - step;
+            step *= 2;
         }
+        let mut first = (all.len() + 1).saturating_sub(step);
+        while first < last {
+            let middle = first.midpoint(last);
+            match all[middle].0 < time {
+                true => first = middle + 1,
+                false => last = middle,
+            }
+        }
+        first
     }
 
     /// The rows from a position on.
     pub fn rest(&self, from: usize) -> impl Iterator<Item = &Entry> {
-        let [first, second] = self.slices();
+        let [first, second]: [&[Entry]; 2] = match self {
+            List::Empty => [&[], &[]],
+            List::One(entry) => [entry, &[]],
+            List::Many(all) => all.as_slices().into(),
+        };
         let behind = from.saturating_sub(first.len());
         first.iter().skip(from).chain(second.iter().skip(behind))
     }
@@ -93,15 +111,7 @@ impl List {
     }
 
     fn many_bytes(all: &VecDeque<Entry>) -> usize {
-        size_of::<VecDeque<Entry>>() + all.capacity() * size_of::<Entry>()
-    }
-
-    fn slices(&self) -> [&[Entry]; 2] {
-        match self {
-            List::Empty => [&[], &[]],
-            List::One(entry) => [entry, &[]],
-            List::Many(all) => all.as_slices().into(),
-        }
+        all.capacity() * size_of::<Entry>()
     }
 }
 

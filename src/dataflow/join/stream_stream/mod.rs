@@ -1,20 +1,21 @@
 //! The join of two streams: rows of one key whose times are near each other. Doesn't know SQL or topics.
 //!
-//! In: rows of both sides. Those with a null in their key or without value take no part, but their times count. Windowed rows
-//! meet where their windows are the same. A row meets the rows of the other side that came before it, in the order of their times (of one time:
-//! as they came), so each pair is given once: when the second of its rows comes.
+//! In: rows of both sides. Those with a null in their key or without value take no part, but their times count. Windowed
+//! rows meet where their windows are the same. A row meets the rows of the other side that came before it, in the order of
+//! their times (of one time: as they came), so each pair is given once: when the second of its rows comes.
 //!
 //! Out: key columns, the left side's value columns, the right side's; the row time is the greater of both. A row without a
-//! match, on a side whose rows are given in any case, is given alone with its own row time, the other side's columns null:
+//! match, of a side whose rows are given in any case, is given alone with its own row time, the other side's columns null:
 //!
-//! - With a grace period, when stream time has gone beyond the close of its window (its time, the span that is before its
-//!   matches' times, the grace period); all that are due at once by row time, the right side's first, by key bytes, then as
-//!   they came. A row that comes when stream time is already beyond its span is given alone at once.
+//! - With a grace period, when stream time is beyond the close of its window: its time, the part of the span that lies
+//!   ahead of it, and the grace period. All that are due at once come by row time, the right side's first, by key bytes,
+//!   then as they came. A row that comes when stream time is beyond its span already is given alone at once.
 //! - Without one, when it comes: a match that comes later makes another row.
 //!
-//! Stream time is the greatest row time of all rows, judged row by row. A row is kept as long as it is not more than span and grace period (without one: 24 hours) behind the newest row
-//! *of its own side*, as in Kafka Streams, where each side's store has its own time: while one side is ahead, the rows of the other still meet each other's
-//! counterparts. A row that is older when it comes still meets those that are there, but isn't kept.
+//! Stream time is the greatest row time of all rows, judged row by row. A row is kept, and found, as long as it is not more
+//! than span and grace period (without one: span and 24 hours) behind the newest row *of its own side*. It is so in Kafka
+//! Streams, where each side's store has a time of its own: of a side that lags behind the other no row is lost. A row that
+//! is older when it comes still meets those that are there, but isn't kept.
 //!
 //! `changelog` has the format of what survives.
 

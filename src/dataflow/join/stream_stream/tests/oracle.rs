@@ -199,8 +199,21 @@ fn random_rows(case: &Case, count: usize, random: &mut fastrand::Rng) -> Vec<Row
     rows
 }
 
+/// How often something was compared.
+#[derive(Debug, Default)]
+struct Compared {
+    matched: usize,
+    alone: usize,
+    late: u64,
+    failed: u64,
+    /// Rows that were too old to be kept and matched all the same.
+    guests: usize,
+    /// Restarts while rows waited.
+    restarts: usize,
+}
+
 /// Pushes rows in random parts, commits and restarts now and then, and compares after each part.
-fn compare(case: Case, rows: &[Row], random: &mut fastrand::Rng) {
+fn compare(case: Case, rows: &[Row], random: &mut fastrand::Rng, compared: &mut Compared) {
     let mut oracle = Oracle::new(case);
     let mut join = case.join();
     join.made_rows = if random.bool() { random.usize(1..6) } else { MADE_ROWS };
@@ -219,12 +232,19 @@ fn compare(case: Case, rows: &[Row], random: &mut fastrand::Rng) {
             join.changes(&mut log).unwrap();
             assert_eq!(join.pending_bytes(), 0);
             if random.bool() {
+                compared.restarts += usize::from(oracle.seen.iter().any(|seen| seen.fate == Fate::Waits));
                 let made_rows = join.made_rows;
                 join = restored(&case, &log, random);
                 join.made_rows = made_rows;
             }
         }
     }
+    let count = |what: &dyn Fn(&Seen) -> bool| oracle.seen.iter().filter(|seen| what(seen)).count();
+    compared.matched += count(&|seen| seen.fate == Fate::Matched);
+    compared.alone += count(&|seen| seen.fate == Fate::Alone);
+    compared.guests += count(&|seen| seen.fate == Fate::Matched && !seen.kept);
+    compared.late += oracle.late;
+    compared.failed += oracle.failed;
 }
 
 fn any_case(random: &mut fastrand::Rng) -> Case {
@@ -243,11 +263,15 @@ fn any_case(random: &mut fastrand::Rng) -> Case {
 #[test]
 fn any_rows_are_joined_as_one_by_one() {
     let mut random = fastrand::Rng::with_seed(17);
-    for _ in 0..600 {
+    let mut compared = Compared::default();
+    for _ in 0..200 {
         let case = any_case(&mut random);
         let rows = random_rows(&case, 300, &mut random);
-        compare(case, &rows, &mut random);
+        compare(case, &rows, &mut random, &mut compared);
     }
+    let Compared { matched, alone, late, failed, guests, restarts } = compared;
+    let rare = matched.min(alone).min(late as usize).min(failed as usize).min(restarts);
+    assert!(rare > 200 && guests > 20, "{compared:?}");
 }
 
 /// Each kind, with and without grace and condition, is among the cases.
@@ -258,10 +282,13 @@ fn every_kind_is_joined_as_one_by_one() {
         for grace in [None, Some(0), Some(20)] {
             for condition in [None, Some("12 / (L - R) > 1")] {
                 let case = Case { kind, grace, condition, ..any_case(&mut random) };
+                let mut compared = Compared::default();
                 for _ in 0..6 {
                     let rows = random_rows(&case, 300, &mut random);
-                    compare(case, &rows, &mut random);
+                    compare(case, &rows, &mut random, &mut compared);
                 }
+                assert!(compared.matched > 50, "{case:?}: {compared:?}");
+                assert_eq!(compared.alone > 50, kind != JoinKind::Inner, "{case:?}: {compared:?}");
             }
         }
     }
