@@ -23,8 +23,11 @@ enum Name {
 
 use Name::{Begins, Is};
 
+/// A name, and what it comes to with a value.
+type Entry = (Name, fn(&str) -> Meaning);
+
 /// By names without `ksql.streams.`; of several that fit the first counts.
-const TABLE: &[(Name, fn(&str) -> Meaning)] = &[
+const TABLE: &[Entry] = &[
     // Where a value means what is so here anyway, or can't be so here, and the difference is in the results.
     (Is("ksql.fail.on.deserialization.error"), |value| {
         only("false", value, "a record that can't be read is told of in the processing log, and its query goes on")
