@@ -240,6 +240,9 @@ fn open_to_work(connection: &Connection, works: bool) -> Result<Option<Engine>> 
     for warning in engine.log().warnings() {
         eprintln!("warning: {warning}");
     }
+    for setting in &connection.config.without_effect {
+        eprintln!("warning: no effect here: {setting}");
+    }
     Ok(Some(engine))
 }
 

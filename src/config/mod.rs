@@ -1,5 +1,6 @@
 //! What a process is told of its surroundings: the command line's `--bootstrap-servers` and a file in ksqlDB's own names.
 
+mod foreign;
 pub mod properties;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,23 @@ pub struct Config {
     pub internal_topics: InternalTopics,
     /// What a session begins with, by short names; checked.
     pub properties: BTreeMap<String, String>,
+    /// Settings of the file that have no effect here, and why: a line each, for people.
+    pub without_effect: Vec<String>,
+}
+
+/// What a setting comes to that is of a program Millpond takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meaning {
+    /// As it stands.
+    Same,
+    /// Another setting, and its value.
+    Becomes(&'static str, String),
+    /// As `Becomes`, where the file doesn't set that one itself.
+    Default(&'static str, String),
+    /// Nothing here; why.
+    Idle(&'static str),
+    /// It would have to do something that it can't; what to do instead.
+    Refused(&'static str),
 }
 
 /// Millpond's own topics on a cluster.
@@ -72,16 +90,39 @@ impl Config {
             entries.iter().rev().find(|entry| bare(&entry.name) == BOOTSTRAP).map(|entry| entry.value.as_str());
         let kafka = bootstrap.or(in_file).map(KafkaConfig::new).transpose()?;
         let mut config = Config { kafka, ..Config::default() };
-        for entry in &entries {
-            if bare(&entry.name) != BOOTSTRAP {
-                let at = Location { line: entry.line, column: 1 };
-                config.set(&entry.name, &entry.value).map_err(|error| error.at(at))?;
+        let is_set = |name: &str| entries.iter().any(|entry| entry.name == name);
+        for entry in entries.iter().filter(|entry| bare(&entry.name) != BOOTSTRAP) {
+            let at = Location { line: entry.line, column: 1 };
+            let meaning = config.meaning(&entry.name, &entry.value);
+            let set = match meaning {
+                Meaning::Same => config.set(&entry.name, &entry.value),
+                Meaning::Becomes(name, value) => config.set(name, &value),
+                Meaning::Default(name, _) if is_set(name) => Ok(None),
+                Meaning::Default(name, value) => config.set(name, &value),
+                Meaning::Idle(why) => Ok(Some(why.to_owned())),
+                Meaning::Refused(hint) => {
+                    Err(Error::statement(format!("{} = {} is not supported.", entry.name, entry.value)).hint(hint))
+                }
+            };
+            if let Some(why) = set.map_err(|error| error.at(at))? {
+                config.without_effect.push(format!("line {}: {}: {why}", entry.line, entry.name));
             }
         }
         Ok(config)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+    /// What a setting comes to, where it is another program's.
+    fn meaning(&self, name: &str, value: &str) -> Meaning {
+        let of_clients = self.kafka.is_some() && KafkaConfig::knows(bare(name));
+        match foreign::meaning(bare(name), value) {
+            Some(meaning @ Meaning::Becomes(..)) => meaning,
+            Some(meaning) if !of_clients && settings::find(name).is_err() && !OURS.contains(&name) => meaning,
+            _ => Meaning::Same,
+        }
+    }
+
+    /// Sets one. Gives why it has no effect, if it has none.
+    fn set(&mut self, name: &str, value: &str) -> Result<Option<String>> {
         match name {
             SERVICE_ID => self.service = Service::new(value)?,
             REPLICAS => self.internal_topics.replicas = Some(count(name, value)?),
@@ -89,16 +130,9 @@ impl Config {
             _ if settings::find(name).is_ok() => {
                 settings::set(&mut self.properties, name, value)?;
             }
-            _ if name.starts_with("ksql.") && !name.starts_with("ksql.streams.") => {
-                let known = settings::SETTINGS.iter().map(|setting| setting.name).chain(OURS);
-                let error = Error::statement(format!("Unknown setting: {name}"));
-                return Err(match nearest(name, known) {
-                    Some(other) => error.hint(format!("Did you mean {other}?")),
-                    None => error.hint("SHOW PROPERTIES; lists those of queries"),
-                });
-            }
+            _ if !KafkaConfig::knows(bare(name)) => return Err(unknown(name)),
             _ => match &mut self.kafka {
-                Some(kafka) => kafka.set(name, value)?,
+                Some(kafka) => return Ok(kafka.set(name, value)?),
                 None => {
                     return Err(Error::statement(format!(
                         "{name} is a setting of Kafka clients, and no cluster is named."
@@ -107,7 +141,22 @@ impl Config {
                 }
             },
         }
-        Ok(())
+        Ok(None)
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let clients = KafkaConfig::names();
+    let settings = settings::SETTINGS.iter().map(|setting| setting.name).chain(OURS).chain(foreign::names());
+    let mut known: Vec<&str> = settings.collect();
+    known.extend(clients.iter().map(String::as_str));
+    // A client before the name says nothing of what was meant.
+    let (_, of_client) =
+        bare(name).split_once("producer.").or(bare(name).split_once("consumer.")).unwrap_or(("", bare(name)));
+    let error = Error::statement(format!("Unknown setting: {name}"));
+    match nearest(of_client, known) {
+        Some(other) => error.hint(format!("Did you mean {other}?")),
+        None => error.hint("SHOW PROPERTIES; lists those of queries, docs/kafka.md says which others there are"),
     }
 }
 
@@ -152,6 +201,66 @@ mod tests {
         assert!(error("ksql.internal.topic.replicas=0").to_string().contains("from 1 on"));
         let error = Config::parse("acks=all", None).unwrap_err();
         assert!(error.to_string().contains("bootstrap.servers"));
+    }
+
+    /// A file as a server in production has it.
+    #[test]
+    fn a_file_of_a_server_is_taken_as_it_is() {
+        let config = Config::parse(include_str!("tests/production.properties"), None).unwrap();
+        assert_eq!(config.service.id(), "shop_orders_");
+        // What the file says of Kafka Streams' own topics counts where it doesn't say it of ksqlDB's.
+        assert_eq!(config.internal_topics, InternalTopics { replicas: Some(3), min_insync_replicas: Some(2) });
+        for (name, value) in [
+            ("processing.guarantee", "exactly_once_v2"),
+            ("commit.interval.ms", "500"),
+            ("cache.max.bytes.buffering", "33554432"),
+            ("auto.offset.reset", "earliest"),
+            ("ksql.query.pull.table.scan.enabled", "false"),
+            ("ksql.output.topic.name.prefix", "shop."),
+        ] {
+            assert_eq!(config.properties.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        let told =
+            |name: &str| config.without_effect.iter().filter(|line| line.contains(&format!(": {name}: "))).count();
+        for name in [
+            "listeners",
+            "ksql.schema.registry.url",
+            "ksql.logging.processing.topic.auto.create",
+            "ksql.streams.num.stream.threads",
+            "ksql.streams.num.standby.replicas",
+            "ksql.streams.state.dir",
+            "ksql.streams.topic.segment.bytes",
+            "ksql.streams.producer.max.block.ms",
+            "ksql.streams.producer.interceptor.classes",
+            "authentication.method",
+        ] {
+            assert_eq!(told(name), 1, "{name}");
+        }
+        for name in ["ksql.streams.producer.acks", "ksql.streams.replication.factor", "ksql.service.id"] {
+            assert_eq!(told(name), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn replicas_of_kafka_streams_are_those_of_the_services_topics() {
+        let text = "ksql.streams.replication.factor=3\nksql.streams.topic.min.insync.replicas=2";
+        let config = Config::parse(text, None).unwrap();
+        assert_eq!(config.internal_topics, InternalTopics { replicas: Some(3), min_insync_replicas: Some(2) });
+        let config = Config::parse("replication.factor=-1", None).unwrap();
+        assert_eq!(config.internal_topics, InternalTopics::default());
+    }
+
+    #[test]
+    fn what_would_change_results_is_refused() {
+        let error = |text: &str| Config::parse(text, Some("b:1")).unwrap_err().to_string();
+        assert!(error("ksql.queries.file=/etc/q.sql").contains("millpond run"));
+        assert!(error("ksql.fail.on.deserialization.error=true").contains("processing log"));
+        assert!(error("ksql.streams.consumer.auto.offset.reset=latest").contains("SET 'auto.offset.reset'"));
+        assert!(error("listenrs=x").contains("listeners"));
+        assert!(error("ksql.streams.num.stream.thread=x").contains("num.stream.threads"));
+        // librdkafka's own, though Kafka Streams' settings of topics begin so.
+        let config = Config::parse("topic.metadata.refresh.interval.ms=5000", Some("b:1")).unwrap();
+        assert!(config.without_effect.is_empty());
     }
 
     #[test]

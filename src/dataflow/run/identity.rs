@@ -125,7 +125,7 @@ mod tests {
     fn an_id_that_cannot_be_found_out_is_no_topic_without_one() {
         let asked = AtomicUsize::new(0);
         let log = Intercepted::new(move |call| match call {
-            Call::DescribeTopic("s") if asked.fetch_add(1, Ordering::Relaxed) % 2 == 0 => {
+            Call::DescribeTopic("s") if asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => {
                 Err(LogError::Unavailable("said so".to_string()))
             }
             _ => Ok(()),

@@ -32,26 +32,40 @@ pub(super) enum Role<'a> {
     Member { group: &'a str, instance: Option<&'a str> },
 }
 
-/// Settings that are Millpond's to decide, and why.
-const OURS: &[(&str, &str)] = &[
+/// Settings that are Millpond's to decide: what they are here, where a file may say the same, and why.
+const OURS: &[(&str, &str, &str)] = &[
     (
         "auto.offset.reset",
+        "error",
         "by it readers learn that records are gone; where a new query begins to read is the queries' own setting (SET 'auto.offset.reset', or ksql.streams.auto.offset.reset without `consumer.`)",
     ),
-    ("enable.auto.commit", "positions are committed with the results"),
-    ("enable.auto.offset.store", "positions are committed with the results"),
-    ("enable.idempotence", "without it a retry could write a record twice"),
-    ("enable.partition.eof", "readers depend on it"),
-    ("group.id", "each query has a group of its own, named after the service id and the query"),
-    ("group.protocol", "members give partitions back one by one (cooperative-sticky)"),
-    ("isolation.level", "only committed records are read"),
-    ("partition.assignment.strategy", "members give partitions back one by one (cooperative-sticky)"),
-    ("partitioner", "keys are placed by murmur2, as Kafka's own clients place them"),
-    ("transactional.id", "it stays with the data folder"),
-    ("delivery.report.only.error", "delivery reports are Millpond's own affair"),
+    ("enable.auto.commit", "false", "positions are committed with the results"),
+    ("enable.auto.offset.store", "false", "positions are committed with the results"),
+    ("enable.idempotence", "true", "without it a retry could write a record twice"),
+    ("enable.partition.eof", "true", "readers depend on it"),
+    ("group.id", "", "each query has a group of its own, named after the service id and the query"),
+    ("group.protocol", "classic", "members give partitions back one by one (cooperative-sticky)"),
+    ("isolation.level", "read_committed", "only committed records are read"),
+    (
+        "partition.assignment.strategy",
+        "cooperative-sticky",
+        "members give partitions back one by one (cooperative-sticky)",
+    ),
+    ("partitioner", "murmur2_random", "keys are placed by murmur2, as Kafka's own clients place them"),
+    ("transactional.id", "", "it stays with the data folder"),
+    ("delivery.report.only.error", "true", "delivery reports are Millpond's own affair"),
 ];
 
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
+
+/// The clients that a setting is for, if it names them, and its own name.
+fn of_role(name: &str) -> (Option<&'static str>, &str) {
+    let bare = name.strip_prefix("ksql.streams.").unwrap_or(name);
+    // Kafka Streams has several consumers; the one that reads sources is `main`.
+    let prefixes = [("producer.", "producer"), ("consumer.", "consumer"), ("main.consumer.", "consumer")];
+    let found = prefixes.iter().find_map(|(prefix, role)| Some((Some(*role), bare.strip_prefix(prefix)?)));
+    found.unwrap_or((None, bare))
+}
 
 impl KafkaConfig {
     /// Of a cluster whose brokers can be found at `bootstrap`: `host:port`, several with commas between.
@@ -62,27 +76,48 @@ impl KafkaConfig {
     }
 
     /// Sets one. `producer.` and `consumer.` before the name mean those clients alone; `ksql.streams.` before it is left
-    /// out. An unknown name, a value that can't be, and what is Millpond's to decide are errors.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), LogError> {
-        let bare = name.strip_prefix("ksql.streams.").unwrap_or(name);
-        let (target, bare) = match bare.split_once('.') {
-            Some(("producer", rest)) => (&mut self.producer, rest),
-            Some(("consumer", rest)) => (&mut self.consumer, rest),
-            _ => (&mut self.common, bare),
+    /// out. Gives why it has no effect here, if it has none. An unknown name, a value that can't be, and what is Millpond's to
+    /// decide otherwise are errors.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<Option<String>, LogError> {
+        let (role, bare) = of_role(name);
+        let target = match role {
+            Some("producer") => &mut self.producer,
+            Some(_) => &mut self.consumer,
+            None => &mut self.common,
         };
         let mut set = |known: &str, value: &str| {
-            if let Some((_, reason)) = OURS.iter().find(|(ours, _)| *ours == known) {
-                return Err(LogError::Invalid(format!("setting {name} can't be changed: {reason}")));
+            if let Some((_, here, reason)) = OURS.iter().find(|(ours, ..)| *ours == known) {
+                return match value == *here {
+                    true => Ok(()),
+                    false => Err(LogError::Invalid(format!("setting {name} can't be changed: {reason}"))),
+                };
             }
             check(name, known, value)?;
             target.insert(known.to_owned(), value.to_owned());
             Ok(())
         };
         match java_names::meaning(bare, value) {
-            Meaning::Same => set(bare, value),
-            Meaning::Settings(settings) => settings.iter().try_for_each(|(known, value)| set(known, value)),
-            Meaning::Refused(hint) => Err(LogError::Invalid(format!("setting {name} is not supported: {hint}"))),
+            Meaning::Same => set(bare, value)?,
+            Meaning::Settings(settings) => settings.iter().try_for_each(|(known, value)| set(known, value))?,
+            Meaning::Refused(hint) => {
+                return Err(LogError::Invalid(format!("setting {name} is not supported: {hint}")));
+            }
+            Meaning::Idle(why) => return Ok(Some(why.to_owned())),
         }
+        Ok(None)
+    }
+
+    /// Whether it is a setting of Kafka's clients, under this name or with a client before it.
+    pub(crate) fn knows(name: &str) -> bool {
+        let (_, bare) = of_role(name);
+        java_names::names().any(|known| known == bare)
+            || !matches!(Conf::new().set(bare, ""), Err(ConfProblem::UnknownName))
+    }
+
+    /// The names that there are, without clients before them.
+    pub(crate) fn names() -> Vec<String> {
+        let others = java_names::names().chain(ALSO_KNOWN.iter().copied()).map(str::to_owned);
+        Conf::names().into_iter().chain(others).collect()
     }
 
     /// The address of the brokers.
@@ -96,6 +131,17 @@ impl KafkaConfig {
         let set = self.producer.get(name).or_else(|| self.common.get(name));
         // What librdkafka took is a number.
         Duration::from_millis(set.map_or(TRANSACTION_TIMEOUT_MS, String::as_str).parse().unwrap_or(0))
+    }
+
+    /// Within a transaction nothing is waited for longer than for the transaction itself; librdkafka refuses more.
+    fn fit_transaction(&self, settings: &mut BTreeMap<&str, String>) {
+        let longest = self.transaction_timeout().as_millis();
+        for name in ["delivery.timeout.ms", "message.timeout.ms", "socket.timeout.ms"] {
+            if settings.get(name).and_then(|value| value.parse().ok()).is_some_and(|value: u128| value > longest) {
+                // It takes the transaction's then.
+                settings.remove(name);
+            }
+        }
     }
 
     pub(super) fn conf(&self, role: Role<'_>) -> Result<Conf, LogError> {
@@ -122,6 +168,7 @@ impl KafkaConfig {
             Role::Transactional(id) => {
                 settings.insert("delivery.report.only.error", "true".to_owned());
                 settings.insert("transactional.id", id.to_owned());
+                self.fit_transaction(&mut settings);
             }
             Role::Reader => {}
             Role::Member { group, instance } => {
@@ -241,10 +288,8 @@ fn invalid(name: &str, known: &str, value: &str, problem: ConfProblem) -> LogErr
     LogError::Invalid(match problem {
         ConfProblem::Value(reason) => format!("setting {name} can't be '{value}': {reason}"),
         ConfProblem::UnknownName => {
-            let known_names = Conf::names();
-            let mut names: Vec<&str> = known_names.iter().map(String::as_str).collect();
-            java_names::names().chain(ALSO_KNOWN.iter().copied()).for_each(|name| names.push(name));
-            nearest(known, names).map_or_else(
+            let names = KafkaConfig::names();
+            nearest(known, names.iter().map(String::as_str)).map_or_else(
                 || format!("unknown setting '{name}'"),
                 |near| format!("unknown setting '{name}' (did you mean {near}?)"),
             )
@@ -277,6 +322,46 @@ mod tests {
         }
     }
 
+    /// As Kafka's own default of two minutes, and of two minutes more.
+    #[test]
+    fn timeouts_longer_than_a_transaction_do_not_stop_it() {
+        let mut config = KafkaConfig::new("localhost:9092").unwrap();
+        for (name, value) in [
+            ("producer.delivery.timeout.ms", "120000"),
+            ("message.timeout.ms", "240000"),
+            ("socket.timeout.ms", "60000"),
+        ] {
+            config.set(name, value).unwrap();
+        }
+        let create = |config: &KafkaConfig, role| {
+            let conf = config.conf(role).unwrap();
+            super::super::native::Client::new(super::super::native::ClientKind::Producer, conf).map(drop)
+        };
+        create(&config, Role::Transactional("t")).unwrap();
+        create(&config, Role::Writer).unwrap();
+        create(&config, Role::Appender).unwrap();
+        // What fits stays.
+        config.set("producer.transaction.timeout.ms", "300000").unwrap();
+        create(&config, Role::Transactional("t")).unwrap();
+    }
+
+    #[test]
+    fn what_is_so_here_anyway_may_be_said() {
+        for (name, value) in [
+            ("producer.enable.idempotence", "true"),
+            ("consumer.isolation.level", "read_committed"),
+            ("ksql.streams.consumer.enable.auto.commit", "false"),
+        ] {
+            assert_eq!(set(name, value).map(|config| config == KafkaConfig::new("localhost:9092").unwrap()), Ok(true));
+        }
+        let mut config = KafkaConfig::new("localhost:9092").unwrap();
+        assert!(
+            config.set("ksql.streams.producer.max.block.ms", "1").unwrap().unwrap().contains("delivery.timeout.ms")
+        );
+        assert_eq!(config.set("main.consumer.session.timeout.ms", "7000").unwrap(), None);
+        assert_eq!(config.consumer["session.timeout.ms"], "7000");
+    }
+
     #[test]
     fn settings_go_to_the_clients_that_are_meant() {
         assert_eq!(set("ksql.streams.producer.acks", "all").unwrap().producer["acks"], "all");
@@ -300,9 +385,9 @@ mod tests {
                 "setting isolation.level can't be changed: only committed records are read",
             ),
             (
-                "max.poll.records",
-                "500",
-                "setting max.poll.records is not supported: batches go by bytes; set fetch.max.bytes",
+                "partitioner.class",
+                "x",
+                "setting partitioner.class is not supported: keys are placed by murmur2, as Kafka's own clients place them",
             ),
         ] {
             assert_eq!(set(name, value).unwrap_err(), expected);

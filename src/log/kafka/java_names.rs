@@ -8,33 +8,39 @@ pub(super) enum Meaning {
     Settings(Vec<(&'static str, String)>),
     /// With what to do instead.
     Refused(&'static str),
+    /// It means nothing here; why.
+    Idle(&'static str),
 }
 
 enum Rule {
     Renamed(&'static str),
     Refused(&'static str),
+    Idle(&'static str),
     By(fn(&str) -> Meaning),
 }
 
 const PEM_HINT: &str = "librdkafka reads certificates in PEM: `keytool -exportcert -rfc -keystore ... > ca.pem`, then ssl.ca.location = ca.pem";
 const KEYSTORE_HINT: &str =
     "librdkafka reads PKCS#12 (.p12) key stores, or PEM by ssl.certificate.location and ssl.key.location";
+const JAVA: &str = "classes of Java's can't be loaded";
 const TLS_HINT: &str = "TLS versions and ciphers are OpenSSL's; ssl.cipher.suites narrows them";
 
 const RULES: &[(&str, Rule)] = &[
     ("buffer.memory", Rule::By(|value| kilobytes("queue.buffering.max.kbytes", value))),
     ("fetch.max.wait.ms", Rule::Renamed("fetch.wait.max.ms")),
-    ("key.deserializer", Rule::Refused("KEY_FORMAT in the WITH clause says how keys are read")),
-    ("key.serializer", Rule::Refused("KEY_FORMAT in the WITH clause says how keys are written")),
-    ("max.block.ms", Rule::Refused("how long a write waits is delivery.timeout.ms")),
-    ("max.poll.records", Rule::Refused("batches go by bytes; set fetch.max.bytes")),
+    ("interceptor.classes", Rule::Idle(JAVA)),
+    ("key.deserializer", Rule::Idle("KEY_FORMAT in the WITH clause says how keys are read")),
+    ("key.serializer", Rule::Idle("KEY_FORMAT in the WITH clause says how keys are written")),
+    ("max.block.ms", Rule::Idle("how long a write waits is delivery.timeout.ms")),
+    ("max.poll.records", Rule::Idle("batches go by bytes; fetch.max.bytes bounds them")),
     ("max.request.size", Rule::Renamed("message.max.bytes")),
     ("metadata.max.age.ms", Rule::Renamed("topic.metadata.refresh.interval.ms")),
+    ("metric.reporters", Rule::Idle(JAVA)),
     ("partitioner.class", Rule::Refused("keys are placed by murmur2, as Kafka's own clients place them")),
     ("receive.buffer.bytes", Rule::Renamed("socket.receive.buffer.bytes")),
-    ("sasl.client.callback.handler.class", Rule::Refused("classes of Java's can't be loaded")),
+    ("sasl.client.callback.handler.class", Rule::Refused(JAVA)),
     ("sasl.jaas.config", Rule::By(jaas)),
-    ("sasl.login.callback.handler.class", Rule::Refused("classes of Java's can't be loaded")),
+    ("sasl.login.callback.handler.class", Rule::Refused(JAVA)),
     ("send.buffer.bytes", Rule::Renamed("socket.send.buffer.bytes")),
     ("ssl.enabled.protocols", Rule::Refused(TLS_HINT)),
     ("ssl.endpoint.identification.algorithm", Rule::By(endpoint_check)),
@@ -47,8 +53,8 @@ const RULES: &[(&str, Rule)] = &[
     ("ssl.truststore.location", Rule::By(trust_store)),
     ("ssl.truststore.password", Rule::Refused(PEM_HINT)),
     ("ssl.truststore.type", Rule::By(trust_store_type)),
-    ("value.deserializer", Rule::Refused("VALUE_FORMAT in the WITH clause says how values are read")),
-    ("value.serializer", Rule::Refused("VALUE_FORMAT in the WITH clause says how values are written")),
+    ("value.deserializer", Rule::Idle("VALUE_FORMAT in the WITH clause says how values are read")),
+    ("value.serializer", Rule::Idle("VALUE_FORMAT in the WITH clause says how values are written")),
 ];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -60,6 +66,7 @@ pub(super) fn meaning(name: &str, value: &str) -> Meaning {
         None => Meaning::Same,
         Some((_, Rule::Renamed(known))) => Meaning::Settings(vec![(known, value.to_owned())]),
         Some((_, Rule::Refused(hint))) => Meaning::Refused(hint),
+        Some((_, Rule::Idle(why))) => Meaning::Idle(why),
         Some((_, Rule::By(rule))) => rule(value),
     }
 }

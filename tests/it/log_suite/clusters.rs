@@ -13,7 +13,7 @@ use crate::kafka_broker::{self, Cluster, fresh};
 
 fn open(cluster: &Cluster, settings: &[(&str, &str)]) -> Result<KafkaLog, LogError> {
     let mut config = KafkaConfig::new(&cluster.value("KAFKA_BOOTSTRAP")).unwrap();
-    settings.iter().try_for_each(|(name, value)| config.set(name, value))?;
+    settings.iter().try_for_each(|(name, value)| config.set(name, value).map(drop))?;
     KafkaLog::open(&config)
 }
 

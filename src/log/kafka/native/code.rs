@@ -10,7 +10,6 @@ use super::{Failure, describe};
 pub(in crate::log::kafka) type Code = sys::rd_kafka_resp_err_t;
 
 /// librdkafka's functions whose answer may be a broker's code. As in its header, but with the number in the enum's place.
-#[expect(clippy::module_name_repetitions, reason = "the names are librdkafka's")]
 pub(super) mod raw {
     use super::{c_char, c_int, sys};
 
