@@ -13,7 +13,7 @@ use millpond::internals::{
     Counters, Guarantee, Host, MemoryBudget, Part, Plan, Run, RunSpec, Sink, SinkSpec, SourceKind, Start, Statement,
     View, changelog_topics, create_as, decoder, parse,
 };
-use millpond::log::{Log, TopicPartition, TopicSpec};
+use millpond::log::{TopicPartition, TopicSpec};
 
 use crate::bids::{Batch, layout};
 use crate::{Entry, cpu_time};

@@ -15,7 +15,7 @@ pub fn entries() -> Vec<Entry> {
         bid.bidder = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % BIDDERS;
         number += 1;
     });
-    let rows = bids.iter().map(|batch| batch.records.len() as u64).sum();
+    let rows: u64 = bids.iter().map(|batch| batch.records.len() as u64).sum();
     let table = "CREATE TABLE BIDDERS (ID BIGINT PRIMARY KEY, NAME STRING, CITY STRING) \
                  WITH (KAFKA_TOPIC='bidders', PARTITIONS=1, VALUE_FORMAT='JSON');";
     let insert = |id: usize| {

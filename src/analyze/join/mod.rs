@@ -18,7 +18,7 @@ use crate::catalog::SourceKind;
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Layout;
-use crate::plan::{Join, JoinKind, JoinMethod, Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step};
+use crate::plan::{Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step};
 use crate::sql::ast::{self, Expr, ExprKind, Ident, Location, SelectItem};
 
 /// The key of joined rows in the steps of a plan, unless it has a name of its own.
@@ -65,7 +65,7 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
             place(builder, (&mut left, left_moves), (&mut right, right_moves), join)?;
             Ok(joined(builder, left, right, join, on, method, left_moves))
         }
-        None => Ok(foreign_key(builder, left, right, join)),
+        None => foreign_key(builder, left, right, join, &on.left),
     }
 }
 
@@ -158,29 +158,56 @@ fn joined(
 
 /// A table-table join by an expression of the left table that is the right table's key: its rows have the left one's key.
 ///
-/// There are no operators for it: what is written here is checked to its end, and then refused. The stage that stands in
-/// the plan meanwhile is never given to anybody.
-fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) -> Side {
-    let refused = Error::not_supported("a foreign key join", "join the tables by their primary keys").at(join.on.at);
-    builder.refused.get_or_insert(refused);
+/// Three stages: the left table's changes go to the partition of their foreign key; there they meet the right table; what
+/// comes of it goes back to the partition of the left table's key.
+fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join, on: &Expr) -> Result<Side> {
     builder.names.set_synthetic(None);
     let table = builder.names.source(left.source).name.clone();
-    let keys: Vec<SchemaColumn> = left.schema.columns[..left.schema.keys].to_vec();
-    let columns: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
-    let key = left.key.clone();
-    let from = if left.joined { left.schema.keys } else { 0 };
-    let columns_of_left = left.schema.columns[from..].iter().cloned();
-    let columns_of_right = right.schema.columns.iter().cloned();
-    let schema =
-        Schema { keys: keys.len(), columns: keys.into_iter().chain(columns_of_left).chain(columns_of_right).collect() };
-    Side {
-        schema,
+    let (left_keys, left_layout) = (left.schema.keys, left.layout.clone());
+    let mut left = left.with_keys_as_values();
+    let on = left.check(builder, on)?;
+    let foreign_type = on.known_type()?.clone();
+    let types = |columns: &[SchemaColumn]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
+    let key_columns: Vec<SchemaColumn> = left.schema.columns[..left_keys].to_vec();
+    let columns: Vec<SchemaColumn> =
+        left.schema.columns[left_keys..].iter().chain(&right.schema.columns).cloned().collect();
+
+    let message: Vec<SchemaColumn> =
+        MESSAGE_TYPES.iter().map(|ty| SchemaColumn { name: "KSQL_INTERNAL_MESSAGE".to_string(), ty: ty.clone() }).collect();
+    left.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![on], columns: left.schema.columns.len() }));
+    let foreign = SchemaColumn { name: KEY_COLUMN.to_string(), ty: foreign_type.clone() };
+    let sent: Vec<SchemaColumn> = [vec![foreign], left.schema.columns.clone(), message.clone()].concat();
+    left.schema = Schema { columns: sent, keys: 1 };
+    left.exchange(&mut builder.stages, right.layout.clone());
+
+    let plan = Join {
+        key_types: vec![foreign_type],
+        left_types: types(&left.schema.columns[1..]),
+        right_types: types(&right.schema.columns[right.schema.keys..]),
+        left: left.stage,
+        right: right.stage,
+        kind: plan_kind(join.kind),
+        method: JoinMethod::ForeignKey { left_keys },
+        condition: None,
+    };
+    let given: Vec<SchemaColumn> = [key_columns.clone(), columns.clone(), message].concat();
+    let from = builder.stages.len();
+    builder.stages.push(Stage { input: StageInput::Join(Box::new(plan)), steps: Vec::new() });
+    let back = Exchange { from, key: left_layout.clone(), types: types(&given) };
+    let result = ForeignKeyResult { key_types: types(&key_columns), value_types: types(&columns) };
+    let names = key_columns.iter().map(|key| key.name.clone()).collect();
+    Ok(Side {
+        stage: Stage { input: StageInput::Exchange(back), steps: vec![Step::ForeignKeyResult(result)] },
+        schema: Schema { columns: [key_columns, columns].concat(), keys: left_keys },
         joined: true,
-        key,
-        from_key: FromKey::LeftTable { columns, table },
+        from_key: FromKey::LeftTable { columns: names, table },
         times: [left.times, right.times].concat(),
-        ..left
-    }
+        layout: left_layout,
+        kind: left.kind,
+        window: left.window,
+        source: left.source,
+        key: left.key,
+    })
 }
 
 fn plan_kind(kind: ast::JoinKind) -> JoinKind {

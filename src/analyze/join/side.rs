@@ -145,6 +145,21 @@ impl Side {
         self
     }
 
+    /// Its rows with all columns as values beside the key, as those of a join have them.
+    pub fn with_keys_as_values(mut self) -> Side {
+        if self.joined {
+            return self;
+        }
+        let column = |(index, column): (usize, &SchemaColumn)| Typed::column(index, column.ty.clone());
+        let values: Vec<Typed> = self.schema.columns.iter().enumerate().map(column).collect();
+        let keys = values[..self.schema.keys].to_vec();
+        let columns = [&self.schema.columns[..self.schema.keys], &self.schema.columns].concat();
+        let names = columns.iter().map(|column| column.name.clone()).collect();
+        self.stage.steps.push(Step::Project(Project { keys, values, names, rekey: Rekey::Keep }));
+        self.schema.columns = columns;
+        self
+    }
+
     pub fn key_columns(&self) -> Vec<(String, SqlType)> {
         let keys = self.schema.columns[..self.schema.keys].iter();
         keys.map(|column| (column.name.clone(), column.ty.clone())).collect()
