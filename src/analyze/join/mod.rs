@@ -49,9 +49,9 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
     on.check_types(&builder.names, &left_key, &right_key)?;
     let meeting = Meeting { names: &builder.names, left: &left, right: &right, join, on: &on };
     meeting.check_windows()?;
-    let left_moves = !left.has_key(&left_key, &on.left);
-    let right_moves = !right.has_key(&right_key, &on.right);
-    match meeting.method(left_moves, right_moves)? {
+    let left_rekey = left.rekey(&left_key, &on.left);
+    let right_rekey = right.rekey(&right_key, &on.right);
+    match meeting.method(left_rekey, right_rekey)? {
         Some(method) => {
             let ty = left_key.known_type()?.clone();
             if contains_map(&ty) {
@@ -60,10 +60,15 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
                 ))
                 .at(join.on.at));
             }
-            let mut left = left.keyed(left_key, left_moves);
-            let mut right = right.keyed(right_key, right_moves);
-            place(builder, (&mut left, left_moves), (&mut right, right_moves), join)?;
-            Ok(joined(builder, left, right, join, on, method, left_moves))
+            let mut left = left.keyed(left_key, left_rekey);
+            let mut right = right.keyed(right_key, right_rekey);
+            place(builder, (&mut left, left_rekey), (&mut right, right_rekey), join)?;
+            let key = match left_rekey {
+                Rekey::Keep => left.key.clone(),
+                _ => SideKey::of(on.left),
+            };
+            let key = key.joined(on.right, plan_kind(join.kind));
+            Ok(joined(builder, left, right, key, plan_kind(join.kind), method))
         }
         None => foreign_key(builder, left, right, join, &on.left),
     }
@@ -73,13 +78,13 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
 ///
 /// A side whose key is new goes to where the other one's rows are by their topic's keys. When no key is new, but the
 /// topics have other formats of keys, the right side's rows lie elsewhere than the left one's.
-fn place(builder: &mut Builder, left: (&mut Side, bool), right: (&mut Side, bool), join: &ast::Join) -> Result<()> {
-    let ((left, left_moves), (right, right_moves)) = (left, right);
-    let (to_left, to_right): (Option<Layout>, Option<Layout>) = match (left_moves, right_moves) {
-        (false, false) if left.layout.format == right.layout.format => (None, None),
-        (false, _) => (None, Some(left.layout.clone())),
-        (true, false) => (Some(right.layout.clone()), None),
-        (true, true) => {
+fn place(builder: &mut Builder, left: (&mut Side, Rekey), right: (&mut Side, Rekey), join: &ast::Join) -> Result<()> {
+    let ((left, left_rekey), (right, right_rekey)) = (left, right);
+    let (to_left, to_right): (Option<Layout>, Option<Layout>) = match (left_rekey, right_rekey) {
+        (Rekey::Keep, Rekey::Keep) if left.layout.format == right.layout.format => (None, None),
+        (Rekey::Keep, _) => (None, Some(left.layout.clone())),
+        (_, Rekey::Keep) => (Some(right.layout.clone()), None),
+        (_, _) => {
             let layout = exchange_layout(builder.names.first(), left.key_columns());
             (Some(layout.clone()), Some(layout))
         }
@@ -95,22 +100,8 @@ fn place(builder: &mut Builder, left: (&mut Side, bool), right: (&mut Side, bool
     Ok(())
 }
 
-/// The rows of both sides, which have their keys.
-fn joined(
-    builder: &mut Builder,
-    left: Side,
-    right: Side,
-    join: &ast::Join,
-    on: Condition,
-    method: JoinMethod,
-    left_moved: bool,
-) -> Side {
-    let kind = plan_kind(join.kind);
-    let before = match left_moved {
-        true => SideKey::of(on.left),
-        false => left.key,
-    };
-    let key = before.joined(on.right, kind);
+/// The rows of both sides, which have their keys. `key`: what their key is.
+fn joined(builder: &mut Builder, left: Side, right: Side, key: SideKey, kind: JoinKind, method: JoinMethod) -> Side {
     let candidates: Vec<String> = key.columns();
     let (column, from_key) = match candidates.is_empty() {
         true => {

@@ -8,7 +8,7 @@ use crate::analyze::join::side::Side;
 use crate::analyze::names::Names;
 use crate::catalog::{SourceKind, SourceWindow};
 use crate::error::{Error, Result};
-use crate::plan::JoinMethod;
+use crate::plan::{JoinMethod, Rekey};
 use crate::sql::ast::{Join, JoinKind};
 
 /// A join before it is built.
@@ -23,13 +23,13 @@ pub(super) struct Meeting<'a> {
 impl Meeting<'_> {
     /// How the sides meet; None: by the right table's key, which isn't the left one's.
     ///
-    /// `left_moves`, `right_moves`: the side's expression in ON isn't its rows' key.
-    pub fn method(&self, left_moves: bool, right_moves: bool) -> Result<Option<JoinMethod>> {
+    /// `left`, `right`: what makes the side's expression in ON its rows' key.
+    pub fn method(&self, left: Rekey, right: Rekey) -> Result<Option<JoinMethod>> {
         match (self.left.kind, self.right.kind) {
             (SourceKind::Stream, SourceKind::Stream) => self.stream_stream().map(Some),
             (SourceKind::Stream, SourceKind::Table) => {
                 self.refuse_within()?;
-                self.stream_table(right_moves)?;
+                self.stream_table(right)?;
                 Ok(Some(JoinMethod::StreamTable))
             }
             (SourceKind::Table, SourceKind::Stream) => Err(Error::statement(format!(
@@ -44,15 +44,15 @@ impl Meeting<'_> {
             .at(self.join.source.name.at)),
             (SourceKind::Table, SourceKind::Table) => {
                 self.refuse_within()?;
-                if right_moves {
+                if right != Rekey::Keep {
                     return Err(self.invalid(
                         "table-table joins require to join on the primary key of the right input table",
                         "the right side's key column must stand alone on one side of ON",
                     ));
                 }
-                match left_moves {
-                    false => Ok(Some(JoinMethod::TableTable)),
-                    true => self.foreign_key().map(|()| None),
+                match left {
+                    Rekey::Keep => Ok(Some(JoinMethod::TableTable)),
+                    _ => self.foreign_key().map(|()| None),
                 }
             }
         }
@@ -74,7 +74,7 @@ impl Meeting<'_> {
         })
     }
 
-    fn stream_table(&self, right_moves: bool) -> Result<()> {
+    fn stream_table(&self, right: Rekey) -> Result<()> {
         let outer = match self.join.kind {
             JoinKind::Inner | JoinKind::Left => None,
             JoinKind::Right => Some("right-outer"),
@@ -88,9 +88,9 @@ impl Meeting<'_> {
             .hint("only rows of the stream make rows: [INNER] JOIN or LEFT JOIN")
             .at(self.join.source.name.at));
         }
-        match right_moves {
-            false => Ok(()),
-            true => Err(self.invalid(
+        match right {
+            Rekey::Keep => Ok(()),
+            _ => Err(self.invalid(
                 "stream-table joins require to join on the table's primary key",
                 "a table can't be given another key; its key column must be a single one and stand alone on one side of ON",
             )),

@@ -117,14 +117,15 @@ impl Side {
         expr::check(expr, &scope).map_err(|error| error.at(expr.at))
     }
 
-    /// Whether an expression is the key that the rows have.
-    pub fn has_key(&self, typed: &Typed, expr: &Expr) -> bool {
-        self.schema.keys == 1 && (typed.as_column() == Some(0) || self.key.equal.contains(expr))
+    /// What makes an expression the rows' key: nothing, if it is.
+    pub fn rekey(&self, typed: &Typed, expr: &Expr) -> Rekey {
+        let is_key = self.schema.keys == 1 && (typed.as_column() == Some(0) || self.key.equal.contains(expr));
+        if is_key { Rekey::Keep } else { Rekey::PartitionBy }
     }
 
-    /// Its rows with a key of one column, `key`, and all columns as values. `moves`: the key is a new one.
-    pub fn keyed(mut self, key: Typed, moves: bool) -> Side {
-        if self.joined && !moves {
+    /// Its rows with a key of one column, `key`, and all columns as values.
+    pub fn keyed(mut self, key: Typed, rekey: Rekey) -> Side {
+        if self.joined && rekey == Rekey::Keep {
             return self;
         }
         let ty = key.ty().cloned().unwrap_or(SqlType::String);
@@ -139,7 +140,6 @@ impl Side {
             columns.push(column.clone());
         }
         let names = columns.iter().map(|column| column.name.clone()).collect();
-        let rekey = if moves { Rekey::PartitionBy } else { Rekey::Keep };
         self.stage.steps.push(Step::Project(Project { keys: vec![key], values, names, rekey }));
         self.schema = Schema { columns, keys: 1 };
         self
