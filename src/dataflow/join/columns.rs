@@ -23,6 +23,8 @@ pub struct Columns {
     types: Vec<DataType>,
     /// Columns that have held something else than nulls of the type `Null`.
     read: Vec<bool>,
+    /// There was a row: it tells which columns are read.
+    seen: bool,
     chunks: VecDeque<Chunk>,
     next: u64,
 }
@@ -62,6 +64,7 @@ impl Columns {
         Columns {
             types: types.iter().map(SqlType::to_arrow).collect(),
             read: vec![false; types.len()],
+            seen: false,
             chunks: VecDeque::new(),
             next: 0,
         }
@@ -89,6 +92,7 @@ impl Columns {
         if rows == 0 {
             return first;
         }
+        self.seen = true;
         for (read, column) in self.read.iter_mut().zip(columns) {
             *read |= column.data_type() != &DataType::Null;
         }
@@ -188,7 +192,7 @@ impl Columns {
     }
 
     fn nulls(&self, at: usize, rows: usize) -> ArrayRef {
-        match self.read[at] || self.next == 0 {
+        match self.read[at] || !self.seen {
             true => new_null_array(&self.types[at], rows),
             false => Arc::new(NullArray::new(rows)),
         }
@@ -277,5 +281,40 @@ mod tests {
                 assert_eq!(columns.len(), model.len());
             }
         }
+    }
+
+    /// Against a list of the test's own: rows that are there for a moment, and rows that are forgotten.
+    #[test]
+    fn rows_keep_their_numbers_when_others_go() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut columns = Columns::starting_at(&[SqlType::String], 100);
+        assert_eq!(columns.pick(&[NO_ROW]).unwrap()[0].data_type(), &DataType::Utf8);
+        let (mut model, mut kept, mut sealed): (Vec<Option<String>>, usize, Vec<usize>) = (Vec::new(), 0, Vec::new());
+        for _ in 0..2000 {
+            let rows = random.usize(0..9);
+            let values: Vec<Option<String>> = (0..rows).map(|_| Some(random.u32(..).to_string())).collect();
+            assert_eq!(columns.append(&[texts(&values)], rows).unwrap(), 100 + model.len() as u64);
+            model.extend(values);
+            let guests = vec![Some("guest".to_owned()); random.usize(0..3)];
+            let first = columns.append_apart(&[texts(&guests)], guests.len());
+            assert_eq!(first, 100 + model.len() as u64);
+            let wanted: Vec<usize> = (0..20).map(|_| random.usize(kept..=model.len() + guests.len())).collect();
+            let there = |at: &usize| *at < model.len() + guests.len();
+            let numbers: Vec<u64> = wanted.iter().map(|at| if there(at) { 100 + *at as u64 } else { NO_ROW }).collect();
+            let value = |at: &usize| model.iter().chain(&guests).nth(*at).cloned().flatten();
+            let expected: Vec<Option<String>> = wanted.iter().map(value).collect();
+            assert_eq!(columns.pick(&numbers).unwrap()[0].as_string::<i32>(), texts(&expected).as_string::<i32>());
+            columns.cut(first);
+            if random.u8(0..8) == 0 {
+                columns.seal();
+                sealed.push(model.len());
+            }
+            if random.u8(0..30) == 0 && !sealed.is_empty() {
+                kept = sealed[random.usize(0..sealed.len())].max(kept);
+                columns.forget(100 + kept as u64);
+                assert_eq!(columns.len(), model.len() - kept);
+            }
+        }
+        assert!(kept > 1000);
     }
 }

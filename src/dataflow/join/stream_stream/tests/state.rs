@@ -96,6 +96,24 @@ fn late_rows_are_not_held() {
     assert_eq!(join.state.sides[0].end(), 1);
 }
 
+/// How long a row is kept is a matter of its own side: the other one may be far ahead.
+#[test]
+fn a_side_that_lags_loses_no_row() {
+    let case = Case { kind: JoinKind::Right, before: 60, after: 60, grace: Some(60), ..PLAIN };
+    let (mut join, mut context) = (case.join(), Context::default());
+    let rows = placed(vec![
+        row(Hand::Left, 1, 1000, 1),
+        row(Hand::Right, 2, 100, 2),
+        // The left side is at 1000 and keeps nothing that is older than 820.
+        row(Hand::Left, 3, 90, 3),
+        row(Hand::Right, 3, 90, 4),
+        row(Hand::Left, 2, 130, 5),
+    ]);
+    let words = case.push(&mut join, &rows, &mut context);
+    assert_eq!(words, ["k2,-,-,2,- None at 100, of 2", "k3,-,-,4,- None at 90, of 4", "k2,5,t5,2,- None at 130, of 5"]);
+    assert_eq!(context.late, 1);
+}
+
 /// What waits for the commit is counted about as large as it becomes.
 #[test]
 fn pending_bytes_are_those_of_the_records() {
@@ -121,23 +139,31 @@ fn pending_bytes_are_those_of_the_records() {
 /// A side of which no row has come yet gives nulls of its types: only rows tell which columns nobody reads.
 #[test]
 fn a_side_without_rows_has_its_types() {
+    use arrow::datatypes::DataType;
     let case = Case { kind: JoinKind::Left, grace: None, ..PLAIN };
-    let (mut join, mut context, mut out) = (case.join(), Context::default(), Vec::new());
-    let mut push = |join: &mut StreamStreamJoin, row: Row| {
-        let rows = placed(vec![row]);
+    let (mut join, mut log) = (case.join(), Records::default());
+    /// Takes a row in; the types of the right columns of what is made of it.
+    fn push(case: Case, join: &mut StreamStreamJoin, row: Row) -> Vec<Vec<DataType>> {
+        let (rows, mut out, mut context) = (placed(vec![row]), Vec::new(), Context::default());
         let sides = Sides { left: case.batch(Hand::Left, &rows), right: case.batch(Hand::Right, &rows) };
         join.push(sides, &mut out, &mut context).unwrap();
         while join.work.is_some() {
             join.resume(&mut out, &mut context).unwrap();
         }
-        let types =
-            |batch: &Batch| batch.columns[3..].iter().map(|column| column.data_type().clone()).collect::<Vec<_>>();
-        out.drain(..).map(|batch| types(&batch)).next_back()
-    };
-    use arrow::datatypes::DataType;
-    assert_eq!(push(&mut join, row(Hand::Left, 1, 0, 0)), Some(vec![DataType::Int64, DataType::Int64]));
-    push(&mut join, row(Hand::Right, 2, 0, 0));
-    assert_eq!(push(&mut join, row(Hand::Left, 1, 0, 0)), Some(vec![DataType::Int64, DataType::Null]));
+        out.iter().map(|batch| batch.columns[3..].iter().map(|column| column.data_type().clone()).collect()).collect()
+    }
+    let typed = vec![vec![DataType::Int64, DataType::Int64]];
+    assert_eq!(push(case, &mut join, row(Hand::Left, 1, 0, 0)), typed);
+    push(case, &mut join, row(Hand::Right, 2, 0, 0));
+    assert_eq!(push(case, &mut join, row(Hand::Left, 1, 0, 0)), [[DataType::Int64, DataType::Null]]);
+    // No row of the right side is left: after a restart nothing tells which of its columns are read.
+    join.state.sides[1].observed = 1 << 42;
+    push(case, &mut join, row(Hand::Left, 1, 0, 0));
+    join.changes(&mut log).unwrap();
+    assert_eq!(join.state.sides[1].columns.len(), 0);
+    let mut join = case.join();
+    join.restore(&log).unwrap();
+    assert_eq!(push(case, &mut join, row(Hand::Left, 1, 1 << 42, 0)), typed);
 }
 
 /// Places are needed where rows of both sides come, and only there.
