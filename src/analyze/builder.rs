@@ -36,8 +36,6 @@ pub(super) struct Builder<'a> {
     pub(super) window: Option<SourceWindow>,
     pub(super) stages: Vec<Stage>,
     pub(super) result: ResultKind,
-    /// The first thing met that can't be run; told when nothing is wrong with the query.
-    pub(super) refused: Option<Error>,
 }
 
 /// The key of the rows that FROM gives. Columns by their names in the plan.
@@ -74,7 +72,6 @@ impl<'a> Builder<'a> {
             window: None,
             stages: Vec::new(),
             result: ResultKind::Stream,
-            refused: None,
         };
         join::read_sources(&mut builder)?;
         Ok(builder)

@@ -46,15 +46,11 @@ pub fn analyze(
     target: Target,
     settings: &BTreeMap<String, String>,
 ) -> Result<Analyzed> {
-    match Builder::new(query, catalog, target, settings)?.build()? {
-        (_, Some(refused)) => Err(refused),
-        (analyzed, None) => Ok(analyzed),
-    }
+    Builder::new(query, catalog, target, settings)?.build()
 }
 
 impl Builder<'_> {
-    /// The query, and what of it can't be run.
-    pub(super) fn build(mut self) -> Result<(Analyzed, Option<Error>)> {
+    pub(super) fn build(mut self) -> Result<Analyzed> {
         self.check_clauses()?;
         let mut star = self.star_columns();
         if let Some(filter) = &self.query.filter {
@@ -98,7 +94,7 @@ impl Builder<'_> {
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
         let sources = self.names.sources().cloned().collect();
-        Ok((Analyzed { plan, sources, keyless, window: self.window }, self.refused))
+        Ok(Analyzed { plan, sources, keyless, window: self.window })
     }
 
     fn check_clauses(&self) -> Result<()> {

@@ -18,7 +18,10 @@ use crate::catalog::SourceKind;
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Layout;
-use crate::plan::{Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step};
+use crate::plan::{
+    Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, Project, Rekey, Schema,
+    SchemaColumn, Stage, StageInput, Step,
+};
 use crate::sql::ast::{self, Expr, ExprKind, Ident, Location, SelectItem};
 
 /// The key of joined rows in the steps of a plan, unless it has a name of its own.
@@ -163,8 +166,10 @@ fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join,
     let columns: Vec<SchemaColumn> =
         left.schema.columns[left_keys..].iter().chain(&right.schema.columns).cloned().collect();
 
-    let message: Vec<SchemaColumn> =
-        MESSAGE_TYPES.iter().map(|ty| SchemaColumn { name: "KSQL_INTERNAL_MESSAGE".to_string(), ty: ty.clone() }).collect();
+    let message: Vec<SchemaColumn> = MESSAGE_TYPES
+        .iter()
+        .map(|ty| SchemaColumn { name: "KSQL_INTERNAL_MESSAGE".to_string(), ty: ty.clone() })
+        .collect();
     left.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![on], columns: left.schema.columns.len() }));
     let foreign = SchemaColumn { name: KEY_COLUMN.to_string(), ty: foreign_type.clone() };
     let sent: Vec<SchemaColumn> = [vec![foreign], left.schema.columns.clone(), message.clone()].concat();

@@ -53,7 +53,7 @@ fn add(catalog: &mut Catalog, text: &str) {
     catalog.put_source(create.analyze(catalog, &BTreeMap::new()).unwrap().0);
 }
 
-/// What a query means, with what can't be run too.
+/// What a query means.
 fn built(query: &str, target: Target) -> Result<Analyzed> {
     built_on(&catalog(), query, target)
 }
@@ -62,7 +62,7 @@ fn built_on(catalog: &Catalog, query: &str, target: Target) -> Result<Analyzed> 
     let parsed = parse(&format!("{query};")).unwrap().remove(0);
     let Statement::Select(query) = &parsed.statement else { panic!("no SELECT") };
     let settings = BTreeMap::new();
-    Ok(Builder::new(query, catalog, target, &settings)?.build()?.0)
+    Builder::new(query, catalog, target, &settings)?.build()
 }
 
 fn persistent(query: &str) -> Analyzed {
