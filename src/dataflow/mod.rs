@@ -27,7 +27,7 @@ pub use operator::{Context, ErrorKind, Node, Operator, ProcessingError};
 pub use origin::Origin;
 pub use run::{
     Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
-    changelog_topics, check_state_is_there, layout, load_rows, repartition_topic,
+    changelog_topics, check_state_is_there, exchange_topics, layout, load_rows,
 };
 pub use scan::{ScanReader, split_window};
 pub use start::commit_start;

@@ -50,6 +50,7 @@ pub use query::QueryState;
 use crate::analyze::Sink;
 use crate::catalog::{Catalog, Chain, CommandLog, Service, Source};
 pub use crate::config::InternalTopics;
+use crate::dataflow::layout;
 use crate::engine::change::{Followed, Follower, Remains};
 use crate::engine::query::Queries;
 use crate::engine::seat::Seat;
@@ -58,6 +59,7 @@ use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
+use crate::plan::StageInput;
 use crate::query::View;
 use crate::state::MemoryBudget;
 pub use crate::state::snapshots::SnapshotOptions;
@@ -314,6 +316,21 @@ impl Engine {
     /// Whether this process does the work of the queries (once it has started), or only looks at them.
     pub(crate) fn works(&self) -> bool {
         self.inner.works
+    }
+
+    /// The key by which rows go between two stages of a query, and the partitions there; by the name that the topic has where
+    /// processes share the work.
+    pub(crate) fn exchange(&self, topic: &str) -> Option<(Layout, u32)> {
+        let sinks = self.inner.sinks.read();
+        sinks.iter().find_map(|(id, sink)| {
+            let (plan, group) = (&sink.analyzed.plan, self.inner.service.query_group(id));
+            let stages = layout(plan, &group, &*self.inner.log).ok()?;
+            let (to, input) = stages.iter().find(|stage| stage.out.as_deref() == Some(topic))?.to?;
+            match plan.stages[to].inputs()[input] {
+                StageInput::Exchange(exchange) => Some((exchange.key.clone(), stages[to].partitions)),
+                StageInput::Scan(_) | StageInput::Join(_) => None,
+            }
+        })
     }
 
     /// What exists now.

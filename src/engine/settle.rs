@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, QueryEntry};
-use crate::dataflow::{Start, repartition_topic};
+use crate::dataflow::{Start, exchange_topics};
 use crate::engine::change::start;
 use crate::engine::job::sources;
 use crate::engine::seat::Seat;
@@ -81,7 +81,7 @@ impl Inner {
         let group = self.service.query_group(&query.id);
         let mut topics: Vec<String> = sources(catalog, std::slice::from_ref(&query.id)).into_iter().collect();
         if self.seat.is_some() {
-            topics.extend((1..sink.analyzed.plan.stages.len()).map(|stage| repartition_topic(&group, stage)));
+            topics.extend(exchange_topics(&group, &sink.analyzed.plan));
         }
         // A stage's topic is looked at when those before it are known to be read.
         for topic in &topics {

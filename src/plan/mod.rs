@@ -2,6 +2,8 @@
 
 mod partitions;
 
+mod internal;
+
 use std::sync::Arc;
 
 use crate::catalog::{Source, SourceWindow};

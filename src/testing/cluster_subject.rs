@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::engine_subject::EngineSubject;
-use super::subject::{SourceSummary, Subject, TopicLayout};
+use super::subject::{ExchangeLayout, SourceSummary, Subject, TopicLayout};
 use crate::engine::{Engine, Options, Reply};
 use crate::error::Result;
 use crate::log::kafka::{KafkaConfig, KafkaLog};
@@ -94,5 +94,9 @@ impl Subject for ClusterSubject {
 
     fn layouts(&self, topic: &str) -> Option<TopicLayout> {
         self.engine.layouts(topic)
+    }
+
+    fn exchange(&self, topic: &str) -> Option<ExchangeLayout> {
+        self.engine.exchange(topic)
     }
 }

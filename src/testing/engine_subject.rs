@@ -8,7 +8,7 @@ use crate::engine::{Engine, Face, Options, Reply, Session};
 use crate::error::Result;
 use crate::format::{Format, Layout};
 use crate::log::Log;
-use crate::testing::subject::{KeyWindow, SourceSummary, Subject, TopicLayout};
+use crate::testing::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
 
 /// An empty engine for one case.
 pub struct EngineSubject {
@@ -72,6 +72,11 @@ impl Subject for EngineSubject {
                 SourceWindow::Session => KeyWindow::Session,
             }),
         })
+    }
+
+    fn exchange(&self, topic: &str) -> Option<ExchangeLayout> {
+        let (key, partitions) = self.engine.exchange(topic)?;
+        Some(ExchangeLayout { key, partitions })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use super::json::Json;
-use super::subject::{KeyWindow, SourceSummary, Subject, TopicLayout};
+use super::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
 use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
 use crate::error::{Error, Result};
 use crate::format::{Format, Layout};
@@ -204,6 +204,10 @@ impl Subject for Fake {
 
     fn source(&self, name: &str) -> Option<SourceSummary> {
         self.find(&Ident::new(name)).ok().map(|(source, _)| source)
+    }
+
+    fn exchange(&self, _topic: &str) -> Option<ExchangeLayout> {
+        None
     }
 
     fn layouts(&self, topic: &str) -> Option<TopicLayout> {

@@ -20,6 +20,17 @@ pub trait Subject {
     fn source(&self, name: &str) -> Option<SourceSummary>;
     /// How the records of a topic are written, by the source that is registered on it.
     fn layouts(&self, topic: &str) -> Option<TopicLayout>;
+    /// The way of rows between two stages of a query, by the name of its topic. On a log within the process it is none, but
+    /// a hand-over in memory by the same key.
+    fn exchange(&self, topic: &str) -> Option<ExchangeLayout>;
+}
+
+/// How rows go from stage to stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExchangeLayout {
+    /// Places the rows.
+    pub key: Layout,
+    pub partitions: u32,
 }
 
 /// Makes an engine with the given properties set.

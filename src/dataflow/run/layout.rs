@@ -14,6 +14,8 @@ pub struct StageLayout {
     pub partitions: u32,
     /// Stage and input that read what it makes; None: it is the last one.
     pub to: Option<(usize, usize)>,
+    /// The topic by which they do, where processes share the query.
+    pub out: Option<String>,
 }
 
 /// All stages of a query.
@@ -25,9 +27,11 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
         there.ok_or_else(|| Error::from(LogError::UnknownTopic(source.topic.clone())))
     };
     let partitions = plan.partitions(&partitions)?;
+    let outs: Vec<Option<String>> =
+        plan.exchange_names().into_iter().map(|name| name.map(|name| format!("{group}-{name}"))).collect();
     let stage = |(number, partitions): (usize, u32)| {
-        let topics = input_topics(group, &plan.stages[number]);
-        StageLayout { topics, partitions, to: reader_of(plan, number) }
+        let topics = input_topics(group, plan, &plan.stages[number]);
+        StageLayout { topics, partitions, to: reader_of(plan, number), out: outs[number].clone() }
     };
     let stages: Vec<StageLayout> = partitions.into_iter().enumerate().map(stage).collect();
     match stages.split_last() {
@@ -37,10 +41,11 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
 }
 
 /// The topic of each of a stage's inputs.
-pub(super) fn input_topics(group: &str, stage: &Stage) -> Vec<String> {
+pub(super) fn input_topics(group: &str, plan: &Plan, stage: &Stage) -> Vec<String> {
+    let names = plan.exchange_names();
     let topic = |input: &&StageInput| match input {
         StageInput::Scan(scan) => Some(scan.source.topic.clone()),
-        StageInput::Exchange(exchange) => Some(repartition_topic(group, exchange.from + 1)),
+        StageInput::Exchange(exchange) => Some(format!("{group}-{}", names.get(exchange.from)?.as_ref()?)),
         StageInput::Join(_) => None,
     };
     stage.inputs().iter().filter_map(topic).collect()
@@ -53,10 +58,13 @@ fn reader_of(plan: &Plan, from: usize) -> Option<(usize, usize)> {
     stages.find_map(|(number, stage)| Some((number, stage.inputs().iter().position(reads)?)))
 }
 
-/// The topic by which rows leave a stage (that before the one of this number), where processes share the work.
-pub fn repartition_topic(group: &str, stage: usize) -> String {
-    match stage {
-        1 => format!("{group}-Aggregate-GroupBy-repartition"),
-        _ => format!("{group}-Stage-{stage}-repartition"),
-    }
+/// The topics by which rows go from stage to stage, where processes share the work.
+pub fn exchange_topics(group: &str, plan: &Plan) -> Vec<String> {
+    plan.exchange_names().into_iter().flatten().map(|name| format!("{group}-{name}")).collect()
+}
+
+/// The topics that hold the changes of a query's state: by stage, of each of its [`Stage::states`].
+pub fn changelog_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
+    let of_stage = |names: Vec<String>| names.into_iter().map(|name| format!("{group}-{name}")).collect();
+    plan.changelog_names().into_iter().map(of_stage).collect()
 }

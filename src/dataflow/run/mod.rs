@@ -42,7 +42,7 @@ use rayon::prelude::*;
 
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use keeping::Keeping;
-pub use layout::{StageLayout, layout, repartition_topic};
+pub use layout::{StageLayout, changelog_topics, exchange_topics, layout};
 pub use open::{check_state_is_there, has_records};
 pub use opening::Opening;
 pub use restore::load_rows;
@@ -64,7 +64,6 @@ use crate::dataflow::processing_log;
 use crate::dataflow::sink::SinkWriter;
 use crate::error::{Error, Result};
 use crate::log::{LogError, Records, TopicPartition, Transaction};
-use crate::plan::{Plan, State};
 use crate::state::MemoryShare;
 use crate::time::wall_time_ms;
 
@@ -399,7 +398,7 @@ impl Run {
         for (index, stage) in self.stages.iter_mut().enumerate() {
             for task in stage {
                 let Output::Topic(exchange) = &mut task.output else { continue };
-                let topic = || repartition_topic(&self.spec.group, index + 1);
+                let topic = || self.layout[index].out.clone().unwrap_or_default();
                 let staged = std::mem::take(&mut exchange.staged).into_iter();
                 all.extend(staged.map(|(partition, records)| (TopicPartition { topic: topic(), partition }, records)));
             }
@@ -540,25 +539,4 @@ impl Drop for Run {
             self.uncommitted.take_back(&self.host.counters);
         }
     }
-}
-
-/// The topics that hold the changes of a query's state: by stage, of each of its [`Stage::states`].
-pub fn changelog_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
-    let (mut joins, mut foreign_keys, mut results) = (0, 0, 0);
-    let mut topic = |state: &State<'_>| match state {
-        State::Aggregate(_) => format!("{group}-Aggregate-Aggregate-Materialize-changelog"),
-        State::Join(_) => {
-            joins += 1;
-            format!("{group}-Join-{joins}-changelog")
-        }
-        State::ForeignKey(_) => {
-            foreign_keys += 1;
-            format!("{group}-ForeignKey-{foreign_keys}-changelog")
-        }
-        State::ForeignKeyResult(_) => {
-            results += 1;
-            format!("{group}-ForeignKeyResult-{results}-changelog")
-        }
-    };
-    plan.stages.iter().map(|stage| stage.states().iter().map(&mut topic).collect()).collect()
 }

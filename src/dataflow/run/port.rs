@@ -61,7 +61,7 @@ impl RunSpec {
     /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
     pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
         let topics = |stage: &Stage| {
-            let mut topics = input_topics(&self.group, stage).into_iter();
+            let mut topics = input_topics(&self.group, &self.plan, stage).into_iter();
             let lead = topics.next().ok_or_else(|| Error::internal("a stage reads nothing"))?;
             Ok(StageTopics { lead, followers: topics.collect() })
         };

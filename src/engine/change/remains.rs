@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::Effect;
 use crate::catalog::DeletedTopic;
-use crate::dataflow::{changelog_topics, repartition_topic};
+use crate::dataflow::{changelog_topics, exchange_topics};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::LogError;
@@ -101,9 +101,8 @@ impl Inner {
     /// The topics of a query's state, and those between its stages.
     fn internal_topics_of(&self, id: &str, plan: &Plan) -> Vec<String> {
         let group = self.service.query_group(id);
-        let exchanges =
-            (1..plan.stages.len()).filter(|_| self.is_shared()).map(|stage| repartition_topic(&group, stage));
-        exchanges.chain(changelog_topics(&group, plan).concat()).collect()
+        let exchanges = if self.is_shared() { exchange_topics(&group, plan) } else { Vec::new() };
+        [exchanges, changelog_topics(&group, plan).concat()].concat()
     }
 
     /// Each process has its own, of a query that ended. They take room and do no harm.

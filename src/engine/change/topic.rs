@@ -6,7 +6,7 @@ use super::Change;
 use super::run::retention_ms;
 use crate::analyze::{Sink, properties::With};
 use crate::catalog::{DeletedTopic, FoundRecords, Source, SourceKind};
-use crate::dataflow::{changelog_topics, layout, repartition_topic};
+use crate::dataflow::{changelog_topics, layout};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
@@ -26,17 +26,15 @@ impl Inner {
         }
         let group = self.service.query_group(query_id);
         let layout = layout(&sink.analyzed.plan, &group, &*self.log)?;
-        let exchange = |(stage, to): (usize, usize)| {
-            let partitions = layout[to].partitions;
+        let exchange = |(name, partitions): (String, u32)| {
             let configs = BTreeMap::from([
                 ("retention.ms".to_string(), "-1".to_string()),
                 (MAX_MESSAGE_BYTES.to_string(), MAX_MESSAGE_BYTES_MAX.to_string()),
             ]);
-            let name = repartition_topic(&group, stage + 1);
             self.internal_topics.apply(TopicSpec { name, partitions, replicas: None, configs })
         };
-        let read_by = layout.iter().enumerate().filter_map(|(stage, layout)| Some((stage, layout.to?.0)));
-        Ok(read_by.map(exchange).collect())
+        let read = layout.iter().filter_map(|stage| Some((stage.out.clone()?, layout[stage.to?.0].partitions)));
+        Ok(read.map(exchange).collect())
     }
 
     /// Makes a changelog unless it is there. One that has Kafka's default for the size of a record gets more: a group of

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Opening, repartition_topic};
+use super::super::Opening;
 use super::*;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Change, Member, Signal};
@@ -12,11 +12,15 @@ const PARTITIONS: u32 = 3;
 /// Of the source.
 const RECORDS: usize = PARTITIONS as usize * 5 * 20;
 
+fn exchange_topic() -> String {
+    format!("{GROUP}-Aggregate-GroupBy-repartition")
+}
+
 fn world() -> World {
     let statement = "CREATE TABLE o AS SELECT g, COUNT(*) AS n, SUM(v) AS total, MAX(text) AS text FROM s GROUP BY g;";
     let columns = "k STRING KEY, g STRING, v INT, text STRING, unread ARRAY<INT>";
     let world = World::new(Arc::new(EmbeddedLog::in_memory()), columns, PARTITIONS, statement);
-    let name = repartition_topic(GROUP, 1);
+    let name = exchange_topic();
     let spec = TopicSpec { name, partitions: PARTITIONS, replicas: None, configs: BTreeMap::new() };
     world.log.create_topic(&spec).unwrap();
     let mut random = fastrand::Rng::with_seed(1);
@@ -167,7 +171,7 @@ fn however_partitions_are_shared_out() {
             process.run.empty_at_once();
         }
         for partition in 0..PARTITIONS {
-            let (first, next) = world.log.offsets(&place(&repartition_topic(GROUP, 1), partition)).unwrap();
+            let (first, next) = world.log.offsets(&place(&exchange_topic(), partition)).unwrap();
             assert_eq!(first, next, "seed {seed}: what was read is gone");
         }
         assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as usize, RECORDS, "seed {seed}");
