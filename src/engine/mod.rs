@@ -318,19 +318,23 @@ impl Engine {
         self.inner.works
     }
 
-    /// The key by which rows go between two stages of a query, and the partitions there; by the name that the topic has where
-    /// processes share the work.
-    pub(crate) fn exchange(&self, topic: &str) -> Option<(Layout, u32)> {
-        let sinks = self.inner.sinks.read();
-        sinks.iter().find_map(|(id, sink)| {
+    /// The ways of rows between stages of queries: the name of the topic where processes share the work, the key, and the
+    /// partitions.
+    pub(crate) fn exchanges(&self) -> Vec<(String, Layout, u32)> {
+        let mut exchanges = Vec::new();
+        for (id, sink) in &*self.inner.sinks.read() {
             let (plan, group) = (&sink.analyzed.plan, self.inner.service.query_group(id));
-            let stages = layout(plan, &group, &*self.inner.log).ok()?;
-            let (to, input) = stages.iter().find(|stage| stage.out.as_deref() == Some(topic))?.to?;
-            match plan.stages[to].inputs()[input] {
-                StageInput::Exchange(exchange) => Some((exchange.key.clone(), stages[to].partitions)),
-                StageInput::Scan(_) | StageInput::Join(_) => None,
+            // A topic that is gone stops its query, which says so.
+            let stages = layout(plan, &group, &*self.inner.log).unwrap_or_default();
+            for stage in &stages {
+                if let (Some(topic), Some((to, input))) = (&stage.out, stage.to)
+                    && let StageInput::Exchange(exchange) = plan.stages[to].inputs()[input]
+                {
+                    exchanges.push((topic.clone(), exchange.key.clone(), stages[to].partitions));
+                }
             }
-        })
+        }
+        exchanges
     }
 
     /// What exists now.

@@ -96,7 +96,7 @@ impl Subject for ClusterSubject {
         self.engine.layouts(topic)
     }
 
-    fn exchange(&self, topic: &str) -> Option<ExchangeLayout> {
-        self.engine.exchange(topic)
+    fn exchanges(&self) -> Vec<ExchangeLayout> {
+        self.engine.exchanges()
     }
 }

@@ -74,9 +74,9 @@ impl Subject for EngineSubject {
         })
     }
 
-    fn exchange(&self, topic: &str) -> Option<ExchangeLayout> {
-        let (key, partitions) = self.engine.exchange(topic)?;
-        Some(ExchangeLayout { key, partitions })
+    fn exchanges(&self) -> Vec<ExchangeLayout> {
+        let exchanges = self.engine.exchanges().into_iter();
+        exchanges.map(|(topic, key, partitions)| ExchangeLayout { topic, key, partitions }).collect()
     }
 }
 

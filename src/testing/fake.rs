@@ -206,8 +206,8 @@ impl Subject for Fake {
         self.find(&Ident::new(name)).ok().map(|(source, _)| source)
     }
 
-    fn exchange(&self, _topic: &str) -> Option<ExchangeLayout> {
-        None
+    fn exchanges(&self) -> Vec<ExchangeLayout> {
+        Vec::new()
     }
 
     fn layouts(&self, topic: &str) -> Option<TopicLayout> {

@@ -20,14 +20,16 @@ pub trait Subject {
     fn source(&self, name: &str) -> Option<SourceSummary>;
     /// How the records of a topic are written, by the source that is registered on it.
     fn layouts(&self, topic: &str) -> Option<TopicLayout>;
-    /// The way of rows between two stages of a query, by the name of its topic. On a log within the process it is none, but
-    /// a hand-over in memory by the same key.
-    fn exchange(&self, topic: &str) -> Option<ExchangeLayout>;
+    /// The ways of rows between two stages of a query. On a log within the process they are no topics, but hand-overs in
+    /// memory by the same key.
+    fn exchanges(&self) -> Vec<ExchangeLayout>;
 }
 
 /// How rows go from stage to stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeLayout {
+    /// Where it is one.
+    pub topic: String,
     /// Places the rows.
     pub key: Layout,
     pub partitions: u32,
