@@ -22,4 +22,6 @@ pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Sink, create_as, insert_select};
 pub use source::{CreateSource, PSEUDO_COLUMNS};
+#[cfg(test)]
+pub(crate) use wanted::mark_wanted;
 pub use wanted::outputs_read;

@@ -7,7 +7,7 @@ use crate::plan::{Join, JoinMethod, MESSAGE_TYPES, Plan, Stage, StageInput, Step
 type Read = Option<Vec<usize>>;
 
 /// Marks the columns of the scans that some step reads.
-pub(super) fn mark_wanted(plan: &mut Plan) {
+pub(crate) fn mark_wanted(plan: &mut Plan) {
     // What is read of columns that only pass through is known from the steps behind them: go backwards.
     let mut of_stages: Vec<Read> = vec![None; plan.stages.len()];
     for index in (0..plan.stages.len()).rev() {

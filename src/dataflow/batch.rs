@@ -165,8 +165,14 @@ impl Batch {
             if batches.iter().all(|batch| get(batch).is_none()) {
                 return Ok(None);
             }
-            let parts: Vec<ArrayRef> =
+            let mut parts: Vec<ArrayRef> =
                 batches.iter().map(|b| get(b).unwrap_or_else(|| new_null_array(&empty, b.rows))).collect();
+            // A column that nobody reads may be a `Null` one in some batches, and one of nulls in others.
+            let read = parts.iter().map(|part| part.data_type()).find(|ty| **ty != DataType::Null).cloned();
+            if let Some(ty) = read {
+                let unread = parts.iter_mut().filter(|part| *part.data_type() == DataType::Null);
+                unread.for_each(|part| *part = new_null_array(&ty, part.len()));
+            }
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             concat(&parts).map(Some).map_err(arrow_error)
         };
@@ -328,6 +334,26 @@ mod tests {
         let old = |rows: usize| OldRows { columns: vec![column(3)], present: BooleanBuffer::new_set(rows) };
         assert!(Batch { old: Some(old(2)), ..good.clone() }.check().is_err());
         Batch { old: Some(old(3)), ..good }.check().unwrap();
+    }
+
+    /// A join whose table is empty yet doesn't know that nobody reads a column, the one of another partition does.
+    #[test]
+    fn a_column_that_nobody_reads_can_be_put_together() {
+        let unread = |rows: usize| batch(vec![new_null_array(&DataType::Null, rows)], rows);
+        let nulls = |rows: usize| batch(vec![new_null_array(&DataType::Utf8, rows)], rows);
+        let text = batch(vec![Arc::new(StringArray::from(vec!["a"]))], 1);
+        let all = Batch::concat(vec![unread(2), nulls(1), text.clone(), unread(1)]).unwrap().unwrap();
+        all.check().unwrap();
+        assert_eq!(all.columns[0].as_string::<i32>(), &StringArray::from(vec![None, None, None, Some("a"), None]));
+        let old = |of: Batch| {
+            let old = OldRows { columns: of.columns.clone(), present: BooleanBuffer::new_set(of.rows) };
+            Batch { old: Some(old), ..of }
+        };
+        let all = Batch::concat(vec![old(unread(1)), old(text), nulls(1)]).unwrap().unwrap();
+        let columns = all.old.unwrap().columns;
+        assert_eq!(columns[0].as_string::<i32>(), &StringArray::from(vec![None, Some("a"), None]));
+        let all = Batch::concat(vec![unread(1), unread(2)]).unwrap().unwrap();
+        assert_eq!((all.columns[0].data_type(), all.columns[0].len()), (&DataType::Null, 3));
     }
 
     #[test]

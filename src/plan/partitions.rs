@@ -2,11 +2,12 @@
 
 use crate::catalog::Source;
 use crate::error::{Error, Result};
-use crate::plan::{Plan, Stage, StageInput};
+use crate::plan::{JoinMethod, Plan, Stage, StageInput};
 
 impl Plan {
     /// Of each stage, how many partitions it has: as many as the topics that it reads. One that reads none has as many as
-    /// the stage that its first rows come from. `of` gives the partitions of a source's topic.
+    /// the stage that its first rows come from; one that takes the results of a join by foreign key as many as the left table.
+    /// `of` gives the partitions of a source's topic.
     ///
     /// Errors: those of `of`; sources whose rows meet without an exchange have different numbers of partitions.
     pub fn partitions(&self, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Vec<u32>> {
@@ -15,10 +16,8 @@ impl Plan {
             let partitions = match scanned(stage, of)? {
                 Some(partitions) => partitions,
                 None => {
-                    let from = stage.inputs().into_iter().find_map(|input| match input {
-                        StageInput::Exchange(exchange) => known.get(exchange.from).copied(),
-                        StageInput::Scan(_) | StageInput::Join(_) => None,
-                    });
+                    let from = first_exchange(stage).map(|from| self.before_foreign_key(from));
+                    let from = from.and_then(|from| known.get(from).copied());
                     from.ok_or_else(|| Error::internal("a stage reads nothing that stands before it"))?
                 }
             };
@@ -26,6 +25,24 @@ impl Plan {
         }
         Ok(known)
     }
+
+    /// The stage itself; of one that joins by foreign key that of the left table, by whose key its results go.
+    fn before_foreign_key(&self, stage: usize) -> usize {
+        match self.stages.get(stage).map(|stage| &stage.input) {
+            Some(StageInput::Join(join)) if matches!(join.method, JoinMethod::ForeignKey { .. }) => {
+                first_exchange(&join.left).unwrap_or(stage)
+            }
+            _ => stage,
+        }
+    }
+}
+
+/// The stage that the first of the rows come from that come from a stage.
+fn first_exchange(stage: &Stage) -> Option<usize> {
+    stage.inputs().into_iter().find_map(|input| match input {
+        StageInput::Exchange(exchange) => Some(exchange.from),
+        StageInput::Scan(_) | StageInput::Join(_) => None,
+    })
 }
 
 /// How many partitions the topics have that a stage reads; None: it reads none.

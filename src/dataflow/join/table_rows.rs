@@ -211,8 +211,10 @@ impl TableRows {
     /// Drops the values of rows that are no longer current, once they are many.
     pub fn compact(&mut self) -> Result<()> {
         let dead = self.columns.len() - self.live;
-        let many = dead >= DEAD_ROWS_MAX || self.columns.bytes() >= DEAD_BYTES_MAX;
-        if dead == 0 || dead < self.live || !many {
+        if dead == 0 || dead < self.live {
+            return Ok(());
+        }
+        if dead < DEAD_ROWS_MAX && self.columns.bytes() < DEAD_BYTES_MAX {
             return Ok(());
         }
         let mut kept: Vec<(u64, u32)> = Vec::with_capacity(self.live);

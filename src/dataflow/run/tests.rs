@@ -1,6 +1,7 @@
 //! Runs over a log in memory: what a round makes is bounded, and no result depends on where it was cut.
 
 mod cuts;
+mod foreign_key;
 mod holds;
 mod interrupted;
 mod large;

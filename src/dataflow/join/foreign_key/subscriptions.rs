@@ -10,6 +10,8 @@ pub(super) struct Subscriptions {
     foreign: Vec<u32>,
     /// By foreign key.
     lists: Vec<List>,
+    /// Of all lists: their number is asked for again and again.
+    entries: usize,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,7 @@ impl Subscriptions {
         foreign_keys.retain(foreign);
         let list = &mut self.lists[foreign as usize];
         list.left.push(left);
+        self.entries += 1;
         list.live += 1;
         list.settled = false;
     }
@@ -60,20 +63,24 @@ impl Subscriptions {
         let list = &mut self.lists[foreign as usize];
         list.live -= 1;
         list.settled = false;
+        let before = list.left.len();
         if list.live == 0 {
             list.left = Vec::new();
         } else if list.left.len() > 2 * list.live as usize + GONE_MIN {
             list.left.retain(|left| self.foreign[*left as usize] == foreign);
         }
+        self.entries -= before - list.left.len();
     }
 
     /// The left keys that have a foreign key, in the order of their bytes: the same whatever way it came to be.
     pub fn settled(&mut self, foreign: u32, left_keys: &JoinKeys) -> &[u32] {
         let Some(list) = self.lists.get_mut(foreign as usize) else { return &[] };
         if !list.settled {
+            let before = list.left.len();
             list.left.retain(|left| self.foreign[*left as usize] == foreign);
             list.left.sort_by(|a, b| left_keys.compare(*a, *b));
             list.left.dedup();
+            self.entries -= before - list.left.len();
             list.settled = true;
         }
         &list.left
@@ -81,7 +88,48 @@ impl Subscriptions {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        let entries = self.lists.iter().map(|list| list.left.capacity()).sum::<usize>() + self.foreign.capacity();
-        entries * size_of::<u32>() + self.lists.capacity() * size_of::<List>()
+        (self.entries + self.foreign.capacity()) * size_of::<u32>() + self.lists.capacity() * size_of::<List>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::SqlType;
+
+    /// Against plain pairs, whatever comes and goes.
+    #[test]
+    fn lists_have_who_is_there_in_the_order_of_their_keys() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let (mut left_keys, mut foreign_keys) = (JoinKeys::new(&[SqlType::Int]), JoinKeys::new(&[SqlType::Int]));
+        let id = |keys: &mut JoinKeys, number: u32| {
+            let id = keys.intern_bytes(&[&[0][..], &number.to_be_bytes()].concat()).unwrap();
+            keys.retain(id);
+            id
+        };
+        // Numbers that are in the order of the keys' bytes.
+        let left: Vec<u32> = (0..300).map(|number| id(&mut left_keys, number)).collect();
+        let foreign: Vec<u32> = (0..5).map(|number| id(&mut foreign_keys, number)).collect();
+        let mut subscriptions = Subscriptions::default();
+        let mut model = vec![None; left.len()];
+        for step in 0..20_000 {
+            let (who, what) = (random.usize(0..left.len()), random.usize(0..foreign.len()));
+            if random.u8(0..3) == 0 {
+                subscriptions.unsubscribe(left[who], &mut foreign_keys);
+                model[who] = None;
+            } else {
+                subscriptions.subscribe(left[who], foreign[what], &mut foreign_keys);
+                model[who] = Some(what);
+            }
+            assert_eq!(subscriptions.of(left[who]), model[who].map_or(NO_KEY, |what| foreign[what]));
+            if step % 50 == 0 {
+                let expected: Vec<u32> =
+                    (0..left.len()).filter(|who| model[*who] == Some(what)).map(|w| left[w]).collect();
+                assert_eq!(subscriptions.settled(foreign[what], &left_keys), expected);
+            }
+            let entries: usize = subscriptions.lists.iter().map(|list| list.left.len()).sum();
+            assert_eq!(subscriptions.entries, entries);
+            assert!(entries <= 2 * left.len() + foreign.len() * (GONE_MIN + 1), "{entries}");
+        }
     }
 }
