@@ -30,6 +30,8 @@ mod kafka_engine;
 mod kafka_failures;
 #[path = "it/kafka_golden.rs"]
 mod kafka_golden;
+#[path = "it/kafka_jobs.rs"]
+mod kafka_jobs;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]
