@@ -10,6 +10,8 @@ mod bad_input;
 mod batch;
 #[path = "it/binary.rs"]
 mod binary;
+#[path = "it/ci.rs"]
+mod ci;
 #[path = "it/flights.rs"]
 mod flights;
 #[path = "it/folder.rs"]
