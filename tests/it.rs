@@ -10,6 +10,8 @@ mod bad_input;
 mod batch;
 #[path = "it/binary.rs"]
 mod binary;
+#[path = "it/ci.rs"]
+mod ci;
 #[path = "it/flights.rs"]
 mod flights;
 #[path = "it/folder.rs"]
@@ -30,6 +32,8 @@ mod kafka_engine;
 mod kafka_failures;
 #[path = "it/kafka_golden.rs"]
 mod kafka_golden;
+#[path = "it/kafka_jobs.rs"]
+mod kafka_jobs;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]

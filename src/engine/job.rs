@@ -25,10 +25,22 @@ pub struct Job {
     /// Topics and ends of what the queries read, as they were at the start. Empty unless it is to end.
     ends: BTreeMap<TopicPartition, i64>,
     /// Queries that were told to stop at the end of their sources.
-    bounded: Mutex<Vec<String>>,
+    bounded: Mutex<BTreeMap<String, Bounded>>,
+    /// When the groups were last asked how far they are.
+    asked: Mutex<Option<Instant>>,
     /// Queries that something is in the way of: since when, and after how many commits.
     blocked: Mutex<BTreeMap<String, (Instant, u64)>>,
 }
+
+/// Where a query is to stop.
+struct Bounded {
+    ends: BTreeMap<TopicPartition, i64>,
+    /// Where processes share the work: it was told that all of them together have come there.
+    complete: bool,
+}
+
+/// How often the groups are asked how far they are, where processes share the work.
+const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// How far a query of a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +111,8 @@ impl Job {
         }
         let ends =
             if until_end { ends(&*engine.log(), sources(&engine.catalog(), &queries))? } else { BTreeMap::new() };
-        let (engine, bounded, blocked) = (engine.clone(), Mutex::default(), Mutex::default());
-        Ok(Job { engine, queries, until_end, ends, bounded, blocked })
+        let (bounded, asked, blocked) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Job { engine: engine.clone(), queries, until_end, ends, bounded, asked, blocked })
     }
 
     /// How far the queries are that the catalog still has.
@@ -153,7 +165,7 @@ impl Job {
         if let Some(error) = states.iter().find_map(|(id, state)| self.given_up(id, state)) {
             return Some(Err(error));
         }
-        if let Err(error) = self.bound(&states) {
+        if let Err(error) = self.bound(&states).and_then(|()| self.complete(&states)) {
             return Some(Err(error));
         }
         let done = self.queries.iter().all(|id| states.get(id) == Some(&QueryState::Finished));
@@ -198,7 +210,7 @@ impl Job {
                 writers.entry(sink).or_default().push(id);
             }
         }
-        for id in self.queries.iter().filter(|id| !bounded.contains(id)).cloned().collect::<Vec<_>>() {
+        for id in self.queries.iter().filter(|id| !bounded.contains_key(*id)).cloned().collect::<Vec<_>>() {
             let (Some(query), Some(handle)) = (catalog.query(&id), handles.get(&id)) else { continue };
             let reads: BTreeSet<String> = query.sources.iter().filter_map(topic).collect();
             let mut made = reads.iter().filter_map(|topic| writers.get(topic)).flatten();
@@ -207,12 +219,44 @@ impl Job {
             }
             let (made, given): (BTreeSet<_>, BTreeSet<_>) =
                 reads.into_iter().partition(|topic| writers.contains_key(topic));
-            let mut stops = ends(&*self.engine.inner.log, made)?;
+            let mut stops = BTreeMap::new();
+            for place in ends(&*self.engine.inner.log, made)?.into_keys() {
+                // The last commits may be seen some time later.
+                let end = self.engine.inner.log.settling_end(&place)?;
+                stops.insert(place, end);
+            }
             let at_start = self.ends.iter().filter(|(place, _)| given.contains(&place.topic));
             stops.extend(at_start.map(|(place, end)| (place.clone(), *end)));
-            *handle.orders.ends.lock() = Some(stops);
+            *handle.orders.ends.lock() = Some(stops.clone());
             handle.signal.ring();
-            bounded.push(id);
+            bounded.insert(id, Bounded { ends: stops, complete: false });
+        }
+        Ok(())
+    }
+
+    /// Where processes share the work, tells queries that all of it is done, whoever did it: the group's positions say so. This
+    /// process may have had no part in it.
+    fn complete(&self, states: &BTreeMap<String, QueryState>) -> Result<()> {
+        let inner = &self.engine.inner;
+        let mut asked = self.asked.lock();
+        if !inner.is_shared() || asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+            return Ok(());
+        }
+        *asked = Some(now());
+        let Drive::Threads(handles) = &inner.drive else { return Ok(()) };
+        for (id, bounded) in self.bounded.lock().iter_mut().filter(|(_, bounded)| !bounded.complete) {
+            let works = matches!(states.get(id), Some(QueryState::Running | QueryState::Standby));
+            bounded.complete = works
+                && match inner.has_reached(id, &bounded.ends) {
+                    Ok(reached) => reached,
+                    // Its own thread hears of it, too, and waits.
+                    Err(error) if error.passing => false,
+                    Err(error) => return Err(error),
+                };
+            if let Some(handle) = handles.lock().get(id).filter(|_| bounded.complete) {
+                handle.orders.complete.store(true, Ordering::Relaxed);
+                handle.signal.ring();
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod job;
 mod membership;
 mod print;
 mod query;
+mod reached;
 mod retry;
 mod rows;
 mod seat;

@@ -59,6 +59,8 @@ pub struct Orders {
     pub paused: AtomicBool,
     /// Stop when its sources have been read up to these offsets.
     pub ends: Mutex<Option<BTreeMap<TopicPartition, i64>>>,
+    /// Where processes share the work: all of them together have read up to the ends.
+    pub complete: AtomicBool,
     /// Try again after a failure.
     pub retry: AtomicBool,
 }
@@ -346,6 +348,10 @@ impl Driver {
             self.signal.wait(IDLE_WAIT);
             return Ok(None);
         }
+        if self.orders.complete.load(Ordering::Relaxed) {
+            run.commit()?;
+            return Ok(Some(Ended::Finished));
+        }
         let part = membership.as_ref().map_or(Part::Something, |membership| membership.part());
         self.set(self.state_of(part, run, retry));
         if !run.has_tasks() {
@@ -385,8 +391,9 @@ impl Driver {
             self.counters.lag.store(run.lag()?, Ordering::Relaxed);
         }
         let snapshots_wait = run.tend_snapshots().then_some(SNAPSHOTS_WAIT);
-        let whole = part == Part::Something;
-        if pace.bounded && quiet && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
+        // Of a share others have the rest, and what they hand over comes later: see `Orders::complete`.
+        let whole = membership.is_none();
+        if pace.bounded && whole && run.at_end()? && !run.is_dirty() && snapshots_wait.is_none() {
             return Ok(Some(Ended::Finished));
         }
         let wait = match run.is_dirty() {

@@ -7,13 +7,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, QueryEntry};
-use crate::dataflow::{Start, exchange_topics};
+use crate::dataflow::Start;
 use crate::engine::change::start;
 use crate::engine::job::sources;
+use crate::engine::reached::has_records;
 use crate::engine::seat::Seat;
 use crate::engine::{Drive, Engine, Inner, Options, QueryState};
 use crate::error::{Error, Result};
-use crate::log::{Log, Records, TopicPartition};
+use crate::log::{Log, TopicPartition};
 use crate::time::now;
 
 /// How long queries with threads of their own may take.
@@ -80,9 +81,7 @@ impl Inner {
         let Some(sink) = self.sinks.read().get(&query.id).cloned() else { return Ok(None) };
         let group = self.service.query_group(&query.id);
         let mut topics: Vec<String> = sources(catalog, std::slice::from_ref(&query.id)).into_iter().collect();
-        if self.seat.is_some() {
-            topics.extend(exchange_topics(&group, &sink.analyzed.plan));
-        }
+        topics.extend(self.exchange_topics(&query.id));
         // A stage's topic is looked at when those before it are known to be read.
         for topic in &topics {
             if let Some(place) = self.unread(topic, &group, start(&query.properties))? {
@@ -126,20 +125,4 @@ impl Inner {
 fn is_settling(log: &dyn Log, place: &TopicPartition) -> Result<bool> {
     let written = log.settling_end(place)?;
     Ok(log.offsets(place)?.1 < written)
-}
-
-/// Whether there are records from one offset to another: a cluster's log ends with the marks of transactions.
-fn has_records(log: &dyn Log, place: &TopicPartition, mut from: i64, to: i64) -> Result<bool> {
-    let mut records = Records::default();
-    while from < to {
-        log.fetch(place, from, 1, &mut records)?;
-        if !records.is_empty() {
-            return Ok(true);
-        }
-        if records.next_offset <= from {
-            return Ok(false);
-        }
-        from = records.next_offset;
-    }
-    Ok(false)
 }

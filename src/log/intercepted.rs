@@ -38,6 +38,21 @@ impl Intercepted {
     }
 }
 
+#[test]
+fn a_topic_that_cannot_be_described_is_listed_without_counts() {
+    let log = Intercepted::new(|call| match call {
+        Call::DescribeTopic("b") => Err(LogError::Denied("said so".to_owned())),
+        Call::DescribeTopic("c") => Err(LogError::UnknownTopic("c".to_owned())),
+        _ => Ok(()),
+    });
+    for name in ["a", "b", "c"] {
+        let spec = TopicSpec { name: name.to_owned(), partitions: 2, replicas: None, configs: BTreeMap::new() };
+        log.create_topic(&spec).unwrap();
+    }
+    let told: Vec<_> = log.summaries().unwrap().into_iter().map(|topic| (topic.name, topic.partitions)).collect();
+    assert_eq!(told, [("a".to_owned(), Some(2)), ("b".to_owned(), None)]);
+}
+
 impl Log for Intercepted {
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), LogError> {
         (self.hook)(Call::CreateTopic(spec))?;

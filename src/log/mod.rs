@@ -275,6 +275,43 @@ impl TopicDescription {
     }
 }
 
+/// What a list of topics says of one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TopicSummary {
+    /// Name of the topic.
+    pub name: String,
+    /// None: it can't be found out now.
+    pub partitions: Option<u32>,
+    /// Offsets between the first and the next of all partitions; after compaction some have no record. None: it can't be found
+    /// out now.
+    pub records: Option<i64>,
+    /// Bytes on disk. None: a cluster doesn't say, or it can't be found out now.
+    pub bytes: Option<u64>,
+    /// Millpond's own topics, and other systems'.
+    pub internal: bool,
+}
+
+impl TopicSummary {
+    /// Of a topic that can't be described.
+    pub(crate) fn of_name(name: String) -> TopicSummary {
+        let internal = is_internal_topic(&name);
+        TopicSummary { name, partitions: None, records: None, bytes: None, internal }
+    }
+}
+
+impl From<TopicDescription> for TopicSummary {
+    fn from(topic: TopicDescription) -> TopicSummary {
+        let records = topic.partitions.iter().map(|partition| partition.next_offset - partition.first_offset).sum();
+        TopicSummary {
+            partitions: Some(topic.partitions.len() as u32),
+            records: Some(records),
+            bytes: topic.bytes(),
+            internal: topic.internal,
+            name: topic.name,
+        }
+    }
+}
+
 /// A config of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TopicConfig {
@@ -346,6 +383,18 @@ pub trait Log: Send + Sync {
     fn topics(&self) -> Vec<String>;
     /// Partitions, sizes and configs of a topic.
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError>;
+    /// All topics, in the order of their names, each with what is known of it: one that can't be described hides no other.
+    ///
+    /// Errors: no topic can be asked for.
+    fn summaries(&self) -> Result<Vec<TopicSummary>, LogError> {
+        let summary = |name: String| match self.describe_topic(&name) {
+            Ok(topic) => Some(topic.into()),
+            // Deleted by somebody just now.
+            Err(LogError::UnknownTopic(_)) => None,
+            Err(_) => Some(TopicSummary::of_name(name)),
+        };
+        Ok(self.topics().into_iter().filter_map(summary).collect())
+    }
     /// The identity of the topic that has this name now; of a cluster it may be two seconds old. None: the log gives its topics
     /// none. Asked at each commit of each query: it must not take longer than the commit itself.
     ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Change, Durability, GroupDescription, GroupMember, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics,
-    TopicDescription, TopicId, TopicPartition, TopicSpec, Transaction, is_internal_topic,
+    TopicDescription, TopicId, TopicPartition, TopicSpec, TopicSummary, Transaction, is_internal_topic,
 };
 
 /// The topics and groups of a log whose names begin with a prefix.
@@ -136,6 +136,14 @@ impl Log for PrefixedLog {
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         let described = self.prefix.own_result(self.log.describe_topic(&self.prefix.put(topic)))?;
         Ok(TopicDescription { name: topic.to_owned(), internal: is_internal_topic(topic), ..described })
+    }
+
+    fn summaries(&self) -> Result<Vec<TopicSummary>, LogError> {
+        let own = |topic: TopicSummary| {
+            let name = self.prefix.take(&topic.name)?.to_owned();
+            Some(TopicSummary { internal: is_internal_topic(&name), name, ..topic })
+        };
+        Ok(self.prefix.own_result(self.log.summaries())?.into_iter().filter_map(own).collect())
     }
 
     fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {

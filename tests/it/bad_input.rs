@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::binary::{Ended, Running, millpond, on, run, run_ok};
+use crate::binary::{Ended, Running, millpond, on, run, run_ok, skipped};
 
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;
@@ -375,7 +375,7 @@ fn a_full_disk_stops_writing_until_there_is_room() {
     let (place, _) = place();
     // 256 MB are kept free.
     let Some(disk) = SmallDisk::mount(&place.path().join("disk"), 264) else {
-        eprintln!("SKIPPED: a_full_disk_stops_writing_until_there_is_room: this process may not mount a file system");
+        skipped("a_full_disk_stops_writing_until_there_is_room: this process may not mount a file system");
         return;
     };
     let folder = disk.0.join("data");

@@ -21,6 +21,10 @@ const NO_KAFKA: &str =
     "there is no Kafka to be had: install Java 17 and Maven, or set KAFKA_BOOTSTRAP for the tests that share one";
 const STARTS_MAX: usize = 3;
 
+/// In the failure of a test that something wasn't there for in time, as a broker, or a process at work: CI tries it again
+/// (`.ci/again`). Never in one about records, which are right or wrong.
+pub const TOO_SLOW: &str = "[the machine may be too slow for this test]";
+
 /// The address of the cluster that most tests share.
 pub fn bootstrap() -> &'static str {
     static SHARED: OnceLock<String> = OnceLock::new();
@@ -89,7 +93,7 @@ pub fn start(name: &str, args: &[&str]) -> Cluster {
         }
         let _ = Command::new(script()).arg("stop").env("MILLPOND_KAFKA_DIR", &folder).status();
     }
-    panic!("broker.sh start {args:?}: failed {STARTS_MAX} times")
+    panic!("{TOO_SLOW} broker.sh start {args:?}: failed {STARTS_MAX} times")
 }
 
 /// What one of Kafka's own tools prints; `good`: what it says on stderr when it could do what it was to.

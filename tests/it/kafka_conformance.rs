@@ -7,7 +7,8 @@ use crate::binary::{Ended, run};
 use crate::kafka_broker;
 use crate::outside;
 
-/// How many; `MILLPOND_KAFKA_CASES` says otherwise, 0: all.
+/// How many; `MILLPOND_KAFKA_CASES` says otherwise, 0: all, which takes a while:
+/// `MILLPOND_KAFKA_CASES=0 MILLPOND_CONFORMANCE=FOLDER cargo test --test it kafka_conformance -- --ignored`.
 const CASES: usize = 40;
 
 /// The last line of what `millpond test` prints.

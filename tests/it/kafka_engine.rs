@@ -12,7 +12,7 @@ use millpond::log::kafka::{KafkaConfig, KafkaLog};
 use millpond::log::{Log, Records, TopicPartition, TopicSpec};
 
 use crate::binary::{Running, on, run_ok};
-use crate::kafka_broker::{self, Cluster};
+use crate::kafka_broker::{self, Cluster, TOO_SLOW};
 
 const PARTITIONS: u32 = 4;
 const CITIES: u64 = 7;
@@ -260,7 +260,11 @@ impl Scene {
     fn await_seen(&self, least: u64) -> Duration {
         let started = Instant::now();
         while self.seen.0.iter().any(|seen| seen.load(Ordering::SeqCst) < least) {
-            assert!(started.elapsed() < PATIENCE, "nothing came out for {PATIENCE:?}\n{}", self.service.said());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{TOO_SLOW} nothing came out for {PATIENCE:?}\n{}",
+                self.service.said()
+            );
             assert!(self.writer.thread.as_ref().is_some_and(|thread| !thread.is_finished()), "the input isn't written");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -333,7 +337,7 @@ fn times(variable: &str, default: usize) -> usize {
 
 /// `MILLPOND_KAFKA_KILLS`, `MILLPOND_KAFKA_FREEZES` and `MILLPOND_KAFKA_RESTARTS` set how often.
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn exactly_once_whatever_happens_to_two_processes() {
     let broker = kafka_broker::start("disasters", &[]);
     let service = Service::new(&broker.value("KAFKA_BOOTSTRAP"), "exactly_once_v2");
@@ -373,7 +377,7 @@ fn exactly_once_whatever_happens_to_two_processes() {
 
 /// The first address of the cluster is dead, and so is a leader after a while.
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_query_goes_on_without_one_of_three_brokers() {
     let brokers = kafka_broker::start("three-for-queries", &["--brokers", "3"]);
     let bootstrap = format!("127.0.0.1:1,{}", brokers.value("KAFKA_BOOTSTRAP"));
@@ -397,7 +401,7 @@ fn a_query_goes_on_without_one_of_three_brokers() {
 }
 
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn at_least_once_loses_nothing() {
     let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), "at_least_once"));
     for _ in 0..times("MILLPOND_KAFKA_KILLS", 3).min(20) {

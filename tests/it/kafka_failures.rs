@@ -14,8 +14,8 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::bad_input::SmallDisk;
-use crate::binary::{Ended, Running, on, run};
-use crate::kafka_broker::{self, fresh};
+use crate::binary::{Ended, Running, on, run, skipped};
+use crate::kafka_broker::{self, TOO_SLOW, fresh};
 
 /// For what must come; a query that is blocked tries again within ten seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -196,7 +196,7 @@ impl Job {
     /// Waits for a line, behind the one that was waited for last, with all these texts.
     fn await_line(&mut self, texts: &[&str]) {
         let heard = self.heard;
-        self.heard = self.eventually(&format!("{texts:?}"), || {
+        self.heard = self.eventually(&format!("{texts:?} {TOO_SLOW}"), || {
             let said = self.said();
             let mut lines = said.lines().enumerate().skip(heard);
             lines.find(|(_, line)| texts.iter().all(|text| line.contains(text))).map(|(place, _)| place + 1)
@@ -227,7 +227,7 @@ impl Job {
             if let Some(status) = self.process.0.try_wait().unwrap() {
                 return (status.code(), self.said());
             }
-            assert!(started.elapsed() < PATIENCE, "the process doesn't end; it said\n{}", self.said());
+            assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} the process doesn't end; it said\n{}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -256,7 +256,7 @@ fn a_cluster_that_is_away_at_the_start_is_named() {
 }
 
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_cluster_that_goes_and_comes_is_waited_for() {
     let cluster = kafka_broker::start("away", &[]);
     let bootstrap = cluster.value("KAFKA_BOOTSTRAP");
@@ -454,7 +454,7 @@ fn a_transaction_that_times_out_is_done_again() {
     let mut timed_out = 0;
     // Not every stop hits an open transaction.
     while timed_out < 2 {
-        assert!(started.elapsed() < PATIENCE, "no transaction timed out; the process said\n{}", job.said());
+        assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} no transaction timed out; the process said\n{}", job.said());
         service.write(20, 2);
         job.signal("-STOP");
         let stopped = Instant::now();
@@ -470,7 +470,7 @@ fn a_transaction_that_times_out_is_done_again() {
 }
 
 #[test]
-#[cfg_attr(feature = "tls", ignore = "needs a Kafka broker: see README")]
+#[cfg_attr(feature = "tls", ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README")]
 #[cfg_attr(not(feature = "tls"), ignore = "built without TLS")]
 fn rights_that_are_missing_are_named_and_waited_for() {
     let cluster = kafka_broker::start("rights", &["--sasl"]);
@@ -525,7 +525,7 @@ fn rights_that_are_missing_are_named_and_waited_for() {
 fn a_full_disk_under_the_folder_is_named() {
     let service = Service::shared("", &[COPY]);
     let Some(disk) = SmallDisk::mount(&service.path("disk"), 1) else {
-        eprintln!("SKIPPED: a_full_disk_under_the_folder_is_named: this process may not mount a file system");
+        skipped("a_full_disk_under_the_folder_is_named: this process may not mount a file system");
         return;
     };
     let (folder, rest) = (disk.path().join("data"), disk.path().join("rest"));

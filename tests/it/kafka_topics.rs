@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::binary::{Running, on, run, run_ok};
-use crate::kafka_broker::{self, Cluster, fresh};
+use crate::kafka_broker::{self, Cluster, TOO_SLOW, fresh};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -59,7 +59,7 @@ impl Service {
     fn await_said(&self, text: &str) {
         let started = Instant::now();
         while !self.said().contains(text) {
-            assert!(started.elapsed() < PATIENCE, "{text}: {}", self.said());
+            assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} {text}: {}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -80,7 +80,7 @@ impl Service {
             if is(&group) {
                 return group;
             }
-            assert!(started.elapsed() < PATIENCE, "{group}\n{}", self.said());
+            assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} {group}\n{}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

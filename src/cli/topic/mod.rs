@@ -139,36 +139,27 @@ fn records(topic: &TopicDescription) -> i64 {
     topic.partitions.iter().map(|partition| partition.next_offset - partition.first_offset).sum()
 }
 
-/// A cluster doesn't say how many bytes there are.
-fn bytes_text(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())
+/// What isn't known is a dash.
+fn count_text(count: Option<impl ToString>) -> String {
+    count.map_or_else(|| "-".to_owned(), |count| count.to_string())
 }
 
 fn list(all: bool, log: &dyn Log, out: &mut Output) -> Result<(), Stop> {
     let mut rows = Vec::new();
-    for name in log.topics() {
-        let topic = match log.describe_topic(&name) {
-            Ok(topic) => topic,
-            // Deleted by another process just now.
-            Err(LogError::UnknownTopic(_)) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if topic.internal && !all {
-            continue;
-        }
+    for topic in log.summaries()?.into_iter().filter(|topic| all || !topic.internal) {
         match out.format {
             OutputFormat::Tabular => rows.push(vec![
-                name,
-                topic.partitions.len().to_string(),
-                records(&topic).to_string(),
-                bytes_text(topic.bytes()),
+                topic.name,
+                count_text(topic.partitions),
+                count_text(topic.records),
+                count_text(topic.bytes),
             ]),
             OutputFormat::Json => out.line(
                 &json!({
-                    "topic": name,
-                    "partitions": topic.partitions.len(),
-                    "records": records(&topic),
-                    "bytes": topic.bytes(),
+                    "topic": topic.name,
+                    "partitions": topic.partitions,
+                    "records": topic.records,
+                    "bytes": topic.bytes,
                     "internal": topic.internal,
                 })
                 .to_string(),

@@ -12,7 +12,7 @@ use crate::catalog::SourceKind;
 use crate::engine::{Inner, Listing, Session, settings};
 use crate::error::{Error, Result};
 use crate::expr::functions;
-use crate::log::LogError;
+use crate::log::TopicSummary;
 use crate::sql::ast::Show;
 
 pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Listing> {
@@ -99,21 +99,11 @@ fn sources(inner: &Inner, kind: SourceKind) -> Listing {
 }
 
 fn topics(inner: &Inner, all: bool) -> Result<Listing> {
-    let mut rows = Vec::new();
-    for name in inner.log.topics() {
-        let described = match inner.log.describe_topic(&name) {
-            Ok(described) => described,
-            // Deleted by somebody just now.
-            Err(LogError::UnknownTopic(_)) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if described.internal && !all {
-            continue;
-        }
-        let records: i64 = described.partitions.iter().map(|part| part.next_offset - part.first_offset).sum();
-        rows.push(vec![name, described.partitions.len().to_string(), records.to_string()]);
-    }
-    Ok(listing("topics", &["Kafka Topic", "Partitions", "Records"], rows))
+    // What isn't known of one is a dash, and the others are told all the same.
+    let text = |count: Option<i64>| count.map_or_else(|| "-".to_string(), |count| count.to_string());
+    let topics = inner.log.summaries()?.into_iter().filter(|topic| all || !topic.internal);
+    let row = |topic: TopicSummary| vec![topic.name, text(topic.partitions.map(i64::from)), text(topic.records)];
+    Ok(listing("topics", &["Kafka Topic", "Partitions", "Records"], topics.map(row).collect()))
 }
 
 fn queries(inner: &Inner) -> Listing {

@@ -10,8 +10,8 @@ use super::*;
 use crate::catalog::{Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
 use crate::engine::seat::Seat;
 use crate::engine::{Drive, Job, SnapshotOptions, SnapshotStore};
-use crate::log::LogError;
 use crate::log::intercepted::{Call, Intercepted};
+use crate::log::{LogError, TopicSpec};
 
 const S: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);";
 
@@ -331,6 +331,48 @@ fn what_is_left_is_cleared_away_though_groups_are_not_listed() {
     await_that("its positions go", || cluster.log.groups().unwrap().is_empty());
     cluster.groups_unlisted.store(true, Ordering::Relaxed);
     assert!(b.groups(None).is_err());
+}
+
+/// Whoever has its partitions, of all stages.
+#[test]
+fn a_group_is_at_its_end_when_all_of_it_is() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(&S.replace("PARTITIONS=1", "PARTITIONS=3"));
+    let id = a.query("CREATE TABLE c AS SELECT v, COUNT(*) AS n FROM s GROUP BY v EMIT CHANGES;");
+    let group = Service::default().query_group(&id);
+    let place = |topic: &str, partition| TopicPartition { topic: topic.to_owned(), partition };
+    let write = |topic: &str, partition| {
+        let mut records = Records::default();
+        (0..3).for_each(|n| records.push(None, Some(b"{}"), n));
+        cluster.log.append(&place(topic, partition), &records).unwrap();
+    };
+    let read = |topic: &str, partition, offset| {
+        cluster.log.alter_positions(&group, &BTreeMap::from([(place(topic, partition), offset)])).unwrap();
+    };
+    let exchanges = a.engine.inner.exchange_topics(&id);
+    let [exchange] = exchanges.as_slice() else { panic!("{exchanges:?}") };
+    let spec = TopicSpec { name: exchange.clone(), partitions: 3, replicas: None, configs: BTreeMap::new() };
+    crate::log::create_if_missing(&*cluster.log, &spec).unwrap();
+    write("s", 0);
+    write("s", 1);
+    let ends = crate::engine::job::ends(&*cluster.log, std::iter::once("s".to_owned()).collect()).unwrap();
+    let reached = || a.engine.inner.has_reached(&id, &ends).unwrap();
+    assert!(!reached());
+    read("s", 0, 3);
+    assert!(!reached(), "partition 1 is another process's");
+    read("s", 1, 2);
+    assert!(!reached());
+    read("s", 1, 3);
+    // Nobody has read of partition 2, where nothing is.
+    assert!(reached());
+    write(exchange, 2);
+    assert!(!reached(), "what was handed over isn't read");
+    read(exchange, 2, 3);
+    assert!(reached());
+    // What comes later doesn't count.
+    write("s", 0);
+    assert!(reached());
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Topics: what people and the engine ask a cluster to change, and what it says of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::CALL_TIMEOUT;
 use super::cluster::{Cluster, END, FIRST, patiently};
-use super::native::{ConfigOp, PartitionList, Seen};
-use crate::log::{LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, is_internal_topic};
+use super::native::{ConfigOp, PartitionList, Seen, TopicMetadata};
+use crate::log::{
+    LogError, PartitionDescription, TopicDescription, TopicPartition, TopicSpec, TopicSummary, is_internal_topic,
+};
 use crate::time;
 
 /// How long until all brokers know of a change.
@@ -121,6 +124,37 @@ impl Cluster {
             configs,
             internal: is_internal_topic(name),
         })
+    }
+
+    /// What the metadata and two calls say of all topics.
+    pub(super) fn summaries(&self) -> Result<Vec<TopicSummary>, LogError> {
+        let topics = self.all_topics()?;
+        let places =
+            topics.iter().filter_map(|(name, topic)| Some((name, topic.as_ref()?))).flat_map(|(name, topic)| {
+                // The answer would wait for a leader.
+                let led = topic.partitions.iter().enumerate().filter(|(_, partition)| partition.leader.is_some());
+                led.map(move |(number, _)| TopicPartition { topic: name.clone(), partition: number as u32 })
+            });
+        let places: Vec<TopicPartition> = places.collect();
+        let (firsts, nexts) = (self.offsets_that_are_known(&places, FIRST), self.offsets_that_are_known(&places, END));
+        let records = |name: &str, partitions: u32| -> Option<i64> {
+            let place = |partition| TopicPartition { topic: name.to_owned(), partition };
+            (0..partitions).map(place).map(|place| Some(nexts.get(&place)? - firsts.get(&place)?)).sum()
+        };
+        let summary = |(name, topic): (String, Option<TopicMetadata>)| {
+            let partitions = topic.map(|topic| topic.partitions.len() as u32);
+            let records = partitions.and_then(|partitions| records(&name, partitions));
+            TopicSummary { partitions, records, ..TopicSummary::of_name(name) }
+        };
+        Ok(topics.into_iter().map(summary).collect())
+    }
+
+    /// Of any number of topics in one call. Those that can't be told are left out.
+    fn offsets_that_are_known(&self, places: &[TopicPartition], spec: i64) -> BTreeMap<TopicPartition, i64> {
+        let asked: Vec<_> = places.iter().map(|place| (place, spec)).collect();
+        let known = PartitionList::new(&asked)
+            .and_then(|asked| self.client.list_offsets_that_are_known(&asked, Seen::Committed, CALL_TIMEOUT));
+        known.unwrap_or_default()
     }
 
     /// The value of a config of a topic.

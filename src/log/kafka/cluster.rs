@@ -150,6 +150,17 @@ impl Cluster {
         }
     }
 
+    /// All topics as they are now; None: one that can't be looked at.
+    pub(super) fn all_topics(&self) -> Result<Vec<(String, Option<TopicMetadata>)>, LogError> {
+        self.refresh().map_err(|failure| log_error("listing topics", None, failure))?;
+        let topic = |(name, topic): (&String, &Result<TopicMetadata, Code>)| match topic {
+            Ok(topic) => Some((name.clone(), Some(topic.clone()))),
+            Err(Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => None,
+            Err(_) => Some((name.clone(), None)),
+        };
+        Ok(self.look(|metadata| metadata.iter().filter_map(topic).collect()).0)
+    }
+
     pub(super) fn partitions(&self, topic: &str) -> Option<u32> {
         self.count(topic).ok()
     }

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use super::{
     Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
-    TopicPartition, TopicSpec, Transaction,
+    TopicPartition, TopicSpec, TopicSummary, Transaction,
 };
 use parking_lot::Mutex;
 
@@ -147,6 +147,10 @@ impl Log for KafkaLog {
 
     fn describe_topic(&self, topic: &str) -> Result<TopicDescription, LogError> {
         self.cluster.describe_topic(topic)
+    }
+
+    fn summaries(&self) -> Result<Vec<TopicSummary>, LogError> {
+        self.cluster.summaries()
     }
 
     fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {

@@ -38,6 +38,17 @@ fn an_appender_that_has_failed_is_replaced() {
     assert_eq!(log.append(&place(), &record("b")).unwrap(), 1);
 }
 
+#[test]
+fn a_topic_that_cannot_be_described_hides_no_other() {
+    let (cluster, log) = cluster();
+    cluster.create_topic("leaderless", 2, 1).unwrap();
+    cluster.partition_leader("leaderless", 1, None).unwrap();
+    log.append(&place(), &record("a")).unwrap();
+    let topics = log.summaries().unwrap();
+    let told: Vec<_> = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions, topic.records)).collect();
+    assert_eq!(told, [("leaderless", Some(2), None), (TOPIC, Some(1), Some(1))]);
+}
+
 fn member(log: &KafkaLog, delivery: Delivery) -> GroupedMember {
     let group = GroupSpec { id: "g".to_owned(), transactional_id: "g-1".to_owned(), instance_id: None, delivery };
     let spec = MemberSpec {

@@ -53,6 +53,7 @@ fn run(log: &dyn Log, call: LogCall) -> Result<LogAnswer, LogError> {
         LogCall::DeleteRecords { partition, below } => done(log.delete_records(&partition, below)?),
         LogCall::DeleteTopic(topic) => done(log.delete_topic(&topic)?),
         LogCall::Topics => LogAnswer::Names(log.topics()),
+        LogCall::Summaries => LogAnswer::Summaries(log.summaries()?),
         LogCall::DescribeTopic(topic) => LogAnswer::Description(log.describe_topic(&topic)?),
         LogCall::Partitions(topic) => LogAnswer::Partitions(log.partitions(&topic)),
         LogCall::Offsets(partition) => {

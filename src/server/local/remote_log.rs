@@ -8,7 +8,7 @@ use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
 use super::{binary, watch};
 use crate::log::{
     Durability, GroupDescription, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec,
-    Transaction,
+    TopicSummary, Transaction,
 };
 
 /// A [`Log`] whose calls go to the process that holds the data folder. When that process is gone, calls that can fail do
@@ -120,6 +120,13 @@ impl Log for RemoteLog {
         match self.call(&LogCall::Topics) {
             Ok(LogAnswer::Names(names)) => names,
             _ => Vec::new(),
+        }
+    }
+
+    fn summaries(&self) -> Result<Vec<TopicSummary>, LogError> {
+        match self.call(&LogCall::Summaries)? {
+            LogAnswer::Summaries(topics) => Ok(topics),
+            answer => Err(unexpected(&answer)),
         }
     }
 

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::owner::Holder;
 use crate::engine::{Listing, Session, Status, Trial};
 use crate::error::Error;
-use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec};
+use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec, TopicSummary};
 use crate::types::SqlType;
 
 pub const INFO: &str = "/info";
@@ -132,6 +132,7 @@ pub enum LogCall {
     DeleteRecords { partition: TopicPartition, below: i64 },
     DeleteTopic(String),
     Topics,
+    Summaries,
     DescribeTopic(String),
     Partitions(String),
     Offsets(TopicPartition),
@@ -153,6 +154,7 @@ impl LogCall {
             LogCall::AlterTopic { .. }
             | LogCall::DeleteRecords { .. }
             | LogCall::Topics
+            | LogCall::Summaries
             | LogCall::DescribeTopic(_)
             | LogCall::Partitions(_)
             | LogCall::Offsets(_)
@@ -174,6 +176,7 @@ impl LogCall {
 pub enum LogAnswer {
     Done,
     Names(Vec<String>),
+    Summaries(Vec<TopicSummary>),
     Description(TopicDescription),
     Partitions(Option<u32>),
     Offsets(i64, i64),

@@ -19,7 +19,7 @@ fn open(cluster: &Cluster, settings: &[(&str, &str)]) -> Result<KafkaLog, LogErr
 
 /// With the names that a Java client's file has.
 #[test]
-#[cfg_attr(feature = "tls", ignore = "needs a Kafka broker: see README")]
+#[cfg_attr(feature = "tls", ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README")]
 #[cfg_attr(not(feature = "tls"), ignore = "built without TLS")]
 fn tls_and_passwords_and_rights() {
     let cluster = kafka_broker::start("sasl", &["--sasl"]);
@@ -155,7 +155,7 @@ fn copy_as(
 }
 
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_broker_goes_and_comes_and_nothing_is_lost_or_done_twice() {
     let cluster = kafka_broker::start("restart", &[]);
     let log = open(&cluster, &[]).unwrap();
@@ -189,7 +189,7 @@ fn a_broker_goes_and_comes_and_nothing_is_lost_or_done_twice() {
 }
 
 #[test]
-#[ignore = "needs a Kafka broker: see README"]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_leader_is_killed_and_nothing_is_lost_or_done_twice() {
     let cluster = kafka_broker::start("three", &["--brokers", "3"]);
     crate::kafka_topics::a_sink_has_as_many_replicas_as_its_source(&cluster);

@@ -54,6 +54,27 @@ impl Client {
         seen: Seen,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+        let found = self.list_each_offset(asked, seen, timeout)?;
+        found.into_iter().map(|(place, offset)| offset.map(|offset| (place, offset))).collect()
+    }
+
+    /// As `list_offsets`, without those partitions that can't be told.
+    pub(in crate::log::kafka) fn list_offsets_that_are_known(
+        self: &Arc<Client>,
+        asked: &PartitionList,
+        seen: Seen,
+        timeout: Duration,
+    ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+        let found = self.list_each_offset(asked, seen, timeout)?;
+        Ok(found.into_iter().filter_map(|(place, offset)| Some((place, offset.ok()?))).collect())
+    }
+
+    fn list_each_offset(
+        self: &Arc<Client>,
+        asked: &PartitionList,
+        seen: Seen,
+        timeout: Duration,
+    ) -> Result<Vec<(TopicPartition, Result<i64, Failure>)>, Failure> {
         let level = match seen {
             Seen::Committed => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
             Seen::All => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
@@ -68,19 +89,18 @@ impl Client {
             // SAFETY: the list is copied.
             |options, queue| unsafe { sys::rd_kafka_ListOffsets(self.ptr(), asked.ptr(), options, queue) },
         )?;
-        let mut offsets = BTreeMap::new();
         // SAFETY: the result belongs to the event; what is taken of it is copied.
         unsafe {
             let mut count = 0;
             let result = sys::rd_kafka_event_ListOffsets_result(event.ptr());
-            let infos = sys::rd_kafka_ListOffsets_result_infos(result, &mut count);
-            for info in items(infos.cast_const(), count) {
+            let infos = items(sys::rd_kafka_ListOffsets_result_infos(result, &mut count).cast_const(), count);
+            let offset = |info: &*const sys::rd_kafka_ListOffsetsResultInfo_t| {
                 let found = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
-                code::check(&raw const (*found).err).map_err(|failure| self.explain(failure))?;
                 let place = TopicPartition { topic: text((*found).topic), partition: (*found).partition as u32 };
-                offsets.insert(place, (*found).offset);
-            }
+                let outcome = code::check(&raw const (*found).err).map_err(|failure| self.explain(failure));
+                (place, outcome.map(|()| (*found).offset))
+            };
+            Ok(infos.iter().map(offset).collect())
         }
-        Ok(offsets)
     }
 }
