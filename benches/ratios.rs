@@ -8,6 +8,7 @@ mod bids;
 mod count;
 mod decode;
 mod filter;
+mod joins;
 mod query;
 mod stream_table;
 
@@ -42,8 +43,8 @@ fn main() {
     let chosen = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool was made before");
     println!("{:<28} {:>6}  {:<46} {:>18} {:>18}", "work", "ratio", "bound and aim", "work", "bound");
-    let works: [&dyn Fn() -> Vec<Entry>; 4] =
-        [&decode::entries, &filter::entries, &count::entries, &stream_table::entries];
+    let works: [&dyn Fn() -> Vec<Entry>; 5] =
+        [&decode::entries, &filter::entries, &count::entries, &stream_table::entries, &joins::entries];
     for mut entry in works.iter().flat_map(|entries| entries()).filter(|entry| chosen(entry.name)) {
         measure(&mut entry, rounds);
     }

@@ -5,8 +5,6 @@ use crate::bids::{BATCHES, bids_with};
 use crate::query::{self, Query};
 
 const BIDDERS: usize = 10_000;
-/// INSERTs of one script.
-const INSERTS: usize = 500;
 
 pub fn entries() -> Vec<Entry> {
     // Spread evenly, in no order: a multiplicative hash of the number of the bid.
@@ -24,8 +22,7 @@ pub fn entries() -> Vec<Entry> {
             id % 100
         )
     };
-    let inserts: Vec<String> = (0..BIDDERS).map(insert).collect();
-    let before = inserts.chunks(INSERTS).map(|inserts| inserts.concat());
+    let before = (0..BIDDERS).map(insert);
     let query = Query {
         name: "stream-table join",
         with: "",

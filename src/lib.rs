@@ -76,10 +76,11 @@ pub mod internals {
     pub use crate::analyze::{Sink, create_as};
     pub use crate::catalog::{Source, SourceKind, SourceWindow};
     pub use crate::dataflow::{
-        Counters, Guarantee, Host, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, Start, changelog_topics,
+        Batch, Context, Counters, Guarantee, Host, JoinOperator, Node, Origin, Run, RunSpec, STAGED_BYTES_MAX, Sides,
+        SinkSpec, Start, changelog_topics, join,
     };
     pub use crate::format::{Decoder, Format, Layout, Part, decoder};
-    pub use crate::plan::Plan;
+    pub use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Stage, StageInput};
     pub use crate::query::View;
     pub use crate::sql::ast::Statement;
     pub use crate::sql::parse;

@@ -23,7 +23,8 @@ mod task;
 mod window_columns;
 
 pub use batch::{Batch, OldRows, WindowBounds};
-pub use operator::{Context, ErrorKind, Node, Operator, ProcessingError};
+pub use join::join;
+pub use operator::{Context, ErrorKind, JoinOperator, Node, Operator, ProcessingError, Sides};
 pub use origin::Origin;
 pub use run::{
     Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
