@@ -2,10 +2,20 @@
 
 use rayon::prelude::*;
 
+use super::layout::StageLayout;
 use super::merge::{Head, places, takes};
 use super::reader::Reader;
 use super::stage::{Round, StageTask};
 use crate::error::Result;
+use crate::plan::{Plan, Step};
+
+/// Whether rows of several inputs meet: those of a join, and behind an exchange in memory those of several partitions. Where a
+/// row may become very many, rows are pushed as few as fit instead, partition by partition.
+pub(super) fn is_needed(plan: &Plan, layout: &[StageLayout], shared: bool) -> bool {
+    let exchanged = layout.len() > 1 && layout[0].partitions > 1 && !shared;
+    let multiplies = plan.steps().any(|step| matches!(step, Step::FlatMap { .. }));
+    plan.joins() || (exchanged && !multiplies)
+}
 
 /// Gets rows to hand of all inputs and grants them to their tasks. Inputs that meet in a task are taken together; where rows
 /// are handed over in memory, all of the query's are.

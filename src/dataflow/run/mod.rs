@@ -79,8 +79,8 @@ pub struct Run {
     /// By stage, those of this run in the order of their partitions.
     stages: Vec<Vec<StageTask>>,
     layout: Arc<[StageLayout]>,
-    /// Rows of several inputs meet.
-    joins: bool,
+    /// Rows of several inputs meet, and are lined up by their times.
+    lined_up: bool,
     sources: SourceTopics,
     host: Host,
     /// What it holds of the process's memory: state and what waits for the commit. A view has a share of its own.
@@ -455,12 +455,12 @@ impl Run {
             rows_max: self.slices.rows(),
             made_bytes_max: self.slices.made_bytes_max(partitions),
             idle_max: self.spec.idle_max,
-            old_rows: if self.joins { OldRowsAt::Turn } else { OldRowsAt::Decoding },
+            old_rows: if self.lined_up { OldRowsAt::Turn } else { OldRowsAt::Decoding },
             buffers: &self.buffers,
             memory: &self.memory,
             host: &self.host,
         };
-        if self.joins && phase == Phase::Rows {
+        if self.lined_up && phase == Phase::Rows {
             line_up::line_up(&mut self.stages, &round)?;
         }
         // By stage, partition and input. Of a share of the partitions nothing is handed over in memory.

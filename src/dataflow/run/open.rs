@@ -11,6 +11,7 @@ use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
 use super::layout::{StageLayout, layout};
+use super::line_up;
 use super::port::Port;
 use super::reader::Reader;
 use super::restore::{load_view, restore_state};
@@ -90,7 +91,7 @@ impl Run {
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),
-            joins: spec.plan.joins(),
+            lined_up: line_up::is_needed(&spec.plan, &layout, port.member.is_some()),
             port,
             spec,
             layout,
@@ -251,6 +252,7 @@ impl Opener {
         let (port, spec) = (&self.port, &self.spec);
         let (stage, layout) = (&spec.plan.stages[number], &self.layout[number]);
         let mut readers = Vec::with_capacity(layout.topics.len());
+        let lined_up = line_up::is_needed(&spec.plan, &self.layout, port.member.is_some());
         for (index, (input, topic)) in stage.inputs().into_iter().zip(&layout.topics).enumerate() {
             let input = match input {
                 StageInput::Scan(scan) => {
@@ -264,7 +266,7 @@ impl Opener {
                 StageInput::Join(_) => return Err(Error::internal("a join is no input of a stage")),
             };
             let place = TopicPartition { topic: topic.clone(), partition };
-            readers.push(input.map(|input| Reader::open(input, spec, stage, place, committed)).transpose()?);
+            readers.push(input.map(|input| Reader::open(input, spec, stage, place, committed, lined_up)).transpose()?);
         }
         let task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
         Ok(StageTask { partition, task, readers, snapshots: Vec::new(), output: self.output(number, partition)? })

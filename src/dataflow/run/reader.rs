@@ -59,6 +59,7 @@ impl Reader {
         stage: &Stage,
         place: TopicPartition,
         committed: &Committed,
+        lined_up: bool,
     ) -> Result<Reader> {
         // A table is its whole topic, wherever its readers start; an exchange loses nothing.
         let from_now = spec.start == Start::Latest && input.is_stream();
@@ -75,9 +76,8 @@ impl Reader {
             }
             (None, None) => return Err(Error::internal("a partition is opened that was not looked at")),
         };
-        let joins = spec.plan.joins();
         let keeps_fetched =
-            multiplies(&stage.steps) || input.records_max() < usize::MAX || (joins && input.table().is_some());
+            multiplies(&stage.steps) || input.records_max() < usize::MAX || (lined_up && input.table().is_some());
         let next_position = position;
         Ok(Reader {
             input,
