@@ -64,6 +64,8 @@ pub(super) struct TableRows {
     tag: u8,
     types: Vec<SqlType>,
     columns: Columns,
+    /// Of the rows in `columns`, the number of the key; `NO_KEY`: it has none.
+    owners: Vec<u32>,
     /// By the key's number.
     current: Vec<TableRow>,
     flags: Vec<u8>,
@@ -103,6 +105,7 @@ impl TableRows {
             tag,
             types: types.to_vec(),
             columns: Columns::new(types),
+            owners: Vec::new(),
             current: Vec::new(),
             flags: Vec::new(),
             changed: Vec::new(),
@@ -119,6 +122,8 @@ impl TableRows {
         let rows = keyed_rows(batch, Tombstones::Count);
         let ids = keys.intern(batch, &rows)?;
         let first = self.columns.append(batch.value_columns(), batch.rows)?;
+        self.owners.resize(first as usize + batch.rows, NO_KEY);
+        rows.iter().zip(&ids).for_each(|(row, id)| self.owners[first as usize + *row as usize] = *id);
         self.reserve(&ids);
         let (times, tombstone) = (batch.row_time.clone(), batch.tombstone.clone());
         Ok(Arrivals { rows, ids, first, times, tombstone })
@@ -127,6 +132,7 @@ impl TableRows {
     /// Gives these keys new rows: one of `columns` each.
     pub fn put(&mut self, keys: &mut JoinKeys, ids: &[u32], columns: &[ArrayRef], time: i64) -> Result<()> {
         let first = self.columns.append(columns, ids.len())?;
+        self.owners.extend(ids);
         self.reserve(ids);
         for (id, number) in ids.iter().zip(first..) {
             self.set(keys, *id, TableRow { number, time });
@@ -217,13 +223,18 @@ impl TableRows {
         if dead < DEAD_ROWS_MAX && self.columns.bytes() < DEAD_BYTES_MAX {
             return Ok(());
         }
-        let mut kept: Vec<(u64, u32)> = Vec::with_capacity(self.live);
-        let current = self.current.iter().zip(0..);
-        kept.extend(current.filter(|(row, _)| row.is_there()).map(|(row, id)| (row.number, id)));
+        debug_assert_eq!(self.owners.len(), self.columns.len(), "each row has its key's number");
+        let (mut kept, mut owners) = (Vec::with_capacity(self.live), Vec::with_capacity(self.live));
         // Rows that lie together stay together.
-        kept.sort_unstable();
-        self.columns.keep(&kept.iter().map(|(number, _)| *number).collect::<Vec<_>>())?;
-        kept.iter().zip(0..).for_each(|((_, id), number)| self.current[*id as usize].number = number);
+        for (number, &id) in (0..).zip(&self.owners) {
+            if id != NO_KEY && self.current[id as usize].number == number {
+                kept.push(number);
+                owners.push(id);
+            }
+        }
+        self.columns.keep(&kept)?;
+        owners.iter().zip(0..).for_each(|(id, number)| self.current[*id as usize].number = number);
+        self.owners = owners;
         Ok(())
     }
 
@@ -268,6 +279,7 @@ impl TableRows {
     pub fn bytes(&self) -> usize {
         self.columns.bytes()
             + self.current.capacity() * size_of::<TableRow>()
+            + self.owners.capacity() * size_of::<u32>()
             + self.flags.capacity()
             + self.changed.capacity() * size_of::<u32>()
     }
@@ -355,6 +367,7 @@ impl Restored {
             false => cells.finish(),
         });
         let mut number = table.columns.append(&columns.collect::<Vec<_>>(), *rows)?;
+        table.owners.extend(ids.iter().filter(|(_, time)| time.is_some()).map(|(id, _)| *id));
         table.reserve(&ids.iter().map(|(id, _)| *id).collect::<Vec<_>>());
         for (id, time) in ids.drain(..) {
             let row = match time {
