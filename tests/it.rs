@@ -34,6 +34,8 @@ mod kafka_failures;
 mod kafka_golden;
 #[path = "it/kafka_jobs.rs"]
 mod kafka_jobs;
+#[path = "it/kafka_processes.rs"]
+mod kafka_processes;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]

@@ -30,6 +30,9 @@ pub struct Command {
     /// Where it started a query that makes a table: what the table's topic held then. Older commands don't say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<FoundRecords>,
+    /// Where it started a query that makes a table: how many partitions the table's topic had. Older commands don't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink_partitions: Option<u32>,
     /// Where several processes write commands: what it was judged on. It counts only if it finds that (see [`Chain`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Judged>,
@@ -62,7 +65,16 @@ pub struct DeletedTopic {
 
 impl Command {
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
-        Command { version: VERSION, statement, properties, query_id, deletes: None, found: None, judged: None }
+        Command {
+            version: VERSION,
+            statement,
+            properties,
+            query_id,
+            deletes: None,
+            found: None,
+            sink_partitions: None,
+            judged: None,
+        }
     }
 }
 

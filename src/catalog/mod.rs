@@ -31,6 +31,9 @@ pub struct QueryEntry {
     pub paused: bool,
     /// Of a query that makes a table: what the table's topic held before it. None: nothing, or it isn't known.
     pub found: Option<FoundRecords>,
+    /// Of a query that makes a table: how many partitions the table's topic had when it began, among which its keys are placed.
+    /// None: it isn't known.
+    pub sink_partitions: Option<u32>,
 }
 
 /// Everything that exists. A value: a statement is checked on a clone before it is carried out.

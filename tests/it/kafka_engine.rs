@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A service with topics of its own on a cluster.
-struct Service {
+pub struct Service {
     bootstrap: String,
     folder: tempfile::TempDir,
     input: String,
@@ -32,7 +32,7 @@ struct Service {
 }
 
 impl Service {
-    fn new(bootstrap: &str, guarantee: &str) -> Service {
+    pub fn new(bootstrap: &str, guarantee: &str) -> Service {
         Service::replicated(bootstrap, guarantee, 1)
     }
 
@@ -68,11 +68,11 @@ impl Service {
         KafkaLog::open(&config).unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn process(&self, folder: &str) -> Running {
+    pub fn process(&self, folder: &str) -> Running {
         let (config, job) = (self.path("service.properties"), self.path("job.sql"));
         // Snapshots of the state at every few commits: whoever gets a partition again goes on from its own.
         let snapshots = ["--snapshot-records", "500"];
@@ -85,12 +85,12 @@ impl Service {
         Running::start(command)
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         let said = |folder: &str| std::fs::read_to_string(self.path(&format!("{folder}.out"))).unwrap_or_default();
         format!("process one said:\n{}process two said:\n{}", said("one"), said("two"))
     }
 
-    fn statement(&self, folder: &Path, statement: &str) -> String {
+    pub fn statement(&self, folder: &Path, statement: &str) -> String {
         let config = self.path("service.properties");
         run_ok(folder, &["--config-file", config.to_str().unwrap(), "--output", "json", "-e", statement])
     }
@@ -122,7 +122,7 @@ impl Service {
     }
 
     /// How often `half` has each number that it should have; nothing else may be there.
-    fn taken(&self, written: u64) -> Vec<u64> {
+    pub fn taken(&self, written: u64) -> Vec<u64> {
         let mut times = vec![0; written as usize];
         for (_, value) in self.read(&self.half) {
             times[number(&value, "N") as usize] += 1;
@@ -133,12 +133,12 @@ impl Service {
     }
 
     /// The last count of each city.
-    fn counts(&self) -> BTreeMap<String, u64> {
+    pub fn counts(&self) -> BTreeMap<String, u64> {
         self.read(&self.cities).into_iter().map(|(key, value)| (key, number(&value, "MANY"))).collect()
     }
 }
 
-fn expected_counts(written: u64) -> BTreeMap<String, u64> {
+pub fn expected_counts(written: u64) -> BTreeMap<String, u64> {
     let count = |city: u64| (format!("c{city}"), (0..written).filter(|n| n % CITIES == city).count() as u64);
     (0..CITIES).map(count).collect()
 }
@@ -226,20 +226,20 @@ fn follow(service: &Service, seen: Arc<Seen>) -> Aside {
 }
 
 /// What is going on around two processes.
-struct Scene {
-    service: Service,
+pub struct Scene {
+    pub service: Service,
     written: Arc<AtomicU64>,
     seen: Arc<Seen>,
     writer: Aside,
     _follower: Aside,
-    processes: Vec<Running>,
+    pub processes: Vec<Running>,
     random: fastrand::Rng,
 }
 
-const FOLDERS: [&str; 2] = ["one", "two"];
+pub const FOLDERS: [&str; 2] = ["one", "two"];
 
 impl Scene {
-    fn new(service: Service) -> Scene {
+    pub fn new(service: Service) -> Scene {
         let (written, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(Seen::default()));
         let (writer, follower) = (write(&service, written.clone()), follow(&service, seen.clone()));
         let processes = vec![service.process(FOLDERS[0])];
@@ -251,7 +251,7 @@ impl Scene {
     }
 
     /// Waits until something written after this moment has come out of each partition; gives how long that took.
-    fn await_work(&self) -> Duration {
+    pub fn await_work(&self) -> Duration {
         // A chunk may be there before it is counted.
         let written = self.written.load(Ordering::SeqCst) + CHUNK;
         self.await_seen(written)
@@ -271,7 +271,7 @@ impl Scene {
         started.elapsed()
     }
 
-    fn some_time(&mut self) {
+    pub fn some_time(&mut self) {
         std::thread::sleep(Duration::from_millis(self.random.u64(0..1500)));
     }
 
@@ -287,7 +287,7 @@ impl Scene {
     }
 
     /// For longer than its session.
-    fn freeze(&mut self) -> Duration {
+    pub fn freeze(&mut self) -> Duration {
         let which = self.random.usize(..2);
         let pid = self.processes[which].0.id().to_string();
         let signal = |name: &str| {
@@ -310,7 +310,7 @@ impl Scene {
     }
 
     /// Ends the writing, and waits until all of it is through; gives how much there was.
-    fn end(&mut self) -> u64 {
+    pub fn end(&mut self) -> u64 {
         self.writer.stop();
         let written = self.written.load(Ordering::SeqCst);
         let started = Instant::now();

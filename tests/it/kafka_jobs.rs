@@ -8,7 +8,7 @@ use millpond::log::kafka::KafkaLog;
 use millpond::log::{Log, Records, TopicPartition, TopicSpec};
 
 use crate::binary::{Running, on};
-use crate::kafka_broker::{self, fresh};
+use crate::kafka_broker::{self, TOO_SLOW, fresh};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Of each partition of the inputs.
@@ -56,13 +56,22 @@ struct Service {
 }
 
 impl Service {
+    fn new() -> Service {
+        let service = Service { files: tempfile::tempdir().unwrap() };
+        let bootstrap = kafka_broker::bootstrap();
+        let config = format!("bootstrap.servers={bootstrap}\nksql.service.id={}_\n", fresh("jobs"));
+        std::fs::write(service.path("service.properties"), config).unwrap();
+        service
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }
 
-    fn start(&self, folder: &str) -> Running {
+    /// A process that runs the job with these options.
+    fn start(&self, folder: &str, options: &[&str]) -> Running {
         let (config, job) = (self.path("service.properties"), self.path("job.sql"));
-        let args = ["--config-file", config.to_str().unwrap(), "run", job.to_str().unwrap(), "--until-end"];
+        let args = [&["--config-file", config.to_str().unwrap(), "run", job.to_str().unwrap()], options].concat();
         let mut command = on(&self.path(folder), &args);
         let said = std::fs::File::create(self.said(folder)).unwrap();
         command.stdout(said.try_clone().unwrap()).stderr(said);
@@ -83,14 +92,11 @@ fn read(path: &Path) -> String {
 #[ignore = "needs a Kafka broker: see README"]
 fn processes_that_share_a_job_end_when_all_of_it_is_done() {
     let log = kafka_broker::log();
-    let service = Service { files: tempfile::tempdir().unwrap() };
+    let service = Service::new();
     let (many, single) = (fresh("many"), fresh("single"));
     let (copies, counts, odd) = (fresh("copies"), fresh("counts"), fresh("odd"));
     filled(&log, &many, 4);
     filled(&log, &single, 1);
-    let bootstrap = kafka_broker::bootstrap();
-    let config = format!("bootstrap.servers={bootstrap}\nksql.service.id={}_\n", fresh("jobs"));
-    std::fs::write(service.path("service.properties"), config).unwrap();
     let script = format!(
         "CREATE STREAM many (n BIGINT) WITH (KAFKA_TOPIC='{many}', VALUE_FORMAT='JSON');
          CREATE STREAM single (n BIGINT) WITH (KAFKA_TOPIC='{single}', VALUE_FORMAT='JSON');
@@ -100,7 +106,7 @@ fn processes_that_share_a_job_end_when_all_of_it_is_done() {
     );
     std::fs::write(service.path("job.sql"), script).unwrap();
     let mut running: BTreeMap<&str, Running> =
-        PROCESSES.iter().map(|folder| (*folder, service.start(folder))).collect();
+        PROCESSES.iter().map(|folder| (*folder, service.start(folder, &["--until-end"]))).collect();
     let started = Instant::now();
     while !running.is_empty() {
         let ended: Vec<(&str, _)> = running
@@ -120,4 +126,36 @@ fn processes_that_share_a_job_end_when_all_of_it_is_done() {
         assert!(started.elapsed() < PATIENCE, "{:?} don't end\n{}", running.keys(), said());
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_process_with_nothing_to_do_stands_by_and_takes_over() {
+    let log = kafka_broker::log();
+    let service = Service::new();
+    let (single, odd) = (fresh("single"), fresh("odd"));
+    filled(&log, &single, 1);
+    let script = format!(
+        "CREATE STREAM single (n BIGINT) WITH (KAFKA_TOPIC='{single}', VALUE_FORMAT='JSON');
+         CREATE STREAM odd WITH (KAFKA_TOPIC='{odd}') AS SELECT * FROM single WHERE n % 2 = 1;"
+    );
+    std::fs::write(service.path("job.sql"), script).unwrap();
+    // The state that a process showed last.
+    let shows =
+        |folder: &str, state: &str| read(&service.said(folder)).lines().last().is_some_and(|line| line.contains(state));
+    let eventually = |what: &str, holds: &dyn Fn() -> bool| {
+        let started = Instant::now();
+        while !holds() {
+            let said = || ["one", "two"].map(|folder| format!("{folder}:\n{}", read(&service.said(folder)))).concat();
+            assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} {what}\n{}", said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let standby = "STANDBY: none of its partitions is given to this process";
+    let mut running: BTreeMap<&str, Running> = ["one", "two"].map(|folder| (folder, service.start(folder, &[]))).into();
+    let pair = |first, second| shows(first, "RUNNING") && shows(second, standby);
+    eventually("one works, and the other says that it has nothing", &|| pair("one", "two") || pair("two", "one"));
+    let (works, waits) = if shows("one", "RUNNING") { ("one", "two") } else { ("two", "one") };
+    running.remove(works);
+    eventually("the other takes over", &|| shows(waits, "RUNNING"));
 }

@@ -24,6 +24,7 @@ mod open;
 mod opening;
 mod port;
 mod reader;
+mod recovery;
 mod refused;
 mod restore;
 mod slices;

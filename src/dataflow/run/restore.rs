@@ -30,6 +30,7 @@ pub(super) fn restore_state(
         let mut progress = Progress::new(host, memory);
         reader.restore(log, keeper, &mut |bytes| progress.at(bytes))
     })?;
+    let recovering = host.counters.recovery.begin();
     for (index, (stage, topics)) in stages.iter_mut().zip(spec.changelogs()).enumerate() {
         if !topics.iter().any(|topic| log.partitions(topic).is_some()) {
             continue;
@@ -51,7 +52,10 @@ pub(super) fn restore_state(
                     snapshots[number] = Some(snapshot);
                 }
                 progress.more(state.state_bytes())?;
+                let begin = from.map_or_else(|| log.offsets(&place).map(|(first, _)| first), Ok)?;
+                let mut reading = recovering.reading(begin, log.settling_end(&place)?);
                 for_each_settled(log, &place, from, host, &mut |records| {
+                    reading.at(records.next_offset);
                     state.restore(records)?;
                     progress.at(state.state_bytes())
                 })?;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::changelog_topics;
 use super::keeping::Keeping;
+use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
 use crate::plan::Plan;
 use crate::query::View;
@@ -88,6 +89,7 @@ pub struct Counters {
     /// What was told of records that the sink's topic doesn't keep.
     pub expiring: OnceLock<String>,
     pub snapshots: SnapshotCounters,
+    pub recovery: RecoveryProgress,
 }
 
 /// Counts of the snapshots of a query's state, each of one partition of one part of it.

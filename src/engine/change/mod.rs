@@ -97,6 +97,7 @@ struct Change<'a> {
 struct Replay {
     query_id: Option<String>,
     found: Option<FoundRecords>,
+    sink_partitions: Option<u32>,
 }
 
 impl Inner {

@@ -10,6 +10,7 @@ use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::format;
+use crate::log::TopicSpec;
 use crate::plan::Plan;
 use crate::sql::ast::Ident;
 
@@ -21,7 +22,7 @@ impl Change<'_> {
         let warnings = self.unheeded(&sink.with);
         let source = Source { query_id: Some(id.clone()), ..sink.source.clone() };
         self.catalog.put_source(source);
-        let effect = self.started(id, sink, text)?;
+        let effect = self.started(id, sink, text, topic.as_ref())?;
         Ok(Effect { topic, warnings, ..effect })
     }
 
@@ -69,12 +70,13 @@ impl Change<'_> {
         }
         self.topic_for(&sink.source, &sink.with, None)?;
         self.catalog.put_source(Source { query_id: Some(query.id.clone()), ..sink.source.clone() });
-        let mut effect = self.started(query.id, sink, text)?;
+        let mut effect = self.started(query.id, sink, text, None)?;
         if let Some(start) = &mut effect.start {
             start.replaces = true;
             start.entry.paused = query.paused;
             // What the topic holds by now is its own.
             start.entry.found = query.found;
+            start.entry.sink_partitions = query.sink_partitions;
             self.catalog.put_query(start.entry.clone());
             effect.message = format!("Replaced query with ID {}", start.entry.id);
         }
@@ -92,10 +94,11 @@ impl Change<'_> {
         if self.replay.is_none() {
             self.inner.await_cleared(&sink.source.topic, Some(&id))?;
         }
-        self.started(id, sink, text)
+        self.started(id, sink, text, None)
     }
 
-    fn started(&mut self, id: String, sink: Sink, text: &str) -> Result<Effect> {
+    /// `made`: the topic that is made for it.
+    fn started(&mut self, id: String, sink: Sink, text: &str, made: Option<&TopicSpec>) -> Result<Effect> {
         if self.replay.is_none() {
             self.inner.stage_partitions(&sink.analyzed.plan)?;
             check_runs(&sink.analyzed.plan)?;
@@ -108,6 +111,13 @@ impl Change<'_> {
             None if sink.source.kind == SourceKind::Table => self.inner.found_records(&sink.source.topic)?,
             None => None,
         };
+        let sink_partitions = match &self.replay {
+            Some(replay) => replay.sink_partitions,
+            None if sink.source.kind == SourceKind::Table => {
+                made.map(|made| made.partitions).or_else(|| self.inner.log.partitions(&sink.source.topic))
+            }
+            None => None,
+        };
         let entry = QueryEntry {
             id,
             statement: text.to_string(),
@@ -116,6 +126,7 @@ impl Change<'_> {
             properties: self.properties.clone(),
             paused: false,
             found,
+            sink_partitions,
         };
         self.catalog.put_query(entry.clone());
         let start = StartQuery { entry, sink: Arc::new(sink), replaces: false };

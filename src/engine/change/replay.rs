@@ -84,7 +84,11 @@ impl Inner {
         let mut catalog = self.catalog.read().clone();
         let mut effects = Vec::new();
         for parsed in sql::parse(&command.statement)? {
-            let replay = Some(Replay { query_id: command.query_id.clone(), found: command.found.clone() });
+            let replay = Some(Replay {
+                query_id: command.query_id.clone(),
+                found: command.found.clone(),
+                sink_partitions: command.sink_partitions,
+            });
             let properties = &command.properties;
             let change = Change { inner: self, catalog: &mut catalog, properties, query_number: offset, replay };
             effects.push(change.apply(&parsed)?);

@@ -10,7 +10,7 @@ use crate::dataflow::{
 };
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::{Plan, Step};
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -54,6 +54,7 @@ impl Inner {
     fn try_start(&self, entry: &QueryEntry, sink: &Sink) -> Result<()> {
         self.stage_partitions(&sink.analyzed.plan)?;
         let partitions = self.partitions_of(&sink.source.topic)?;
+        check_sink_partitions(entry, &sink.source, partitions)?;
         let group = self.service.query_group(&entry.id);
         let changelogs = changelog_topics(&group, &sink.analyzed.plan).concat();
         check_state_is_there(&*self.log, &changelogs, || Ok(!self.log.positions(&group)?.is_empty()))?;
@@ -157,6 +158,19 @@ impl Inner {
         let partitions = self.partitions_of(&source.topic)?;
         let view = Arc::new(View::follow(source.clone(), partitions, retention, &self.memory).after(found));
         Ok(Some(self.views.write().entry(source.name.clone()).or_insert(view).clone()))
+    }
+}
+
+/// An error when the topic of the table that a query makes has another number of partitions than when the query began: a key's
+/// next record would go to another partition, and who reads the table would have the key twice.
+fn check_sink_partitions(entry: &QueryEntry, sink: &Source, partitions: u32) -> Result<()> {
+    match entry.sink_partitions.filter(|began| *began != partitions) {
+        None => Ok(()),
+        Some(began) => Err(Error::statement(format!(
+            "topic '{}' has {partitions} partitions now; the keys of table {} were placed among {began}, and each would be in two of them",
+            sink.topic, sink.name
+        ))
+        .hint(format!("DROP TABLE {} DELETE TOPIC; and create it anew, with PARTITIONS = {partitions}", sink.name))),
     }
 }
 

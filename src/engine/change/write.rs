@@ -147,6 +147,7 @@ impl Inner {
             command.deletes = self.identified(topic)?;
         }
         command.found = effect.start.as_ref().and_then(|start| start.entry.found.clone());
+        command.sink_partitions = effect.start.as_ref().and_then(|start| start.entry.sink_partitions);
         let behind = chain.last();
         command.judged = self.is_shared().then(|| Judged { statement_id: statement.id.clone(), behind });
         match self.commands.append(&command, wall_time_ms()) {

@@ -1,7 +1,7 @@
 //! What a driven query tells of itself.
 
 use crate::dataflow::{Counters, SnapshotCounters};
-use crate::engine::{Drive, Inner};
+use crate::engine::{Drive, Inner, QueryState};
 
 /// What became of the snapshots of a query's state since the process started.
 fn snapshots(counters: &SnapshotCounters) -> String {
@@ -15,6 +15,18 @@ fn snapshots(counters: &SnapshotCounters) -> String {
     let counts = counts.map(|(what, count)| format!("{} {what}", count.load(Relaxed)));
     let failure = counters.last_failure.lock().as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     counts.join(", ") + &failure
+}
+
+/// With how much of its changelog was read, while it is read.
+fn recovering(inner: &Inner, id: &str) -> String {
+    let percent = match &inner.drive {
+        Drive::Threads(queries) => queries.lock().get(id).and_then(|query| query.counters.recovery.percent()),
+        Drive::Stepped(_) => None,
+    };
+    match percent {
+        Some(percent) => format!("{} ({percent} %)", QueryState::Recovering),
+        None => QueryState::Recovering.to_string(),
+    }
 }
 
 /// State and counts of a query.
@@ -33,6 +45,7 @@ pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
         ]
     };
     let state = match inner.query_state(id) {
+        Some(QueryState::Recovering) => recovering(inner, id),
         Some(state) => state.to_string(),
         None if !inner.works => "NOT RUN BY THIS PROCESS".to_string(),
         None => "NOT RUNNING".to_string(),

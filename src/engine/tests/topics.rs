@@ -69,6 +69,33 @@ fn a_sink_has_what_its_source_has_unless_it_says_otherwise() {
     );
 }
 
+/// A key's records would be in two partitions of the table's topic.
+#[test]
+fn a_table_whose_topic_gets_partitions_is_not_written_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    over(&mut t, "s", &[]);
+    let table = t.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
+    let stream = t.query("CREATE STREAM o AS SELECT * FROM s;");
+    t.done("INSERT INTO s VALUES ('a', 1);");
+    t.await_rows("SELECT * FROM c;", &[r#"String("a") Bigint(1)"#]);
+    t.engine.shutdown();
+    for topic in ["C", "O"] {
+        t.engine.log().alter_topic(topic, Some(8), &[]).unwrap();
+    }
+    drop(t);
+    let mut t = Terminal::open(folder.path());
+    t.listing("SHOW QUERIES;");
+    let state = t.await_state(&table, &|state| matches!(state, QueryState::Failed(_))).to_string();
+    for text in ["topic 'C' has 8 partitions now", "placed among 3", "DROP TABLE C"] {
+        assert!(state.contains(text), "{text}: {state}");
+    }
+    t.await_state(&stream, &|state| *state == QueryState::Running);
+    t.done("DROP TABLE c DELETE TOPIC;");
+    t.query("CREATE TABLE c WITH (PARTITIONS=8) AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
+    t.await_rows("SELECT * FROM c;", &[r#"String("a") Bigint(1)"#]);
+}
+
 #[test]
 fn replicas_are_a_clusters() {
     let folder = tempfile::tempdir().unwrap();

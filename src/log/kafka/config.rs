@@ -144,6 +144,14 @@ impl KafkaConfig {
         }
     }
 
+    /// The largest record that is sent (`message.max.bytes`).
+    pub(super) fn sent_bytes_max(&self) -> usize {
+        let name = "message.max.bytes";
+        let set = self.producer.get(name).or_else(|| self.common.get(name));
+        // What librdkafka took is a number.
+        set.map_or(MESSAGE_BYTES_MAX, String::as_str).parse().unwrap_or(usize::MAX)
+    }
+
     pub(super) fn conf(&self, role: Role<'_>) -> Result<Conf, LogError> {
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
         settings.extend(
@@ -234,6 +242,8 @@ fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
             ("fetch.queue.backoff.ms", "5"),
             // A partition that joins the others waits until their fetch is answered.
             ("fetch.wait.max.ms", "50"),
+            // A record that was written must be readable, whatever its size.
+            ("receive.message.max.bytes", "2147483647"),
             ("check.crcs", "false"),
             ("topic.metadata.propagation.max.ms", "5000"),
         ],
@@ -277,8 +287,9 @@ const ALSO_KNOWN: &[&str] = &[
     "ssl.keystore.password",
 ];
 
-/// What a record may be is the topic's to say (`max.message.bytes`), not the client's.
-const MESSAGE_BYTES_MAX: &str = "1000000000";
+/// What a record may be is the topic's to say (`max.message.bytes`), not the client's; but brokers close the connection of who sends
+/// more than `socket.request.max.bytes` at once, by default 104857600, and the record would be sent again and again.
+const MESSAGE_BYTES_MAX: &str = "104000000";
 
 fn check(name: &str, known: &str, value: &str) -> Result<(), LogError> {
     Conf::new().set(known, value).map_err(|problem| invalid(name, known, value, problem))

@@ -16,6 +16,8 @@ use crate::time;
 
 /// How long to wait for what a former producer of the same transactional id left open.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What librdkafka counts besides key and value, without headers.
+const RECORD_OVERHEAD_MAX: usize = 100;
 /// How long at a time to wait for reports.
 const REPORT_WAIT: Duration = Duration::from_millis(10);
 
@@ -134,6 +136,19 @@ impl Producer {
         let record = failure.record.clone();
         let topic = record.as_ref().map(|record| record.topic.as_str()).or(topic);
         match (failure.code, &record) {
+            (Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Some(record))
+                if record.bytes + RECORD_OVERHEAD_MAX > self.cluster.config.sent_bytes_max() =>
+            {
+                LogError::Cluster {
+                    error: "MESSAGE_TOO_LARGE".to_owned(),
+                    what: format!(
+                        "a record of {} bytes for topic '{}' is not sent, since it is larger than producer.message.max.bytes = {}: brokers take no request beyond their socket.request.max.bytes (raise both, or collect less in one group)",
+                        record.bytes,
+                        record.topic,
+                        self.cluster.config.sent_bytes_max()
+                    ),
+                }
+            }
             (Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Some(record)) => self
                 .too_large(&record.topic, record.bytes)
                 .unwrap_or_else(|| log_error("writing topic", topic, failure)),

@@ -49,6 +49,21 @@ fn a_topic_that_cannot_be_described_hides_no_other() {
     assert_eq!(told, [("leaderless", Some(2), None), (TOPIC, Some(1), Some(1))]);
 }
 
+#[test]
+fn what_brokers_take_in_no_request_is_not_sent() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, 1, 1).unwrap();
+    let mut config = KafkaConfig::new(&cluster.bootstrap_servers()).unwrap();
+    config.set("producer.max.request.size", "2000000").unwrap();
+    let log = KafkaLog::open(&config).unwrap();
+    let error = log.append(&place(), &record(&"x".repeat(2_000_000))).unwrap_err();
+    let said = error.to_string();
+    for text in ["2000000 bytes for topic 't'", "socket.request.max.bytes", "(MESSAGE_TOO_LARGE)"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert_eq!(log.append(&place(), &record("a")).unwrap(), 0);
+}
+
 fn member(log: &KafkaLog, delivery: Delivery) -> GroupedMember {
     let group = GroupSpec { id: "g".to_owned(), transactional_id: "g-1".to_owned(), instance_id: None, delivery };
     let spec = MemberSpec {

@@ -345,6 +345,30 @@ fn at_least_once_shows_records_before_their_positions() {
     assert!(log.positions(&group).unwrap().is_empty());
 }
 
+/// As the state of a group that collects much.
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn the_largest_record_that_is_written_can_be_read() {
+    const BYTES: usize = 103_000_000;
+    let log = kafka_broker::log();
+    let large = topic(&log, "large", 1, &[("max.message.bytes", "1073741824")]);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut value = vec![0; BYTES];
+    // What can't be compressed.
+    random.fill(&mut value);
+    let mut written = Records::default();
+    written.push(None, Some(&value), 1);
+    log.append(&at(&large, 0), &written).unwrap();
+    let mut read = Records::default();
+    log.fetch(&at(&large, 0), 0, 1 << 20, &mut read).unwrap();
+    assert!(read.value(0) == Some(value.as_slice()), "another record");
+    value.resize(BYTES + 2_000_000, 0);
+    written.clear();
+    written.push(None, Some(&value), 1);
+    let error = log.append(&at(&large, 0), &written).unwrap_err();
+    assert!(error.to_string().contains("socket.request.max.bytes"), "{error}");
+}
+
 #[test]
 #[ignore = "needs a Kafka broker: see README"]
 fn compaction_leaves_the_last_of_each_key() {

@@ -76,6 +76,39 @@ fn of_rows_for_pull_queries() {
     a_recovery_is_broken_off(SINK);
 }
 
+/// While the changelog is read, and no longer.
+#[test]
+fn it_tells_how_far_it_is() {
+    let counters = Arc::new(Counters::default());
+    let seen: Arc<parking_lot::Mutex<Vec<Option<u8>>>> = Arc::default();
+    let (looking, into) = (counters.clone(), seen.clone());
+    let log = Intercepted::new(move |call| {
+        if let Call::Fetch(place) = call
+            && place.topic == changelog_topic(GROUP)
+        {
+            into.lock().push(looking.recovery.percent());
+        }
+        Ok(())
+    });
+    let statement = "CREATE TABLE o AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;";
+    let world = World::new(Arc::new(log), "k STRING KEY, v INT", 1, statement);
+    let mut run = world.open(&Host::default()).unwrap();
+    for n in 0..4 {
+        let mut records = Records::default();
+        records.push(Some(n.to_string().as_bytes()), Some(br#"{"V":1}"#), 0);
+        world.append(0, &records);
+        run.step().unwrap();
+        run.commit().unwrap();
+    }
+    drop(run);
+    seen.lock().clear();
+    let run = world.open(&Host { counters: counters.clone(), ..Host::default() }).unwrap();
+    // Before each of the four commits is read.
+    assert_eq!(*seen.lock(), [Some(0), Some(25), Some(50), Some(75)]);
+    assert_eq!(counters.recovery.percent(), None);
+    drop(run);
+}
+
 #[test]
 fn of_state_whose_topic_is_gone() {
     let statement = "CREATE TABLE o AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;";

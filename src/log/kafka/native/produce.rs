@@ -134,11 +134,22 @@ impl Topic {
                     if let Some(delivery) = delivery {
                         delivery.outstanding.fetch_sub(1, Ordering::AcqRel);
                     }
-                    return Err(failure);
+                    return Err(self.with_record(failure, records, row));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The failure, with the record where it is about its size.
+    fn with_record(&self, failure: Failure, records: &Records, row: usize) -> Failure {
+        if failure.code != Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE {
+            return failure;
+        }
+        let bytes = [records.key(row), records.value(row)].into_iter().flatten().map(<[u8]>::len).sum();
+        // SAFETY: alive; the name belongs to the topic and is copied.
+        let topic = unsafe { text(sys::rd_kafka_topic_name(self.ptr)) };
+        Failure { record: Some(FailedRecord { topic, bytes }), ..failure }
     }
 
     fn send_parts(&self, parts: &[sys::rd_kafka_vu_t]) -> Result<(), Failure> {

@@ -19,6 +19,9 @@ pub(in crate::log::kafka) enum Seen {
     All,
 }
 
+/// An offset that was asked for, or why it can't be told.
+type EachOffset = (TopicPartition, Result<i64, Failure>);
+
 impl Client {
     /// Deletes the records below the offset of each partition; -1 stands for its end.
     pub(in crate::log::kafka) fn delete_records(
@@ -74,7 +77,7 @@ impl Client {
         asked: &PartitionList,
         seen: Seen,
         timeout: Duration,
-    ) -> Result<Vec<(TopicPartition, Result<i64, Failure>)>, Failure> {
+    ) -> Result<Vec<EachOffset>, Failure> {
         let level = match seen {
             Seen::Committed => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
             Seen::All => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
