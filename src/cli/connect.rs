@@ -240,8 +240,8 @@ fn open_to_work(connection: &Connection, works: bool) -> Result<Option<Engine>> 
     for warning in engine.log().warnings() {
         eprintln!("warning: {warning}");
     }
-    for setting in &connection.config.without_effect {
-        eprintln!("warning: no effect here: {setting}");
+    for notice in connection.config.notices() {
+        eprintln!("warning: {notice}");
     }
     Ok(Some(engine))
 }

@@ -23,8 +23,8 @@ pub struct Config {
     pub internal_topics: InternalTopics,
     /// What a session begins with, by short names; checked.
     pub properties: BTreeMap<String, String>,
-    /// Settings of the file that have no effect here, and why: a line each, for people.
-    pub without_effect: Vec<String>,
+    /// Settings of the file that have no effect here, and why.
+    pub without_effect: Vec<(String, String)>,
 }
 
 /// What a setting comes to that is of a program Millpond takes the place of.
@@ -105,10 +105,23 @@ impl Config {
                 }
             };
             if let Some(why) = set.map_err(|error| error.at(at))? {
-                config.without_effect.push(format!("line {}: {}: {why}", entry.line, entry.name));
+                config.without_effect.push((entry.name.clone(), why));
             }
         }
         Ok(config)
+    }
+
+    /// What has no effect here, for people: a line for each reason, with the settings that it holds for.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, why) in &self.without_effect {
+            match notices.iter_mut().find(|(other, _)| other == why) {
+                Some((_, names)) => names.push(name),
+                None => notices.push((why, vec![name])),
+            }
+        }
+        let line = |(why, names): (&str, Vec<&str>)| format!("no effect here: {}: {why}", names.join(", "));
+        notices.into_iter().map(line).collect()
     }
 
     /// What a setting comes to, where it is another program's.
@@ -220,8 +233,7 @@ mod tests {
         ] {
             assert_eq!(config.properties.get(name).map(String::as_str), Some(value), "{name}");
         }
-        let told =
-            |name: &str| config.without_effect.iter().filter(|line| line.contains(&format!(": {name}: "))).count();
+        let told = |name: &str| config.without_effect.iter().filter(|(other, _)| other == name).count();
         for name in [
             "listeners",
             "ksql.schema.registry.url",
@@ -239,6 +251,10 @@ mod tests {
         for name in ["ksql.streams.producer.acks", "ksql.streams.replication.factor", "ksql.service.id"] {
             assert_eq!(told(name), 0, "{name}");
         }
+        let notices = config.notices();
+        let server = "no effect here: listeners, ksql.advertised.listener, ksql.internal.listener, ";
+        assert_eq!(notices.iter().filter(|line| line.starts_with(server)).count(), 1, "{notices:#?}");
+        assert!(notices.len() < 25, "{notices:#?}");
     }
 
     #[test]

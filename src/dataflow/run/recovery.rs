@@ -80,7 +80,8 @@ mod tests {
         assert_eq!(progress.percent(), Some(99));
         drop(recovering);
         assert_eq!(progress.percent(), None);
-        drop(progress.begin().reading(5, 5));
-        assert_eq!(progress.percent(), None);
+        let recovering = progress.begin();
+        recovering.reading(5, 5).at(5);
+        assert_eq!(progress.percent(), None, "there is nothing to read");
     }
 }
