@@ -29,13 +29,16 @@ pub fn entries() -> Vec<Entry> {
     vec![stream_stream(), table_table()]
 }
 
+/// By key: row times and values.
+type Lists = HashMap<i64, VecDeque<(i64, i64)>, RandomState>;
+
 /// A batch of each side, their rows in turn.
 type Pair = (Batch, Batch);
 
 fn stream_stream() -> Entry {
     let method = JoinMethod::StreamStream { before_ms: SPAN_MS, after_ms: SPAN_MS, grace_ms: Some(SPAN_MS) };
     let bound = |pairs: &[Pair]| {
-        let mut sides: [HashMap<i64, VecDeque<(i64, i64)>, RandomState>; 2] = Default::default();
+        let mut sides: [Lists; 2] = Default::default();
         let mut given: [Vec<i64>; 4] = Default::default();
         let mut rows = 0;
         for (left, right) in pairs {

@@ -73,9 +73,11 @@ impl Run {
             for laid_out in laid_out {
                 has_state = true;
                 if laid_out != stage.partitions {
+                    // Topics between stages follow the sources.
+                    let read = |topic: &&str| port.log.partitions(topic) == Some(stage.partitions);
+                    let topic = spec.plan.scans().map(|scan| scan.source.topic.as_str()).find(read).unwrap_or_default();
                     return Err(Error::statement(format!(
-                        "topic '{}' has {} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
-                        stage.topics.first().map_or("", String::as_str),
+                        "topic '{topic}' has {} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
                         stage.partitions
                     ))
                     .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
