@@ -360,9 +360,9 @@ impl Pieces for ScanReader {
         self.rows.as_ref().map_or(0, RowStore::len)
     }
 
-    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
-        let next = self.rows.as_ref()?.write_rows(from.index, bytes_max, into)?;
-        Some(Mark { index: next, ..from })
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Result<Option<Mark>> {
+        let next = self.rows.as_ref().and_then(|rows| rows.write_rows(from.index, bytes_max, into));
+        Ok(next.map(|index| Mark { index, ..from }))
     }
 
     fn load(&mut self, mut piece: &[u8]) -> Option<()> {

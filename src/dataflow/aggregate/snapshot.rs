@@ -10,6 +10,7 @@ use crate::dataflow::aggregate::Aggregate;
 use crate::dataflow::aggregate::changelog::{restore_columns, state_columns, state_types};
 use crate::dataflow::aggregate::groups::LIVE;
 use crate::dataflow::aggregate::restore::Recovery;
+use crate::error::Result;
 use crate::state::codec::{CellColumn, put_bytes, take_array, take_bytes, write_cell};
 use crate::state::snapshots::{Mark, Pieces};
 
@@ -31,7 +32,7 @@ impl Pieces for Aggregate {
     }
 
     /// A group keeps its slot as long as it lives.
-    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Result<Option<Mark>> {
         let limit = into.len() + bytes_max;
         into.extend_from_slice(&self.stream_time().to_le_bytes());
         let mut at = from.index;
@@ -47,7 +48,7 @@ impl Pieces for Aggregate {
                 break;
             }
         }
-        (at < self.groups.slots.len()).then_some(Mark { index: at, ..from })
+        Ok((at < self.groups.slots.len()).then_some(Mark { index: at, ..from }))
     }
 
     fn load(&mut self, mut piece: &[u8]) -> Option<()> {

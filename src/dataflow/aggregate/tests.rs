@@ -12,7 +12,7 @@ use crate::dataflow::OldRows;
 use crate::dataflow::Origin;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::accumulators;
-use crate::state::snapshots::Mark;
+use crate::state::snapshots::trial::{Trial, pieces};
 use crate::types::SqlType;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -172,7 +172,7 @@ impl Case {
     ) -> (Vec<Out>, BTreeMap<String, String>, Context) {
         let mut operator = self.aggregate();
         let mut context = Context { cache_bytes_max: drive.cache_bytes_max, ..Context::default() };
-        let (mut changelog, mut snapshots) = (Records::default(), TestSnapshots::default());
+        let (mut changelog, mut snapshots) = (Records::default(), Trial::default());
         let (mut result, mut downstream, mut out) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut rest = rows;
         while !rest.is_empty() {
@@ -185,10 +185,10 @@ impl Case {
             if random.u8(0..4) == 0 {
                 operator.flush(&mut out, &mut context).unwrap();
                 operator.changes(&mut changelog).unwrap();
-                snapshots.after_commit(&operator, &changelog, random);
+                snapshots.after_commit(&operator, changelog.len(), random);
                 if drive.restarts {
                     operator = self.restart(operator, &changelog, &snapshots, random);
-                    snapshots.taking = None;
+                    snapshots.restart();
                 }
             }
             result.extend(read(&mut out, &mut downstream));
@@ -200,22 +200,12 @@ impl Case {
 
     /// A new operator from the changelog (compacted or not), all of it or what came behind a snapshot, or from a snapshot
     /// of now.
-    fn restart(
-        &self,
-        old: Aggregate,
-        changelog: &Records,
-        snapshots: &TestSnapshots,
-        random: &mut fastrand::Rng,
-    ) -> Aggregate {
+    fn restart(&self, old: Aggregate, changelog: &Records, snapshots: &Trial, random: &mut fastrand::Rng) -> Aggregate {
         let mut operator = self.aggregate();
         if random.u8(0..3) == 0 {
             pieces(&old, random.usize(1..2000)).iter().for_each(|piece| operator.load(piece).unwrap());
         } else {
-            let mut from = 0;
-            if let Some((held_from, pieces)) = snapshots.taken.as_ref().filter(|_| random.bool()) {
-                from = *held_from;
-                pieces.iter().for_each(|piece| operator.load(piece).unwrap());
-            }
+            let from = if random.bool() { snapshots.load(&mut operator) } else { 0 };
             let mut last = HashMap::new();
             for row in 0..changelog.len() {
                 last.insert(changelog.key(row), row);
@@ -230,42 +220,6 @@ impl Case {
         assert_eq!(operator.len(), old.len());
         operator
     }
-}
-
-/// A snapshot: the place in the changelog from which it holds, and its pieces.
-type Taken = (usize, Vec<Vec<u8>>);
-
-/// Snapshots taken a piece at a commit, while rows come.
-#[derive(Default)]
-struct TestSnapshots {
-    taken: Option<Taken>,
-    taking: Option<(Taken, Mark)>,
-}
-
-impl TestSnapshots {
-    fn after_commit(&mut self, operator: &Aggregate, changelog: &Records, random: &mut fastrand::Rng) {
-        let fresh = || ((changelog.len(), Vec::new()), Mark::START);
-        let ((from, mut pieces), mark) = self.taking.take().unwrap_or_else(fresh);
-        let mut piece = Vec::new();
-        let next = operator.piece(mark, random.usize(1..300), &mut piece);
-        pieces.push(piece);
-        match next {
-            Some(mark) => self.taking = Some(((from, pieces), mark)),
-            None => self.taken = Some((from, pieces)),
-        }
-    }
-}
-
-/// All pieces of a snapshot.
-fn pieces(aggregate: &Aggregate, bytes_max: usize) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut next = Some(Mark::START);
-    while let Some(mark) = next {
-        let mut piece = Vec::new();
-        next = aggregate.piece(mark, bytes_max, &mut piece);
-        pieces.push(piece);
-    }
-    pieces
 }
 
 /// A row of a group: value, time, order of arrival.

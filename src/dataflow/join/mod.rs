@@ -5,6 +5,7 @@ mod condition;
 mod foreign_key;
 mod keys;
 mod order;
+mod pieces;
 mod stream_stream;
 mod stream_table;
 mod table_rows;

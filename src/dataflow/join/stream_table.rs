@@ -5,11 +5,13 @@ use crate::dataflow::Batch;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows};
+use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{Join, JoinKind};
+use crate::state::snapshots::Pieces;
 
 /// The operator: the stream is the left side. A stream's row without key or value is ignored.
 pub(super) struct StreamTableJoin {
@@ -139,6 +141,12 @@ impl JoinOperator for StreamTableJoin {
     }
 }
 
+impl TableState for StreamTableJoin {
+    fn tables(&self) -> Vec<(&TableRows, &JoinKeys)> {
+        vec![(&self.table, &self.keys)]
+    }
+}
+
 impl Node for StreamTableJoin {
     fn keeps_state(&self) -> bool {
         true
@@ -150,6 +158,14 @@ impl Node for StreamTableJoin {
 
     fn restore(&mut self, records: &Records) -> Result<()> {
         restore(&mut [&mut self.table], &mut self.keys, records)
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        Some(self)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn pending_bytes(&self) -> usize {

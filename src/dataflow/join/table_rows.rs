@@ -15,6 +15,7 @@ use crate::dataflow::Batch;
 use crate::dataflow::changelog::{damaged, take_version};
 use crate::dataflow::join::columns::{Columns, NO_ROW};
 use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows};
+use crate::dataflow::join::pieces::put_record;
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::state::NO_KEY;
@@ -147,6 +148,20 @@ impl TableRows {
         }
     }
 
+    pub fn tag(&self) -> u8 {
+        self.tag
+    }
+
+    /// Types of the value columns.
+    pub fn types(&self) -> &[SqlType] {
+        &self.types
+    }
+
+    /// How many keys have a row.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
     /// The keys that have a row.
     pub fn ids(&self) -> Vec<u32> {
         self.current.iter().zip(0..).filter(|(row, _)| row.is_there()).map(|(_, id)| id).collect()
@@ -245,20 +260,12 @@ impl TableRows {
             let rows: Vec<u64> = ids.iter().map(|id| self.get(*id).number).collect();
             let columns = self.pick(&rows)?;
             for (at, &id) in ids.iter().enumerate() {
-                key.clear();
-                key.push(self.tag);
-                keys.write(id, &mut key);
+                self.encode_key(keys, id, &mut key);
                 let row = self.get(id);
                 let flags = &mut self.flags[id as usize];
                 let persisted = std::mem::replace(flags, if row.is_there() { PERSISTED } else { 0 }) & PERSISTED != 0;
                 if row.is_there() {
-                    value.clear();
-                    value.push(VERSION);
-                    value.extend_from_slice(&row.time.to_le_bytes());
-                    columns.iter().for_each(|column| match column.data_type() {
-                        DataType::Null => value.push(UNREAD),
-                        _ => write_cell(column, at, &mut value),
-                    });
+                    encode_row(row.time, &columns, at, &mut value);
                     into.push(Some(&key), Some(&value), row.time.max(0));
                 } else if persisted {
                     into.push(Some(&key), None, self.time_max);
@@ -268,6 +275,39 @@ impl TableRows {
         }
         keys.sweep();
         Ok(())
+    }
+
+    /// Appends the records of rows to a piece of a snapshot, those of the keys from the number `from` on, until it has about
+    /// `bytes_max` bytes more; gives the number of the key to go on with, none after the last.
+    pub fn write_piece(
+        &self,
+        keys: &JoinKeys,
+        from: usize,
+        bytes_max: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<Option<usize>> {
+        let limit = into.len() + bytes_max;
+        let at_once = (bytes_max / self.row_bytes().max(1)).clamp(1, CHUNK_ROWS);
+        let (mut key, mut value, mut next) = (Vec::new(), Vec::new(), from);
+        while next < self.current.len() && (next == from || into.len() < limit) {
+            let end = (next + at_once).min(self.current.len());
+            let ids: Vec<u32> = (next as u32..end as u32).filter(|id| self.get(*id).is_there()).collect();
+            let columns = self.pick(&ids.iter().map(|id| self.get(*id).number).collect::<Vec<_>>())?;
+            for (at, &id) in ids.iter().enumerate() {
+                self.encode_key(keys, id, &mut key);
+                encode_row(self.get(id).time, &columns, at, &mut value);
+                put_record(&key, &value, into);
+            }
+            next = end;
+        }
+        Ok((next < self.current.len()).then_some(next))
+    }
+
+    /// The key of a record.
+    fn encode_key(&self, keys: &JoinKeys, id: u32, key: &mut Vec<u8>) {
+        key.clear();
+        key.push(self.tag);
+        keys.write(id, key);
     }
 
     /// Bytes of the records that `write_changes` would give, about.
@@ -283,6 +323,17 @@ impl TableRows {
             + self.flags.capacity()
             + self.changed.capacity() * size_of::<u32>()
     }
+}
+
+/// The value of a record of a row of these columns.
+fn encode_row(time: i64, columns: &[ArrayRef], at: usize, value: &mut Vec<u8>) {
+    value.clear();
+    value.push(VERSION);
+    value.extend_from_slice(&time.to_le_bytes());
+    columns.iter().for_each(|column| match column.data_type() {
+        DataType::Null => value.push(UNREAD),
+        _ => write_cell(column, at, value),
+    });
 }
 
 /// Takes changelog records of an operator's tables in, in their order.

@@ -13,12 +13,14 @@ use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::keys::JoinKeys;
 use crate::dataflow::join::order::in_order;
+use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{Join, JoinKind};
+use crate::state::snapshots::Pieces;
 
 /// The operator. A row without key is ignored.
 pub(super) struct TableTableJoin {
@@ -262,6 +264,12 @@ impl JoinOperator for TableTableJoin {
     }
 }
 
+impl TableState for TableTableJoin {
+    fn tables(&self) -> Vec<(&TableRows, &JoinKeys)> {
+        self.tables.iter().map(|table| (table, &self.keys)).collect()
+    }
+}
+
 impl Node for TableTableJoin {
     fn keeps_state(&self) -> bool {
         true
@@ -274,6 +282,14 @@ impl Node for TableTableJoin {
     fn restore(&mut self, records: &Records) -> Result<()> {
         let [left, right] = &mut self.tables;
         restore(&mut [left, right], &mut self.keys, records)
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        Some(self)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn pending_bytes(&self) -> usize {

@@ -8,6 +8,7 @@ use super::Starts;
 use super::scan::Parts;
 use crate::catalog::SourceWindow;
 use crate::dataflow::split_window;
+use crate::error::Result;
 use crate::log::Records;
 use crate::state::RowStore;
 use crate::state::codec::take_array;
@@ -180,14 +181,14 @@ impl Pieces for Rows {
         self.generations.values().map(RowStore::len).sum()
     }
 
-    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Result<Option<Mark>> {
         let limit = into.len() + bytes_max;
         into.extend_from_slice(&self.stream_time.to_le_bytes());
         let mut next = Some(from);
         while let Some(mark) = next
             && into.len() < limit
         {
-            let (&generation, rows) = self.generations.range(mark.generation..).next()?;
+            let Some((&generation, rows)) = self.generations.range(mark.generation..).next() else { break };
             // The generation that the mark stands in may be gone since.
             let index = if generation == mark.generation { mark.index } else { 0 };
             into.extend_from_slice(&generation.to_le_bytes());
@@ -196,7 +197,7 @@ impl Pieces for Rows {
                 None => generation.checked_add(1).map(|generation| Mark { generation, index: 0 }),
             };
         }
-        next.filter(|mark| self.generations.range(mark.generation..).next().is_some())
+        Ok(next.filter(|mark| self.generations.range(mark.generation..).next().is_some()))
     }
 
     fn load(&mut self, mut piece: &[u8]) -> Option<()> {

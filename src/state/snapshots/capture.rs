@@ -69,7 +69,7 @@ impl Capture {
         while let Some(mark) = self.next {
             piece.clear();
             piece.push(file::PIECE);
-            self.next = state.piece(mark, PIECE_BYTES.min(bytes_max), &mut piece);
+            self.next = state.piece(mark, PIECE_BYTES.min(bytes_max), &mut piece)?;
             self.pieces += 1;
             self.write(|out| frame_into(&piece, out))?;
             if self.next.is_some() && self.written >= limit {

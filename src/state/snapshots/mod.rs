@@ -28,6 +28,8 @@ mod file;
 mod recovery;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod trial;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,7 +55,9 @@ pub trait Pieces {
 
     /// Appends the piece that begins at `from`, of about `bytes_max` bytes; gives where the next one begins, none after
     /// the last. The first begins at `Mark::START`.
-    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark>;
+    ///
+    /// Errors: the state couldn't be written out; the snapshot is given up.
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Result<Option<Mark>>;
 
     /// Takes a piece in, in the order in which they were taken. None: it is no piece of this layout, and the state is
     /// unusable.

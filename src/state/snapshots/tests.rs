@@ -20,9 +20,9 @@ impl Pieces for Table {
         self.0.len()
     }
 
-    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Option<Mark> {
-        let next = self.0.write_rows(from.index, bytes_max, into)?;
-        Some(Mark { index: next, ..from })
+    fn piece(&self, from: Mark, bytes_max: usize, into: &mut Vec<u8>) -> Result<Option<Mark>> {
+        let next = self.0.write_rows(from.index, bytes_max, into);
+        Ok(next.map(|index| Mark { index, ..from }))
     }
 
     fn load(&mut self, mut piece: &[u8]) -> Option<()> {

@@ -15,6 +15,7 @@ use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::keys::JoinKeys;
 use crate::dataflow::join::order::in_order;
+use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, by_table, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::dataflow::regroup::any_null;
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{Join, JoinKind, MESSAGE_TYPES};
 use crate::state::NO_KEY;
+use crate::state::snapshots::Pieces;
 use crate::types::SqlType;
 
 /// What is made at once, at least one row: a right row may have very many left ones.
@@ -332,6 +334,12 @@ impl JoinOperator for ForeignKeyJoin {
     }
 }
 
+impl TableState for ForeignKeyJoin {
+    fn tables(&self) -> Vec<(&TableRows, &JoinKeys)> {
+        vec![(&self.right, &self.foreign_keys), (&self.left, &self.left_keys)]
+    }
+}
+
 impl Node for ForeignKeyJoin {
     fn keeps_state(&self) -> bool {
         true
@@ -354,6 +362,14 @@ impl Node for ForeignKeyJoin {
         let [right, left] = by_table([&self.right, &self.left], records)?;
         restore(&mut [&mut self.right], &mut self.foreign_keys, &right)?;
         restore(&mut [&mut self.left], &mut self.left_keys, &left)
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        Some(self)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn pending_bytes(&self) -> usize {

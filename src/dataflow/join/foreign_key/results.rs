@@ -13,12 +13,14 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use super::{NO_RESULT, Tells, message_columns};
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::keys::JoinKeys;
+use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, Node, Operator};
 use crate::dataflow::{Batch, OldRows};
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::{ForeignKeyResult, MESSAGE_TYPES};
+use crate::state::snapshots::Pieces;
 use crate::types::SqlType;
 
 const STANDING_TYPES: [SqlType; 3] = [SqlType::Bigint, SqlType::Int, SqlType::Bigint];
@@ -267,6 +269,12 @@ impl Operator for ForeignKeyResults {
     }
 }
 
+impl TableState for ForeignKeyResults {
+    fn tables(&self) -> Vec<(&TableRows, &JoinKeys)> {
+        vec![(&self.results, &self.keys), (&self.kept, &self.keys)]
+    }
+}
+
 impl Node for ForeignKeyResults {
     fn keeps_state(&self) -> bool {
         true
@@ -282,6 +290,14 @@ impl Node for ForeignKeyResults {
     fn restore(&mut self, records: &Records) -> Result<()> {
         self.unset = true;
         restore(&mut [&mut self.results, &mut self.kept], &mut self.keys, records)
+    }
+
+    fn state(&self) -> Option<&dyn Pieces> {
+        Some(self)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn pending_bytes(&self) -> usize {

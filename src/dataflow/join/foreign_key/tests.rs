@@ -12,6 +12,7 @@ use crate::dataflow::{Context, Node, OldRows};
 use crate::expr::Typed;
 use crate::log::Records;
 use crate::plan::{ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod};
+use crate::state::snapshots::trial::Trial;
 use crate::types::SqlType;
 
 type Value = (Option<i64>, String);
@@ -204,14 +205,18 @@ impl Walk {
 
 #[test]
 fn gives_what_a_walk_through_all_rows_gives() {
+    let mut loaded = 0;
     for (seed, setting) in settings().enumerate() {
         for more in 0..3 {
-            against_the_walk(setting, seed as u64 * 10 + more);
+            loaded += against_the_walk(setting, seed as u64 * 10 + more);
         }
     }
+    assert!(loaded > 20, "{loaded} parts were restored from snapshots");
 }
 
-fn against_the_walk(setting: Setting, seed: u64) {
+/// Gives how many parts were restored from snapshots.
+fn against_the_walk(setting: Setting, seed: u64) -> usize {
+    let mut loaded = 0;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut events = random_events(&mut random, &setting.left, 300);
     // The order of their bytes is that of the numbers.
@@ -220,6 +225,7 @@ fn against_the_walk(setting: Setting, seed: u64) {
     let right_case = case(KeyShape::Number);
     let (mut send, mut join, mut results) = (setting.send(), setting.join(), setting.results());
     let (mut logs, mut context) = ([(); 3].map(|()| Records::default()), Context::default());
+    let mut snapshots = [(); 3].map(|()| Trial::default());
     let mut walk = Walk { setting, left: BTreeMap::new(), right: BTreeMap::new(), results: BTreeMap::new() };
     let mut rows = BTreeMap::new();
     let mut rest = events.as_slice();
@@ -250,18 +256,22 @@ fn against_the_walk(setting: Setting, seed: u64) {
                 part.changes(log).unwrap();
                 assert_eq!(part.pending_bytes(), 0);
             }
-            if random.bool() {
+            let parts = [&send as &dyn Node, &join, &results].into_iter().zip(&logs);
+            for ((part, log), snapshots) in parts.zip(&mut snapshots) {
+                part.state().into_iter().for_each(|state| snapshots.after_commit(state, log.len(), &mut random));
+            }
+            if random.u8(0..4) == 0 {
                 (send, join, results) = (setting.send(), setting.join(), setting.results());
-                for (part, log) in [&mut send as &mut dyn Node, &mut join, &mut results].into_iter().zip(&logs) {
-                    part.restore(&maybe_compacted(log, random.bool())).unwrap();
-                    let mut again = Records::default();
-                    part.changes(&mut again).unwrap();
-                    assert!(again.is_empty(), "a restored row is no change");
+                let parts = [&mut send as &mut dyn Node, &mut join, &mut results].into_iter().zip(&logs);
+                for ((part, log), snapshots) in parts.zip(&mut snapshots) {
+                    loaded += usize::from(restore_from(part, log, snapshots, &mut random) > 0);
+                    snapshots.restart();
                 }
             }
         }
     }
     assert!(context.errors.is_empty());
+    loaded
 }
 
 const LEFT_PARTITIONS: usize = 2;
@@ -391,7 +401,7 @@ fn in_any_order(setting: Setting, seed: u64) {
 /// A new part with the state of an old one, by way of its changelog.
 fn restarted<T: Node>(old: &mut T, mut new: T, log: &mut Records, compact: bool) -> T {
     old.changes(log).unwrap();
-    new.restore(&maybe_compacted(log, compact)).unwrap();
+    new.restore(&maybe_compacted(log, 0, compact)).unwrap();
     new
 }
 

@@ -67,15 +67,28 @@ pub(super) fn write_changes(state: &mut State, into: &mut Records) -> Result<()>
         write_settled(side, hand, time, into);
         Writer { keys, waits, hand, into }.rows(side)?;
     }
+    into.push(Some(&[OPERATOR]), Some(&operator_value(state)), time);
+    state.moved = false;
+    Ok(())
+}
+
+/// The value of the operator's own record.
+pub(super) fn operator_value(state: &State) -> Vec<u8> {
     let mut value = vec![VERSION];
     let [left, right] = &state.sides;
     for number in [state.stream_time, left.observed, right.observed] {
         value.extend_from_slice(&number.to_le_bytes());
     }
     [left, right].iter().for_each(|side| value.extend_from_slice(&side.end().to_le_bytes()));
-    into.push(Some(&[OPERATOR]), Some(&value), time);
-    state.moved = false;
-    Ok(())
+    value
+}
+
+/// The value of a record of which rows are settled.
+pub(super) fn settled_value(side: &Side, first: u64, end: u64) -> Vec<u8> {
+    let mut value = vec![VERSION];
+    put_len(&mut value, end - first);
+    put_bits((first..end).map(|number| side.is_settled(number)), &mut value);
+    value
 }
 
 /// Bytes of the records that `write_changes` would give, about.
@@ -91,7 +104,8 @@ pub(super) fn pending_bytes(state: &State) -> usize {
     operator + state.sides.iter().map(bytes).sum::<usize>()
 }
 
-fn key(kind: u8, hand: Hand, first: u64) -> Vec<u8> {
+/// The key of a record of rows.
+pub(super) fn key(kind: u8, hand: Hand, first: u64) -> Vec<u8> {
     [&[kind, hand as u8][..], &first.to_be_bytes()].concat()
 }
 
@@ -110,9 +124,7 @@ fn write_settled(side: &mut Side, hand: Hand, time: i64, into: &mut Records) {
         while settled.next_if(|number| *number < end).is_some() {}
         let Some(record) = block.records.get_mut(at) else { continue };
         record.settled = true;
-        let mut value = vec![VERSION];
-        put_len(&mut value, end - record.first);
-        put_bits((record.first..end).map(|number| side.is_settled(number)), &mut value);
+        let value = settled_value(side, record.first, end);
         into.push(Some(&key(SETTLED, hand, record.first)), Some(&value), time);
     }
     side.blocks = blocks;
@@ -148,7 +160,8 @@ impl Writer<'_> {
 
     /// One record of these rows, or two of the halves where that is too large.
     fn record(&mut self, side: &Side, (first, end): (u64, u64), records: &mut Vec<BlockRecord>) -> Result<()> {
-        let value = self.value(side, first, end)?;
+        let Writer { keys, waits, .. } = *self;
+        let value = rows_value(side, keys, waits, (first, end), times(side, first, end))?;
         if value.len() > RECORD_BYTES && end - first > 1 {
             let middle = first.midpoint(end);
             self.record(side, (first, middle), records)?;
@@ -159,31 +172,38 @@ impl Writer<'_> {
         records.push(BlockRecord { first, settled: false });
         Ok(())
     }
+}
 
-    fn value(&self, side: &Side, first: u64, end: u64) -> Result<Vec<u8>> {
-        let rows = || first..end;
-        let settled = self.waits && rows().any(|number| side.is_settled(number));
-        let mut value = vec![VERSION, if settled { HAS_SETTLED } else { 0 }];
-        put_len(&mut value, end - first);
-        let mut key = Vec::new();
-        for number in rows() {
-            key.clear();
-            self.keys.write(side.key(number), &mut key);
-            put_bytes(&mut value, &key);
-        }
-        let mut before = 0;
-        for time in times(side, first, end) {
-            put_len(&mut value, zigzag(time.wrapping_sub(before)));
-            before = time;
-        }
-        if settled {
-            put_bits(rows().map(|number| side.is_settled(number)), &mut value);
-        }
-        let columns = side.columns.pick(&rows().collect::<Vec<_>>())?;
-        put_len(&mut value, columns.len() as u64);
-        columns.iter().for_each(|column| put_column(column, &mut value));
-        Ok(value)
+/// The value of a record of rows, which have these times; `waits`: rows of the side are settled.
+pub(super) fn rows_value(
+    side: &Side,
+    keys: &JoinKeys,
+    waits: bool,
+    (first, end): (u64, u64),
+    times: impl Iterator<Item = i64>,
+) -> Result<Vec<u8>> {
+    let rows = || first..end;
+    let settled = waits && rows().any(|number| side.is_settled(number));
+    let mut value = vec![VERSION, if settled { HAS_SETTLED } else { 0 }];
+    put_len(&mut value, end - first);
+    let mut key = Vec::new();
+    for number in rows() {
+        key.clear();
+        keys.write(side.key(number), &mut key);
+        put_bytes(&mut value, &key);
     }
+    let mut before = 0;
+    for time in times {
+        put_len(&mut value, zigzag(time.wrapping_sub(before)));
+        before = time;
+    }
+    if settled {
+        put_bits(rows().map(|number| side.is_settled(number)), &mut value);
+    }
+    let columns = side.columns.pick(&rows().collect::<Vec<_>>())?;
+    put_len(&mut value, columns.len() as u64);
+    columns.iter().for_each(|column| put_column(column, &mut value));
+    Ok(value)
 }
 
 /// Times of rows that no record has yet.

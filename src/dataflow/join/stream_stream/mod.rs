@@ -24,6 +24,7 @@ mod list;
 mod matching;
 mod restore;
 mod side;
+mod snapshot;
 mod spec;
 mod work;
 
@@ -43,6 +44,7 @@ use crate::dataflow::{Batch, Context, Origin, WindowBounds};
 use crate::error::{Error, Result};
 use crate::log::Records;
 use crate::plan::Join;
+use crate::state::snapshots::Pieces;
 use matching::{Decides, Progress, State};
 use restore::Restoring;
 use spec::{Hand, Spec};
@@ -226,6 +228,15 @@ impl Node for StreamStreamJoin {
     fn restore(&mut self, records: &Records) -> Result<()> {
         let restoring = self.restoring.get_or_insert_default();
         restoring.take(&mut self.state, records)
+    }
+
+    /// None as long as it isn't made of the records that were restored.
+    fn state(&self) -> Option<&dyn Pieces> {
+        self.restoring.is_none().then_some(self as &dyn Pieces)
+    }
+
+    fn state_mut(&mut self) -> Option<&mut dyn Pieces> {
+        Some(self)
     }
 
     fn pending_bytes(&self) -> usize {

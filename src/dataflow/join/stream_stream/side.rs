@@ -41,7 +41,8 @@ pub(super) struct Block {
     pub first: u64,
     pub end: u64,
     first_time: i64,
-    max_time: i64,
+    pub min_time: i64,
+    pub max_time: i64,
     bytes: usize,
     sealed: bool,
     /// The changelog's records of its rows.
@@ -112,7 +113,10 @@ impl Side {
         if count == 0 {
             return Ok(self.end());
         }
-        let max_time = rows.times.iter().copied().max().unwrap_or(i64::MIN);
+        let (mut min_time, mut max_time) = (rows.times[0], rows.times[0]);
+        for time in rows.times {
+            (min_time, max_time) = (min_time.min(*time), max_time.max(*time));
+        }
         if self.blocks.back().is_some_and(|block| block.spans(max_time) >= self.block_span) {
             // Rows of a later time don't keep it from going.
             self.seal();
@@ -124,12 +128,22 @@ impl Side {
         let (end, bytes) = (self.end(), rows.bytes);
         match self.blocks.back_mut().filter(|block| !block.sealed) {
             Some(block) => {
-                (block.end, block.max_time) = (end, block.max_time.max(max_time));
+                block.end = end;
+                (block.min_time, block.max_time) = (block.min_time.min(min_time), block.max_time.max(max_time));
                 block.bytes += bytes;
             }
             None => {
                 let (first_time, records) = (rows.times[0], Vec::new());
-                self.blocks.push_back(Block { first, end, first_time, max_time, bytes, sealed: false, records });
+                self.blocks.push_back(Block {
+                    first,
+                    end,
+                    first_time,
+                    min_time,
+                    max_time,
+                    bytes,
+                    sealed: false,
+                    records,
+                });
             }
         }
         if self.blocks.back().is_some_and(Block::is_full) {

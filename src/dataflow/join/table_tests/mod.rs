@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 
 use crate::dataflow::join::join;
-use crate::dataflow::operator::{Context, JoinOperator, Sides};
+use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, Origin, WindowBounds};
 use crate::error::Result;
 use crate::expr::{Scope, Typed, check};
@@ -20,6 +20,7 @@ use crate::format::{Format, Layout};
 use crate::log::Records;
 use crate::plan::{Join, JoinKind, JoinMethod, Stage, StageInput};
 use crate::sql::ast::Ident;
+use crate::state::snapshots::trial::Trial;
 use crate::types::SqlType;
 
 /// A row of one side; the columns are a number, one that nobody reads, and a text.
@@ -263,22 +264,46 @@ pub(in crate::dataflow::join) fn sides(case: &Case, events: &[Event], placed: bo
     Sides { left: of(0), right: of(1) }
 }
 
-/// What a compacted (or not compacted) topic would have of these records.
-pub(in crate::dataflow::join) fn maybe_compacted(log: &Records, compact: bool) -> Records {
+/// What a compacted (or not compacted) topic would have of these records, from the one with this number on.
+pub(in crate::dataflow::join) fn maybe_compacted(log: &Records, from: usize, compact: bool) -> Records {
     let last: HashMap<_, usize> = (0..log.len()).map(|row| (log.key(row), row)).collect();
     let mut kept = Records::default();
-    for row in (0..log.len()).filter(|row| !compact || last[&log.key(*row)] == *row) {
+    for row in (from..log.len()).filter(|row| !compact || last[&log.key(*row)] == *row) {
         kept.push(log.key(row), log.value(row), log.meta[row].timestamp);
     }
     kept
 }
 
-/// Drives random events through a join, with restarts; `expect` says what each event gives.
-pub(in crate::dataflow::join) fn check_against(case: &Case, seed: u64, mut expect: impl FnMut(&Event) -> Vec<Out>) {
+/// Brings a new operator to the state of its log, from the beginning or from where a snapshot holds; gives where that is.
+pub(in crate::dataflow::join) fn restore_from(
+    node: &mut dyn Node,
+    log: &Records,
+    snapshots: &Trial,
+    random: &mut fastrand::Rng,
+) -> usize {
+    let from = match node.state_mut().filter(|_| random.bool()) {
+        Some(state) => snapshots.load(state),
+        None => 0,
+    };
+    node.restore(&maybe_compacted(log, from, random.bool())).unwrap();
+    let mut again = Records::default();
+    node.changes(&mut again).unwrap();
+    assert!(again.is_empty(), "a restored row is no change");
+    from
+}
+
+/// Drives random events through a join, with restarts; `expect` says what each event gives. Gives how many restarts there were from
+/// snapshots.
+pub(in crate::dataflow::join) fn check_against(
+    case: &Case,
+    seed: u64,
+    mut expect: impl FnMut(&Event) -> Vec<Out>,
+) -> usize {
+    let mut loaded = 0;
     let mut random = fastrand::Rng::with_seed(seed);
     let events = random_events(&mut random, case, 400);
     let (mut operator, mut context, mut log) = (case.operator(), Context::default(), Records::default());
-    let mut rest = events.as_slice();
+    let (mut rest, mut snapshots) = (events.as_slice(), Trial::default());
     while !rest.is_empty() {
         let (rows, placed) = cut(&mut random, rest);
         let (now, later) = rest.split_at(rows);
@@ -295,13 +320,13 @@ pub(in crate::dataflow::join) fn check_against(case: &Case, seed: u64, mut expec
         if random.u8(0..6) == 0 {
             operator.changes(&mut log).unwrap();
             assert_eq!(operator.pending_bytes(), 0);
-            if random.bool() {
+            snapshots.after_commit(operator.state().unwrap(), log.len(), &mut random);
+            if random.u8(0..4) == 0 {
                 operator = case.operator();
-                operator.restore(&maybe_compacted(&log, random.bool())).unwrap();
-                let mut again = Records::default();
-                operator.changes(&mut again).unwrap();
-                assert!(again.is_empty(), "a restored row is no change");
+                loaded += usize::from(restore_from(&mut *operator, &log, &snapshots, &mut random) > 0);
+                snapshots.restart();
             }
         }
     }
+    loaded
 }

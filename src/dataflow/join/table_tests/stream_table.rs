@@ -17,22 +17,23 @@ fn less(left: &(Option<i64>, String), right: &(Option<i64>, String)) -> bool {
 
 #[test]
 fn gives_what_a_walk_through_all_rows_gives() {
-    let mut seed = 0;
+    let (mut seed, mut loaded) = (0, 0);
     for keys in KeyShape::ALL {
         for windowed in [false, true] {
             for kind in [JoinKind::Inner, JoinKind::Left] {
                 for condition in [None, Some("LV < RV")] {
                     for _ in 0..8 {
                         seed += 1;
-                        against_the_walk(&case(keys, windowed, kind, condition), seed);
+                        loaded += against_the_walk(&case(keys, windowed, kind, condition), seed);
                     }
                 }
             }
         }
     }
+    assert!(loaded > 20, "{loaded} restarts were from snapshots");
 }
 
-fn against_the_walk(case: &Case, seed: u64) {
+fn against_the_walk(case: &Case, seed: u64) -> usize {
     let mut table = BTreeMap::new();
     check_against(case, seed, |event| {
         let Some(key) = case.key_words(event) else { return vec![] };
@@ -50,7 +51,7 @@ fn against_the_walk(case: &Case, seed: u64) {
         }
         let value = format!("{},{}", value_words(Some(left)), value_words(right));
         vec![Out { key, value: Some(value), old: None, time: event.time, place: Some(event.place) }]
-    });
+    })
 }
 
 fn event(side: usize, key: i64, value: i64, place: u64) -> Event {

@@ -1,6 +1,7 @@
 //! The changelog's bytes.
 
 use super::*;
+use crate::state::snapshots::trial::pieces;
 
 /// Put together by hand from the description in `changelog`: they must never change.
 #[test]
@@ -65,7 +66,7 @@ fn large_rows_are_cut_into_records() {
     assert!(log.len() > 4, "{} records", log.len());
     assert!((0..log.len()).all(|row| log.value(row).unwrap().len() <= 256 << 10));
     let mut random = fastrand::Rng::with_seed(1);
-    let mut join = restored(&case, &log, &mut random);
+    let (mut join, _) = restored(&case, &log, &Trial::default(), &mut random);
     let right = |window| Row { window: Some(window), ..row(Hand::Right, 1, 0, 1) };
     assert_eq!(case.push(&mut join, &placed(vec![right((1, 2))]), &mut context).len(), 20_000);
     assert_eq!(case.push(&mut join, &placed(vec![right((1, 3))]), &mut context).len(), 0);
@@ -132,4 +133,40 @@ fn damage_is_no_panic() {
     open(&records).unwrap();
     let second = (0..log.len()).rfind(|row| log.key(*row).unwrap().starts_with(&[1, 0])).unwrap();
     assert!(open(&with(second, log.key(second).unwrap(), None)).is_err());
+}
+
+/// Pieces of a state of several blocks, some of whose rows have expired in a block that is still there.
+#[test]
+fn pieces_have_all_that_can_be_found() {
+    let case = Case { kind: JoinKind::Full, grace: Some(10), ..PLAIN };
+    let (mut join, mut context, mut log) = (case.join(), Context::default(), Records::default());
+    for round in 0..40_i64 {
+        let rows =
+            (0..50).map(|at| row(Hand::BOTH[at % 2], at as i64 % 9, round * 3 + at as i64 / 10, round)).collect();
+        case.push(&mut join, &placed(rows), &mut context);
+        if round % 7 == 0 {
+            join.changes(&mut log).unwrap();
+        }
+    }
+    join.changes(&mut log).unwrap();
+    let taken = pieces(&join, 100);
+    assert!(taken.len() > 4, "{} pieces", taken.len());
+    let (mut loaded, mut replayed) = (case.join(), case.join());
+    taken.iter().for_each(|piece| loaded.load(piece).unwrap());
+    replayed.restore(&log).unwrap();
+    // Its state isn't made yet: there is nothing of which pieces could be taken.
+    assert!(loaded.state().is_none());
+    for at in 0..60 {
+        let rows = placed(vec![row(Hand::BOTH[at % 2], at as i64 % 9, 90 + at as i64 / 2, at as i64)]);
+        let expected = case.push(&mut join, &rows, &mut context);
+        assert_eq!(case.push(&mut loaded, &rows, &mut Context::default()), expected);
+        assert_eq!(case.push(&mut replayed, &rows, &mut Context::default()), expected);
+    }
+    assert_eq!(Pieces::rows(&loaded), Pieces::rows(&join));
+    for piece in &taken {
+        for end in 1..piece.len().min(200) {
+            let _ = case.join().load(&piece[..end]);
+        }
+        assert!(case.join().load(&piece[..piece.len() - 1]).is_none());
+    }
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::expr::{Scope, check};
 use crate::plan::{self, JoinKind, JoinMethod, Stage, StageInput};
 use crate::sql::ast::Ident;
+use crate::state::snapshots::trial::Trial;
 use crate::types::SqlType;
 
 /// A row of either side.
@@ -196,15 +197,17 @@ fn placed(mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// A new operator from the records, compacted or not, in one go or several.
-fn restored(case: &Case, log: &Records, random: &mut fastrand::Rng) -> StreamStreamJoin {
+/// A new operator from the records, compacted or not, in one go or several, from the beginning or from where a snapshot holds;
+/// and where that is.
+fn restored(case: &Case, log: &Records, snapshots: &Trial, random: &mut fastrand::Rng) -> (StreamStreamJoin, usize) {
     let mut join = case.join();
+    let from = if random.bool() { snapshots.load(&mut join) } else { 0 };
     let mut last = HashMap::new();
     for row in 0..log.len() {
         last.insert(log.key(row), row);
     }
     let (compact, mut records) = (random.bool(), Records::default());
-    for row in (0..log.len()).filter(|row| !compact || last[&log.key(*row)] == *row) {
+    for row in (from..log.len()).filter(|row| !compact || last[&log.key(*row)] == *row) {
         records.push(log.key(row), log.value(row), log.meta[row].timestamp);
         if random.u8(0..4) == 0 {
             join.restore(&records).unwrap();
@@ -212,5 +215,5 @@ fn restored(case: &Case, log: &Records, random: &mut fastrand::Rng) -> StreamStr
         }
     }
     join.restore(&records).unwrap();
-    join
+    (join, from)
 }

@@ -210,6 +210,8 @@ struct Compared {
     guests: usize,
     /// Restarts while rows waited.
     restarts: usize,
+    /// Restarts from a snapshot.
+    loaded: usize,
 }
 
 /// Pushes rows in random parts, commits and restarts now and then, and compares after each part.
@@ -219,7 +221,7 @@ fn compare(case: Case, rows: &[Row], random: &mut fastrand::Rng, compared: &mut 
     join.made_rows = if random.bool() { random.usize(1..6) } else { MADE_ROWS };
     let (mut context, mut log) = (Context::default(), Records::default());
     let part_max = random.usize(1..60);
-    let mut rest = rows;
+    let (mut rest, mut snapshots) = (rows, Trial::default());
     while !rest.is_empty() {
         let (now, later) = rest.split_at(random.usize(1..=part_max).min(rest.len()));
         rest = later;
@@ -228,14 +230,18 @@ fn compare(case: Case, rows: &[Row], random: &mut fastrand::Rng, compared: &mut 
         let expected = std::mem::take(&mut oracle.out);
         assert_eq!(words, expected, "{case:?}, rows {now:?}");
         assert_eq!((context.late, context.bad), (oracle.late, oracle.failed), "{case:?}");
-        if random.u8(0..5) == 0 {
+        if random.u8(0..3) == 0 {
             join.changes(&mut log).unwrap();
             assert_eq!(join.pending_bytes(), 0);
-            if random.bool() {
+            snapshots.after_commit(join.state().unwrap(), log.len(), random);
+            if random.u8(0..3) == 0 {
                 compared.restarts += usize::from(oracle.seen.iter().any(|seen| seen.fate == Fate::Waits));
                 let made_rows = join.made_rows;
-                join = restored(&case, &log, random);
+                let from;
+                (join, from) = restored(&case, &log, &snapshots, random);
+                compared.loaded += usize::from(from > 0);
                 join.made_rows = made_rows;
+                snapshots.restart();
             }
         }
     }
@@ -269,9 +275,9 @@ fn any_rows_are_joined_as_one_by_one() {
         let rows = random_rows(&case, 300, &mut random);
         compare(case, &rows, &mut random, &mut compared);
     }
-    let Compared { matched, alone, late, failed, guests, restarts } = compared;
+    let Compared { matched, alone, late, failed, guests, restarts, loaded } = compared;
     let rare = matched.min(alone).min(late as usize).min(failed as usize).min(restarts);
-    assert!(rare > 200 && guests > 20, "{compared:?}");
+    assert!(rare > 200 && guests > 20 && loaded > 100, "{compared:?}");
 }
 
 /// Each kind, with and without grace and condition, is among the cases.
@@ -283,7 +289,7 @@ fn every_kind_is_joined_as_one_by_one() {
             for condition in [None, Some("12 / (L - R) > 1")] {
                 let case = Case { kind, grace, condition, ..any_case(&mut random) };
                 let mut compared = Compared::default();
-                for _ in 0..6 {
+                for _ in 0..8 {
                     let rows = random_rows(&case, 300, &mut random);
                     compare(case, &rows, &mut random, &mut compared);
                 }
