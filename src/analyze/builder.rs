@@ -126,15 +126,19 @@ impl<'a> Builder<'a> {
 
     /// A condition over the plan's names.
     pub(super) fn boolean(&self, expr: &Expr, clause: &str) -> Result<Typed> {
-        let typed = self.check(expr)?;
-        match typed.ty() {
-            Some(SqlType::Boolean) => Ok(typed),
-            other => Err(Error::statement(format!(
-                "Type error in {clause} expression: should evaluate to boolean but is {} instead.",
-                other.map_or("NULL".to_string(), ToString::to_string)
-            ))
-            .at(expr.at)),
-        }
+        expect_boolean(self.check(expr)?, expr, clause)
+    }
+}
+
+/// A condition's type is BOOLEAN.
+pub(super) fn expect_boolean(typed: Typed, expr: &Expr, clause: &str) -> Result<Typed> {
+    match typed.ty() {
+        Some(SqlType::Boolean) => Ok(typed),
+        other => Err(Error::statement(format!(
+            "Type error in {clause} expression: should evaluate to boolean but is {} instead.",
+            other.map_or("NULL".to_string(), ToString::to_string)
+        ))
+        .at(expr.at)),
     }
 }
 

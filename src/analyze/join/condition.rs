@@ -1,4 +1,5 @@
-//! ON: an equality of an expression of what is joined so far and one of the source that is joined to it.
+//! ON: conditions joined by AND. One of them leads, an equality of an expression of what is joined so far and one of the source
+//! that is joined to it: rows meet by it. The others are asked of each pair that met.
 
 use crate::analyze::calls::reject_calls;
 use crate::analyze::join::side::Side;
@@ -9,66 +10,62 @@ use crate::expr::Typed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::format;
 
-/// The two sides of the equality, over the plan's names.
+/// The equality that leads, and what else must hold, over the plan's names.
 pub(super) struct Condition {
     pub left: Expr,
     pub right: Expr,
     /// The source of the left side's columns.
     pub left_source: usize,
+    /// What else must be TRUE of a pair: the other conditions, joined by AND again.
+    pub others: Option<Expr>,
     /// The right side stands first.
     flipped: bool,
 }
 
 impl Condition {
+    /// The first equality that tells the sides apart leads; one with the right source's key before those without, since a table
+    /// is joined by its key only.
     pub fn of(names: &Names, right: &Side, on: &Expr) -> Result<Condition> {
         check_qualifiers(names, on)?;
         reject_calls(on, "ON")?;
         let expr = names.in_plan(on)?;
-        let text = |expr: &Expr| format::expression(&names.shown(expr));
-        let ExprKind::Binary { op: BinaryOp::Equal, left: first, right: second } = &expr.kind else {
-            let multiple = matches!(expr.kind, ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. });
-            let what = match multiple {
-                true => "joins on multiple conditions are not yet supported",
-                false => "only an equality of two expressions joins",
-            };
-            return Err(Error::statement(format!("Invalid join condition: {what}. Got {}.", text(&expr)))
-                .hint("ON left.column = right.column; what else must hold is for WHERE")
-                .at(on.at));
-        };
-        let only_source = |side: &Expr| {
-            match names.sources_in(side).as_slice() {
-            [only] => Ok(*only),
-            _ => Err(Error::statement(format!(
-                "Invalid comparison expression '{}' in join '{}'. Each side of the join comparison must contain references from exactly one source.",
-                text(side),
-                text(&expr)
-            ))
-            .at(side.at)),
-        }
-        };
-        let sources = (only_source(first)?, only_source(second)?);
-        let (left, right, left_source, flipped) = match sources {
-            (left, it) if it == right.source && left < it => (first, second, left, false),
-            (it, left) if it == right.source && left < it => (second, first, left, true),
-            (first, second) => {
-                let name = |source: usize| names.qualifier(source);
-                return Err(Error::statement(format!(
-                    "A join criteria is expected to reference the source (`{}`) in the FROM clause, instead the right source references `{}` and the left source references `{}`",
-                    name(right.source),
-                    name(second),
-                    name(first)
-                ))
-                .hint("one side of ON must be of the source that is joined, the other of one before it")
-                .at(on.at));
+        let mut terms = Vec::new();
+        split_and(&expr, &mut terms);
+        let mut equalities: Vec<(usize, Condition)> = Vec::new();
+        for (number, term) in terms.iter().enumerate() {
+            match leading(names, right, term) {
+                Ok(condition) => equalities.push((number, condition)),
+                Err(refusal) if terms.len() == 1 => return Err(refusal),
+                Err(_) => {}
             }
-        };
-        Ok(Condition { left: (**left).clone(), right: (**right).clone(), left_source, flipped })
+        }
+        let by_key = equalities.iter().position(|(_, equality)| right.key.is(&equality.right)).unwrap_or(0);
+        if equalities.is_empty() {
+            return Err(Error::statement(format!(
+                "Invalid join condition: none of the conditions is an equality of an expression of each side. Got {}.",
+                text(names, &expr)
+            ))
+            .hint(LEAD)
+            .at(on.at));
+        }
+        let (leads, mut condition) = equalities.swap_remove(by_key);
+        let others = terms.into_iter().enumerate().filter(|(number, _)| *number != leads).map(|(_, term)| term);
+        for other in others {
+            check_sources(names, right, other)?;
+            condition.others = Some(match condition.others.take() {
+                None => other.clone(),
+                Some(before) => {
+                    let (left, right) = (Box::new(before), Box::new(other.clone()));
+                    Expr::new(ExprKind::Binary { op: BinaryOp::And, left, right }, on.at)
+                }
+            });
+        }
+        Ok(condition)
     }
 
-    /// As it was written, with all names qualified.
+    /// The equality that leads as it was written, with all names qualified.
     pub fn text(&self, names: &Names) -> String {
-        let text = |expr: &Expr| format::expression(&names.shown(expr));
-        let (left, right) = (text(&self.left), text(&self.right));
+        let (left, right) = (text(names, &self.left), text(names, &self.right));
         if self.flipped { format!("{right} = {left}") } else { format!("{left} = {right}") }
     }
 
@@ -78,13 +75,86 @@ impl Condition {
         if left_type == right_type {
             return Ok(());
         }
-        let side = |expr: &Expr, ty| format!("{}{{{ty}}}", format::expression(&names.shown(expr)));
+        let side = |expr: &Expr, ty| format!("{}{{{ty}}}", text(names, expr));
         let (left, right) = (side(&self.left, left_type), side(&self.right, right_type));
         let (first, second) = if self.flipped { (right, left) } else { (left, right) };
         Err(Error::statement(format!("Invalid join condition: types don't match. Got {first} = {second}."))
             .hint(format!("CAST one of them: CAST(... AS {left_type})"))
             .at(self.left.at))
     }
+}
+
+const LEAD: &str = "an equality must lead: ON left.column = right.column AND ...";
+
+/// The conditions that AND joins, in their order.
+fn split_and<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
+    match &expr.kind {
+        ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            split_and(left, terms);
+            split_and(right, terms);
+        }
+        _ => terms.push(expr),
+    }
+}
+
+/// A condition as the one that leads.
+///
+/// Errors: it is no equality, or one that doesn't tell the two sides apart.
+fn leading(names: &Names, right: &Side, expr: &Expr) -> Result<Condition> {
+    let ExprKind::Binary { op: BinaryOp::Equal, left: first, right: second } = &expr.kind else {
+        let what = match expr.kind {
+            ExprKind::Binary { op: BinaryOp::Or, .. } => "joins on multiple conditions are not yet supported",
+            _ => "only an equality of two expressions joins",
+        };
+        return Err(Error::statement(format!("Invalid join condition: {what}. Got {}.", text(names, expr)))
+            .hint(LEAD)
+            .at(expr.at));
+    };
+    let only_source = |side: &Expr| {
+        match names.sources_in(side).as_slice() {
+        [only] => Ok(*only),
+        _ => Err(Error::statement(format!(
+            "Invalid comparison expression '{}' in join '{}'. Each side of the join comparison must contain references from exactly one source.",
+            text(names, side),
+            text(names, expr)
+        ))
+        .at(side.at)),
+    }
+    };
+    let (left, right, left_source, flipped) = match (only_source(first)?, only_source(second)?) {
+        (left, it) if it == right.source && left < it => (first, second, left, false),
+        (it, left) if it == right.source && left < it => (second, first, left, true),
+        (first, second) => {
+            let name = |source: usize| names.qualifier(source);
+            return Err(Error::statement(format!(
+                "A join criteria is expected to reference the source (`{}`) in the FROM clause, instead the right source references `{}` and the left source references `{}`",
+                name(right.source),
+                name(second),
+                name(first)
+            ))
+            .hint("one side of ON must be of the source that is joined, the other of one before it")
+            .at(expr.at));
+        }
+    };
+    Ok(Condition { left: (**left).clone(), right: (**right).clone(), left_source, others: None, flipped })
+}
+
+/// A condition reads what is joined by then.
+fn check_sources(names: &Names, right: &Side, other: &Expr) -> Result<()> {
+    match names.sources_in(other).into_iter().find(|source| *source > right.source) {
+        None => Ok(()),
+        Some(later) => Err(Error::statement(format!(
+            "Invalid join condition: `{}` is joined later. Got {}.",
+            names.qualifier(later),
+            text(names, other)
+        ))
+        .hint(format!("it is for the ON of {}, or for WHERE", names.qualifier(later)))
+        .at(other.at)),
+    }
+}
+
+fn text(names: &Names, expr: &Expr) -> String {
+    format::expression(&names.shown(expr))
 }
 
 /// A qualifier that stands for nothing is told of before a name that stands for too much.

@@ -71,9 +71,12 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
                 _ => SideKey::of(on.left),
             };
             let key = key.joined(on.right, plan_kind(join.kind));
-            Ok(joined(builder, left, right, key, plan_kind(join.kind), method))
+            let mut side = joined(builder, left, right, key, plan_kind(join.kind), method);
+            let condition = side.condition(builder, on.others.as_ref())?;
+            set_condition(&mut side.stage, condition);
+            Ok(side)
         }
-        None => foreign_key(builder, left, right, join, &on.left),
+        None => foreign_key(builder, left, right, join, &on),
     }
 }
 
@@ -150,17 +153,22 @@ fn joined(builder: &mut Builder, left: Side, right: Side, key: SideKey, kind: Jo
     }
 }
 
-/// A table-table join by an expression of the left table that is the right table's key: its rows have the left one's key.
+fn set_condition(stage: &mut Stage, condition: Option<Typed>) {
+    if let StageInput::Join(join) = &mut stage.input {
+        join.condition = condition;
+    }
+}
+
+/// A table-table join by an expression of the left table that is the right table's key: its rows have the left one's key, by the
+/// name that it has.
 ///
 /// Three stages: the left table's changes go to the partition of their foreign key; there they meet the right table; what
 /// comes of it goes back to the partition of the left table's key.
-fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join, on: &Expr) -> Result<Side> {
-    builder.names.set_synthetic(None);
-    let table = builder.names.source(left.source).name.clone();
+fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join, on: &Condition) -> Result<Side> {
     let (left_keys, left_layout) = (left.schema.keys, left.layout.clone());
     let mut left = left.with_keys_as_values();
-    let on = left.check(builder, on)?;
-    let foreign_type = on.known_type()?.clone();
+    let key = left.check(builder, &on.left)?;
+    let foreign_type = key.known_type()?.clone();
     let types = |columns: &[SchemaColumn]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
     let key_columns: Vec<SchemaColumn> = left.schema.columns[..left_keys].to_vec();
     let columns: Vec<SchemaColumn> =
@@ -170,7 +178,7 @@ fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join,
         .iter()
         .map(|ty| SchemaColumn { name: "KSQL_INTERNAL_MESSAGE".to_string(), ty: ty.clone() })
         .collect();
-    left.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![on], columns: left.schema.columns.len() }));
+    left.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![key], columns: left.schema.columns.len() }));
     let foreign = SchemaColumn { name: KEY_COLUMN.to_string(), ty: foreign_type.clone() };
     let sent: Vec<SchemaColumn> = [vec![foreign], left.schema.columns.clone(), message.clone()].concat();
     left.schema = Schema { columns: sent, keys: 1 };
@@ -191,19 +199,29 @@ fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join,
     builder.stages.push(Stage { input: StageInput::Join(Box::new(plan)), steps: Vec::new() });
     let back = Exchange { from, key: left_layout.clone(), types: types(&given) };
     let result = ForeignKeyResult { key_types: types(&key_columns), value_types: types(&columns) };
-    let names = key_columns.iter().map(|key| key.name.clone()).collect();
-    Ok(Side {
+    let from_key = match left.joined {
+        true => left.from_key,
+        false => FromKey::LeftTable {
+            columns: key_columns.iter().map(|key| key.name.clone()).collect(),
+            table: builder.names.source(left.source).name.clone(),
+        },
+    };
+    let side = Side {
         stage: Stage { input: StageInput::Exchange(back), steps: vec![Step::ForeignKeyResult(result)] },
         schema: Schema { columns: [key_columns, columns].concat(), keys: left_keys },
         joined: true,
-        from_key: FromKey::LeftTable { columns: names, table },
+        from_key,
         times: [left.times, right.times].concat(),
         layout: left_layout,
         kind: left.kind,
         window: left.window,
         source: left.source,
         key: left.key,
-    })
+    };
+    // The messages between the join and its result have the result's columns, before their own.
+    let condition = side.condition(builder, on.others.as_ref())?;
+    set_condition(&mut builder.stages[from], condition);
+    Ok(side)
 }
 
 fn plan_kind(kind: ast::JoinKind) -> JoinKind {

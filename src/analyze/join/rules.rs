@@ -51,7 +51,7 @@ impl Meeting<'_> {
                     ));
                 }
                 match left {
-                    Rekey::Keep => Ok(Some(JoinMethod::TableTable)),
+                    Rekey::Keep => self.table_table().map(Some),
                     _ => self.foreign_key().map(|()| None),
                 }
             }
@@ -97,6 +97,16 @@ impl Meeting<'_> {
         }
     }
 
+    fn table_table(&self) -> Result<JoinMethod> {
+        if self.join.kind == JoinKind::Full && self.on.others.is_some() {
+            return Err(self.invalid(
+                "a FULL OUTER JOIN of tables takes the equality of their keys only",
+                "two rows that don't match would have one key, and replace each other: join LEFT or RIGHT, or filter the tables first",
+            ));
+        }
+        Ok(JoinMethod::TableTable)
+    }
+
     fn foreign_key(&self) -> Result<()> {
         let kind = match self.join.kind {
             JoinKind::Inner | JoinKind::Left => None,
@@ -109,13 +119,6 @@ impl Meeting<'_> {
                 self.text()
             ))
             .at(self.join.source.name.at));
-        }
-        if self.left.joined {
-            let hint = match self.left.key.may_be_null(&self.on.left) {
-                true => "its column is NULL in rows without a match, so it isn't their key: name the other side's",
-                false => "only the first join of a chain can be by a foreign key; make it a table of its own",
-            };
-            return Err(self.invalid("foreign-key table-table joins are not supported as part of n-way joins", hint));
         }
         if self.left.window.is_some() {
             return Err(

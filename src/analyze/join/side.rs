@@ -1,6 +1,6 @@
 //! A side of a join: a source, or what was joined before.
 
-use crate::analyze::builder::{Builder, FromKey};
+use crate::analyze::builder::{Builder, FromKey, expect_boolean};
 use crate::analyze::join::KEY_COLUMN;
 use crate::analyze::names::Names;
 use crate::analyze::rewrite;
@@ -59,9 +59,9 @@ impl SideKey {
         SideKey { equal, same }
     }
 
-    /// Whether an expression stands for the key in a SELECT list, but is NULL in rows without a match.
-    pub fn may_be_null(&self, expr: &Expr) -> bool {
-        self.same.contains(expr) && !self.equal.contains(expr)
+    /// Whether an expression has the key's value in every row.
+    pub fn is(&self, expr: &Expr) -> bool {
+        self.equal.contains(expr)
     }
 
     /// The columns that stand for the key in a SELECT list, in the order of FROM.
@@ -117,9 +117,14 @@ impl Side {
         expr::check(expr, &scope).map_err(|error| error.at(expr.at))
     }
 
+    /// What must be TRUE of a pair of rows, of which these are the columns.
+    pub fn condition(&self, builder: &Builder, expr: Option<&Expr>) -> Result<Option<Typed>> {
+        expr.map(|expr| expect_boolean(self.check(builder, expr)?, expr, "ON")).transpose()
+    }
+
     /// What makes an expression the rows' key: nothing, if it is.
     pub fn rekey(&self, typed: &Typed, expr: &Expr) -> Rekey {
-        let is_key = self.schema.keys == 1 && (typed.as_column() == Some(0) || self.key.equal.contains(expr));
+        let is_key = self.schema.keys == 1 && (typed.as_column() == Some(0) || self.key.is(expr));
         if is_key { Rekey::Keep } else { Rekey::PartitionBy }
     }
 

@@ -1,5 +1,7 @@
 //! Names, keys, rules and the stages of joins.
 
+mod conditions;
+
 use std::collections::BTreeMap;
 
 use crate::analyze::builder::Builder;
@@ -315,8 +317,6 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)", "require to join on the primary key of the right input table"),
         ("T1 JOIN TT2 ON T1.id = TT2.id", "require to join on the primary key of the right input table"),
         ("T1 FULL JOIN T2 ON T1.f = T2.id", "FULL OUTER JOIN on a foreign key is not supported"),
-        ("T1 JOIN T2 ON T1.id = T2.id JOIN T3 ON T1.f = T3.id", "not supported as part of n-way joins"),
-        ("T1 LEFT JOIN T2 ON T1.id = T2.id JOIN T3 ON T2.id = T3.id", "its column is NULL in rows without a match"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST one of them"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S2.v = S1.id", "Got S2.V{BIGINT} = S1.ID{INTEGER}."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.m = S2.m", "Map keys, including types that contain maps, are not supported"),
@@ -478,8 +478,57 @@ fn foreign_keys() {
     let chain = "T1 JOIN T2 ON T1.f = T2.id LEFT JOIN T3 ON T1.id = T3.id";
     assert_eq!(columns(&format!("SELECT T3.id, T2.id FROM {chain}")), "T3_ID | T2_ID");
     assert!(refused(&format!("SELECT f FROM {chain}")).contains("expressions T1.ID or T3.ID"));
-    let other = refused("SELECT * FROM T1 JOIN T2 ON T1.f = T2.id JOIN T3 ON T2.id = T3.id");
-    assert!(other.contains("not supported as part of n-way joins"), "{other}");
+}
+
+/// Wherever one stands in a chain, the rows keep their key: it is named as if the join weren't there.
+#[test]
+fn foreign_keys_in_chains() {
+    let key_first = "T1 JOIN T2 ON T1.id = T2.id JOIN T3 ON T1.f = T3.id";
+    assert_eq!(columns(&format!("SELECT * FROM {key_first}")), "T1_ID | T1_V T1_F T2_ID T2_V T3_ID T3_V");
+    assert_eq!(columns(&format!("SELECT T3.id, T2.id FROM {key_first}")), "T2_ID | T3_ID");
+    let missing = refused(&format!("SELECT T3.id, f FROM {key_first}"));
+    assert!(missing.contains("the join expressions T1.ID or T2.ID in"), "{missing}");
+    assert_eq!(shapes(&format!("SELECT * FROM {key_first}")), ["(T1 INNER T2)", "(<0 KAFKA INNER T3)", "<1 KAFKA"]);
+
+    let twice = "TT2 JOIN T1 ON TT2.f = T1.id LEFT JOIN T2 ON T1.f = T2.id";
+    assert_eq!(columns(&format!("SELECT T2.v, TT2.id AS k, id2 FROM {twice}")), "K ID2 | T2_V");
+    let missing = refused(&format!("SELECT id2, T2.v FROM {twice}"));
+    assert!(missing.contains("from the left input table (TT2). Missing column: TT2.ID."), "{missing}");
+    let stages = ["TT2", "(<0 KAFKA INNER T1)", "<1 JSON", "(<2 KAFKA LEFT T2)", "<3 JSON"];
+    assert_eq!(shapes(&format!("SELECT * FROM {twice}")), stages);
+
+    // A key that no column is.
+    let made = "T1 FULL JOIN T2 ON T1.id = T2.id LEFT JOIN T3 ON T1.f = T3.id";
+    assert_eq!(columns(&format!("SELECT ROWKEY, T3.v FROM {made}")), "ROWKEY | T3_V");
+    assert!(refused(&format!("SELECT T1.id, T3.v FROM {made}")).contains("the join expression ROWKEY in"));
+    // What is NULL in rows without a match isn't their key, but may be a foreign one.
+    let not_its_key = shapes("SELECT * FROM T1 LEFT JOIN T2 ON T1.id = T2.id LEFT JOIN T3 ON T2.id = T3.id");
+    assert_eq!(not_its_key, ["(T1 LEFT T2)", "(<0 KAFKA LEFT T3)", "<1 KAFKA"]);
+    let only_read = persistent(&format!("SELECT T1.id, T3.v FROM {key_first}"));
+    let scans: Vec<Vec<&str>> = only_read.plan.scans().map(wanted).collect();
+    assert_eq!(scans, [vec!["ID", "F"], vec!["ID"], vec!["ID", "V"]]);
+}
+
+/// What a query has for itself lies in topics of their own.
+#[test]
+fn no_two_internal_topics_have_one_name() {
+    let froms = [
+        "S1 JOIN S2 WITHIN 1 HOUR ON S1.a = S2.b FULL JOIN S3 WITHIN 1 HOUR ON S1.a = S3.c JOIN T1 ON S2.b = T1.id JOIN T2 ON f = T2.id",
+        "S1 JOIN S2 WITHIN 1 HOUR ON a = b LEFT JOIN T1 ON S1.id = T1.id LEFT JOIN DT ON f = DT.id",
+        "T1 JOIN T2 ON T1.id = T2.id JOIN T3 ON f = T3.id JOIN DT ON T1.id = DT.id",
+        "T1 JOIN DT ON T1.id = DT.id JOIN T2 ON f = T2.id LEFT JOIN T3 ON CAST(T2.v AS INT) = T3.id",
+        "TT2 JOIN T1 ON TT2.f = T1.id JOIN T2 ON T1.f = T2.id JOIN T3 ON TT2.f = T3.id",
+    ];
+    for from in froms {
+        let plan = persistent(&format!("SELECT T1.f, COUNT(*) FROM {from} GROUP BY T1.f")).plan;
+        let exchanges: Vec<String> = plan.exchange_names().into_iter().flatten().collect();
+        assert_eq!(exchanges.len(), plan.stages.len() - 1, "{from}");
+        let mut all = [exchanges, plan.changelog_names().concat()].concat();
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), count, "{from}: {all:?}");
+    }
 }
 
 #[test]

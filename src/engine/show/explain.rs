@@ -127,7 +127,8 @@ fn join_text(join: &Join) -> String {
         JoinMethod::TableTable => "tables".to_string(),
         JoinMethod::ForeignKey { .. } => "tables by foreign key".to_string(),
     };
-    format!("[ JOIN ] {kind} of {method} by key ({})", keys.join(", "))
+    let others = if join.condition.is_some() { ", and by other conditions" } else { "" };
+    format!("[ JOIN ] {kind} of {method} by key ({}){others}", keys.join(", "))
 }
 
 fn window_text(kind: &WindowKind) -> String {

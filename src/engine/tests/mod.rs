@@ -2,10 +2,12 @@
 
 mod bad;
 mod failures;
+mod foreign_keys;
 mod groups;
 mod identity;
 mod interleavings;
 mod job;
+mod join_conditions;
 mod joins;
 mod language;
 mod large;
