@@ -34,8 +34,12 @@ mod kafka_failures;
 mod kafka_golden;
 #[path = "it/kafka_jobs.rs"]
 mod kafka_jobs;
+#[path = "it/kafka_joins.rs"]
+mod kafka_joins;
 #[path = "it/kafka_processes.rs"]
 mod kafka_processes;
+#[path = "it/kafka_scene.rs"]
+mod kafka_scene;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::binary::Running;
 use crate::kafka_broker::{self, TOO_SLOW};
-use crate::kafka_engine::{FOLDERS, Scene, Service, expected_counts};
+use crate::kafka_engine::{JOB, check_once};
+use crate::kafka_scene::{FOLDERS, Scene, Service};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -27,18 +28,10 @@ fn stop(scene: &mut Scene, which: usize) {
     assert!(status.success(), "{status}\n{}", scene.service.said());
 }
 
-fn check_once(scene: &mut Scene) {
-    let written = scene.end();
-    let taken = scene.service.taken(written);
-    assert_eq!(taken.iter().position(|times| *times == 0), None, "lost");
-    assert_eq!(taken.iter().position(|times| *times > 1), None, "twice");
-    assert_eq!(scene.service.counts(), expected_counts(written));
-}
-
 #[test]
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_process_that_is_stopped_under_load_loses_and_repeats_nothing() {
-    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), "exactly_once_v2"));
+    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), JOB));
     for which in [0, 1, 0, 1] {
         scene.some_time();
         stop(&mut scene, which);
@@ -53,7 +46,7 @@ fn a_process_that_is_stopped_under_load_loses_and_repeats_nothing() {
 #[test]
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_process_that_froze_says_that_it_lost_its_partitions() {
-    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), "exactly_once_v2"));
+    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), JOB));
     // What it had not given up is lost; one that had nothing yet is frozen again.
     let started = Instant::now();
     while !scene.service.said().contains("lost its partitions: the cluster has not heard of this process") {
@@ -84,7 +77,7 @@ fn await_snapshots(scene: &Scene, what: &str) {
 #[test]
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_process_that_starts_again_goes_on_from_its_snapshots() {
-    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), "exactly_once_v2"));
+    let mut scene = Scene::new(Service::new(kafka_broker::bootstrap(), JOB));
     // It listens to signals by then.
     let started = Instant::now();
     while !scene.service.said().rsplit("process two said:").next().unwrap().contains("CTAS_CITIES_") {
