@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start};
+use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topics};
 
 /// The topic of the state of the aggregate in these tests' query.
 fn changelog_topic(group: &str) -> String {
@@ -31,21 +31,31 @@ const GROUP: &str = "query";
 const SINK: &str = "sink";
 const PROCESSING_LOG: &str = "processing-log";
 
-/// A query over the topic `s`, and the log it works on.
+/// A query over topics, and the log it works on.
 struct World {
     log: Arc<dyn Log>,
     sink: Sink,
+    /// Of each topic.
     partitions: u32,
     cache_bytes_max: usize,
 }
 
 impl World {
-    /// `columns` of the stream S over the topic `s` (of the table S, when one is its primary key), and the CREATE ... AS SELECT that reads it.
+    /// Of one source, S over the topic `s`, with these columns.
     fn new(log: Arc<dyn Log>, columns: &str, partitions: u32, statement: &str) -> World {
+        World::of(log, &[("s", columns)], partitions, statement)
+    }
+
+    /// `sources`: name (and that of its topic) and columns of each, a table when one of them is its primary key. `statement`:
+    /// the CREATE ... AS SELECT that reads them.
+    fn of(log: Arc<dyn Log>, sources: &[(&str, &str)], partitions: u32, statement: &str) -> World {
         let engine = Engine::stepped(Options::default()).unwrap();
-        let kind = if columns.contains("PRIMARY KEY") { "TABLE" } else { "STREAM" };
-        let source = format!("CREATE {kind} s ({columns}) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
-        engine.execute(&mut Session::default(), &source).unwrap();
+        for (name, columns) in sources {
+            let kind = if columns.contains("PRIMARY KEY") { "TABLE" } else { "STREAM" };
+            let with = format!("KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=1");
+            let source = format!("CREATE {kind} {name} ({columns}) WITH ({with});");
+            engine.execute(&mut Session::default(), &source).unwrap();
+        }
         let parsed = crate::sql::parse(statement).unwrap();
         let Statement::CreateAs { kind, name, properties, query, .. } = &parsed[0].statement else {
             panic!("{statement} makes no query");
@@ -53,10 +63,11 @@ impl World {
         let settings = BTreeMap::new();
         let mut sink = create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).unwrap();
         sink.source.topic = SINK.to_string();
-        for (name, partitions) in
-            [("s", partitions), (SINK, partitions), (&changelog_topic(GROUP), partitions), (PROCESSING_LOG, 1)]
-        {
-            let spec = TopicSpec { name: name.to_string(), partitions, replicas: None, configs: BTreeMap::new() };
+        let changelogs = changelog_topics(GROUP, &sink.analyzed.plan).concat();
+        let sources = sources.iter().map(|(name, _)| (*name).to_string());
+        let topics = sources.chain(changelogs).chain([SINK.to_string()]).map(|name| (name, partitions));
+        for (name, partitions) in topics.chain([(PROCESSING_LOG.to_string(), 1)]) {
+            let spec = TopicSpec { name, partitions, replicas: None, configs: BTreeMap::new() };
             log.create_topic(&spec).unwrap();
         }
         World { log, sink, partitions, cache_bytes_max: 0 }

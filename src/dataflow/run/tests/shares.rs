@@ -2,58 +2,166 @@
 //! any sharing, in any turn, with runs broken off and partitions that change hands, it gives what one run gives.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
-use super::super::Opening;
+use parking_lot::Mutex;
+
+use super::super::{Opening, exchange_topics};
 use super::*;
 use crate::log::embedded::EmbeddedLog;
-use crate::log::{Change, Member, Signal};
+use crate::log::partitioner::partition_for;
+use crate::log::{Change, LogError, Member, Signal, Transaction};
 
 const PARTITIONS: u32 = 3;
-/// Of the source.
-const RECORDS: usize = PARTITIONS as usize * 5 * 20;
 
-fn exchange_topic() -> String {
-    format!("{GROUP}-Aggregate-GroupBy-repartition")
+/// A query over S, or over S and T.
+struct Case {
+    sources: &'static [(&'static str, &'static str)],
+    statement: &'static str,
+    /// What is left of the values of a key when the order of the rows behind an exchange doesn't count.
+    fixed: fn(Vec<String>) -> Vec<String>,
 }
 
-fn world() -> World {
-    let statement = "CREATE TABLE o AS SELECT g, COUNT(*) AS n, SUM(v) AS total, MAX(text) AS text FROM s GROUP BY g;";
-    let columns = "k STRING KEY, g STRING, v INT, text STRING, unread ARRAY<INT>";
-    let world = World::new(Arc::new(EmbeddedLog::in_memory()), columns, PARTITIONS, statement);
-    let name = exchange_topic();
-    let spec = TopicSpec { name, partitions: PARTITIONS, replicas: None, configs: BTreeMap::new() };
-    world.log.create_topic(&spec).unwrap();
-    let mut random = fastrand::Rng::with_seed(1);
-    for partition in 0..PARTITIONS {
-        for _ in 0..5 {
-            let mut records = Records::default();
-            for _ in 0..20 {
-                let (group, v) = (random.u8(..12), random.i32(-9..100));
-                let value = match random.u8(..15) {
-                    0 => "{no json".to_string(),
-                    _ => format!(r#"{{"g": "g{group}", "v": {v}, "text": "{}"}}"#, random.alphabetic()),
-                };
-                records.push(Some(b"k"), Some(value.as_bytes()), random.i64(..1000));
+/// Only the last value counts; none is there after a tombstone.
+fn last(values: Vec<String>) -> Vec<String> {
+    values.into_iter().next_back().filter(|value| value != "null").into_iter().collect()
+}
+
+fn in_any_order(mut values: Vec<String>) -> Vec<String> {
+    values.sort();
+    values
+}
+
+const S: (&str, &str) = ("s", "k STRING KEY, g STRING, v INT, text STRING, unread ARRAY<INT>");
+const T: (&str, &str) = ("t", "k STRING KEY, g STRING, v INT, text STRING");
+const TABLE_S: (&str, &str) = ("s", "k STRING PRIMARY KEY, g STRING, v INT, text STRING");
+const TABLE_T: (&str, &str) = ("t", "k STRING PRIMARY KEY, g STRING, v INT, text STRING");
+
+const AGGREGATE: Case = Case {
+    sources: &[S],
+    statement: "CREATE TABLE o AS SELECT g, COUNT(*) AS n, SUM(v) AS total, MAX(text) AS text FROM s GROUP BY g;",
+    fixed: last,
+};
+const STREAM_STREAM: Case = Case {
+    sources: &[S, T],
+    statement: "CREATE STREAM o AS SELECT s.g, s.v AS v, s.text AS left, t.text AS right
+        FROM s JOIN t WITHIN 100 MILLISECONDS GRACE PERIOD 1 HOUR ON s.g = t.g;",
+    fixed: in_any_order,
+};
+/// What of the table a row of the stream meets isn't fixed; that it is there once is.
+const STREAM_TABLE: Case = Case {
+    sources: &[S, TABLE_T],
+    statement: "CREATE STREAM o AS SELECT s.g, s.v AS v, s.text AS text FROM s LEFT JOIN t ON s.g = t.k;",
+    fixed: in_any_order,
+};
+const TABLE_TABLE: Case = Case {
+    sources: &[TABLE_S, TABLE_T],
+    statement: "CREATE TABLE o AS SELECT s.k, s.v AS v, t.v AS w FROM s LEFT JOIN t ON s.k = t.k;",
+    fixed: last,
+};
+const FOREIGN_KEY: Case = Case {
+    sources: &[TABLE_S, TABLE_T],
+    statement: "CREATE TABLE o AS SELECT s.k, s.v AS v, t.v AS w FROM s JOIN t ON s.g = t.k;",
+    fixed: last,
+};
+
+impl Case {
+    /// Its topics, with records in several batches: some of them bad, of tables some tombstones.
+    fn world(&self) -> World {
+        let world = World::of(Arc::new(EmbeddedLog::in_memory()), self.sources, PARTITIONS, self.statement);
+        for name in exchange_topics(GROUP, &world.sink.analyzed.plan) {
+            let spec = TopicSpec { name, partitions: PARTITIONS, replicas: None, configs: BTreeMap::new() };
+            world.log.create_topic(&spec).unwrap();
+        }
+        let mut random = fastrand::Rng::with_seed(1);
+        for (topic, columns) in self.sources {
+            for _ in 0..5 {
+                let mut parts = vec![Records::default(); PARTITIONS as usize];
+                for _ in 0..60 {
+                    let (key, group, v) = (random.u8(..12), random.u8(..12), random.i32(-9..100));
+                    let value = match random.u8(..15) {
+                        0 => Some("{no json".to_string()),
+                        1 if columns.contains("PRIMARY KEY") => None,
+                        _ => Some(format!(r#"{{"g": "g{group}", "v": {v}, "text": "{}"}}"#, random.alphabetic())),
+                    };
+                    let key = format!("g{key}").into_bytes();
+                    let records = &mut parts[partition_for(&key, PARTITIONS) as usize];
+                    records.push(Some(&key), value.as_deref().map(str::as_bytes), random.i64(..1000));
+                }
+                for (partition, records) in parts.iter().enumerate() {
+                    world.log.append(&place(topic, partition as u32), records).unwrap();
+                }
             }
-            world.append(partition, &records);
+        }
+        world
+    }
+
+    fn outcome(&self, world: &World) -> BTreeMap<Vec<u8>, Vec<String>> {
+        let fixed = world.written().into_iter().map(|(key, values)| (key, (self.fixed)(values)));
+        fixed.filter(|(_, values)| !values.is_empty()).collect()
+    }
+
+    /// What one run makes of it, and what it tells.
+    fn whole(&self) -> (BTreeMap<Vec<u8>, Vec<String>>, Vec<String>) {
+        let world = self.world();
+        let mut run = world.open(&Host::default()).unwrap();
+        while run.step().unwrap() > 0 {
+            run.commit().unwrap();
+        }
+        (self.outcome(&world), world.told())
+    }
+}
+
+/// A member as of a log far away: records may not have arrived yet, and of a partition it knows what its last fetch saw.
+struct FarAway {
+    member: Arc<dyn Member>,
+    is_late: AtomicBool,
+    random: Mutex<fastrand::Rng>,
+    ends: Mutex<BTreeMap<TopicPartition, i64>>,
+}
+
+impl FarAway {
+    fn join(world: &World, host: &Host, signal: &Arc<Signal>, seed: u64) -> FarAway {
+        FarAway {
+            member: world.spec(&host.memory).join(&*world.log, "one", signal).unwrap(),
+            is_late: AtomicBool::new(true),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            ends: Mutex::default(),
         }
     }
-    world
 }
 
-/// The last value of each key.
-fn last(world: &World) -> BTreeMap<Vec<u8>, String> {
-    let last = |values: Vec<String>| values.into_iter().next_back().unwrap();
-    world.written().into_iter().map(|(key, values)| (key, last(values))).collect()
-}
-
-fn whole() -> (BTreeMap<Vec<u8>, String>, Vec<String>) {
-    let world = world();
-    let mut run = world.open(&Host::default()).unwrap();
-    while run.step().unwrap() > 0 {
-        run.commit().unwrap();
+impl Member for FarAway {
+    fn poll(&self) -> Result<Vec<Change>, LogError> {
+        self.member.poll()
     }
-    (last(&world), world.told())
+
+    fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        self.member.give_up(partitions)
+    }
+
+    fn fetch(&self, place: &TopicPartition, from: i64, bytes_max: usize, into: &mut Records) -> Result<(), LogError> {
+        if self.is_late.load(Ordering::Relaxed) && self.random.lock().bool() {
+            into.clear();
+            into.next_offset = from;
+            return Ok(());
+        }
+        self.member.fetch(place, from, bytes_max, into)?;
+        self.ends.lock().extend(self.member.end(place).map(|end| (place.clone(), end)));
+        Ok(())
+    }
+
+    fn end(&self, place: &TopicPartition) -> Option<i64> {
+        self.ends.lock().get(place).copied()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {
+        self.member.begin()
+    }
+
+    fn positions(&self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
+        self.member.positions(partitions)
+    }
 }
 
 /// A run with the partitions that are its own.
@@ -110,23 +218,47 @@ fn some(random: &mut fastrand::Rng, all: &BTreeSet<TopicPartition>) -> BTreeSet<
 }
 
 #[test]
-fn however_partitions_are_shared_out() {
-    let (expected, told) = whole();
+fn however_partitions_of_an_aggregate_are_shared_out() {
+    check(&AGGREGATE);
+}
+
+#[test]
+fn however_partitions_of_a_join_of_streams_are_shared_out() {
+    check(&STREAM_STREAM);
+}
+
+#[test]
+fn however_partitions_of_a_stream_and_a_table_are_shared_out() {
+    check(&STREAM_TABLE);
+}
+
+#[test]
+fn however_partitions_of_two_tables_are_shared_out() {
+    check(&TABLE_TABLE);
+}
+
+#[test]
+fn however_partitions_of_a_foreign_key_join_are_shared_out() {
+    check(&FOREIGN_KEY);
+}
+
+fn check(case: &Case) {
+    let (expected, told) = case.whole();
     assert!(expected.len() > 5 && !told.is_empty());
     for seed in 0..16 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let world = world();
+        let world = case.world();
         let (host, signal) = (Host::default(), Arc::new(Signal::default()));
-        let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", &signal).unwrap();
+        let member = Arc::new(FarAway::join(&world, &host, &signal, seed));
         let given = member.poll().unwrap();
         let [Change::Given(all)] = given.as_slice() else { panic!("{given:?}") };
-        assert_eq!(all.len() as u32, 2 * PARTITIONS);
+        assert_eq!(all.len(), world.sink.analyzed.plan.stages.len() * PARTITIONS as usize);
         let all: BTreeSet<TopicPartition> = all.iter().cloned().collect();
-        let processes = Processes { world: &world, host, member, signal };
+        let processes = Processes { world: &world, host, member: member.clone(), signal };
         let first = some(&mut random, &all);
         let rest = all.difference(&first).cloned().collect();
         let (mut one, mut two) = (processes.start(first), processes.start(rest));
-        for _ in 0..80 {
+        for _ in 0..120 {
             let rows = one.run.step().unwrap();
             if rows == 0 || random.bool() {
                 one.run.commit().unwrap();
@@ -155,6 +287,7 @@ fn however_partitions_are_shared_out() {
             }
         }
         // To the end: what one commits is there for the other to read.
+        member.is_late.store(false, Ordering::Relaxed);
         loop {
             let mut rows = 0;
             for process in [&mut one, &mut two] {
@@ -165,23 +298,26 @@ fn however_partitions_are_shared_out() {
                 break;
             }
         }
-        assert_eq!(last(&world), expected, "seed {seed}");
+        assert_eq!(case.outcome(&world), expected, "seed {seed}");
         assert_eq!(world.told(), told, "seed {seed}");
         for process in [&mut one, &mut two] {
             process.run.empty_at_once();
         }
-        for partition in 0..PARTITIONS {
-            let (first, next) = world.log.offsets(&place(&exchange_topic(), partition)).unwrap();
+        let places = |topic: String| (0..PARTITIONS).map(move |partition| place(&topic, partition));
+        for place in exchange_topics(GROUP, &world.sink.analyzed.plan).into_iter().flat_map(places) {
+            let (first, next) = world.log.offsets(&place).unwrap();
             assert_eq!(first, next, "seed {seed}: what was read is gone");
         }
-        assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as usize, RECORDS, "seed {seed}");
+        let records = case.sources.iter().flat_map(|(topic, _)| places((*topic).to_string()));
+        let records: i64 = records.map(|place| world.log.offsets(&place).unwrap().1).sum();
+        assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as i64, records, "seed {seed}");
     }
 }
 
 /// An opening that is given up hears of it, and leaves nothing behind.
 #[test]
 fn an_opening_may_be_given_up() {
-    let world = world();
+    let world = AGGREGATE.world();
     let (host, signal) = (Host::default(), Arc::new(Signal::default()));
     let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", &signal).unwrap();
     let memory = host.memory.clone();
