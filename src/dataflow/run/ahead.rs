@@ -60,11 +60,12 @@ impl Reader {
         }
         let mut context = Context::default();
         let batch = self.read(usize::MAX, round, &mut context)?;
+        let bad = context.errors.len();
         self.turn.errors.append(&mut context.errors);
         let Some(batch) = batch else {
-            // Nothing is left of what was read, if anything was.
+            // Nothing is left of what was read, if anything was. What is bad counts when it is told of.
             self.done(round);
-            self.round_rows = self.rows;
+            self.round_rows = self.rows.saturating_sub(bad);
             self.turn.empty_since.get_or_insert_with(now);
             return Ok(());
         };
@@ -137,6 +138,7 @@ impl Reader {
         }
         for error in self.turn.errors.extract_if(.., |error| error.offset.is_none_or(|at| at < self.position)) {
             context.bad_record(error);
+            self.round_rows += 1;
         }
         Ok(taken)
     }

@@ -60,10 +60,14 @@ impl SourceTopics {
     /// An error when the positions of a topic are gone though the query's state says that it was read: both are of one
     /// commit, and positions go only with their topic.
     ///
-    /// `state_begun`: the changelog of the query has records.
-    pub fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, state_begun: bool) -> Result<()> {
+    /// `was_read`: whether what was made of a topic is committed.
+    pub fn check_positions(
+        &self,
+        positions: &BTreeMap<TopicPartition, i64>,
+        was_read: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let unread = |topic: &&SourceTopic| !positions.keys().any(|place| place.topic == topic.name);
-        match self.topics.iter().find(unread).filter(|_| state_begun) {
+        match self.topics.iter().filter(unread).find(|topic| was_read(&topic.name)) {
             Some(topic) => Err(self.replaced(&topic.name)),
             None => Ok(()),
         }
@@ -141,13 +145,17 @@ mod tests {
 
     #[test]
     fn state_without_positions_is_of_another_topic() {
-        let topic = SourceTopic { name: "s".to_string(), id: None, partitions: 1 };
-        let topics = SourceTopics { topics: vec![topic], has_state: true };
+        let topic = |name: &str| SourceTopic { name: name.to_string(), id: None, partitions: 1 };
+        let topics = SourceTopics { topics: vec![topic("s"), topic("t")], has_state: true };
         let place = |topic: &str| TopicPartition { topic: topic.to_string(), partition: 1 };
-        let read = BTreeMap::from([(place("s"), 3)]);
-        topics.check_positions(&read, true).unwrap();
-        topics.check_positions(&BTreeMap::new(), false).unwrap();
-        assert!(topics.check_positions(&BTreeMap::new(), true).unwrap_err().lasting);
-        assert!(topics.check_positions(&BTreeMap::from([(place("t"), 3)]), true).unwrap_err().lasting);
+        let read = |names: &[&str]| names.iter().map(|name| (place(name), 3)).collect::<BTreeMap<_, _>>();
+        topics.check_positions(&read(&["s", "t"]), |_| true).unwrap();
+        topics.check_positions(&read(&[]), |_| false).unwrap();
+        // Nothing of the other one was read yet.
+        topics.check_positions(&read(&["s"]), |name| name == "s").unwrap();
+        for (positions, replaced) in [(read(&[]), "'s'"), (read(&["s"]), "'t'"), (read(&["u"]), "'s'")] {
+            let error = topics.check_positions(&positions, |_| true).unwrap_err();
+            assert!(error.lasting && error.what.contains(replaced), "{error}");
+        }
     }
 }

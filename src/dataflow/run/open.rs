@@ -183,21 +183,38 @@ impl Opener {
         self.layout.iter().flat_map(of_stage).collect()
     }
 
-    /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened.
-    fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, changelogs: &[String]) -> Result<()> {
+    /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened; `changelogs`: by stage.
+    fn check_positions(&self, positions: &BTreeMap<TopicPartition, i64>, changelogs: &[Vec<String>]) -> Result<()> {
         let log = &*self.port.log;
-        if self.sources.have_positions(positions) {
+        let of_all = || match &self.port.member {
+            None => Ok(positions.clone()),
+            // A share may have no partition of the source.
+            Some(_) => log.positions(&self.spec.group),
+        };
+        if self.sources.have_positions(positions) || self.sources.have_positions(&of_all()?) {
             return Ok(());
         }
-        // A share may have no partition of the source.
-        let of_all = match &self.port.member {
-            None => BTreeMap::new(),
-            Some(_) => log.positions(&self.spec.group)?,
+        // Before the positions are looked at: those of a commit that comes in between are seen then.
+        let begun = self.begun(changelogs)?;
+        let of_begun = |topic: &str| {
+            let mut stages = self.layout.iter().zip(&begun);
+            stages.any(|(stage, begun)| *begun && stage.topics.iter().any(|read| read == topic))
         };
-        match self.sources.have_positions(&of_all) {
-            true => Ok(()),
-            false => self.sources.check_positions(&of_all, has_records(log, changelogs)?),
+        self.sources.check_positions(&of_all()?, of_begun)
+    }
+
+    /// Of each stage whether something that it made is committed, and so are the positions of what it reads.
+    fn begun(&self, changelogs: &[Vec<String>]) -> Result<Vec<bool>> {
+        let log = &*self.port.log;
+        if self.port.member.is_none() {
+            // A commit is of all stages.
+            return Ok(vec![has_records(log, &changelogs.concat())?; self.layout.len()]);
         }
+        let made = |(stage, changelogs): (&StageLayout, &Vec<String>)| {
+            let topics: Vec<String> = changelogs.iter().chain(&stage.out).cloned().collect();
+            has_records(log, &topics)
+        };
+        self.layout.iter().zip(changelogs).map(made).collect()
     }
 
     /// The tasks that read these partitions of their first inputs.
@@ -214,11 +231,10 @@ impl Opener {
         };
         let places: Vec<TopicPartition> = tasks.iter().flat_map(inputs).collect();
         let positions = if spec.durable { self.port.positions(&spec.group, &places)? } else { BTreeMap::new() };
-        let changelogs = spec.changelogs().concat();
-        check_state_is_there(log, &changelogs, || Ok(!positions.is_empty()))?;
-        let there: Vec<String> = changelogs.into_iter().filter(|topic| log.partitions(topic).is_some()).collect();
-        if !there.is_empty() {
-            self.check_positions(&positions, &there)?;
+        let changelogs = spec.changelogs();
+        check_state_is_there(log, &changelogs.concat(), || Ok(!positions.is_empty()))?;
+        if changelogs.iter().flatten().any(|topic| log.partitions(topic).is_some()) {
+            self.check_positions(&positions, &changelogs)?;
         }
         // What nothing was committed of begins at one of its ends. An exchange in memory has no topic.
         let begins = |place: &&TopicPartition| {

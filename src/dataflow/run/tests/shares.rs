@@ -44,7 +44,7 @@ const AGGREGATE: Case = Case {
 };
 const STREAM_STREAM: Case = Case {
     sources: &[S, T],
-    statement: "CREATE STREAM o AS SELECT s.g, s.v AS v, s.text AS left, t.text AS right
+    statement: "CREATE STREAM o AS SELECT s.g, s.v AS v, s.text AS a, t.text AS b
         FROM s JOIN t WITHIN 100 MILLISECONDS GRACE PERIOD 1 HOUR ON s.g = t.g;",
     fixed: in_any_order,
 };
@@ -86,7 +86,7 @@ impl Case {
                     };
                     let key = format!("g{key}").into_bytes();
                     let records = &mut parts[partition_for(&key, PARTITIONS) as usize];
-                    records.push(Some(&key), value.as_deref().map(str::as_bytes), random.i64(..1000));
+                    records.push(Some(&key), value.as_deref().map(str::as_bytes), random.i64(0..1000));
                 }
                 for (partition, records) in parts.iter().enumerate() {
                     world.log.append(&place(topic, partition as u32), records).unwrap();
