@@ -12,9 +12,10 @@ const JOB: Job = Job {
         CREATE TABLE newest (id STRING PRIMARY KEY, n BIGINT, city STRING)
           WITH (KAFKA_TOPIC='input~', VALUE_FORMAT='JSON');
         CREATE STREAM few WITH (KAFKA_TOPIC='few~') AS SELECT id, n, city FROM input WHERE n / 40 % 5 = 0;
-        CREATE TABLE few_of_id WITH (KAFKA_TOPIC='few_of_id~') AS SELECT id, COUNT(*) AS c FROM few GROUP BY id;
+        CREATE TABLE few_of_id WITH (KAFKA_TOPIC='few_of_id~') AS
+          SELECT id, COUNT(*) AS c, MAX(n) AS n FROM few GROUP BY id;
         CREATE TABLE few_of_city WITH (KAFKA_TOPIC='few_of_city~') AS
-          SELECT city, COUNT(*) AS c, MIN(n) AS least FROM few GROUP BY city;
+          SELECT city, COUNT(*) AS c, MIN(n) AS least, MAX(n) AS n FROM few GROUP BY city;
         CREATE STREAM pairs WITH (KAFKA_TOPIC='pairs~') AS SELECT i.id, i.n AS n, f.n AS m
           FROM input i JOIN few f WITHIN 80 MILLISECONDS GRACE PERIOD 30 DAYS ON i.id = f.id;
         CREATE STREAM in_city WITH (KAFKA_TOPIC='in_city~') AS SELECT i.city, i.n AS n, f.n AS m
@@ -25,7 +26,7 @@ const JOB: Job = Job {
           FROM newest w LEFT JOIN few_of_id f ON w.id = f.id;
         CREATE TABLE homes WITH (KAFKA_TOPIC='homes~') AS SELECT w.id, w.n AS n, f.c AS c, f.least AS least
           FROM newest w JOIN few_of_city f ON w.city = f.city;",
-    followed: &["pairs", "in_city", "each", "both", "homes"],
+    followed: &["few_of_id", "few_of_city", "pairs", "in_city", "each", "both", "homes"],
     chunk: 100,
     guarantee: "exactly_once_v2",
 };
