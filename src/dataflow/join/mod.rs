@@ -3,6 +3,7 @@
 mod columns;
 mod condition;
 mod foreign_key;
+mod held;
 mod keys;
 mod order;
 mod pieces;

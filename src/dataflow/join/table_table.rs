@@ -2,7 +2,8 @@
 //!
 //! Each change of a row that is part of a result, before or after, gives that key's result anew, even if it is the same; a
 //! tombstone where there was a result and is none any more. A tombstone for a key without row changes nothing. The row time
-//! is the greater of the change's and that of the other table's row, where there is one that is part of the result.
+//! is the greater of the change's and that of the other table's row, where there is one that is part of the result. With caching
+//! only a key's last change goes on (see `held`).
 
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
@@ -11,6 +12,7 @@ use arrow::compute::{interleave, take};
 use crate::dataflow::batch::arrow_error;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
+use crate::dataflow::join::held::Held;
 use crate::dataflow::join::keys::JoinKeys;
 use crate::dataflow::join::order::in_order;
 use crate::dataflow::join::pieces::TableState;
@@ -30,6 +32,7 @@ pub(super) struct TableTableJoin {
     /// Whether a table's row has a result when nothing matches it.
     alone: [bool; 2],
     condition: Option<Condition>,
+    held: Held,
 }
 
 /// The change of one row.
@@ -86,6 +89,7 @@ impl TableTableJoin {
             tables: [TableRows::new(0, &plan.left_types), TableRows::new(1, &plan.right_types)],
             alone,
             condition: Condition::of(plan)?,
+            held: Held::new(&plan.key_types, &[plan.left_types.as_slice(), &plan.right_types].concat()),
         })
     }
 
@@ -257,7 +261,9 @@ impl JoinOperator for TableTableJoin {
         let sides = [sides.left, sides.right];
         let changes = self.take_in(&sides)?;
         let matches = self.matches(&sides, &changes, context)?;
-        out.extend(self.results(&sides, &changes, &matches)?);
+        if let Some(batch) = self.results(&sides, &changes, &matches)? {
+            self.held.give(batch, out, context)?;
+        }
         self.tables.iter_mut().try_for_each(TableRows::compact)?;
         self.keys.sweep();
         Ok(())
@@ -273,6 +279,10 @@ impl TableState for TableTableJoin {
 impl Node for TableTableJoin {
     fn keeps_state(&self) -> bool {
         true
+    }
+
+    fn flush(&mut self, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
+        self.held.flush(None, out)
     }
 
     fn changes(&mut self, into: &mut Records) -> Result<()> {
@@ -293,10 +303,10 @@ impl Node for TableTableJoin {
     }
 
     fn pending_bytes(&self) -> usize {
-        self.tables.iter().map(|table| table.pending_bytes(&self.keys)).sum()
+        self.tables.iter().map(|table| table.pending_bytes(&self.keys)).sum::<usize>() + self.held.data_bytes()
     }
 
     fn state_bytes(&self) -> usize {
-        self.tables.iter().map(TableRows::bytes).sum::<usize>() + self.keys.bytes()
+        self.tables.iter().map(TableRows::bytes).sum::<usize>() + self.keys.bytes() + self.held.bytes()
     }
 }

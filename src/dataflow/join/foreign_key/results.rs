@@ -12,6 +12,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 
 use super::{NO_RESULT, Tells, message_columns};
 use crate::dataflow::join::columns::NO_ROW;
+use crate::dataflow::join::held::Held;
 use crate::dataflow::join::keys::JoinKeys;
 use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{TableRow, TableRows, restore};
@@ -29,7 +30,8 @@ const STANDING_TYPES: [SqlType; 3] = [SqlType::Bigint, SqlType::Int, SqlType::Bi
 const STANDING_BYTES: usize = 64;
 
 /// The operator. Takes the messages of a [`super::ForeignKeyJoin`]; gives the changes of the joined table with the rows that they
-/// replace. A deleted left row gives a tombstone even if it has no result; else there are only tombstones of results.
+/// replace. A deleted left row gives a tombstone even if it has no result; else there are only tombstones of results. With caching only a key's last
+/// change goes on, and none of a key that has no result now and had none before (see `held`).
 pub struct ForeignKeyResults {
     keys: JoinKeys,
     /// Value columns and version.
@@ -43,6 +45,7 @@ pub struct ForeignKeyResults {
     touched: Vec<u32>,
     /// Rows were restored whose standings aren't set yet.
     unset: bool,
+    held: Held,
 }
 
 /// What is known of a left key.
@@ -102,6 +105,7 @@ impl ForeignKeyResults {
             kept: TableRows::new(1, &STANDING_TYPES),
             touched: Vec::new(),
             unset: false,
+            held: Held::new(&plan.key_types, &plan.value_types),
         }
     }
 
@@ -255,13 +259,14 @@ fn not_standings() -> Error {
 }
 
 impl Operator for ForeignKeyResults {
-    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
+    fn push(&mut self, batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         if self.unset {
             self.set_standings()?;
         }
         let given = self.take_in(&batch)?;
         if !given.rows.is_empty() {
-            out.push(self.give(&batch, &given)?);
+            let changes = self.give(&batch, &given)?;
+            self.held.give(changes, out, context)?;
         }
         self.results.compact()?;
         self.keys.sweep();
@@ -278,6 +283,10 @@ impl TableState for ForeignKeyResults {
 impl Node for ForeignKeyResults {
     fn keeps_state(&self) -> bool {
         true
+    }
+
+    fn flush(&mut self, out: &mut Vec<Batch>, _context: &mut Context) -> Result<()> {
+        self.held.flush(None, out)
     }
 
     fn changes(&mut self, into: &mut Records) -> Result<()> {
@@ -301,11 +310,11 @@ impl Node for ForeignKeyResults {
     }
 
     fn pending_bytes(&self) -> usize {
-        self.results.pending_bytes(&self.keys) + self.touched.len() * STANDING_BYTES
+        self.results.pending_bytes(&self.keys) + self.touched.len() * STANDING_BYTES + self.held.data_bytes()
     }
 
     fn state_bytes(&self) -> usize {
         let standings = self.standings.capacity() * size_of::<Standing>() + self.touched.capacity() * size_of::<u32>();
-        self.keys.bytes() + self.results.bytes() + self.kept.bytes() + standings
+        self.keys.bytes() + self.results.bytes() + self.kept.bytes() + standings + self.held.bytes()
     }
 }

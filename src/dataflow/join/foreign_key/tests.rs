@@ -1,5 +1,7 @@
 //! The three parts together against a plain recomputation: one row after another, and with messages that wait for one another.
 
+mod caching;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

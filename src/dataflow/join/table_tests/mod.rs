@@ -1,5 +1,6 @@
 //! Joins with tables against a slow, plain recomputation that takes one row after another; and what their tests share.
 
+pub(in crate::dataflow::join) mod caching;
 mod changelog;
 mod stream_table;
 mod table_table;
