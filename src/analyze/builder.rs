@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
         target: Target,
         settings: &'a BTreeMap<String, String>,
     ) -> Result<Self> {
-        let names = Names::of(&query.from, catalog)?;
+        let names = Names::of(query, catalog)?;
         let mut builder = Builder {
             query,
             catalog,

@@ -20,7 +20,7 @@ mod wanted;
 pub use builder::Target;
 pub use query::analyze;
 pub use rewrite::mentions;
-pub use sink::{Sink, create_as, insert_select};
+pub use sink::{Role, Sink, create_as, insert_select};
 pub use source::{CreateSource, PSEUDO_COLUMNS};
 #[cfg(test)]
 pub(crate) use wanted::mark_wanted;

@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::plan::Schema;
-use crate::sql::ast::{Expr, ExprKind, Ident, NamedSource, Relation};
+use crate::sql::ast::{Expr, ExprKind, Ident, NamedSource, Query, Relation};
 use crate::sql::format;
 
 /// The sources in FROM, in their order.
@@ -21,6 +21,8 @@ pub(super) struct Names {
     known: Vec<Known>,
     /// The key of a join that is no source's column.
     synthetic: Option<String>,
+    /// A WINDOW clause gives the rows of the result WINDOWSTART and WINDOWEND.
+    windowed: bool,
 }
 
 struct Known {
@@ -48,7 +50,8 @@ pub(super) struct StarColumn {
 }
 
 impl Names {
-    pub fn of(from: &Relation, catalog: &Catalog) -> Result<Names> {
+    pub fn of(query: &Query, catalog: &Catalog) -> Result<Names> {
+        let from = &query.from;
         let mut known: Vec<Known> = Vec::with_capacity(1 + from.joins.len());
         let joined = !from.joins.is_empty();
         for named in std::iter::once(&from.first).chain(from.joins.iter().map(|join| &join.source)) {
@@ -64,7 +67,7 @@ impl Names {
             }
             known.push(Known { qualifier, source, columns });
         }
-        Ok(Names { known, synthetic: None })
+        Ok(Names { known, synthetic: None, windowed: query.window.is_some() })
     }
 
     /// The leftmost source.
@@ -142,6 +145,7 @@ impl Names {
         match found.as_slice() {
             _ if self.joined() && name.text == "ROWTIME" => Ok(None),
             [] if !self.joined() || self.synthetic.as_ref() == Some(&name.text) => Ok(None),
+            [] if self.windowed && WINDOW_COLUMNS.contains(&name.text.as_str()) => Ok(None),
             [] => Err(self.unresolved(None, name)),
             [only] => Ok(Some(*only)),
             several => {
@@ -177,7 +181,7 @@ impl Names {
         };
         if self.joined() && WINDOW_COLUMNS.contains(&name.text.as_str()) {
             return Error::statement(format!("Column '{written}' cannot be resolved."))
-                .hint("above a join there are no bounds of windows: make the join a stream of its own, and group that")
+                .hint("the rows of a join have no windows; those of a GROUP BY with a WINDOW clause do")
                 .at(name.at);
         }
         let names = known.iter().flat_map(|known| &known.columns).map(|known| known.written.as_str());

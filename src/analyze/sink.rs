@@ -19,6 +19,16 @@ pub struct Sink {
     pub analyzed: Analyzed,
     pub source: Source,
     pub with: With,
+    pub role: Role,
+}
+
+/// What a query is to the stream or table that its rows go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// CREATE ... AS SELECT: it makes it.
+    Maker,
+    /// INSERT INTO ... SELECT: one of those that write to it.
+    Feeder,
 }
 
 /// Analyzes CREATE STREAM | TABLE name WITH (...) AS query. The query id is set by the caller.
@@ -76,7 +86,7 @@ pub fn create_as(
         statement: statement.to_string(),
         query_id: None,
     };
-    Ok(Sink { analyzed, source, with })
+    Ok(Sink { analyzed, source, with, role: Role::Maker })
 }
 
 /// Analyzes INSERT INTO target query.
@@ -92,26 +102,49 @@ pub fn insert_select(
         return Err(Error::statement("INSERT INTO ... SELECT statements don't support LIMIT clause."));
     }
     let sink = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?;
-    if sink.kind == SourceKind::Table {
-        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
-            .hint(format!("{} is a table.", sink.name))
-            .at(target.at));
-    }
     if sink.is_source {
-        return Err(Error::statement(format!("Cannot insert into read-only STREAM: {}", sink.name)).at(target.at));
+        let kind = kind_word(sink.kind);
+        return Err(Error::statement(format!("Cannot insert into read-only {kind}: {}", sink.name)).at(target.at));
+    }
+    if let (SourceKind::Table, Some(maker)) = (sink.kind, &sink.query_id) {
+        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
+            .hint(format!(
+                "{} is a table that {maker} makes; one that several queries feed is declared: CREATE TABLE ... (columns)",
+                sink.name
+            ))
+            .at(target.at));
     }
     let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
     if analyzed.sources.iter().any(|source| source.topic == sink.topic) {
         return Err(Error::statement(format!("INSERT INTO {} would read what it writes, for ever.", sink.name))
-            .hint("write into another stream")
+            .hint("write into another one")
             .at(target.at));
     }
-    if analyzed.plan.result != ResultKind::Stream {
-        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
-            .hint(format!("{} is a stream, the query gives a table.", sink.name)));
-    }
+    check_result(sink, &analyzed)?;
     widen(&mut analyzed, sink)?;
-    Ok(Sink { source: Source::clone(sink), analyzed, with })
+    Ok(Sink { source: Source::clone(sink), analyzed, with, role: Role::Feeder })
+}
+
+/// A stream takes rows, a table the changes of a table whose keys have the same windows.
+fn check_result(sink: &Source, analyzed: &Analyzed) -> Result<()> {
+    match (sink.kind, analyzed.plan.result) {
+        (SourceKind::Stream, ResultKind::Stream) => Ok(()),
+        (SourceKind::Stream, ResultKind::Table { .. }) => {
+            Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
+                .hint(format!("{} is a stream, the query gives a table.", sink.name)))
+        }
+        (SourceKind::Table, ResultKind::Stream) => {
+            Err(Error::statement("INSERT INTO can only be used to insert into a stream.").hint(format!(
+                "{} is a table, the query gives a stream: a table takes what gives a table (GROUP BY, or FROM a table)",
+                sink.name
+            )))
+        }
+        (SourceKind::Table, ResultKind::Table { windowed }) if windowed == sink.window => Ok(()),
+        (SourceKind::Table, ResultKind::Table { .. }) => {
+            Err(Error::statement(format!("The windows of the result are not those of the table {}.", sink.name))
+                .hint("its keys have the windows of its WINDOW_TYPE and WINDOW_SIZE, or none"))
+        }
+    }
 }
 
 /// Casts the query's columns to the target's where that is an implicit widening; else says how they differ.
@@ -159,6 +192,13 @@ fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
         stage.steps.push(Step::Project(project));
     }
     Ok(())
+}
+
+fn kind_word(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Stream => "STREAM",
+        SourceKind::Table => "TABLE",
+    }
 }
 
 fn columns(plan: &Plan) -> Vec<Column> {

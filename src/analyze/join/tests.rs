@@ -451,8 +451,20 @@ fn clauses_above_a_join_work_on_its_rows() {
     );
     let table = "SELECT T1.id, EXPLODE(ARRAY[f]) AS x FROM T1 JOIN T2 ON T1.id = T2.id";
     assert!(refused(table).contains("Table source is not supported with table functions"));
-    let bounds = "SELECT S1.id, COUNT(*), WINDOWSTART AS w FROM S1 JOIN T1 ON S1.id = T1.id WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY S1.id";
-    assert!(refused(bounds).contains("Column 'WINDOWSTART' cannot be resolved."));
+    let hours = "FROM S1 JOIN T1 ON S1.id = T1.id WINDOW TUMBLING (SIZE 1 HOUR)";
+    let bounds = format!("SELECT S1.id, COUNT(*) AS n, WINDOWSTART AS w, WINDOWEND - 1 AS last {hours} GROUP BY S1.id");
+    assert_eq!(columns(&bounds), "S1_ID | N W LAST");
+    // Rows have them once they are grouped.
+    let before = [
+        format!("SELECT S1.id, COUNT(*) AS n {hours} WHERE WINDOWSTART > 1 GROUP BY S1.id"),
+        "SELECT S1.id, WINDOWSTART AS w FROM S1 JOIN T1 ON S1.id = T1.id".to_string(),
+        "SELECT S1.id, COUNT(*) AS n, WINDOWEND AS w FROM S1 JOIN T1 ON S1.id = T1.id GROUP BY S1.id".to_string(),
+        format!("SELECT S1.id, COUNT(*) AS n, S1.WINDOWEND AS w {hours} GROUP BY S1.id"),
+    ];
+    for query in before {
+        let told = refused(&query);
+        assert!(told.contains("cannot be resolved"), "{query}: {told}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::source::{check_replacement, not_on_read_only};
 use super::upgrade::{self, Upgrade};
 use super::{Change, Effect, StartQuery, kind_word};
-use crate::analyze::Sink;
+use crate::analyze::{Role, Sink};
 use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Task};
 use crate::error::{Error, Result};
@@ -108,7 +108,10 @@ impl Change<'_> {
         let message = format!("Created query with ID {id}");
         let found = match &self.replay {
             Some(replay) => replay.found.clone(),
-            None if sink.source.kind == SourceKind::Table => self.inner.found_records(&sink.source.topic)?,
+            // What a declared table has is its own, whoever wrote it.
+            None if sink.source.kind == SourceKind::Table && sink.role == Role::Maker => {
+                self.inner.found_records(&sink.source.topic)?
+            }
             None => None,
         };
         let sink_partitions = match &self.replay {

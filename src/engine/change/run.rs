@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::analyze::Sink;
+use crate::analyze::{Role, Sink};
 use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{
     Guarantee, Keeping, RunSpec, SinkSpec, Start, changelog_topics, check_state_is_there, commit_start,
@@ -60,7 +60,8 @@ impl Inner {
         check_state_is_there(&*self.log, &changelogs, || Ok(!self.log.positions(&group)?.is_empty()))?;
         self.make_for_run(&entry.id, sink)?;
         let source = Arc::new(sink.source.clone());
-        let view = if source.kind == SourceKind::Table {
+        // The rows of a table that several queries may feed are what its topic says.
+        let view = if source.kind == SourceKind::Table && sink.role == Role::Maker {
             // Where others of the service write to the table, too, its rows are what the topic says.
             let (keep, retention) = (!self.is_shared(), retention_ms(&sink.analyzed.plan));
             let view = match keep {
@@ -141,15 +142,16 @@ impl Inner {
         }
     }
 
-    /// The rows of a table for pull queries: those that its query keeps, or those of a SOURCE TABLE's topic. None: the
-    /// table has none.
+    /// The rows of a table for pull queries: those that its query keeps, or those of the topic of a SOURCE TABLE or of a table
+    /// that queries feed. None: the table has none.
     pub(in crate::engine) fn view_of(&self, source: &Arc<Source>) -> Result<Option<Arc<View>>> {
         if let Some(view) = self.views.read().get(&source.name) {
             return Ok(Some(view.clone()));
         }
         // On a cluster the topic says what a query's table is, whoever works for it.
         let query = source.query_id.as_ref().filter(|_| self.is_shared());
-        if !source.is_source && query.is_none() {
+        let is_fed = || source.query_id.is_none() && self.catalog.read().writers_of(&source.name).next().is_some();
+        if !source.is_source && query.is_none() && !is_fed() {
             return Ok(None);
         }
         let retention =

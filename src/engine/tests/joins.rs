@@ -195,3 +195,17 @@ fn a_windowed_stream_with_a_new_key_is_windowed_no_more() {
     assert!(catalog.source("SAME").unwrap().window.is_some());
     assert!(catalog.source("OTHER").unwrap().window.is_none());
 }
+
+#[test]
+fn windows_above_a_join_tell_their_bounds() {
+    on_both(|t| {
+        steps(t);
+        t.done("CREATE TABLE names (id STRING PRIMARY KEY, name STRING) WITH (KAFKA_TOPIC='names', VALUE_FORMAT='JSON', PARTITIONS=1);");
+        t.query("CREATE TABLE o AS SELECT name, SUM(v) AS s, WINDOWSTART AS since FROM a JOIN names n ON a.id = n.id WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY name HAVING WINDOWEND > 3600000;");
+        t.done("INSERT INTO names (ROWTIME, id, name) VALUES (0, 'x', 'Ada');");
+        for (time, v) in [(1000, 1), (3_600_000, 2), (3_601_000, 3)] {
+            t.done(&format!("INSERT INTO a (ROWTIME, id, v) VALUES ({time}, 'x', {v});"));
+        }
+        t.await_rows("SELECT name, s, since FROM o;", &[r#"String("Ada") Int(5) Bigint(3600000)"#]);
+    });
+}

@@ -2,6 +2,7 @@
 
 mod bad;
 mod failures;
+mod fed_tables;
 mod foreign_keys;
 mod groups;
 mod identity;
