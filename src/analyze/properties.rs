@@ -23,6 +23,8 @@ pub struct With {
     pub partitions: Option<u32>,
     pub replicas: Option<u32>,
     pub retention_ms: Option<i64>,
+    /// At least 1.
+    pub versions_retention_ms: Option<i64>,
     pub key_format: Option<Format>,
     pub value_format: Option<Format>,
     pub key_delimiter: Option<char>,
@@ -48,6 +50,7 @@ pub const NAMES: &[&str] = &[
     "PARTITIONS",
     "REPLICAS",
     "RETENTION_MS",
+    "VERSIONS_RETENTION_MS",
     "CLEANUP_POLICY",
     "KEY_FORMAT",
     "VALUE_FORMAT",
@@ -84,6 +87,9 @@ impl With {
                 "PARTITIONS" => with.partitions = Some(value.count()?),
                 "REPLICAS" => with.replicas = Some(value.count()?),
                 "RETENTION_MS" => with.retention_ms = Some(value.whole_number()?),
+                "VERSIONS_RETENTION_MS" if place != Place::Insert => {
+                    with.versions_retention_ms = Some(value.span_ms()?);
+                }
                 "KEY_FORMAT" => with.key_format = Some(Format::from_name(&value.text()?)?),
                 "VALUE_FORMAT" => with.value_format = Some(Format::from_name(&value.text()?)?),
                 "FORMAT" => format = Some(Format::from_name(&value.text()?)?),
@@ -175,6 +181,14 @@ impl Value<'_> {
                 text.trim().parse().map_err(|_| self.error("a whole number"))
             }
             _ => Err(self.error("a whole number")),
+        }
+    }
+
+    /// A number of milliseconds that is a span.
+    fn span_ms(&self) -> Result<i64> {
+        match self.whole_number()? {
+            ms if ms > 0 => Ok(ms),
+            _ => Err(self.error("a number of milliseconds from 1 on")),
         }
     }
 

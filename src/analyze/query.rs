@@ -12,7 +12,7 @@ use crate::analyze::wanted::mark_wanted;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::plan::{Plan, Step};
+use crate::plan::{JoinMethod, Plan, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit};
 
 /// A SELECT, understood.
@@ -46,7 +46,31 @@ pub fn analyze(
     target: Target,
     settings: &BTreeMap<String, String>,
 ) -> Result<Analyzed> {
-    Builder::new(query, catalog, target, settings)?.build()
+    let analyzed = Builder::new(query, catalog, target, settings)?.build()?;
+    analyzed.plan.stages.iter().try_for_each(|stage| check_versions(stage, &analyzed.plan.stages))?;
+    Ok(analyzed)
+}
+
+/// A stream is joined with the versions of a table where the table is: rows that travel have the newest only.
+fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
+    let StageInput::Join(join) = &stage.input else { return Ok(()) };
+    check_versions(&join.left, stages)?;
+    let StageInput::Exchange(exchange) = &join.right.input else { return Ok(()) };
+    let from = stages.get(exchange.from).map(|stage| &stage.input);
+    match from {
+        Some(StageInput::Scan(scan))
+            if join.method == JoinMethod::StreamTable && scan.source.versions_retention_ms.is_some() =>
+        {
+            Err(Error::not_supported(
+                format!(
+                    "a join of a stream with {}, whose VERSIONS_RETENTION_MS is set and whose keys have another format,",
+                    scan.source.name
+                ),
+                "give both the same KEY_FORMAT",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Builder<'_> {

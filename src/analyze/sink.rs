@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analyze::builder::Target;
 use crate::analyze::properties::{Place, With};
 use crate::analyze::query::{Analyzed, analyze};
-use crate::analyze::source::{key_layout, timestamp_column, value_layout, wrapping};
+use crate::analyze::source::{key_layout, timestamp_column, value_layout, versions_retention_ms, wrapping};
 use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::Typed;
@@ -77,6 +77,7 @@ pub fn create_as(
         kind,
         topic: with.topic.clone().unwrap_or_else(|| format!("{prefix}{}", name.text)),
         timestamp: timestamp_column(&with, &columns)?,
+        versions_retention_ms: versions_retention_ms(&with, kind, sink_window(&analyzed))?,
         window: sink_window(&analyzed),
         columns,
         key,

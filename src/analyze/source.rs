@@ -15,6 +15,20 @@ pub const PSEUDO_COLUMNS: &[&str] = &["ROWTIME", "ROWPARTITION", "ROWOFFSET"];
 /// Columns that windowed sources have besides.
 pub const WINDOW_COLUMNS: &[&str] = &["WINDOWSTART", "WINDOWEND"];
 
+/// How long the versions of a table's rows are kept. Errors: what is made has none.
+pub(super) fn versions_retention_ms(
+    with: &With,
+    kind: SourceKind,
+    window: Option<SourceWindow>,
+) -> Result<Option<i64>> {
+    if with.versions_retention_ms.is_some() && (kind == SourceKind::Stream || window.is_some()) {
+        let what = if window.is_some() { "a windowed table" } else { "a stream" };
+        return Err(Error::statement(format!("VERSIONS_RETENTION_MS is a property of tables, and this is {what}."))
+            .hint("only tables without windows keep versions of their rows"));
+    }
+    Ok(with.versions_retention_ms)
+}
+
 /// A CREATE STREAM | TABLE, checked.
 pub struct CreateSource<'a> {
     pub kind: SourceKind,
@@ -51,6 +65,7 @@ impl CreateSource<'_> {
             kind: self.kind,
             topic,
             timestamp: timestamp_column(&with, &columns)?,
+            versions_retention_ms: versions_retention_ms(&with, self.kind, window)?,
             window,
             columns,
             key,

@@ -19,6 +19,9 @@ pub struct Source {
     pub wrap_single_value: Option<bool>,
     /// Where ROWTIME comes from; None: from the record's timestamp.
     pub timestamp: Option<TimestampColumn>,
+    /// Of a table: how long stream-table joins keep the versions of its rows, in its stream time; at least 1. None: they
+    /// keep the newest row.
+    pub versions_retention_ms: Option<i64>,
     /// The keys on the topic carry a window.
     pub window: Option<SourceWindow>,
     /// CREATE SOURCE ...: read-only.

@@ -11,6 +11,7 @@ mod stream_stream;
 mod stream_table;
 mod table_rows;
 mod table_table;
+mod versions;
 
 #[cfg(test)]
 mod table_tests;

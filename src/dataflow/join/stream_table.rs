@@ -1,5 +1,8 @@
-//! A stream's rows, each with the row that a table has for its key just then. Only the stream's rows make results; a change of
-//! the table changes what later rows meet.
+//! A stream's rows, each with the row that a table has for its key just then; of a table that keeps versions, with the row that
+//! was valid at the stream row's time. Only the stream's rows make results; a change of the table changes what later rows
+//! meet.
+
+use arrow::array::ArrayRef;
 
 use crate::dataflow::Batch;
 use crate::dataflow::join::columns::NO_ROW;
@@ -7,16 +10,21 @@ use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows};
 use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRows, restore};
+use crate::dataflow::join::versions::{Place, Versions};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::error::{Error, Result};
 use crate::log::Records;
-use crate::plan::{Join, JoinKind};
+use crate::plan::{Join, JoinKind, Stage, StageInput};
 use crate::state::snapshots::Pieces;
 
 /// The operator: the stream is the left side. A stream's row without key or value is ignored.
 pub(super) struct StreamTableJoin {
     keys: JoinKeys,
     table: TableRows,
+    /// Of a table that keeps versions, which `table` has the rows of.
+    versions: Option<Versions>,
+    /// Value columns of the table.
+    table_columns: usize,
     alone: Alone,
     condition: Option<Condition>,
 }
@@ -37,9 +45,18 @@ impl StreamTableJoin {
                 return Err(Error::internal("a join of a stream with a table is an inner or a left one"));
             }
         };
+        let (versions, table) = match versions_retention_ms(&plan.right) {
+            Some(retention_ms) => {
+                let (versions, table) = Versions::new(&plan.key_types, &plan.right_types, retention_ms);
+                (Some(versions), table)
+            }
+            None => (None, TableRows::new(0, &plan.right_types)),
+        };
         Ok(StreamTableJoin {
             keys: JoinKeys::new(&plan.key_types),
-            table: TableRows::new(0, &plan.right_types),
+            table,
+            versions,
+            table_columns: plan.right_types.len(),
             alone,
             condition: Condition::of(plan)?,
         })
@@ -49,22 +66,35 @@ impl StreamTableJoin {
     /// that they come before.
     fn meet(&mut self, stream: &Batch, rows: &[u32], changes: &mut Changes) -> Result<Vec<u64>> {
         let ids = self.keys.find(stream, rows)?;
-        let StreamTableJoin { keys, table, .. } = self;
+        let StreamTableJoin { keys, table, versions, .. } = self;
         let mut met = Vec::with_capacity(rows.len());
         for (&row, &id) in rows.iter().zip(&ids) {
-            changes.take_in_before(stream, row, table, keys);
-            met.push(table.get(id).number);
+            changes.take_in_before(stream, row, &mut Place { table, keys }, versions);
+            met.push(match versions {
+                Some(versions) => versions.valid_at(table, id, stream.row_time[row as usize]),
+                None => table.get(id).number,
+            });
         }
         Ok(met)
     }
 
+    /// The table's value columns of rows by number.
+    fn pick(&self, rows: &[u64]) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.table.pick(rows)?;
+        columns.truncate(self.table_columns);
+        Ok(columns)
+    }
+
     /// Leaves only those that match by the condition.
     fn judge(&mut self, stream: &Batch, rows: &[u32], met: &mut [u64], context: &mut Context) -> Result<()> {
-        let Some(condition) = &mut self.condition else { return Ok(()) };
+        if self.condition.is_none() {
+            return Ok(());
+        }
         let pairs: Vec<usize> = (0..rows.len()).filter(|&at| met[at] != NO_ROW).collect();
         let numbers: Vec<u64> = pairs.iter().map(|&at| met[at]).collect();
         let mut batch = stream.take(&pairs.iter().map(|&at| rows[at]).collect::<Vec<_>>())?;
-        batch.columns.extend(self.table.pick(&numbers)?);
+        batch.columns.extend(self.pick(&numbers)?);
+        let Some(condition) = &mut self.condition else { return Ok(()) };
         let matches = condition.matches(&batch, context);
         for (&at, matches) in pairs.iter().zip(&matches) {
             if !matches {
@@ -84,22 +114,32 @@ impl StreamTableJoin {
             return Ok(None);
         }
         let mut joined = if rows.len() == stream.rows { stream } else { stream.take(&rows)? };
-        joined.columns.extend(self.table.pick(&met)?);
+        joined.columns.extend(self.pick(&met)?);
         (joined.tombstone, joined.null_key) = (None, None);
         Ok(Some(joined))
+    }
+}
+
+/// How long the table on this side keeps its versions, if it does.
+fn versions_retention_ms(side: &Stage) -> Option<i64> {
+    match &side.input {
+        StageInput::Scan(scan) => scan.source.versions_retention_ms,
+        StageInput::Exchange(_) | StageInput::Join(_) => None,
     }
 }
 
 /// The table's changes that are not taken in yet.
 struct Changes {
     from: Option<(Batch, Arrivals)>,
+    /// Of a table that keeps versions: the numbers of the rows' keys (the arrivals' are those of the versions).
+    keys: Vec<u32>,
     next: usize,
 }
 
 impl Changes {
     /// Takes in those that come before a row of the stream.
     #[inline]
-    fn take_in_before(&mut self, stream: &Batch, row: u32, table: &mut TableRows, keys: &mut JoinKeys) {
+    fn take_in_before(&mut self, stream: &Batch, row: u32, into: &mut Place, versions: &mut Option<Versions>) {
         let Some((batch, arrivals)) = &self.from else { return };
         let place = stream.order.as_ref().map(|order| order[row as usize]);
         while let Some(&change) = arrivals.rows.get(self.next) {
@@ -108,24 +148,44 @@ impl Changes {
             if own.zip(place).is_some_and(|(own, place)| own >= place) {
                 return;
             }
-            table.set(keys, arrivals.ids[self.next], arrivals.row(change));
+            self.take(self.next, batch, arrivals, into, versions);
             self.next += 1;
         }
     }
 
-    fn take_in(self, table: &mut TableRows, keys: &mut JoinKeys) {
-        let Some((_, arrivals)) = self.from else { return };
-        for (&change, &id) in arrivals.rows.iter().zip(&arrivals.ids).skip(self.next) {
-            table.set(keys, id, arrivals.row(change));
-        }
+    fn take_in(&self, into: &mut Place, versions: &mut Option<Versions>) {
+        let Some((batch, arrivals)) = &self.from else { return };
+        (self.next..arrivals.rows.len()).for_each(|at| self.take(at, batch, arrivals, into, versions));
+    }
+
+    #[inline]
+    fn take(&self, at: usize, batch: &Batch, arrivals: &Arrivals, into: &mut Place, versions: &mut Option<Versions>) {
+        let (row, id) = (arrivals.rows[at], arrivals.ids[at]);
+        let Some(versions) = versions else {
+            into.table.set(into.keys, id, arrivals.row(row));
+            return;
+        };
+        let deleted = batch.tombstone.as_ref().is_some_and(|tombstone| tombstone.value(row as usize));
+        versions.take(into, self.keys[at], id, arrivals.row(row), deleted);
     }
 }
 
 impl JoinOperator for StreamTableJoin {
     fn push(&mut self, sides: Sides, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
-        let mut changes = Changes { from: None, next: 0 };
+        let mut changes = Changes { from: None, keys: Vec::new(), next: 0 };
+        let StreamTableJoin { keys, table, versions, .. } = self;
+        if let Some(versions) = versions {
+            versions.link(&mut Place { table, keys })?;
+        }
         if let Some(batch) = sides.right {
-            let arrivals = self.table.arrive(&mut self.keys, &batch)?;
+            let arrivals = match versions {
+                Some(versions) => {
+                    let arrivals = versions.arrive(table, &batch)?;
+                    changes.keys = keys.intern(&batch, &arrivals.rows)?;
+                    arrivals
+                }
+                None => table.arrive(keys, &batch)?,
+            };
             changes.from = Some((batch, arrivals));
         }
         if let Some(stream) = sides.left {
@@ -134,7 +194,11 @@ impl JoinOperator for StreamTableJoin {
             self.judge(&stream, &rows, &mut met, context)?;
             out.extend(self.give(stream, rows, met)?);
         }
-        changes.take_in(&mut self.table, &mut self.keys);
+        let StreamTableJoin { keys, table, versions, .. } = self;
+        changes.take_in(&mut Place { table, keys }, versions);
+        if let Some(versions) = versions {
+            versions.expire_due(&mut Place { table, keys });
+        }
         self.table.compact()?;
         self.keys.sweep();
         Ok(())
@@ -143,7 +207,7 @@ impl JoinOperator for StreamTableJoin {
 
 impl TableState for StreamTableJoin {
     fn tables(&self) -> Vec<(&TableRows, &JoinKeys)> {
-        vec![(&self.table, &self.keys)]
+        vec![(&self.table, self.versions.as_ref().map_or(&self.keys, |versions| &versions.keys))]
     }
 }
 
@@ -153,11 +217,20 @@ impl Node for StreamTableJoin {
     }
 
     fn changes(&mut self, into: &mut Records) -> Result<()> {
-        self.table.write_changes(&mut self.keys, into)
+        let StreamTableJoin { keys, table, versions, .. } = self;
+        table.write_changes(versions.as_mut().map_or(keys, |versions| &mut versions.keys), into)
     }
 
     fn restore(&mut self, records: &Records) -> Result<()> {
-        restore(&mut [&mut self.table], &mut self.keys, records)
+        let StreamTableJoin { keys, table, versions, .. } = self;
+        let keys = match versions {
+            Some(versions) => {
+                versions.restored();
+                &mut versions.keys
+            }
+            None => keys,
+        };
+        restore(&mut [table], keys, records)
     }
 
     fn state(&self) -> Option<&dyn Pieces> {
@@ -169,10 +242,11 @@ impl Node for StreamTableJoin {
     }
 
     fn pending_bytes(&self) -> usize {
-        self.table.pending_bytes(&self.keys)
+        let keys = self.versions.as_ref().map_or(&self.keys, |versions| &versions.keys);
+        self.table.pending_bytes(keys)
     }
 
     fn state_bytes(&self) -> usize {
-        self.table.bytes() + self.keys.bytes()
+        self.table.bytes() + self.keys.bytes() + self.versions.as_ref().map_or(0, Versions::bytes)
     }
 }

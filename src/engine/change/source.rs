@@ -175,6 +175,9 @@ pub(super) fn check_replacement(old: &Source, new: &Source) -> Result<()> {
     if old.value.format != new.value.format || old.value.delimiter != new.value.delimiter {
         return refuse("its value format would change");
     }
+    if old.versions_retention_ms != new.versions_retention_ms {
+        return refuse("how long the versions of its rows are kept would change");
+    }
     if old.timestamp != new.timestamp || old.window != new.window {
         return refuse("its timestamp column or window would change");
     }

@@ -99,6 +99,9 @@ fn describe_source(source: &Source) -> Listing {
         Some(SourceWindow::Session) => facts.push(("Window".to_string(), "SESSION".to_string())),
         None => {}
     }
+    if let Some(ms) = source.versions_retention_ms {
+        facts.push(("Versions kept".to_string(), duration(ms)));
+    }
     let rows = source
         .columns
         .iter()

@@ -22,6 +22,7 @@ mod shared;
 mod snapshots;
 mod tables;
 mod topics;
+mod versions;
 
 use std::path::Path;
 use std::time::Duration;

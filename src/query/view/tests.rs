@@ -34,6 +34,7 @@ fn windowed(retention_ms: Option<i64>) -> View {
         wrap_single_value: None,
         timestamp: None,
         window: WINDOW,
+        versions_retention_ms: None,
         is_source: false,
         statement: String::new(),
         query_id: None,

@@ -4,6 +4,7 @@ pub(in crate::dataflow::join) mod caching;
 mod changelog;
 mod stream_table;
 mod table_table;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -298,12 +299,22 @@ pub(in crate::dataflow::join) fn restore_from(
 pub(in crate::dataflow::join) fn check_against(
     case: &Case,
     seed: u64,
+    expect: impl FnMut(&Event) -> Vec<Out>,
+) -> usize {
+    check_operator(case, seed, &|| case.operator(), expect)
+}
+
+/// The same for an operator that `make` makes.
+pub(in crate::dataflow::join) fn check_operator(
+    case: &Case,
+    seed: u64,
+    make: &dyn Fn() -> Box<dyn JoinOperator>,
     mut expect: impl FnMut(&Event) -> Vec<Out>,
 ) -> usize {
     let mut loaded = 0;
     let mut random = fastrand::Rng::with_seed(seed);
     let events = random_events(&mut random, case, 400);
-    let (mut operator, mut context, mut log) = (case.operator(), Context::default(), Records::default());
+    let (mut operator, mut context, mut log) = (make(), Context::default(), Records::default());
     let (mut rest, mut snapshots) = (events.as_slice(), Trial::default());
     while !rest.is_empty() {
         let (rows, placed) = cut(&mut random, rest);
@@ -323,7 +334,7 @@ pub(in crate::dataflow::join) fn check_against(
             assert_eq!(operator.pending_bytes(), 0);
             snapshots.after_commit(operator.state().unwrap(), log.len(), &mut random);
             if random.u8(0..4) == 0 {
-                operator = case.operator();
+                operator = make();
                 loaded += usize::from(restore_from(&mut *operator, &log, &snapshots, &mut random) > 0);
                 snapshots.restart();
             }
