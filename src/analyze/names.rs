@@ -340,6 +340,16 @@ fn check_once(known: &[Known], named: &NamedSource, source: &Source, from: &Rela
             .hint("make a copy of it: CREATE STREAM | TABLE ... AS SELECT * FROM it")
             .at(named.name.at));
     }
+    // Positions are those of a topic: two readers of one would have one position.
+    if let Some(other) = known.iter().find(|known| known.source.topic == source.topic) {
+        let (topic, other) = (&source.topic, &other.source.name);
+        return Err(Error::statement(format!(
+            "Can not join '{other}' to '{}': both read topic '{topic}'.",
+            source.name
+        ))
+        .hint("make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it")
+        .at(named.name.at));
+    }
     let qualifier = named.alias.as_ref().unwrap_or(&named.name);
     if known.iter().any(|known| known.qualifier == qualifier.text) {
         return Err(Error::statement(format!("There are two sources with the name or alias '{}'.", qualifier.text))

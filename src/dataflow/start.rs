@@ -2,7 +2,7 @@
 //! or not the query runs then.
 
 use crate::catalog::SourceKind;
-use crate::dataflow::run::has_records;
+use crate::dataflow::run::any_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
 use crate::error::Result;
 use crate::log::{Log, TopicPartition};
@@ -29,7 +29,7 @@ pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
         let of_topic: Vec<TopicPartition> =
             places.iter().filter(|place| !positions.contains_key(place)).cloned().collect();
         let changelogs = || changelog_topics(&spec.group, &spec.plan).concat();
-        if of_topic.len() < places.len() || !has_records(log, &changelogs())? {
+        if of_topic.len() < places.len() || !any_records(log, &changelogs())? {
             missing.extend(of_topic);
         }
     }

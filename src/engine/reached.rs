@@ -7,7 +7,7 @@ use crate::dataflow::{self, Start};
 use crate::engine::Inner;
 use crate::engine::change::start;
 use crate::error::Result;
-use crate::log::{Log, Records, TopicPartition};
+use crate::log::{Log, TopicPartition, has_records};
 
 impl Inner {
     /// The topics by which a query's stages hand rows over, where processes share the work; each in front of those that are made of
@@ -68,22 +68,4 @@ fn has_read(log: &dyn Log, place: &TopicPartition, position: i64, end: i64) -> R
     }
     let from = position.max(log.offsets(place)?.0);
     Ok(from >= end || !has_records(log, place, from, end)?)
-}
-
-/// Whether there are records, or may come some, from one offset to another.
-pub(super) fn has_records(log: &dyn Log, place: &TopicPartition, mut from: i64, to: i64) -> Result<bool> {
-    let mut records = Records::default();
-    while from < to {
-        log.fetch(place, from, 1, &mut records)?;
-        // Stored batches come whole: they can begin before what was asked for.
-        if let Some(first) = records.meta.iter().find(|meta| meta.offset >= from) {
-            return Ok(first.offset < to);
-        }
-        if records.next_offset <= from {
-            // A transaction under way: what comes of it isn't known.
-            return Ok(true);
-        }
-        from = records.next_offset;
-    }
-    Ok(false)
 }

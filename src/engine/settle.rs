@@ -10,11 +10,10 @@ use crate::catalog::{Catalog, QueryEntry};
 use crate::dataflow::Start;
 use crate::engine::change::start;
 use crate::engine::job::sources;
-use crate::engine::reached::has_records;
 use crate::engine::seat::Seat;
 use crate::engine::{Drive, Engine, Inner, Options, QueryState};
 use crate::error::{Error, Result};
-use crate::log::{Log, TopicPartition};
+use crate::log::{Log, TopicPartition, has_records};
 use crate::time::now;
 
 /// How long queries with threads of their own may take.

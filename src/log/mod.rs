@@ -22,7 +22,7 @@ pub use group::{GroupDescription, GroupMember, GroupState};
 pub(crate) use kafka_batch::record_bytes;
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
 pub(crate) use prefixed::PrefixedLog;
-pub(crate) use read::for_each_fetch;
+pub(crate) use read::{for_each_fetch, has_records};
 pub use records::{Header, RecordMeta, Records, Span};
 
 /// Partition `partition` of topic `topic`.

@@ -1,6 +1,6 @@
 //! Reading a partition from one offset to another.
 
-use super::{Log, Records, TopicPartition};
+use super::{Log, LogError, Records, TopicPartition};
 use crate::error::{Error, Result};
 
 /// Bytes fetched at a time.
@@ -33,6 +33,24 @@ pub(crate) fn for_each_fetch(
         position = records.next_offset.min(end);
     }
     Ok(position)
+}
+
+/// Whether there are records, or may come some, from one offset to another.
+pub(crate) fn has_records(log: &dyn Log, place: &TopicPartition, mut from: i64, to: i64) -> Result<bool, LogError> {
+    let mut records = Records::default();
+    while from < to {
+        log.fetch(place, from, 1, &mut records)?;
+        // Stored batches come whole: they can begin before what was asked for.
+        if let Some(first) = records.meta.iter().find(|meta| meta.offset >= from) {
+            return Ok(first.offset < to);
+        }
+        if records.next_offset <= from {
+            // A transaction under way: what comes of it isn't known.
+            return Ok(true);
+        }
+        from = records.next_offset;
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -552,3 +552,17 @@ fn the_format_kafka_has_no_room_for_a_join() {
     let reason = "Source(s) KF are using the 'KAFKA' value format. This format does not yet support JOIN.";
     assert!(told.contains(reason), "{told}");
 }
+
+/// Two sources over one topic would have one position in it.
+#[test]
+fn two_sources_of_one_topic_are_not_joined() {
+    let mut catalog = catalog();
+    let topic = catalog.source("S1").unwrap().topic.clone();
+    add(
+        &mut catalog,
+        &format!("CREATE STREAM AGAIN (id INT KEY, w INT) WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON')"),
+    );
+    let query = "SELECT * FROM S1 JOIN AGAIN WITHIN 1 HOUR ON S1.id = AGAIN.id";
+    let told = built_on(&catalog, query, Target::Persistent).unwrap_err().to_string();
+    assert!(told.contains("both read topic"), "{told}");
+}

@@ -44,7 +44,7 @@ use rayon::prelude::*;
 pub use host::{Host, STAGED_BYTES_MAX};
 pub use keeping::Keeping;
 pub use layout::{StageLayout, changelog_topics, exchange_topics, layout};
-pub use open::{check_state_is_there, has_records};
+pub use open::{any_records, check_state_is_there};
 pub use opening::Opening;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};

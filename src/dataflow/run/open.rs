@@ -24,7 +24,7 @@ use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Member, TopicPartition};
+use crate::log::{Log, LogError, Member, TopicPartition, has_records};
 use crate::plan::{Exchange, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
@@ -208,11 +208,11 @@ impl Opener {
         let log = &*self.port.log;
         if self.port.member.is_none() {
             // A commit is of all stages.
-            return Ok(vec![has_records(log, &changelogs.concat())?; self.layout.len()]);
+            return Ok(vec![any_records(log, &changelogs.concat())?; self.layout.len()]);
         }
         let made = |(stage, changelogs): (&StageLayout, &Vec<String>)| {
             let topics: Vec<String> = changelogs.iter().chain(&stage.out).cloned().collect();
-            has_records(log, &topics)
+            any_records(log, &topics)
         };
         self.layout.iter().zip(changelogs).map(made).collect()
     }
@@ -323,13 +323,20 @@ pub fn check_state_is_there(log: &dyn Log, changelogs: &[String], begun: impl Fn
 }
 
 /// Whether one of these topics holds, or held, any record.
-pub fn has_records(log: &dyn Log, topics: &[String]) -> Result<bool> {
+///
+/// Offsets alone don't tell: on a cluster those of transactions that came to nothing are counted, too.
+pub fn any_records(log: &dyn Log, topics: &[String]) -> Result<bool> {
     let partitions = |topic: &String| {
         let place = |partition| TopicPartition { topic: topic.clone(), partition };
         (0..log.partitions(topic).unwrap_or(0)).map(place).collect::<Vec<_>>()
     };
-    let places = topics.iter().flat_map(partitions);
-    Ok(log.offsets_of(&places.collect::<Vec<_>>())?.values().any(|(_, next)| *next > 0))
+    let places: Vec<TopicPartition> = topics.iter().flat_map(partitions).collect();
+    for (place, (first, next)) in log.offsets_of(&places)? {
+        if next > 0 && (first > 0 || has_records(log, &place, first, next)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a single row may give a whole list again: an aggregate of lists or maps whose every change goes on.

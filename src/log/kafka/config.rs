@@ -200,7 +200,13 @@ const NO_TOPIC_BY_CHANCE: (&str, &str) = ("allow.auto.create.topics", "false");
 /// What brings clients back after all brokers were away. With librdkafka 2.12's connections on demand a client may never connect
 /// again, and what waits for it (a commit) waits for ever; and a call that waits for a certain broker asks for a connection
 /// thousands of times a second.
-const RECONNECTS: [(&str, &str); 2] = [("enable.sparse.connections", "false"), ("reconnect.backoff.max.ms", "2000")];
+/// And a client that was told of no broker by one that shut down has nobody left to ask: it begins with the given addresses again
+/// after so long (else after five minutes).
+const RECONNECTS: [(&str, &str); 3] = [
+    ("enable.sparse.connections", "false"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("metadata.recovery.rebootstrap.trigger.ms", "5000"),
+];
 
 /// Ours, unless set otherwise; `OURS` can't be.
 fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
