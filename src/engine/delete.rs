@@ -29,6 +29,14 @@ impl Inner {
                 .hint("only a table's rows can be deleted; `millpond topic empty` removes a topic's records")
                 .at(target.at));
         }
+        if let Some(query) = &source.query_id {
+            return Err(Error::statement(format!(
+                "{} is written by {query}, which would not know of it.",
+                source.name
+            ))
+            .hint("delete the row of the table that the query reads")
+            .at(target.at));
+        }
         self.check_target(&source, target)?;
         let mut given: BTreeMap<&str, &Expr> = BTreeMap::new();
         equalities(filter, &source, &mut given)?;

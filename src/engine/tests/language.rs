@@ -294,6 +294,7 @@ fn delete_takes_one_row() {
             ("DELETE FROM t WHERE k = 'a' AND k = 'b' AND l = 1;", "K is named twice"),
             ("DELETE FROM t WHERE k = 'a' AND l = NULL;", "is required for tables"),
             ("DELETE FROM nothing WHERE k = 'a';", "NOTHING does not exist"),
+            ("DELETE FROM copy WHERE k = 'a' AND l = 2;", "COPY is written by CTAS_COPY_1"),
         ];
         for (statement, expected) in refused {
             let said = t.fails(statement);
