@@ -37,6 +37,11 @@ impl Input {
         matches!(self, Input::Scan(scan) if scan.kind() == SourceKind::Stream)
     }
 
+    /// A source of a table's changes.
+    pub fn is_table(&self) -> bool {
+        matches!(self, Input::Scan(scan) if scan.kind() == SourceKind::Table)
+    }
+
     pub fn is_exchange(&self) -> bool {
         matches!(self, Input::Exchange(_))
     }

@@ -34,8 +34,10 @@ pub(super) fn line_up(stages: &mut [Vec<StageTask>], round: &Round<'_>) -> Resul
     tasks.into_iter().try_for_each(|task| grant(&mut task.readers_mut().collect::<Vec<_>>(), round))
 }
 
-/// Grants rows of inputs that meet.
+/// Grants rows of inputs that meet. Of rows of one time those of tables are first: what was written to a table in the same
+/// millisecond as a stream's row is there for it.
 fn grant(readers: &mut [&mut Reader], round: &Round<'_>) -> Result<()> {
+    readers.sort_by_key(|reader| !reader.input.is_table());
     let heads = readers.iter().map(|reader| reader.head(round.port, round)).collect::<Result<Vec<Head<'_>>>>()?;
     let takes = takes(&heads);
     readers.iter_mut().zip(takes).for_each(|(reader, rows)| reader.grant(rows));

@@ -11,8 +11,28 @@ fn shop(t: &mut Terminal) {
     t.done("CREATE STREAM orders (id INT KEY, item STRING, n INT) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='DELIMITED', PARTITIONS=2);");
     t.done("CREATE TABLE items (name STRING PRIMARY KEY, price INT) WITH (KAFKA_TOPIC='items', VALUE_FORMAT='JSON', PARTITIONS=3);");
     for (name, price) in [("tea", 5), ("cup", 7)] {
-        t.done(&format!("INSERT INTO items VALUES ('{name}', {price});"));
+        // Before all orders, whatever the clock.
+        t.done(&format!("INSERT INTO items (ROWTIME, name, price) VALUES (0, '{name}', {price});"));
     }
+}
+
+/// A table's row is there for a stream's row of the same millisecond.
+#[test]
+fn of_one_time_the_tables_row_is_first() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, i STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        t.done(
+            "CREATE TABLE u (k STRING PRIMARY KEY, v INT) WITH (KAFKA_TOPIC='u', VALUE_FORMAT='JSON', PARTITIONS=2);",
+        );
+        t.done("INSERT INTO s (ROWTIME, k, i) VALUES (1000, 'x', 'a');");
+        t.done("INSERT INTO u (ROWTIME, k, v) VALUES (1000, 'a', 1);");
+        t.done("INSERT INTO u (ROWTIME, k, v) VALUES (1000, 'x', 2);");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        t.query("CREATE STREAM by_key AS SELECT s.k, v FROM s JOIN u ON s.k = u.k;");
+        t.query("CREATE STREAM by_value AS SELECT s.i, v FROM s JOIN u ON s.i = u.k;");
+        t.await_records("BY_KEY", &[r#"x:{"V":2}"#]);
+        t.await_records("BY_VALUE", &[r#"a:{"V":1}"#]);
+    });
 }
 
 const PRICED: &str = "CREATE STREAM priced WITH (PARTITIONS=1) AS SELECT item, o.id, n * price AS cost FROM orders o JOIN items i ON item = i.name EMIT CHANGES;";
