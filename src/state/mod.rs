@@ -2,6 +2,7 @@
 //! the budget of memory they share. Doesn't know what an aggregate or a join means.
 
 pub mod codec;
+pub mod columns;
 mod framing;
 mod keys;
 mod memory;

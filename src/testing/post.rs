@@ -154,12 +154,12 @@ fn purpose(topic: &str) -> Option<(&str, &str)> {
 /// and in how many partitions.
 fn check_topic(subject: &dyn Subject, expected: &Json) -> Result<(), Miss> {
     let stated = name_of(expected)?;
-    let purpose_of = purpose(stated);
-    let exchange = subject.exchanges().into_iter().find(|exchange| purpose(&exchange.topic) == purpose_of);
-    let exchange = exchange.filter(|_| purpose_of.is_some());
-    let of_log = subject.log().topics().into_iter().find(|topic| purpose_of.is_some() && purpose(topic) == purpose_of);
+    let wanted = purpose(stated);
+    let internal = wanted.is_some();
+    let is_wanted = |topic: &str| internal && purpose(topic) == wanted;
+    let exchange = subject.exchanges().into_iter().find(|exchange| is_wanted(&exchange.topic));
+    let of_log = subject.log().topics().into_iter().find(|topic| is_wanted(topic));
     let name = of_log.as_deref().unwrap_or(stated);
-    let internal = purpose_of.is_some();
     let partitions = exchange.as_ref().map(|exchange| exchange.partitions).or_else(|| subject.log().partitions(name));
     let Some(partitions) = partitions else {
         return Err(Miss::fail(format!("topic {stated} does not exist")));

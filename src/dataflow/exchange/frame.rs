@@ -9,14 +9,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, NullArray};
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::datatypes::DataType;
+use arrow::buffer::ScalarBuffer;
 
 use crate::dataflow::origin::Origin;
 use crate::dataflow::{Batch, OldRows, WindowBounds};
 use crate::log::TopicPartition;
-use crate::state::codec::{CellColumn, put_len, take_array, take_len, take_slice, write_cell};
+use crate::state::codec::{put_len, take_array, take_len, take_slice};
+use crate::state::columns::{put_bits, put_column, take_bits, take_column};
 use crate::types::SqlType;
 
 const VERSION: u8 = 1;
@@ -27,9 +26,6 @@ const NULL_KEY: u8 = 4;
 const OLD: u8 = 8;
 const HEADERS: u8 = 16;
 const ORIGIN: u8 = 32;
-
-const UNREAD: u8 = 0;
-const CELLS: u8 = 1;
 
 /// Rows of a frame: a damaged count must not make us reserve memory without end.
 const ROWS_MAX: u64 = 1 << 24;
@@ -60,7 +56,7 @@ pub(super) fn write(batch: &Batch, out: &mut Vec<u8>) {
     }
     let old = batch.old.as_ref();
     for bits in [batch.tombstone.as_ref(), batch.null_key.as_ref(), old.map(|old| &old.present)].into_iter().flatten() {
-        put_bits(bits, out);
+        put_bits(bits.iter(), out);
     }
     batch.columns.iter().for_each(|column| put_column(column, out));
     if let Some(old) = old {
@@ -127,41 +123,10 @@ fn take_times(bytes: &mut &[u8], rows: usize) -> Option<ScalarBuffer<i64>> {
     Some(times.iter().map(|time| i64::from_le_bytes(*time)).collect::<Vec<_>>().into())
 }
 
-fn put_bits(bits: &BooleanBuffer, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bits.len().div_ceil(8), 0);
-    bits.set_indices().for_each(|row| out[start + row / 8] |= 1 << (row % 8));
-}
-
-fn take_bits(bytes: &mut &[u8], rows: usize) -> Option<BooleanBuffer> {
-    let bits = take_slice(bytes, rows.div_ceil(8))?;
-    Some(BooleanBuffer::collect_bool(rows, |row| bits[row / 8] & (1 << (row % 8)) != 0))
-}
-
-fn put_column(column: &ArrayRef, out: &mut Vec<u8>) {
-    if *column.data_type() == DataType::Null {
-        out.push(UNREAD);
-        return;
-    }
-    out.push(CELLS);
-    (0..column.len()).for_each(|row| write_cell(column, row, out));
-}
-
-fn take_column(bytes: &mut &[u8], ty: &SqlType, rows: usize) -> Option<ArrayRef> {
-    match take_array(bytes)? {
-        [UNREAD] => Some(Arc::new(NullArray::new(rows))),
-        [CELLS] => {
-            let mut cells = CellColumn::new(ty);
-            (0..rows).try_for_each(|_| cells.push(bytes))?;
-            Some(cells.finish())
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use arrow::array::BinaryArray;
+    use arrow::array::{Array, ArrayRef, BinaryArray, NullArray};
+    use arrow::buffer::BooleanBuffer;
 
     use super::*;
     use crate::types::{Value, values_to_array};

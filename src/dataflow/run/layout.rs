@@ -27,10 +27,9 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
         there.ok_or_else(|| Error::from(LogError::UnknownTopic(source.topic.clone())))
     };
     let partitions = plan.partitions(&partitions)?;
-    let outs: Vec<Option<String>> =
-        plan.exchange_names().into_iter().map(|name| name.map(|name| format!("{group}-{name}"))).collect();
+    let outs = outs(group, plan);
     let stage = |(number, partitions): (usize, u32)| {
-        let topics = input_topics(group, plan, &plan.stages[number]);
+        let topics = topics_read(&plan.stages[number], &outs);
         StageLayout { topics, partitions, to: reader_of(plan, number), out: outs[number].clone() }
     };
     let stages: Vec<StageLayout> = partitions.into_iter().enumerate().map(stage).collect();
@@ -40,12 +39,21 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
     }
 }
 
-/// The topic of each of a stage's inputs.
-pub(super) fn input_topics(group: &str, plan: &Plan, stage: &Stage) -> Vec<String> {
-    let names = plan.exchange_names();
+/// Of each stage the topics that it reads, one for each of its inputs.
+pub(super) fn input_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
+    let outs = outs(group, plan);
+    plan.stages.iter().map(|stage| topics_read(stage, &outs)).collect()
+}
+
+/// Of each stage the topic by which its rows leave it; None: it is the last.
+fn outs(group: &str, plan: &Plan) -> Vec<Option<String>> {
+    plan.exchange_names().into_iter().map(|name| name.map(|name| format!("{group}-{name}"))).collect()
+}
+
+fn topics_read(stage: &Stage, outs: &[Option<String>]) -> Vec<String> {
     let topic = |input: &&StageInput| match input {
         StageInput::Scan(scan) => Some(scan.source.topic.clone()),
-        StageInput::Exchange(exchange) => Some(format!("{group}-{}", names.get(exchange.from)?.as_ref()?)),
+        StageInput::Exchange(exchange) => outs.get(exchange.from)?.clone(),
         StageInput::Join(_) => None,
     };
     stage.inputs().iter().filter_map(topic).collect()
@@ -60,7 +68,7 @@ fn reader_of(plan: &Plan, from: usize) -> Option<(usize, usize)> {
 
 /// The topics by which rows go from stage to stage, where processes share the work.
 pub fn exchange_topics(group: &str, plan: &Plan) -> Vec<String> {
-    plan.exchange_names().into_iter().flatten().map(|name| format!("{group}-{name}")).collect()
+    outs(group, plan).into_iter().flatten().collect()
 }
 
 /// The topics that hold the changes of a query's state: by stage, of each of its [`Stage::states`].

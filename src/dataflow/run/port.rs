@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::log::{
     Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition, Transaction,
 };
-use crate::plan::Stage;
 
 /// A way to the log.
 #[derive(Clone)]
@@ -60,8 +59,8 @@ impl Port {
 impl RunSpec {
     /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
     pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
-        let topics = |stage: &Stage| {
-            let mut topics = input_topics(&self.group, &self.plan, stage).into_iter();
+        let topics = |topics: Vec<String>| {
+            let mut topics = topics.into_iter();
             let lead = topics.next().ok_or_else(|| Error::internal("a stage reads nothing"))?;
             Ok(StageTopics { lead, followers: topics.collect() })
         };
@@ -75,7 +74,7 @@ impl RunSpec {
             },
         };
         let spec = MemberSpec {
-            stages: self.plan.stages.iter().map(topics).collect::<Result<_>>()?,
+            stages: input_topics(&self.group, &self.plan).into_iter().map(topics).collect::<Result<_>>()?,
             group: Some(group),
             signal: signal.clone(),
         };

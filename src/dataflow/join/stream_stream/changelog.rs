@@ -17,16 +17,14 @@
 //! the lowest of each byte on. A tombstone deletes. Records of kind 1 are written once; together, those that are there have
 //! all rows from the first one's up to the operator's next number. Rows are deleted from the first on.
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
-
 use super::matching::State;
 use super::side::{BlockRecord, Side};
 use super::spec::{Hand, Unmatched};
 use crate::dataflow::join::keys::JoinKeys;
 use crate::error::Result;
 use crate::log::Records;
-use crate::state::codec::{put_bytes, put_len, write_cell};
+use crate::state::codec::{put_bytes, put_len};
+use crate::state::columns::{put_bits, put_column};
 
 pub(super) const VERSION: u8 = 1;
 
@@ -36,10 +34,6 @@ pub(super) const SETTLED: u8 = 2;
 
 /// Mark of a value of rows.
 pub(super) const HAS_SETTLED: u8 = 1;
-
-/// How a column of rows is there.
-pub(super) const UNREAD: u8 = 0;
-pub(super) const CELLS: u8 = 1;
 
 /// Bytes of a record, unless it has a single row: well under what a topic takes by default (1 MiB).
 const RECORD_BYTES: usize = 256 << 10;
@@ -210,26 +204,6 @@ pub(super) fn rows_value(
 fn times(side: &Side, first: u64, end: u64) -> impl Iterator<Item = i64> {
     let place = |number: u64| (number - side.unsaved.from) as usize;
     side.unsaved.times.range(place(first)..place(end)).copied()
-}
-
-fn put_column(column: &ArrayRef, out: &mut Vec<u8>) {
-    if *column.data_type() == DataType::Null {
-        out.push(UNREAD);
-        return;
-    }
-    out.push(CELLS);
-    (0..column.len()).for_each(|row| write_cell(column, row, out));
-}
-
-fn put_bits(bits: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
-    for (at, bit) in bits.enumerate() {
-        if at % 8 == 0 {
-            out.push(0);
-        }
-        if let Some(byte) = out.last_mut() {
-            *byte |= u8::from(bit) << (at % 8);
-        }
-    }
 }
 
 fn zigzag(number: i64) -> u64 {

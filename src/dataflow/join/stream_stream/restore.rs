@@ -2,19 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, NullArray};
+use arrow::array::ArrayRef;
 
 use super::StreamStreamJoin;
-use super::changelog::{CELLS, HAS_SETTLED, OPERATOR, ROWS, SETTLED, UNREAD, VERSION, unzigzag};
+use super::changelog::{HAS_SETTLED, OPERATOR, ROWS, SETTLED, VERSION, unzigzag};
 use super::matching::State;
 use super::side::{BlockRecord, Fresh};
 use super::spec::{Hand, Unmatched};
 use crate::dataflow::changelog::{damaged, take_version};
 use crate::error::Result;
 use crate::log::Records;
-use crate::state::codec::{CellColumn, take_array, take_bytes, take_len, take_slice};
+use crate::state::codec::{take_array, take_bytes, take_len};
+use crate::state::columns::{take_bits, take_column};
 use crate::types::SqlType;
 
 /// Rows of a record: a damaged count must not make us reserve memory without end.
@@ -215,7 +215,7 @@ impl Rows {
         let times = (0..count).map(|_| next()).collect::<Option<Vec<_>>>()?;
         let settled = match marks {
             0 => vec![false; count],
-            HAS_SETTLED => take_bits(value, count)?,
+            HAS_SETTLED => take_bits(value, count)?.iter().collect(),
             _ => return None,
         };
         if take_len(value)? != types.len() as u64 {
@@ -237,22 +237,5 @@ impl Rows {
 fn read_settled(mut value: &[u8]) -> Option<Vec<bool>> {
     let rows = take_len(&mut value).filter(|rows| *rows <= ROWS_MAX)? as usize;
     let bits = take_bits(&mut value, rows)?;
-    value.is_empty().then_some(bits)
-}
-
-fn take_bits(bytes: &mut &[u8], rows: usize) -> Option<Vec<bool>> {
-    let bits = take_slice(bytes, rows.div_ceil(8))?;
-    Some((0..rows).map(|row| bits[row / 8] & (1 << (row % 8)) != 0).collect())
-}
-
-fn take_column(bytes: &mut &[u8], ty: &SqlType, rows: usize) -> Option<ArrayRef> {
-    match take_array(bytes)? {
-        [UNREAD] => Some(Arc::new(NullArray::new(rows))),
-        [CELLS] => {
-            let mut cells = CellColumn::new(ty);
-            (0..rows).try_for_each(|_| cells.push(bytes))?;
-            Some(cells.finish())
-        }
-        _ => None,
-    }
+    value.is_empty().then(|| bits.iter().collect())
 }
