@@ -28,7 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::{
-    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Shown, Status,
+    Drive, Engine, Face, Listing, Options, Page, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
 };
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
@@ -105,8 +105,8 @@ impl Terminal {
 
     fn listing(&mut self, sql: &str) -> Listing {
         match self.run(sql) {
-            Ok(Reply::Facts(told)) => match told.shown() {
-                Shown::Listing(listing) => listing,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Listing(listing) => listing,
                 text => panic!("{sql}: {text:?}"),
             },
             other => panic!("{sql}: {other:?}"),
@@ -120,8 +120,8 @@ impl Terminal {
 
     fn text(&mut self, sql: &str) -> String {
         match self.run(sql) {
-            Ok(Reply::Facts(told)) => match told.shown() {
-                Shown::Text(text) => text,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Text(text) => text,
                 listing => panic!("{sql}: {listing:?}"),
             },
             other => panic!("{sql}: {other:?}"),

@@ -37,7 +37,7 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
-pub use self::describe::{describe, rows};
+pub use self::describe::{describe, rows, type_text};
 pub use self::registry::{FunctionTable, table};
 pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;
