@@ -21,6 +21,7 @@ mod typed;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
+pub(crate) use self::accumulators::build as build_aggregate;
 pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggregate};
 pub use self::check::{check, to_sql_type};
 pub use self::errors::EvalErrors;

@@ -158,14 +158,29 @@ impl Typed {
         Typed { node: Node::Literal(Value::Null), ty: None }
     }
 
-    /// The type; `None` for a literal NULL that nothing has given a type.
+    /// `ARRAY[]` or `MAP()`, whose type is that of where it stands.
+    pub(super) fn empty(node: Node) -> Self {
+        Typed { node, ty: None }
+    }
+
+    /// Whether it is NULL, and of no type.
+    pub(super) fn is_bare_null(&self) -> bool {
+        self.ty.is_none() && self.is_literal()
+    }
+
+    /// The type; `None` for a literal NULL, or an empty ARRAY or MAP, that nothing has given a type.
     pub fn ty(&self) -> Option<&SqlType> {
         self.ty.as_ref()
     }
 
-    /// The type, or the error that a bare NULL has none.
+    /// The type, or the error that a bare NULL, or what is empty, has none.
     pub fn known_type(&self) -> Result<&SqlType> {
         self.ty.as_ref().ok_or_else(|| {
+            if !self.is_literal() {
+                let what = if matches!(self.node, Node::Map(_)) { "MAP" } else { "ARRAY" };
+                return Error::statement(format!("The type of an empty {what} can't be told from where it stands."))
+                    .hint("cast it: CAST(ARRAY[] AS ARRAY<INT>), CAST(MAP() AS MAP<STRING, INT>)");
+            }
             Error::statement(
                 "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).",
             )

@@ -5,6 +5,7 @@
 
 mod attr;
 mod avg;
+mod bag;
 mod cells;
 mod collect;
 mod composite;
@@ -12,12 +13,15 @@ mod correlation;
 mod count;
 mod count_distinct;
 mod counted;
+mod current;
 mod distinct_cells;
 mod histogram;
 mod list;
 mod min_max;
 mod numeric;
 mod offset;
+mod picked;
+mod ranked;
 mod sum;
 mod sum_list;
 mod topk;
@@ -27,8 +31,7 @@ mod variance;
 mod tests;
 
 use crate::error::{Error, Result};
-use crate::expr::accumulator::Accumulator;
-use crate::expr::accumulator::AggregateCall;
+use crate::expr::accumulator::{Accumulator, AggregateCall, BuildAccumulator};
 use crate::types::{SqlType, Value};
 
 pub(crate) use attr::attr;
@@ -44,6 +47,18 @@ pub(crate) use sum::sum;
 pub(crate) use sum_list::sum_list;
 pub(crate) use topk::{topk, topk_item, topkdistinct};
 pub(crate) use variance::{stddev_samp, stddev_sample};
+
+/// The accumulator of a call with its DISTINCT and FILTER. Errors: what the aggregate can't be asked for.
+pub(crate) fn build(make: BuildAccumulator, call: &AggregateCall) -> Made {
+    let mut made = make(call)?;
+    if call.distinct {
+        made = Box::new(picked::Picked::new(made, picked::Different::new(arg(call, 0)?.clone())));
+    }
+    if call.filtered {
+        made = Box::new(picked::Picked::new(made, picked::Passing));
+    }
+    Ok(made)
+}
 
 /// What a constructor gives.
 type Made = Result<Box<dyn Accumulator>>;

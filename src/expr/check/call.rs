@@ -50,6 +50,20 @@ impl Checker<'_> {
         Ok(Typed::new(Node::Call(call), ty))
     }
 
+    /// A call with DISTINCT or FILTER where a value is wanted.
+    pub(super) fn aggregate(&mut self, name: &Ident) -> Result<Typed> {
+        let function = functions::table().function(&name.text).map_err(|error| error.at(name.at))?;
+        Err(match function.kind {
+            FunctionKind::Aggregate => {
+                Error::statement(format!("The aggregate function {} can't be used here", function.name))
+                    .hint("aggregates stand in the SELECT or HAVING clause of a query with GROUP BY")
+            }
+            _ => {
+                Error::statement(format!("{} is no aggregate function: it takes no DISTINCT or FILTER", function.name))
+            }
+        })
+    }
+
     /// An argument before the overload is known. Lambdas are checked afterwards.
     fn argument(&mut self, function: &Function, i: usize, arg: &Expr) -> Result<(Option<Typed>, ArgType)> {
         match &arg.kind {

@@ -102,7 +102,11 @@ impl Checker<'_> {
             ExprKind::Unary { op, operand } => self.unary(*op, operand),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right),
             ExprKind::IsNull { operand, negated } => {
-                Ok(boolean(Node::IsNull { operand: self.boxed(operand)?, negated: *negated }))
+                let operand = self.boxed(operand)?;
+                if !operand.is_bare_null() {
+                    operand.known_type()?;
+                }
+                Ok(boolean(Node::IsNull { operand, negated: *negated }))
             }
             ExprKind::Between { operand, negated, low, high } => self.between(operand, *negated, low, high),
             ExprKind::InList { operand, negated, list } => self.in_list(operand, *negated, list),
@@ -117,6 +121,7 @@ impl Checker<'_> {
             ExprKind::Map(entries) => self.map(entries),
             ExprKind::Struct(fields) => self.structure(fields),
             ExprKind::Call { name, args } => self.call(name, args),
+            ExprKind::Aggregate { name, .. } => self.aggregate(name),
             ExprKind::Lambda { .. } => {
                 Err(Error::statement("A lambda can only be an argument of a function that takes one"))
             }

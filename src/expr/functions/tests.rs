@@ -1,5 +1,7 @@
 //! Runs the examples of all functions, and checks the table itself.
 
+mod inventory;
+
 use super::{FunctionKind, describe, table};
 use crate::expr::{EvalErrors, Input, Scope, check, compile};
 use crate::sql::ast::Ident;
