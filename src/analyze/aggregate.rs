@@ -222,7 +222,8 @@ fn add_arguments(
         let row_time = rewrite::column("ROWTIME", call);
         let args = if parts.args.is_empty() { std::slice::from_ref(&row_time) } else { parts.args };
         let mut typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;
-        let resolved = expr::resolve_aggregate(&parts.name.text, &typed).map_err(|error| error.at(call.at))?;
+        let resolved =
+            expr::resolve_aggregate(&parts.name.text, &typed, builder.rules).map_err(|error| error.at(call.at))?;
         typed.truncate(resolved.columns.len());
         let mut step = AggregateStep {
             call: AggregateCall {

@@ -33,7 +33,17 @@ pub(super) enum Arithmetic {
     Subtract,
     Multiply,
     Divide,
+    /// Of decimals, to the nearest number.
+    DivideRounded,
     Modulo,
+}
+
+/// What comparisons with NULL give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nulls {
+    False,
+    /// NULL, as in standard SQL; AND, OR and NOT know it.
+    Unknown,
 }
 
 #[derive(Debug, Clone)]
@@ -104,6 +114,8 @@ pub(super) enum Node {
     Map(Vec<(Typed, Typed)>),
     Struct(Vec<Typed>),
     Call(Call),
+    /// Comparisons in it give [`Nulls::Unknown`].
+    ThreeValued(Box<Typed>),
 }
 
 /// A call of a scalar function with the casts already among its arguments.
@@ -248,6 +260,28 @@ impl Typed {
         matches!(self.node, Node::Literal(_))
     }
 
+    /// With comparisons that give NULL for NULL. What has none stays as it is.
+    pub(super) fn three_valued(self) -> Typed {
+        let mut compares = false;
+        self.visit(&mut |part| {
+            let decides = matches!(
+                part.node,
+                Node::Compare { .. }
+                    | Node::Between { .. }
+                    | Node::In { .. }
+                    | Node::And(..)
+                    | Node::Or(..)
+                    | Node::Not(_)
+                    | Node::Case { .. }
+            );
+            compares |= decides;
+        });
+        match self.ty.clone() {
+            Some(ty) if compares => Typed::new(Node::ThreeValued(Box::new(self)), ty),
+            _ => self,
+        }
+    }
+
     fn visit(&self, f: &mut dyn FnMut(&Typed)) {
         f(self);
         for child in self.children() {
@@ -259,7 +293,7 @@ impl Typed {
     pub(super) fn children(&self) -> Vec<&Typed> {
         match &self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],
@@ -281,7 +315,7 @@ impl Typed {
     pub(super) fn children_mut(&mut self) -> Vec<&mut Typed> {
         match &mut self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],

@@ -10,6 +10,7 @@ use crate::types::{SqlType, Value};
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Result<Typed> {
         let function = functions::table().function(&name.text).map_err(|error| error.at(name.at))?;
+        let function = functions::table().under(function, self.rules);
         match function.kind {
             FunctionKind::Scalar => {}
             FunctionKind::Aggregate => {

@@ -87,6 +87,16 @@ fn logarithms() -> Vec<Function> {
     ]
 }
 
+pub(super) fn log_of_ten() -> Function {
+    unary!(
+        "LOG",
+        "The logarithm to base 10; with two arguments, the logarithm to a base.",
+        f64::log10,
+        &[("LOG(1000)", "3.0"), ("LOG(2, 8)", "3.0")]
+    )
+    .over(&[("base", &DOUBLE, "the base"), ("value", &DOUBLE, "a number")], DOUBLE, |call| binary(call, log))
+}
+
 fn log(base: f64, value: f64) -> f64 {
     if base <= 0.0 || base == 1.0 {
         return f64::NAN;

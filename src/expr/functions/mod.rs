@@ -19,6 +19,7 @@ mod lists;
 mod maps;
 mod mask;
 mod math;
+mod mended;
 mod order;
 mod pattern;
 mod pattern_format;
@@ -38,6 +39,7 @@ mod zone;
 use arrow::array::ArrayRef;
 
 pub use self::describe::{describe, rows};
+pub(in crate::expr) use self::mended::exact_boolean;
 pub use self::registry::{FunctionTable, table};
 pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;

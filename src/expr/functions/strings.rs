@@ -54,11 +54,21 @@ fn map_text(call: &mut ScalarCall<'_>, f: impl Fn(&str) -> String) -> ArrayRef {
     call.collect_text(|row| Ok(text.get(row).map(&f)))
 }
 
+pub(super) fn initcap_with_blanks() -> Function {
+    Function::scalar("INITCAP", CATEGORY, "Each word with a capital first letter and small ones after it.")
+        .over(&[("text", &STRING, "a text")], STRING, |call| map_text(call, capitalised))
+        .examples(&[("INITCAP('  the QUICK fox')", "  The Quick Fox")])
+}
+
 /// Blanks before the first word get lost, as in the original.
 fn initcap(text: &str) -> String {
+    capitalised(text.trim_start())
+}
+
+fn capitalised(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut starts = true;
-    for c in text.trim_start().chars() {
+    for c in text.chars() {
         if starts {
             out.extend(c.to_uppercase());
         } else {

@@ -3,7 +3,7 @@
 mod inventory;
 
 use super::{FunctionKind, describe, table};
-use crate::expr::{EvalErrors, Input, Scope, check, compile};
+use crate::expr::{EvalErrors, Input, Rules, Scope, check, compile};
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, Value};
 
@@ -21,11 +21,15 @@ impl Scope for Nothing {
 
 /// An expression's value as text, or the error.
 fn run(text: &str) -> String {
+    run_in(text, &Nothing)
+}
+
+fn run_in(text: &str, scope: &dyn Scope) -> String {
     let ast = match crate::sql::parse_expression(text) {
         Ok(ast) => ast,
         Err(error) => return format!("parse error: {error}"),
     };
-    let typed = match check(&ast, &Nothing) {
+    let typed = match check(&ast, scope) {
         Ok(typed) => typed,
         Err(error) => return format!("error: {error}"),
     };
@@ -52,6 +56,31 @@ fn examples_give_what_they_say() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The functions that settings put in the place of others, too.
+#[test]
+fn examples_of_mended_functions() {
+    struct Mended;
+    impl Scope for Mended {
+        fn column(&self, source: Option<&Ident>, name: &Ident) -> crate::error::Result<(usize, SqlType)> {
+            Nothing.column(source, name)
+        }
+
+        fn custom_type(&self, _: &str) -> Option<SqlType> {
+            None
+        }
+
+        fn rules(&self) -> Rules {
+            Rules { log_of_ten: true, initcap_blanks: true, ..Rules::default() }
+        }
+    }
+    let scalar = table().mended.iter().filter(|mended| mended.function.kind == FunctionKind::Scalar);
+    let examples: Vec<_> = scalar.flat_map(|mended| mended.function.examples).collect();
+    assert_eq!(examples.len(), 3);
+    for (text, expected) in examples {
+        assert_eq!(run_in(text, &Mended), *expected, "{text}");
+    }
 }
 
 #[test]

@@ -120,6 +120,29 @@ fn distinct_and_filtered_calls() {
     }
 }
 
+#[test]
+fn a_sum_that_does_not_wrap() {
+    for ty in [SqlType::Int, SqlType::Bigint] {
+        for ways in [Ways::default(), TABLE] {
+            let of = ty.clone();
+            check_called(ways, "SUM", std::slice::from_ref(&ty), &[], exact_sum, move |rows| {
+                words(one(&of, Some(present(rows).iter().sum())))
+            });
+        }
+    }
+    let call = AggregateCall { name: "SUM", args: vec![SqlType::Bigint], ..AggregateCall::default() };
+    let mut accumulator = exact_sum(&call).unwrap();
+    accumulator.resize(1);
+    let args: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![i64::MAX, 1]))];
+    let mut errors = EvalErrors::default();
+    accumulator.update(&args, &[0, 1], &[0, 0], &mut errors);
+    assert_eq!(text(&accumulator.emit(&[0]), 0), "null");
+    assert_eq!(errors.errors.len(), 1);
+    accumulator.undo(&args, &[1], &[0], &mut errors);
+    assert_eq!(text(&accumulator.emit(&[0]), 0), i64::MAX.to_string());
+    assert_eq!(errors.errors.len(), 1);
+}
+
 /// The bytes of a COUNT(DISTINCT x) as they lie in changelogs: values and counts, then the count.
 #[test]
 fn the_state_of_distinct_values_is_written_so() {

@@ -3,7 +3,7 @@
 
 use super::Nothing;
 use crate::expr::functions::{FunctionKind, table};
-use crate::expr::{Typed, check, resolve_aggregate};
+use crate::expr::{Rules, Typed, check, resolve_aggregate};
 use crate::sql::parse_expression;
 use crate::types::SqlType;
 
@@ -309,7 +309,7 @@ impl Call {
     }
 
     fn aggregate(&self) -> crate::error::Result<SqlType> {
-        Ok(resolve_aggregate(&self.name, &self.typed()?)?.returns)
+        Ok(resolve_aggregate(&self.name, &self.typed()?, Rules::default())?.returns)
     }
 
     fn table_function(&self) -> crate::error::Result<SqlType> {
