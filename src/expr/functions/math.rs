@@ -81,6 +81,7 @@ fn logarithms() -> Vec<Function> {
             })
             .examples(&[("POWER(2, 10)", "1024.0")]),
         Function::scalar("RANDOM", CATEGORY, "A number from 0 up to, not including, 1; another one for each row.")
+            .examples(&[("RANDOM() BETWEEN 0 AND 1", "true")])
             .over(&[], DOUBLE, |call| {
                 Arc::new((0..call.rows).map(|_| Some(fastrand::f64())).collect::<Float64Array>())
             }),

@@ -87,6 +87,7 @@ fn md5(text: &str) -> String {
 
 fn concat() -> Function {
     Function::scalar("CONCAT", CATEGORY, "The texts, or bytes, one after another; NULLs are left out.")
+        .nulls("NULLs are left out.")
         .variadic(&[("texts", &STRING, "what to put together")], STRING, |call| {
             let texts: Vec<_> = (0..call.args.len()).map(|arg| call.texts(arg)).collect();
             call.collect_text(|row| Ok(Some(texts.iter().filter_map(|text| text.get(row)).collect::<String>())))
@@ -103,6 +104,7 @@ fn concat() -> Function {
 fn concat_ws() -> Function {
     let separator = "what stands between them";
     Function::scalar("CONCAT_WS", CATEGORY, "The texts, or bytes, with a separator between them; NULLs are left out.")
+        .nulls("NULL when the separator is; other NULLs are left out.")
         .variadic(
             &[("separator", &STRING, separator), ("first", &STRING, "a part"), ("others", &STRING, "more parts")],
             STRING,

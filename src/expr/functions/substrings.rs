@@ -56,6 +56,7 @@ fn instr() -> Function {
     let position = ("position", &INT, "where to begin, counted from 1; negative: from the end, backwards");
     let occurrence = ("occurrence", &INT, "the how manieth to find");
     Function::scalar("INSTR", CATEGORY, "The place of a part in a text, counted from 1; 0 when it isn't there.")
+        .nulls("0 when an argument is NULL.")
         .over(&[text, part], INT, find_part)
         .over(&[text, part, position], INT, find_part)
         .over(&[text, part, position, occurrence], INT, find_part)

@@ -9,7 +9,7 @@ use crate::types::SqlType;
 
 /// `NAME(TYPES) : TYPE`; several results of one shape are `NAME : (TYPES) TYPE | (TYPES) TYPE`. Lambdas and units stand as
 /// they are written.
-const SCALARS: &str = "\
+pub(super) const SCALARS: &str = "\
 ABS : (INT) INT | (BIGINT) BIGINT | (DOUBLE) DOUBLE | (DECIMAL(5,2)) DECIMAL(5,2)
 ACOS : (INT) DOUBLE | (BIGINT) DOUBLE | (DOUBLE) DOUBLE
 ASIN : (INT) DOUBLE | (BIGINT) DOUBLE | (DOUBLE) DOUBLE
@@ -224,19 +224,19 @@ EXPLODE : (ARRAY<INT>) INT | (ARRAY<STRUCT<A INT>>) STRUCT<A INT> | (ARRAY<MAP<S
 CUBE_EXPLODE : (ARRAY<INT>) ARRAY<INT> | (ARRAY<STRING>) ARRAY<STRING>";
 
 /// One call: the function, its arguments as written, the type of its result as written.
-struct Call {
-    name: String,
-    args: Vec<String>,
+pub(super) struct Call {
+    pub name: String,
+    pub args: Vec<String>,
     returns: String,
 }
 
 /// The parts of `text` between `at`s that stand in no bracket.
-fn split(text: &str, at: char) -> Vec<String> {
+pub(super) fn split(text: &str, at: char) -> Vec<String> {
     let (mut parts, mut depth, mut last) = (vec![String::new()], 0, ' ');
     for c in text.chars() {
         match c {
-            '(' | '<' => depth += 1,
-            ')' => depth -= 1,
+            '(' | '<' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
             // Not that of `=>` or `v > 1`.
             '>' if last != '=' && last != ' ' => depth -= 1,
             _ => {}
@@ -261,7 +261,7 @@ fn call(name: &str, text: &str) -> Call {
     Call { name: name.to_owned(), args: split(&args[1..], ','), returns: returns[1..].trim().to_owned() }
 }
 
-fn listed(text: &str) -> Vec<Call> {
+pub(super) fn listed(text: &str) -> Vec<Call> {
     let calls = |line: &str| {
         let (name, calls) = line.split_once(" : ").unwrap();
         split(calls, '|').into_iter().map(|text| call(name, &text)).collect::<Vec<_>>()
@@ -283,7 +283,7 @@ fn sql_type(text: &str) -> SqlType {
 }
 
 /// The argument as SQL: what isn't a type stands as it is.
-fn argument(text: &str) -> String {
+pub(super) fn argument(text: &str) -> String {
     let literal =
         text.contains("=>") || text.starts_with(|c: char| c.is_ascii_digit()) || matches!(text, "true" | "false");
     let unit = ["DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MONTH"];
@@ -316,7 +316,7 @@ impl Call {
         Ok(crate::expr::compile_table_function(&self.name, self.typed()?)?.returns().clone())
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("{}({})", self.name, self.args.join(", "))
     }
 }
