@@ -21,8 +21,10 @@ pub struct Rules {
     pub initcap_blanks: bool,
 }
 
+type PutRight = fn(&mut Rules);
+
 /// The settings: the name, the value that puts it right, and what it puts right.
-const SETTINGS: [(&str, &str, fn(&mut Rules)); 7] = [
+const SETTINGS: [(&str, &str, PutRight); 7] = [
     ("millpond.log.base", "10", |rules| rules.log_of_ten = true),
     ("millpond.stddev.samp", "deviation", |rules| rules.deviation = true),
     ("millpond.sum.overflow", "null", |rules| rules.sum_overflows = true),

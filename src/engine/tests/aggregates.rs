@@ -187,10 +187,10 @@ fn bounds_of_windows_are_columns() {
         );
         let seen = ["Bigint(5) Bigint(10000) Bigint(1)", "Bigint(5) Bigint(10000) Bigint(2)"];
         assert_eq!(next_rows(&stream, 2), seen);
-        t.query(&format!(
+        t.query(
             "CREATE TABLE sold AS SELECT shop, COUNT(*) AS n FROM sales WINDOW TUMBLING (SIZE 5 SECONDS) \
-                          WHERE WINDOWSTART > 5000 GROUP BY shop;"
-        ));
+             WHERE WINDOWSTART > 5000 GROUP BY shop;",
+        );
         t.await_rows("SELECT shop, WINDOWSTART, n FROM sold;", &[r#"String("a") Bigint(10000) Bigint(1)"#]);
         let window = "WINDOW TUMBLING (SIZE 10 SECONDS)";
         let told = t.fails(&format!(

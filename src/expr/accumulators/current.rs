@@ -27,10 +27,17 @@ pub(super) struct Current {
 /// The rows of a group.
 #[derive(Debug, Default)]
 pub(super) struct Present {
-    /// By arrival: key and value.
-    rows: BTreeMap<i64, (Box<[u8]>, Box<[u8]>)>,
+    /// By arrival.
+    rows: BTreeMap<i64, Row>,
     arrivals: HashMap<Box<[u8]>, i64>,
     bytes: usize,
+}
+
+/// The cells of a row's key, and that of its value.
+#[derive(Debug)]
+struct Row {
+    key: Box<[u8]>,
+    value: Box<[u8]>,
 }
 
 /// Bytes of a row beside its key and value, about.
@@ -41,12 +48,12 @@ impl Present {
         self.remove(key);
         self.bytes += key.len() * 2 + value.len() + ROW_BYTES;
         self.arrivals.insert(key.into(), arrival);
-        self.rows.insert(arrival, (key.into(), value.into()));
+        self.rows.insert(arrival, Row { key: key.into(), value: value.into() });
     }
 
     fn remove(&mut self, key: &[u8]) {
         let Some(arrival) = self.arrivals.remove(key) else { return };
-        if let Some((key, value)) = self.rows.remove(&arrival) {
+        if let Some(Row { key, value }) = self.rows.remove(&arrival) {
             self.bytes -= key.len() * 2 + value.len() + ROW_BYTES;
         }
     }
@@ -61,7 +68,7 @@ impl Current {
 
     /// The values of the result.
     fn chosen<'a>(&self, group: &'a Present) -> Vec<&'a [u8]> {
-        let value = |(_, value): &'a (Box<[u8]>, Box<[u8]>)| &**value;
+        let value = |row: &'a Row| &*row.value;
         match self.end {
             End::Earliest => group.rows.values().take(self.n).map(value).collect(),
             End::Latest => {
@@ -101,7 +108,7 @@ impl Composite for Current {
     }
 
     fn merge(&mut self, from: &Present, into: &mut Present) {
-        from.rows.iter().for_each(|(&arrival, (key, value))| into.insert(arrival, key, value));
+        from.rows.iter().for_each(|(&arrival, row)| into.insert(arrival, &row.key, &row.value));
     }
 
     fn result(&self, group: &Present, out: &mut Vec<u8>) {
@@ -131,11 +138,11 @@ impl Composite for Current {
             out.extend_from_slice(&arrival.to_le_bytes());
         }
         begin(out);
-        group.rows.values().for_each(|(_, value)| out.extend_from_slice(value));
+        group.rows.values().for_each(|row| out.extend_from_slice(&row.value));
         begin(out);
-        for (key, _) in group.rows.values() {
+        for row in group.rows.values() {
             out.push(1);
-            put_bytes(out, key);
+            put_bytes(out, &row.key);
         }
     }
 

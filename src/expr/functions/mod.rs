@@ -24,7 +24,6 @@ mod order;
 mod pattern;
 mod pattern_format;
 mod pattern_parse;
-mod reference;
 mod regex;
 mod registry;
 mod resolve;
@@ -41,7 +40,6 @@ use arrow::array::ArrayRef;
 
 pub use self::describe::{describe, rows};
 pub(in crate::expr) use self::mended::exact_boolean;
-pub use self::reference::reference;
 pub use self::registry::{FunctionTable, table};
 pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;

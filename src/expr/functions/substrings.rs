@@ -87,6 +87,9 @@ fn find(text: &str, part: &str, position: i32, occurrence: i32) -> i32 {
     if position == 0 || far > len || occurrence < 1 {
         return 0;
     }
+    if (position, occurrence) == (1, 1) && !part.is_empty() {
+        return text.find(part).map_or(0, |at| units::position(text, at) as i32 + 1);
+    }
     let places = (0..=text.len()).filter(|at| text.is_char_boundary(*at) && text[*at..].starts_with(part));
     let nth = occurrence as usize - 1;
     let found = if position > 0 {

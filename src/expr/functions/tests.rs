@@ -3,6 +3,7 @@
 mod docs;
 mod inventory;
 mod nulls;
+mod reference;
 
 use super::{FunctionKind, describe, table};
 use crate::expr::accumulator::AggregateCall;

@@ -83,11 +83,9 @@ fn or(a: Truth, b: Truth) -> Truth {
 fn comparisons_with_null() {
     let values = [None, Some(1), Some(2), Some(3)];
     let pairs: Vec<(Option<i32>, Option<i32>)> = values.iter().flat_map(|a| values.map(|b| (*a, b))).collect();
-    let column =
-        |part: fn(&(Option<i32>, Option<i32>)) -> Option<i32>| ints(&pairs.iter().map(part).collect::<Vec<_>>());
     let table = Table { rules: Rules { unknown_comparisons: true, ..Rules::default() }, ..Table::default() }
-        .with("A", "INT", column(|pair| pair.0))
-        .with("B", "INT", column(|pair| pair.1));
+        .with("A", "INT", ints(&pairs.iter().map(|pair| pair.0).collect::<Vec<_>>()))
+        .with("B", "INT", ints(&pairs.iter().map(|pair| pair.1).collect::<Vec<_>>()));
     let both = |a: Option<i32>, b: Option<i32>| a.zip(b);
     let equal = move |a, b| both(a, b).map(|(a, b)| a == b);
     let less = move |a, b| both(a, b).map(|(a, b)| a < b);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::reference::reference;
 use crate::engine::settings::SETTINGS;
-use crate::expr::functions::{reference, table};
+use crate::expr::functions::table;
 
 fn page(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)
