@@ -3,6 +3,7 @@
 mod aggregate;
 mod builder;
 mod calls;
+mod distinct;
 mod items;
 mod join;
 mod keys;
@@ -16,6 +17,7 @@ mod sink;
 mod source;
 mod table_functions;
 mod wanted;
+mod window_bounds;
 
 pub use builder::Target;
 pub use query::analyze;

@@ -187,6 +187,9 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
                 None => String::new(),
             };
             let last = if aggregate.emit_final { ", final results only" } else { "" };
+            if aggregate.distinct {
+                return format!("[ DISTINCT ] each row once{window}");
+            }
             format!("[ AGGREGATE ] {}{window}{last}", calls.join(", "))
         }
     }

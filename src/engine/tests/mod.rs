@@ -1,5 +1,6 @@
 //! Tests of the whole engine, with its threads on a folder and stepped in memory.
 
+mod aggregates;
 mod bad;
 mod failures;
 mod fed_tables;
