@@ -117,7 +117,7 @@ impl Builder<'_> {
         }
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
-        let sources = self.names.sources().cloned().collect();
+        let sources = self.names.distinct_sources();
         Ok(Analyzed { plan, sources, keyless, window: self.window })
     }
 
@@ -142,7 +142,8 @@ impl Builder<'_> {
     /// Values of the format KAFKA carry a single column: joins and groupings, whose rows have more on their way, are not
     /// for them.
     pub(super) fn refuse_kafka_values(&self, what: &str) -> Result<()> {
-        let of_kafka = self.names.sources().filter(|source| source.value.format == Format::Kafka);
+        let sources = self.names.distinct_sources();
+        let of_kafka = sources.iter().filter(|source| source.value.format == Format::Kafka);
         let named: Vec<&str> = of_kafka.map(|source| source.name.as_str()).collect();
         if named.is_empty() {
             return Ok(());
