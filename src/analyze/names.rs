@@ -6,7 +6,7 @@ use crate::analyze::items::first_free;
 use crate::analyze::rewrite;
 use crate::analyze::scope::scan_schema;
 use crate::analyze::source::WINDOW_COLUMNS;
-use crate::catalog::{Catalog, Column, ColumnRole, Source};
+use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::plan::Schema;
@@ -342,14 +342,19 @@ fn has(columns: &[KnownColumn], column: &str) -> bool {
 /// Each source must have a name of its own.
 fn check_name(known: &[Known], named: &NamedSource, source: &Source) -> Result<()> {
     // Positions are those of a topic: two readers of one would have one position.
-    if let Some(other) = known.iter().find(|known| known.source.topic == source.topic && known.source.name != source.name)
+    if let Some(other) =
+        known.iter().find(|known| known.source.topic == source.topic && known.source.name != source.name)
     {
         let (topic, other) = (&source.topic, &other.source.name);
+        let kind = match source.kind {
+            SourceKind::Stream => "STREAM",
+            SourceKind::Table => "TABLE",
+        };
         return Err(Error::statement(format!(
             "Can not join '{other}' to '{}': both read topic '{topic}'.",
             source.name
         ))
-        .hint("make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it")
+        .hint(format!("make a copy of one of them: CREATE {kind} ... AS SELECT * FROM {}", source.name))
         .at(named.name.at));
     }
     let qualifier = named.alias.as_ref().unwrap_or(&named.name);

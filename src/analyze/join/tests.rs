@@ -317,10 +317,14 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)", "require to join on the primary key of the right input table"),
         ("T1 JOIN TT2 ON T1.id = TT2.id", "require to join on the primary key of the right input table"),
         ("T1 FULL JOIN T2 ON T1.f = T2.id", "FULL OUTER JOIN on a foreign key is not supported"),
-        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST one of them"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST(S1.ID AS BIGINT))"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.v = S2.b", "(CAST(S2.B AS BIGINT))"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.txt = S2.b", "(CAST(S2.B AS STRING))"),
+        ("S1 JOIN T1 ON S1.v = T1.id", "(CAST(S1.V AS INTEGER); a table's key can't be cast)"),
+        ("T1 JOIN T2 ON T2.id = T1.v", "(CAST(T1.V AS INTEGER); a table's key can't be cast)"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S2.v = S1.id", "Got S2.V{BIGINT} = S1.ID{INTEGER}."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.m = S2.m", "Map keys, including types that contain maps, are not supported"),
-        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR a = b", "joins on multiple conditions are not yet supported"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR a = b", "conditions that OR joins can't lead"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id < S2.id", "only an equality of two expressions joins. Got S1.ID < S2.ID."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = 1", "'1' in join 'S1.ID = 1'. Each side"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id + S2.id = S2.b", "Each side of the join comparison must contain"),
@@ -328,11 +332,8 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("S1 JOIN T1 ON S1.id = T2.id JOIN T2 ON S1.id = T2.id", "expected to reference the source (`T1`)"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON COUNT(S1.id) = S2.id", "Aggregate functions are not allowed in ON."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON x.id = id", "'X' is not a valid stream/table name or alias."),
-        ("S1 x JOIN S1 y WITHIN 1 HOUR ON x.id = y.id", "Can not join 'S1' to 'S1': self joins"),
-        (
-            "S1 JOIN T1 ON S1.id = T1.id JOIN T1 t ON S1.id = t.id",
-            "multiple occurrences of the same source. Source: 'T1'",
-        ),
+        ("S1 JOIN S1 WITHIN 1 HOUR ON S1.id = S1.id", "the name or alias 'S1'. (give one of them an alias: S1 other"),
+        ("S1 x JOIN S2 x WITHIN 1 HOUR ON x.id = x.id", "the name or alias 'X'. (give one of them another alias"),
         ("S1 JOIN NOBODY ON S1.id = NOBODY.id", "NOBODY does not exist."),
     ];
     for (from, reason) in cases {
@@ -564,5 +565,33 @@ fn two_sources_of_one_topic_are_not_joined() {
     );
     let query = "SELECT * FROM S1 JOIN AGAIN WITHIN 1 HOUR ON S1.id = AGAIN.id";
     let told = built_on(&catalog, query, Target::Persistent).unwrap_err().to_string();
-    assert!(told.contains("both read topic"), "{told}");
+    assert!(told.contains("both read topic") && told.contains("CREATE STREAM ... AS SELECT * FROM AGAIN"), "{told}");
+}
+
+#[test]
+fn a_source_joined_with_itself() {
+    assert_eq!(columns("SELECT * FROM T1 x LEFT JOIN T1 y ON x.f = y.id"), "X_ID | X_V X_F Y_ID Y_V Y_F");
+    assert_eq!(shapes("SELECT x.id, y.id FROM S1 x JOIN S1 y WITHIN 1 HOUR ON x.id = y.id"), ["(S1 INNER S1)"]);
+    let analyzed =
+        persistent("SELECT y.id, x.v FROM S1 x JOIN S1 y WITHIN 1 HOUR ON x.a = y.id JOIN T1 ON y.id = T1.id");
+    let sources: Vec<&str> = analyzed.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(sources, ["S1", "T1"]);
+    let scans: Vec<Vec<&str>> = analyzed.plan.scans().map(wanted).collect();
+    assert_eq!(scans, [vec!["V", "A"], vec!["ID"], vec!["ID"]]);
+}
+
+/// A key that isn't in the SELECT list is missing there.
+#[test]
+fn a_missing_key_is_told_of_at_the_select_list() {
+    for query in [
+        "SELECT COUNT(*) AS n FROM S1 GROUP BY id",
+        "SELECT v\nFROM T1",
+        "SELECT S1.v FROM S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id",
+        "SELECT f FROM T1 JOIN T2 ON T1.f = T2.id",
+    ] {
+        let error = built(query, Target::Persistent).err().unwrap();
+        let place = error.at.map(|at| (at.line, at.column));
+        assert!(error.what.contains("missing from projection"), "{error}");
+        assert_eq!(place, Some((1, 8)), "{query}");
+    }
 }

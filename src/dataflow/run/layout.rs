@@ -76,9 +76,11 @@ fn leads(topics: &[Vec<String>]) -> Vec<String> {
 
 /// The inputs that read a topic as a source, in the order of the plan.
 pub(super) fn uses<'a>(plan: &'a Plan, topic: &str) -> Vec<(Use, &'a Scan)> {
-    let inputs = plan.stages.iter().enumerate().flat_map(|(stage, read)| {
-        read.inputs().into_iter().enumerate().map(move |(input, of)| (stage, input, of))
-    });
+    let inputs = plan
+        .stages
+        .iter()
+        .enumerate()
+        .flat_map(|(stage, read)| read.inputs().into_iter().enumerate().map(move |(input, of)| (stage, input, of)));
     let used = inputs.filter_map(|(stage, input, of)| match of {
         StageInput::Scan(scan) if scan.source.topic == topic => {
             let with_old = plan.wants_old_rows(stage, input);

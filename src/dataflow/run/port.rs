@@ -68,11 +68,8 @@ impl RunSpec {
                 Guarantee::AtLeastOnce => Delivery::AtLeastOnce,
             },
         };
-        let spec = MemberSpec {
-            stages: stage_topics(&self.group, &self.plan),
-            group: Some(group),
-            signal: signal.clone(),
-        };
+        let spec =
+            MemberSpec { stages: stage_topics(&self.group, &self.plan), group: Some(group), signal: signal.clone() };
         Ok(Arc::from(log.join(&spec)?))
     }
 }

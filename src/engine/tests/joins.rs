@@ -35,6 +35,44 @@ fn of_one_time_the_tables_row_is_first() {
     });
 }
 
+/// Each row meets itself, and is there once for each side.
+#[test]
+fn a_stream_that_meets_itself() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, boss STRING, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        let pairs = t.query("CREATE STREAM pairs WITH (PARTITIONS=1) AS SELECT a.k, a.v, b.v FROM s a JOIN s b WITHIN 1 HOUR ON a.k = b.k;");
+        t.query("CREATE STREAM bosses WITH (PARTITIONS=1) AS SELECT b.k, a.v, b.v FROM s a JOIN s b WITHIN 1 HOUR ON a.boss = b.k;");
+        // The same twice, by a stream of its own.
+        t.query("CREATE STREAM copy AS SELECT k, v + 100 AS v FROM s;");
+        t.query("CREATE STREAM with_copy WITH (PARTITIONS=1) AS SELECT s.k, s.v, c.v FROM s JOIN copy c WITHIN 1 HOUR ON s.k = c.k;");
+        assert_eq!(t.engine.catalog().query(&pairs).unwrap().sources, ["S"]);
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (1000, 'x', 'y', 1);");
+        t.await_records("PAIRS", &[r#"x:{"A_V":1,"B_V":1}"#]);
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (2000, 'y', 'y', 2);");
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (3000, 'x', 'x', 3);");
+        let expected = [
+            r#"x:{"A_V":1,"B_V":1}"#,
+            r#"y:{"A_V":2,"B_V":2}"#,
+            r#"x:{"A_V":3,"B_V":1}"#,
+            r#"x:{"A_V":1,"B_V":3}"#,
+            r#"x:{"A_V":3,"B_V":3}"#,
+        ];
+        t.await_records("PAIRS", &expected);
+        let expected =
+            [r#"y:{"A_V":1,"B_V":2}"#, r#"y:{"A_V":2,"B_V":2}"#, r#"x:{"A_V":3,"B_V":1}"#, r#"x:{"A_V":3,"B_V":3}"#];
+        t.await_records("BOSSES", &expected);
+        let expected = [
+            r#"x:{"S_V":1,"C_V":101}"#,
+            r#"x:{"S_V":1,"C_V":103}"#,
+            r#"x:{"S_V":3,"C_V":101}"#,
+            r#"x:{"S_V":3,"C_V":103}"#,
+            r#"y:{"S_V":2,"C_V":102}"#,
+        ];
+        t.await_in_any_order("WITH_COPY", &expected);
+    });
+}
+
 const PRICED: &str = "CREATE STREAM priced WITH (PARTITIONS=1) AS SELECT item, o.id, n * price AS cost FROM orders o JOIN items i ON item = i.name EMIT CHANGES;";
 
 /// Two streams with the same key and number of partitions.
