@@ -314,7 +314,11 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("S1 JOIN T1 ON S1.a = T1.f", "require to join on the table's primary key. Got S1.A = T1.F."),
         ("S1 JOIN T1 ON S1.a = T1.id + 1", "require to join on the table's primary key"),
         ("S1 JOIN TT2 ON S1.a = TT2.id", "require to join on the table's primary key"),
-        ("T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)", "require to join on the primary key of the right input table"),
+        (
+            "T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)",
+            "of the right input table. Got T1.ID = CAST(T2.V AS INTEGER). (the table whose key it is comes behind: T2 JOIN T1)",
+        ),
+        ("T1 LEFT JOIN T2 ON T1.v = T2.v", "only an INNER JOIN takes what is neither table's primary key"),
         ("T1 JOIN TT2 ON T1.id = TT2.id", "require to join on the primary key of the right input table"),
         ("T1 FULL JOIN T2 ON T1.f = T2.id", "FULL OUTER JOIN on a foreign key is not supported"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST(S1.ID AS BIGINT))"),
@@ -522,6 +526,25 @@ fn foreign_keys_in_chains() {
     assert_eq!(scans, [vec!["ID", "F"], vec!["ID"], vec!["ID", "V"]]);
 }
 
+/// Neither side's key: the result has both.
+#[test]
+fn many_to_many() {
+    let both = "T1 JOIN T2 ON T1.v = T2.v";
+    assert_eq!(columns(&format!("SELECT * FROM {both}")), "T1_ID T2_ID | T1_V T1_F T2_V");
+    assert_eq!(columns(&format!("SELECT T2.id AS b, T1.id AS a, f FROM {both} WHERE f > 1")), "B A | F");
+    let stages = ["T1", "T2", "(<0 KAFKA INNER <1 KAFKA)", "<2 JSON"];
+    assert_eq!(shapes(&format!("SELECT * FROM {both}")), stages);
+    let missing = refused(&format!("SELECT T1.id, f FROM {both}"));
+    assert!(missing.contains("a table with both keys. Missing column: T2_ID."), "{missing}");
+    // Chains go on from both keys.
+    assert_eq!(columns(&format!("SELECT T3.v, T2.id, T1.id FROM {both} LEFT JOIN T3 ON f = T3.id")), "T2_ID T1_ID | T3_V");
+    let after_a_join = "T1 JOIN T2 ON T1.id = T2.id JOIN TT2 ON T1.v + 0 = CAST(TT2.id2 AS BIGINT)";
+    assert_eq!(columns(&format!("SELECT T2.id, TT2.id, id2, T1.v AS v FROM {after_a_join}")), "T2_ID TT2_ID ID2 | V");
+    let only_read = persistent(&format!("SELECT T1.id, T2.id, f FROM {both} AND T1.id < T2.id"));
+    let scans: Vec<Vec<&str>> = only_read.plan.scans().map(wanted).collect();
+    assert_eq!(scans, [vec!["ID", "V", "F"], vec!["ID", "V"]]);
+}
+
 /// What a query has for itself lies in topics of their own.
 #[test]
 fn no_two_internal_topics_have_one_name() {
@@ -531,6 +554,8 @@ fn no_two_internal_topics_have_one_name() {
         "T1 JOIN T2 ON T1.id = T2.id JOIN T3 ON f = T3.id JOIN DT ON T1.id = DT.id",
         "T1 JOIN DT ON T1.id = DT.id JOIN T2 ON f = T2.id LEFT JOIN T3 ON CAST(T2.v AS INT) = T3.id",
         "TT2 JOIN T1 ON TT2.f = T1.id JOIN T2 ON T1.f = T2.id JOIN T3 ON TT2.f = T3.id",
+        "T1 JOIN T2 ON T1.v = T2.v JOIN T3 ON T1.v = T3.v JOIN DT ON T1.f = DT.id JOIN TT2 ON T1.f = TT2.id",
+        "T1 JOIN T2 x ON T1.f = x.id JOIN T2 y ON T1.v = y.v JOIN T2 z ON x.v = z.v",
     ];
     for from in froms {
         let plan = persistent(&format!("SELECT T1.f, COUNT(*) FROM {from} GROUP BY T1.f")).plan;
@@ -591,7 +616,7 @@ fn a_missing_key_is_told_of_at_the_select_list() {
     ] {
         let error = built(query, Target::Persistent).err().unwrap();
         let place = error.at.map(|at| (at.line, at.column));
-        assert!(error.what.contains("missing from projection"), "{error}");
+        assert!(error.what.contains("missing"), "{error}");
         assert_eq!(place, Some((1, 8)), "{query}");
     }
 }

@@ -112,6 +112,12 @@ impl ManyToManyResults {
         Ok(columns)
     }
 
+    /// How many pairs are there.
+    #[cfg(test)]
+    pub(super) fn pairs(&self) -> usize {
+        self.results.len()
+    }
+
     /// Sets the versions of restored pairs.
     fn set_versions(&mut self) -> Result<()> {
         self.unset = false;

@@ -65,6 +65,11 @@ const FOREIGN_KEY: Case = Case {
     fixed: last,
 };
 
+const MANY_TO_MANY: Case = Case {
+    sources: &[TABLE_S, TABLE_T],
+    statement: "CREATE TABLE o WITH (KEY_FORMAT='JSON') AS SELECT s.k, t.k, s.v AS v, t.v AS w FROM s JOIN t ON SUBSTRING(s.g, 1, 2) = SUBSTRING(t.g, 1, 2);",
+    fixed: last,
+};
 const STREAM_WITH_ITSELF: Case = Case {
     sources: &[S],
     statement: "CREATE STREAM o AS SELECT y.k, x.v AS v, x.text AS a, y.text AS b
@@ -254,6 +259,11 @@ fn however_partitions_of_a_foreign_key_join_are_shared_out() {
     check(&FOREIGN_KEY);
 }
 
+#[test]
+fn however_partitions_of_a_many_to_many_join_are_shared_out() {
+    check(&MANY_TO_MANY);
+}
+
 /// Its records come to several stages, which one process has together.
 #[test]
 fn however_partitions_of_a_stream_that_meets_itself_are_shared_out() {
@@ -267,7 +277,7 @@ fn however_partitions_of_a_table_that_meets_itself_are_shared_out() {
 
 fn check(case: &Case) {
     let (expected, told) = case.whole();
-    assert!(expected.len() > 5 && !told.is_empty());
+    assert!(expected.len() > 5 && !told.is_empty(), "{expected:?} {told:?}");
     for seed in 0..16 {
         let mut random = fastrand::Rng::with_seed(seed);
         let world = case.world();
