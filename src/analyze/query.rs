@@ -132,9 +132,12 @@ impl Builder<'_> {
                 .at(self.query.partition_by[0].at));
         }
         let windowed_table = |source: &Arc<Source>| source.kind == SourceKind::Table && source.window.is_some();
-        if self.names.sources().any(windowed_table) && self.target == Target::Persistent {
-            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
-                .hint("declare a windowed STREAM over its topic and query that"));
+        // A join knows which rows its rows replace; of a windowed table by itself nobody does.
+        let joined = self.names.joined() && (self.query.group_by.is_empty() || !self.is_table());
+        if self.names.sources().any(windowed_table) && self.target == Target::Persistent && !joined {
+            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
+                "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
+            ));
         }
         Ok(())
     }

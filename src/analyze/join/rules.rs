@@ -183,9 +183,16 @@ impl Meeting<'_> {
             };
             format!("`{}` is {kind}", self.name(side.source))
         };
+        // A row of a window meets a table's row by its key alone.
+        let enriched = self.left.kind == SourceKind::Stream && self.right.kind == SourceKind::Table;
+        let streams = self.left.kind == SourceKind::Stream && self.right.kind == SourceKind::Stream;
         let what = match (self.left.window, self.right.window) {
             (None, None) | (Some(SourceWindow::Session), Some(SourceWindow::Session)) => return Ok(()),
-            (Some(SourceWindow::Time { size_ms: left, .. }), Some(SourceWindow::Time { size_ms: right, .. })) => {
+            (Some(_), None) if enriched => return Ok(()),
+            (
+                Some(SourceWindow::Time { size_ms: left, hopping }),
+                Some(SourceWindow::Time { size_ms: right, hopping: other }),
+            ) if streams || hopping == other => {
                 return match left == right {
                     true => Ok(()),
                     false => Err(no_repartitioning(self.join)

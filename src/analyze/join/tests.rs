@@ -42,6 +42,10 @@ fn catalog() -> Catalog {
     create("STREAM", "W2", "id INT KEY, v BIGINT", ", WINDOW_TYPE='HOPPING', WINDOW_SIZE='1 SECOND'");
     create("STREAM", "W5", "id INT KEY, v BIGINT", ", WINDOW_TYPE='TUMBLING', WINDOW_SIZE='5 SECONDS'");
     create("STREAM", "WS", "id INT KEY, v BIGINT", ", WINDOW_TYPE='SESSION'");
+    for (name, kind) in [("WT1", "TUMBLING"), ("WT2", "TUMBLING"), ("HT", "HOPPING")] {
+        let window = format!(", WINDOW_TYPE='{kind}', WINDOW_SIZE='1 SECOND'");
+        create("TABLE", name, "id INT PRIMARY KEY, v BIGINT", &window);
+    }
     catalog
 }
 
@@ -369,6 +373,32 @@ fn windows_meet_windows_of_their_size() {
     assert!(persistent(&with("S1", "S2")).window.is_none());
 }
 
+#[test]
+fn windowed_tables_and_tables_for_windowed_rows() {
+    let with = |left: &str, right: &str| format!("SELECT * FROM {left} l JOIN {right} r ON l.id = r.id");
+    assert_eq!(columns(&with("WT1", "WT2")), "L_ID | L_WINDOWSTART L_WINDOWEND L_V R_ID R_WINDOWSTART R_WINDOWEND R_V");
+    assert!(matches!(persistent(&with("WT1", "WT2")).plan.result, ResultKind::Table { windowed: Some(_) }));
+    assert!(persistent(&with("W1", "WT1")).window.is_some());
+    assert_eq!(columns(&with("W1", "T2")), "L_ID | L_WINDOWSTART L_WINDOWEND L_V R_ID R_V");
+    assert!(persistent(&with("WS", "T2")).window.is_some());
+    for (left, right, reason) in [
+        ("WT1", "HT", "windows of different kinds"),
+        ("W1", "HT", "windows of different kinds"),
+        ("WT1", "T2", "windowed source to non-windowed source"),
+        ("T2", "WT1", "windowed source to non-windowed source"),
+        ("S1", "WT1", "windowed source to non-windowed source"),
+        ("WS", "WT1", "windows of different kinds"),
+    ] {
+        let told = refused(&with(left, right));
+        assert!(told.contains(reason), "{left} {right}: {told}");
+    }
+    let grouped = refused("SELECT r.v, COUNT(*) AS n FROM WT1 l JOIN WT2 r ON l.id = r.id GROUP BY r.v");
+    assert!(grouped.contains("persistent queries on windowed tables"), "{grouped}");
+    assert!(refused("SELECT * FROM WT1").contains("persistent queries on windowed tables"));
+    let by_value = refused("SELECT * FROM WT1 l JOIN WT2 r ON l.v = r.v");
+    assert!(by_value.contains("many-to-many joins of windowed tables are not supported"), "{by_value}");
+}
+
 /// Of each source what some clause reads, through joins and exchanges; what isn't read isn't handed on.
 #[test]
 fn only_what_is_read_is_decoded_and_kept() {
@@ -537,7 +567,10 @@ fn many_to_many() {
     let missing = refused(&format!("SELECT T1.id, f FROM {both}"));
     assert!(missing.contains("a table with both keys. Missing column: T2_ID."), "{missing}");
     // Chains go on from both keys.
-    assert_eq!(columns(&format!("SELECT T3.v, T2.id, T1.id FROM {both} LEFT JOIN T3 ON f = T3.id")), "T2_ID T1_ID | T3_V");
+    assert_eq!(
+        columns(&format!("SELECT T3.v, T2.id, T1.id FROM {both} LEFT JOIN T3 ON f = T3.id")),
+        "T2_ID T1_ID | T3_V"
+    );
     let after_a_join = "T1 JOIN T2 ON T1.id = T2.id JOIN TT2 ON T1.v + 0 = CAST(TT2.id2 AS BIGINT)";
     assert_eq!(columns(&format!("SELECT T2.id, TT2.id, id2, T1.v AS v FROM {after_a_join}")), "T2_ID TT2_ID ID2 | V");
     let only_read = persistent(&format!("SELECT T1.id, T2.id, f FROM {both} AND T1.id < T2.id"));
