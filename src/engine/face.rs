@@ -120,7 +120,7 @@ pub struct Status {
     pub message: String,
     /// The persistent query it started.
     pub query_id: Option<String>,
-    /// What went wrong beside it, for people.
+    /// What went wrong beside it, or is to be known of it, for people.
     pub warnings: Vec<String>,
 }
 

@@ -188,10 +188,11 @@ fn a_table_by_its_key() {
             format!("CREATE TABLE o AS SELECT ROWKEY AS k, x.v AS a, y.v AS b FROM s x {kind} JOIN s y ON x.k = y.k;");
         let statement = if kind == "FULL" { statement } else { statement.replace("ROWKEY AS k", "x.k") };
         let result = |pair: [Option<i32>; 2]| {
-            let there = match (pair, kind) {
-                ([Some(_), Some(_)], _) => true,
-                ([Some(_), None], "LEFT" | "FULL") | ([None, Some(_)], "RIGHT" | "FULL") => true,
-                _ => false,
+            let there = match pair {
+                [Some(_), Some(_)] => true,
+                [Some(_), None] => matches!(kind, "LEFT" | "FULL"),
+                [None, Some(_)] => matches!(kind, "RIGHT" | "FULL"),
+                [None, None] => false,
             };
             let text = |v: Option<i32>| v.map_or("null".to_string(), |v| v.to_string());
             there.then(|| format!(r#"{{"A":{},"B":{}}}"#, text(pair[0]), text(pair[1])))
@@ -239,4 +240,20 @@ fn a_table_by_a_foreign_key() {
         });
         check(TABLE, &statement, joined.collect(), last);
     }
+}
+
+#[test]
+fn a_table_by_what_is_no_key() {
+    let statement = "CREATE TABLE o WITH (KEY_FORMAT='JSON') AS SELECT x.k, y.k, x.v AS a, y.v AS b FROM s x JOIN s y ON x.g = y.g;";
+    let mut now: BTreeMap<String, (Option<String>, i32)> = BTreeMap::new();
+    for row in rows(true) {
+        match row.values {
+            Some(values) => drop(now.insert(row.k, values)),
+            None => drop(now.remove(&row.k)),
+        }
+    }
+    let pairs = now.iter().flat_map(|x| now.iter().map(move |y| (x, y)));
+    let alike = pairs.filter(|((_, (g, _)), (_, (other, _)))| g.is_some() && g == other);
+    let expected = alike.map(|((x, (_, a)), (y, (_, b)))| (format!(r#"{{"X_K":"{x}","Y_K":"{y}"}}"#), pair(*a, *b)));
+    check(TABLE, statement, expected.collect(), last);
 }
