@@ -65,33 +65,36 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// Above the options that stand before or after any command.
+const COMMON: &str = "Common options";
+
 /// Options that stand before or after any command.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Folder of topics, catalog and state; of a process on a cluster, its own [default: `millpond` in the platform's data
     /// folder; on a cluster `services/<service id>` in that]
-    #[arg(long, global = true, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// The topics are on this Kafka cluster: HOST:PORT of some of its brokers, with commas between
-    #[arg(long, global = true, value_name = "HOST:PORT,...", env = "MILLPOND_BOOTSTRAP_SERVERS")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "HOST:PORT,...", env = "MILLPOND_BOOTSTRAP_SERVERS")]
     pub bootstrap_servers: Option<String>,
     /// Settings in ksqlDB's names: bootstrap.servers, ksql.service.id, ksql.streams.*, and those of Kafka's clients
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
-    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
     /// Takes a snapshot of a query's state after so many changes of it, whatever its size (for tests)
-    #[arg(long, global = true, value_name = "N", hide = true)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "N", hide = true)]
     pub snapshot_records: Option<u64>,
     /// How results are shown
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
     pub output: OutputFormat,
     /// Sets a property, as SET does. May be given more than once
-    #[arg(long, global = true, value_name = "K=V", value_parser = parse_setting)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "K=V", value_parser = parse_setting)]
     pub set: Vec<(String, String)>,
     /// Defines a variable for ${K}, as DEFINE does. May be given more than once
-    #[arg(short = 'd', long, global = true, value_name = "K=V", value_parser = parse_pair)]
+    #[arg(short = 'd', long, global = true, help_heading = COMMON, value_name = "K=V", value_parser = parse_pair)]
     pub define: Vec<(String, String)>,
 }
 

@@ -121,7 +121,7 @@ pub struct Status {
     pub message: String,
     /// The persistent query it started.
     pub query_id: Option<String>,
-    /// What went wrong beside it, for people.
+    /// What went wrong beside it, or is to be known of it, for people.
     pub warnings: Vec<String>,
     /// Where its command stands in the command log, of a statement that changed the catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -65,8 +65,8 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         | Statement::Pause(_)
         | Statement::Resume(_) => inner.change(parsed, &properties).map(Reply::Done),
         Statement::InsertValues { target, columns, values } => {
-            inner.insert_values(target, columns, values, &properties)?;
-            Ok(done(""))
+            let warnings = inner.insert_values(target, columns, values, &properties)?;
+            Ok(Reply::Done(Status { message: String::new(), query_id: None, warnings }))
         }
         Statement::DeleteRow { target, filter } => {
             inner.delete_row(target, filter, &properties)?;

@@ -146,6 +146,7 @@ fn join_text(join: &Join) -> String {
         JoinMethod::StreamTable => "a stream with a table".to_string(),
         JoinMethod::TableTable => "tables".to_string(),
         JoinMethod::ForeignKey { .. } => "tables by foreign key".to_string(),
+        JoinMethod::ManyToMany { .. } => "tables, many to many,".to_string(),
     };
     let others = if join.condition.is_some() { ", and by other conditions" } else { "" };
     format!("[ JOIN ] {kind} of {method} by key ({}){others}", keys.join(", "))
@@ -174,6 +175,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
         }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
         Step::ForeignKey(_) => "[ FOREIGN_KEY ] to the partition of the foreign key".to_string(),
+        Step::ManyToManyResult(_) => "[ MANY_TO_MANY_RESULT ] at the partition of both keys".to_string(),
         Step::ForeignKeyResult(_) => "[ FOREIGN_KEY_RESULT ] back at the partition of the key".to_string(),
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();

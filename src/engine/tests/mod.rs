@@ -22,6 +22,7 @@ mod settings;
 mod shared;
 mod snapshots;
 mod tables;
+mod told;
 mod topics;
 mod versions;
 
@@ -172,6 +173,21 @@ impl Terminal {
         loop {
             let records = records(&*self.engine.log(), topic);
             if records.len() >= expected.len() || asked.elapsed() > PATIENCE {
+                assert_eq!(records, expected);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a topic of one partition holds so many records; sorted.
+    fn await_in_any_order(&self, topic: &str, expected: &[&str]) {
+        self.settle();
+        let asked = now();
+        loop {
+            let mut records = records(&*self.engine.log(), topic);
+            if records.len() >= expected.len() || asked.elapsed() > PATIENCE {
+                records.sort();
                 assert_eq!(records, expected);
                 return;
             }
