@@ -14,6 +14,7 @@ mod interrupt;
 mod json;
 mod listing;
 mod output;
+mod patience;
 mod print;
 mod produce;
 mod repl;

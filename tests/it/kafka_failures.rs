@@ -257,6 +257,22 @@ fn a_cluster_that_is_away_at_the_start_is_named() {
 
 #[test]
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
+fn a_job_begins_when_its_cluster_comes() {
+    let cluster = kafka_broker::start("late", &[]);
+    let bootstrap = cluster.value("KAFKA_BOOTSTRAP");
+    let mut service = Service::on(&bootstrap, "", &[], &[COPY]);
+    service.create("in", 2, &[]);
+    service.write(50, 2);
+    cluster.run(&["kill", "1"]);
+    let mut job = service.job();
+    job.await_line(&["the Kafka cluster is not available", &bootstrap, "trying again for up to 60 s"]);
+    cluster.run(&["restart"]);
+    job.await_line(&["CSAS_OUTPUT_1", "RUNNING"]);
+    service.await_all(&job);
+}
+
+#[test]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_cluster_that_goes_and_comes_is_waited_for() {
     let cluster = kafka_broker::start("away", &[]);
     let bootstrap = cluster.value("KAFKA_BOOTSTRAP");

@@ -245,6 +245,27 @@ fn what_can_not_be_followed_is_told() {
     a.done("DROP STREAM s;");
 }
 
+/// What was carried out before the cluster went stands, and is left alone.
+#[test]
+fn a_job_that_the_cluster_left_half_way_can_be_begun_again() {
+    let cluster = Cluster::new();
+    let a = cluster.process();
+    let unreadable = cluster.unreadable.clone();
+    cluster.after_command(move || {
+        unreadable.store(true, Ordering::Relaxed);
+        Ok(())
+    });
+    let text = format!("{S} CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    let none = BTreeMap::new();
+    let start = || Job::start(&a.engine, &text, &none, &none, false).map(drop);
+    let error = start().unwrap_err();
+    assert!(error.passing && error.to_string().contains("Nothing was changed"), "{error}");
+    cluster.unreadable.store(false, Ordering::Relaxed);
+    assert_eq!(cluster.counting(), [S]);
+    assert_eq!(start(), Ok(()));
+    assert_eq!(cluster.counting().len(), 2);
+}
+
 #[test]
 fn who_only_looks_makes_no_topics() {
     let cluster = Cluster::new();
