@@ -29,6 +29,9 @@ fn recovering(inner: &Inner, id: &str) -> String {
     }
 }
 
+/// Where processes share the work: the one whose state and counts of a query these are. Each has those of its own part.
+pub(super) const TOLD_BY: &str = "Told By";
+
 /// State and counts of a query.
 pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
     let number = |value: u64| value.to_string();
@@ -51,6 +54,9 @@ pub(super) fn query_facts(inner: &Inner, id: &str) -> Vec<(String, String)> {
         None => "NOT RUNNING".to_string(),
     };
     let mut facts = vec![("State".to_string(), state)];
+    if inner.is_shared() {
+        facts.push((TOLD_BY.to_string(), format!("process {}", std::process::id())));
+    }
     if let Drive::Threads(queries) = &inner.drive
         && let Some(query) = queries.lock().get(id)
     {

@@ -7,7 +7,7 @@ mod facts;
 pub(super) use describe::{describe, describe_all, describe_function};
 pub(super) use explain::explain;
 
-use self::facts::query_facts;
+use self::facts::{TOLD_BY, query_facts};
 use crate::catalog::SourceKind;
 use crate::engine::{Inner, Listing, Session, settings};
 use crate::error::{Error, Result};
@@ -108,6 +108,10 @@ fn topics(inner: &Inner, all: bool) -> Result<Listing> {
 
 fn queries(inner: &Inner) -> Listing {
     let catalog = inner.catalog.read();
+    let mut columns = vec!["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
+    // Where others share the work, it is said whose state and counts these are.
+    columns.extend(inner.is_shared().then_some(TOLD_BY));
+    columns.push("Query String");
     let rows = catalog
         .queries()
         .map(|query| {
@@ -115,7 +119,7 @@ fn queries(inner: &Inner) -> Listing {
             let fact = |name: &str| {
                 facts.iter().find(|(other, _)| other == name).map_or("-".to_string(), |(_, value)| value.clone())
             };
-            vec![
+            let mut row = vec![
                 query.id.clone(),
                 fact("State"),
                 query.sink.clone(),
@@ -124,13 +128,11 @@ fn queries(inner: &Inner) -> Listing {
                 fact("Late"),
                 fact("Bad"),
                 fact("Lag"),
-                query.statement.split_whitespace().collect::<Vec<_>>().join(" "),
-            ]
+            ];
+            row.extend(inner.is_shared().then(|| fact(TOLD_BY)));
+            row.push(query.statement.split_whitespace().collect::<Vec<_>>().join(" "));
+            row
         })
         .collect();
-    listing(
-        "queries",
-        &["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag", "Query String"],
-        rows,
-    )
+    listing("queries", &columns, rows)
 }

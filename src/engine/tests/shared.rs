@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::catalog::{Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
 use crate::engine::seat::Seat;
-use crate::engine::{Drive, Job, SnapshotOptions, SnapshotStore};
+use crate::engine::{Drive, GroupKind, Job, SnapshotOptions, SnapshotStore};
 use crate::log::intercepted::{Call, Intercepted};
 use crate::log::{LogError, TopicSpec};
 
@@ -133,6 +133,11 @@ fn all_carry_out_what_is_given_to_one() {
     await_that("b has the stream", || b.firsts("SHOW STREAMS;").contains(&"S".to_owned()));
     let id = b.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
     await_that("a has the query", || a.firsts("SHOW QUERIES;") == [id.clone()]);
+    // Each knows of its own part only.
+    let listing = a.listing("SHOW QUERIES;");
+    let told_by = listing.columns.iter().position(|column| column == "Told By").unwrap();
+    assert_eq!(listing.rows[0][told_by], format!("process {}", std::process::id()));
+    assert_eq!(listing.rows[0].len(), listing.columns.len());
     // A statement sees all that was acknowledged before it was given, whoever it was given to.
     a.done("DROP STREAM o;");
     b.done("DROP STREAM s;");
@@ -243,6 +248,24 @@ fn what_can_not_be_followed_is_told() {
     cluster.unreadable.store(false, Ordering::Relaxed);
     await_that("the warning goes", || a.listing("SHOW STREAMS;").warnings.is_empty());
     a.done("DROP STREAM s;");
+}
+
+/// As a generator's process, which others attach to.
+#[test]
+fn who_has_given_no_statement_knows_the_catalog_too() {
+    let cluster = Cluster::new();
+    let idle = cluster.engine(false);
+    let mut a = cluster.process();
+    a.done(S);
+    let id = a.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    assert!(idle.topic_users("s").unwrap().names.contains(&"stream S".to_owned()));
+    let group = Service::default().query_group(&id);
+    let groups = idle.groups(None).unwrap();
+    let standing = groups.iter().find(|standing| standing.description.name == group).unwrap();
+    assert!(matches!(&standing.kind, GroupKind::Query(query) if query.id == id), "{standing:?}");
+    a.done("DROP STREAM o;");
+    assert!(idle.names().contains(&"S".to_owned()) && !idle.names().contains(&"O".to_owned()));
+    assert!(!idle.layouts().contains_key("O"));
 }
 
 /// What was carried out before the cluster went stands, and is left alone.
