@@ -100,12 +100,12 @@ pub struct Standing {
     pub health: Health,
     /// `RUNNING`, `BLOCKED: why`, ...
     pub state: String,
-    /// Where processes share the work: the one whose state and counts these are. Each has those of its own part.
-    pub told_by: Option<String>,
     /// None: it isn't driven by this process.
     pub counts: Option<Counts>,
     /// What a person should know of it.
     pub warning: Option<String>,
+    /// Where processes share the work: the one whose part of it this is. The others have theirs.
+    pub told_by: Option<u32>,
 }
 
 /// The states that ksqlDB has for a query.

@@ -103,10 +103,8 @@ fn topics_listed(topics: &[TopicSummary]) -> Listing {
     table("topics", &["Kafka Topic", "Partitions", "Records"], topics.iter().map(row))
 }
 
-/// The head of the column that says whose counts these are.
-const TOLD_BY: &str = "Told By";
-
 fn queries_listed(queries: &[QuerySummary]) -> Listing {
+    let shared = queries.iter().any(|query| query.standing.told_by.is_some());
     let row = |query: &QuerySummary| {
         let count = |of: fn(&Counts) -> String| query.standing.counts.as_ref().map_or_else(|| "-".to_string(), of);
         let mut row = vec![
@@ -119,14 +117,18 @@ fn queries_listed(queries: &[QuerySummary]) -> Listing {
             count(|counts| counts.bad.to_string()),
             count(|counts| counts.lag.to_string()),
         ];
-        row.extend(query.standing.told_by.clone());
+        row.extend(shared.then(|| query.standing.told_by.map(process).unwrap_or_default()));
         row.push(query.statement.split_whitespace().collect::<Vec<_>>().join(" "));
         row
     };
     let mut columns = vec!["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
-    columns.extend(queries.iter().any(|query| query.standing.told_by.is_some()).then_some(TOLD_BY));
+    columns.extend(shared.then_some("Told By"));
     columns.push("Query String");
     table("queries", &columns, queries.iter().map(row))
+}
+
+fn process(id: u32) -> String {
+    format!("process {id}")
 }
 
 fn properties_listed(properties: &[Property]) -> Listing {
@@ -142,7 +144,7 @@ fn properties_listed(properties: &[Property]) -> Listing {
 /// State and counts of a query.
 fn standing_facts(standing: &Standing) -> Vec<(String, String)> {
     let mut facts = vec![fact("State", standing.state.clone())];
-    facts.extend(standing.told_by.as_ref().map(|process| fact(TOLD_BY, process.clone())));
+    facts.extend(standing.told_by.map(|id| fact("Told by", process(id))));
     if let Some(counts) = &standing.counts {
         facts.extend([
             fact("Rows in", counts.rows_in.to_string()),
