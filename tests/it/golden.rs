@@ -144,6 +144,7 @@ golden! {
     carrier_hours
     carrier_trouble
     daily_final
+    late_again
     late_departures
     long_hauls
     maker_delays
