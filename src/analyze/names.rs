@@ -145,6 +145,8 @@ impl Names {
             let found = self.known[source].columns.iter().position(|known| known.written == name.text);
             return match found {
                 Some(column) => Ok(Some((source, column))),
+                // The window's bounds, as if they were the source's own.
+                None if self.windowed && !self.joined() && WINDOW_COLUMNS.contains(&name.text.as_str()) => Ok(None),
                 None => Err(self.unresolved(Some(source), name)),
             };
         }

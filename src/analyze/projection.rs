@@ -34,10 +34,10 @@ impl Builder<'_> {
                 let typed = self.check(&item.expr)?;
                 let Some(ty) = typed.ty().cloned() else {
                     return Err(Error::statement(format!(
-                        "The type of column `{}` is unknown: it is NULL.",
+                        "The type of column `{}` is unknown: it is NULL, or empty.",
                         item.name
                     ))
-                    .hint("CAST(NULL AS type) gives it one")
+                    .hint("CAST(NULL AS type) gives it one, as CAST(ARRAY[] AS ARRAY<INT>) does")
                     .at(item.at));
                 };
                 columns.push(SchemaColumn { name: item.name.clone(), ty });

@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::expr::functions;
 use crate::log::kafka::find_cluster_id;
 use crate::log::{Log, Tell};
-use crate::server::local;
+use crate::server::http::{self, HttpOptions, HttpServer};
+use crate::server::{Holder, local};
 use crate::testing;
 use crate::time::now;
 
@@ -117,7 +118,7 @@ fn check_same(owner: &Belonging, connection: &Connection) -> Result<()> {
 }
 
 fn serve(engine: &Engine, folder: &std::path::Path) -> Result<local::LocalServer> {
-    let holder = local::Holder { belonging: engine.belonging(), works: engine.works() };
+    let holder = Holder { belonging: engine.belonging(), works: engine.works() };
     local::serve(Arc::new(engine.clone()), holder, folder)
 }
 
@@ -291,8 +292,8 @@ impl OwnedJob {
     }
 }
 
-/// Starts a job on a folder, which this process must be able to hold.
-pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
+/// Opens a folder, which this process must be able to hold, to do the work of its queries.
+fn hold(connection: &Connection) -> Result<Engine> {
     if let Some(owner) = local::attach(&connection.data_dir)? {
         check_same(&owner.holder().belonging, connection)?;
         return Err(Error::world(format!(
@@ -302,10 +303,39 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         ))
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
-    let engine = open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))?;
+    open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))
+}
+
+/// Starts a job on a folder, which this process must be able to hold.
+pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
+    let engine = hold(connection)?;
     let server = serve(&engine, &connection.data_dir)?;
     let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
     Ok(OwnedJob { job, server: Some(server) })
+}
+
+/// A server on the network and the folder behind it.
+pub struct OwnedServer {
+    pub http: HttpServer,
+    owned: Owned,
+}
+
+impl OwnedServer {
+    /// Lets the answers under way go out, commits and lets go of the folder.
+    pub fn stop(self) -> Result<()> {
+        drop(self.http);
+        self.owned.close()
+    }
+}
+
+/// Opens a folder, which this process must be able to hold, runs its queries, and serves it on the network.
+pub fn start_server(connection: &Connection, options: &HttpOptions) -> Result<OwnedServer> {
+    let engine = hold(connection)?;
+    engine.start();
+    let server = serve(&engine, &connection.data_dir)?;
+    let holder = Holder { belonging: engine.belonging(), works: engine.works() };
+    let http = http::serve(Arc::new(engine.clone()), holder, options)?;
+    Ok(OwnedServer { http, owned: Owned { engine, server } })
 }
 
 /// Tests on a cluster wait for it most of the time.

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, NullArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, NullArray};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::nullif;
 
 use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Node, Operator};
 use crate::dataflow::regroup::regroup;
 use crate::dataflow::{Batch, OldRows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::{EvalErrors, Evaluator, Input, Typed, compile};
 use crate::plan::{self, Rekey};
 
-/// Evaluates key and value expressions.
+/// Evaluates key and value expressions. A row without value has no new key either: all of it is NULL, whatever the
+/// expressions give (ROWTIME).
 pub struct Project {
     keys: Vec<Made>,
     values: Vec<Made>,
@@ -64,6 +66,14 @@ impl Operator for Project {
             columns.push(evaluator.evaluate(input, &mut errors));
         }
         report(errors, &batch, Over::Values, context);
+        if self.rekey == Rekey::PartitionBy
+            && let Some(tombstone) = &batch.tombstone
+        {
+            let without_value = BooleanArray::new(tombstone.clone(), None);
+            for key in &mut columns[..self.keys.len()] {
+                *key = nullif(key, &without_value).map_err(|error| Error::internal(error.to_string()))?;
+            }
+        }
         let mut old_keys = Vec::new();
         let old = batch.old.take().map(|old| {
             let columns: Vec<ArrayRef> = batch.columns[..batch.keys].iter().chain(&old.columns).cloned().collect();

@@ -43,10 +43,10 @@ pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
 pub use face::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status,
-    TopicLayout, TopicUsers, Trial,
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
+    Status, TopicLayout, TopicUsers, Trial,
 };
-pub use facts::{Facts, Shown, Told};
+pub use facts::{Facts, Page, Told};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
@@ -404,6 +404,12 @@ impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         self.start();
         statement::execute(&self.inner, session, statement)
+    }
+
+    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
+        self.start();
+        self.inner.await_reach()?;
+        self.inner.insert_json(target, row, properties)
     }
 
     fn log(&self) -> Arc<dyn Log> {

@@ -23,7 +23,7 @@ pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> 
 }
 
 fn done(message: impl Into<String>) -> Reply {
-    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+    Reply::Done(Status { message: message.into(), ..Status::default() })
 }
 
 /// What the catalog tells, with a warning where it may be out of date.

@@ -224,6 +224,8 @@ pub struct Aggregate {
     pub calls: Vec<AggregateStep>,
     pub window: Option<Window>,
     pub emit_final: bool,
+    /// Gives each group's first row and nothing more of it; a NULL in the key is a value like others. Without calls.
+    pub distinct: bool,
     /// The input is the changes of a table: old rows are taken out again.
     pub table_input: bool,
 }

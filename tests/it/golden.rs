@@ -142,6 +142,7 @@ golden! {
     busy_routes
     carrier_delays
     carrier_hours
+    carrier_places
     carrier_trouble
     daily_final
     late_again
@@ -155,6 +156,7 @@ golden! {
     plane_place
     plane_position
     plane_trips
+    routes
     windy_departures
     worst_delays
 }

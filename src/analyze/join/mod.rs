@@ -10,7 +10,7 @@ use self::condition::Condition;
 use self::rules::{How, Meeting};
 use self::side::{Side, SideKey};
 use crate::analyze::builder::{Builder, FromKey, exchange_layout};
-use crate::analyze::calls::{any_node, is_aggregate_call};
+use crate::analyze::calls::{aggregate_call, any_node};
 use crate::analyze::rewrite;
 use crate::analyze::scope::Synonym;
 use crate::analyze::source::contains_map;
@@ -357,8 +357,7 @@ fn reads_row_time(query: &ast::Query) -> bool {
     items.chain(clauses).any(|expr| {
         any_node(expr, &|node| match &node.kind {
             ExprKind::Column { source: None, name } => name.text == "ROWTIME",
-            ExprKind::Call { args, .. } => args.is_empty() && is_aggregate_call(node),
-            _ => false,
+            _ => aggregate_call(node).is_some_and(|call| call.args.is_empty()),
         })
     })
 }

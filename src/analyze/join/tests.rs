@@ -490,9 +490,11 @@ fn clauses_above_a_join_work_on_its_rows() {
     let hours = "FROM S1 JOIN T1 ON S1.id = T1.id WINDOW TUMBLING (SIZE 1 HOUR)";
     let bounds = format!("SELECT S1.id, COUNT(*) AS n, WINDOWSTART AS w, WINDOWEND - 1 AS last {hours} GROUP BY S1.id");
     assert_eq!(columns(&bounds), "S1_ID | N W LAST");
+    let chosen = persistent(&format!("SELECT S1.id, COUNT(*) AS n {hours} WHERE WINDOWSTART > 1 GROUP BY S1.id"));
+    let last = chosen.plan.steps().filter(|step| matches!(step, Step::Filter { .. } | Step::Aggregate(_))).last();
+    assert!(matches!(last, Some(Step::Filter { table: true, name: "WHERE", .. })));
     // Rows have them once they are grouped.
     let before = [
-        format!("SELECT S1.id, COUNT(*) AS n {hours} WHERE WINDOWSTART > 1 GROUP BY S1.id"),
         "SELECT S1.id, WINDOWSTART AS w FROM S1 JOIN T1 ON S1.id = T1.id".to_string(),
         "SELECT S1.id, COUNT(*) AS n, WINDOWEND AS w FROM S1 JOIN T1 ON S1.id = T1.id GROUP BY S1.id".to_string(),
         format!("SELECT S1.id, COUNT(*) AS n, S1.WINDOWEND AS w {hours} GROUP BY S1.id"),

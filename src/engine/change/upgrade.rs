@@ -195,6 +195,7 @@ struct AggregateShape {
     calls: Vec<Symbol>,
     window: Option<Window>,
     emit_final: bool,
+    distinct: bool,
     table_input: bool,
 }
 
@@ -320,6 +321,7 @@ fn advance(step: &Step, columns: Vec<Symbol>, nodes: &mut Vec<Node>, symbols: &m
                 calls,
                 window: aggregate.window,
                 emit_final: aggregate.emit_final,
+                distinct: aggregate.distinct,
                 table_input: aggregate.table_input,
             }));
             made

@@ -153,7 +153,9 @@ impl Inner {
         match self.commands.append(&command, wall_time_ms()) {
             Ok(offset) if !self.is_shared() || offset == chain.next => {
                 chain.take(offset, command.judged.as_ref());
-                Ok(Attempted::Done(self.adopt(catalog, effect, command)))
+                let mut done = self.adopt(catalog, effect, command);
+                done.status.command_offset = Some(offset);
+                Ok(Attempted::Done(done))
             }
             Ok(offset) => Ok(Attempted::Written { behind, offset: Some(offset) }),
             Err(error) if !self.is_shared() || is_refusal(&error) => Err(error.into()),

@@ -1,12 +1,12 @@
-//! What SHOW, DESCRIBE and EXPLAIN tell, before it is a table for a terminal ([`Told::shown`]) or an entity of the HTTP
+//! What SHOW, DESCRIBE and EXPLAIN tell, before it is a table for a terminal ([`Told::page`]) or an entity of the HTTP
 //! API. Whoever attaches to the engine gets the same.
 
-mod shown;
+mod page;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::shown::Shown;
-pub(in crate::engine) use self::shown::duration;
+pub use self::page::Page;
+pub(in crate::engine) use self::page::duration;
 
 use crate::catalog::{ColumnRole, SourceKind, SourceWindow};
 use crate::log::TopicSummary;

@@ -189,6 +189,9 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
                 None => String::new(),
             };
             let last = if aggregate.emit_final { ", final results only" } else { "" };
+            if aggregate.distinct {
+                return format!("[ DISTINCT ] each row once{window}");
+            }
             format!("[ AGGREGATE ] {}{window}{last}", calls.join(", "))
         }
     }
@@ -196,7 +199,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::{Engine, Face, Options, Reply, Session, Shown};
+    use crate::engine::{Engine, Face, Options, Page, Reply, Session};
 
     #[test]
     fn a_plan_tells_the_columns_that_are_used() {
@@ -207,8 +210,8 @@ mod tests {
             "CREATE STREAM s (k INT KEY, a INT, b INT, c INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
         );
         let told = match run("EXPLAIN CREATE TABLE t AS SELECT a, SUM(b) AS n FROM s GROUP BY a;") {
-            Reply::Facts(told) => match told.shown() {
-                Shown::Text(text) => text,
+            Reply::Facts(told) => match told.page() {
+                Page::Text(text) => text,
                 listing => panic!("{listing:?}"),
             },
             other => panic!("{other:?}"),

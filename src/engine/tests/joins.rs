@@ -175,7 +175,7 @@ fn rows_of_a_join_for_a_reader() {
         let stream = t.stream(&format!(
             "SELECT other.v, a.*, ROWTIME {join} WHERE ROWTIME > '1970-01-01T00:00:01' EMIT CHANGES LIMIT 1;"
         ));
-        let names: Vec<String> = stream.columns.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = stream.columns.iter().map(|column| column.name.clone()).collect();
         assert_eq!(names, ["OTHER_V", "A_ID", "A_V", "ROWTIME"]);
         let rows: Vec<String> = stream.collect().unwrap().iter().map(shown).collect();
         assert_eq!(rows, [r#"Int(2) String("x") Int(1) Bigint(2000)"#]);

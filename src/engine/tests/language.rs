@@ -305,3 +305,15 @@ fn delete_takes_one_row() {
         t.await_rows("SELECT * FROM copy;", &[r#"String("a") Int(2) Int(20)"#]);
     });
 }
+
+/// A new key is made of a row's value: where there is none, of nothing.
+#[test]
+fn a_row_without_value_gets_no_new_key() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', FORMAT='JSON', WRAP_SINGLE_VALUE=false, PARTITIONS=1);");
+        t.query("CREATE STREAM by_time AS SELECT * FROM s PARTITION BY v, ROWTIME;");
+        t.done("INSERT INTO s (ROWTIME, k, v) VALUES (5, 'a', 1);");
+        t.done("INSERT INTO s (ROWTIME, k, v) VALUES (6, 'a', NULL);");
+        t.await_records("BY_TIME", &[r#"{"V":1,"ROWTIME":5}:{"K":"a"}"#, r#"{"V":null,"ROWTIME":null}:null"#]);
+    });
+}

@@ -1,5 +1,6 @@
 //! Tests of the whole engine, with its threads on a folder and stepped in memory.
 
+mod aggregates;
 mod bad;
 mod failures;
 mod fed_tables;
@@ -29,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::{
-    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Shown, Status,
+    Drive, Engine, Face, Listing, Options, Page, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
 };
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
@@ -106,8 +107,8 @@ impl Terminal {
 
     fn listing(&mut self, sql: &str) -> Listing {
         match self.run(sql) {
-            Ok(Reply::Facts(told)) => match told.shown() {
-                Shown::Listing(listing) => listing,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Listing(listing) => listing,
                 text => panic!("{sql}: {text:?}"),
             },
             other => panic!("{sql}: {other:?}"),
@@ -121,8 +122,8 @@ impl Terminal {
 
     fn text(&mut self, sql: &str) -> String {
         match self.run(sql) {
-            Ok(Reply::Facts(told)) => match told.shown() {
-                Shown::Text(text) => text,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Text(text) => text,
                 listing => panic!("{sql}: {listing:?}"),
             },
             other => panic!("{sql}: {other:?}"),

@@ -6,6 +6,8 @@ use super::{Expr, Ident, Location};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
+    /// SELECT DISTINCT
+    pub distinct: bool,
     pub items: Vec<SelectItem>,
     pub from: Relation,
     pub window: Option<Window>,

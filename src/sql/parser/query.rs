@@ -21,15 +21,13 @@ pub(crate) const UNITS: &[(&str, u64)] = &[
 impl Parser<'_> {
     pub(super) fn query(&mut self) -> Result<Query> {
         self.expect_word("SELECT")?;
-        if self.is_word("DISTINCT") && !self.is_symbol_at(1, ",") && self.word_at(1) != Some("FROM") {
-            let hint = "Group by the columns, in a table: every group is there once.";
-            return Err(Error::not_supported("SELECT DISTINCT", hint).at(self.at()));
-        }
+        let distinct = self.eat_word("DISTINCT");
         let items = self.list(Self::select_item)?;
         if !self.eat_word("FROM") {
             return Err(self.unexpected("`,` or FROM"));
         }
         let query = Query {
+            distinct,
             items,
             from: self.relation()?,
             window: if self.is_word("WINDOW") { Some(self.window()?) } else { None },

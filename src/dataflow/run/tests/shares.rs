@@ -42,6 +42,19 @@ const AGGREGATE: Case = Case {
     statement: "CREATE TABLE o AS SELECT g, COUNT(*) AS n, SUM(v) AS total, MAX(text) AS text FROM s GROUP BY g;",
     fixed: last,
 };
+/// What goes again must be known by the process that has the group then.
+const TABLE_AGGREGATE: Case = Case {
+    sources: &[TABLE_S],
+    statement: "CREATE TABLE o AS SELECT g, MIN(v) AS low, TOPK(v, 2) AS top, COUNT(DISTINCT v) AS n,
+        COUNT(*) FILTER (WHERE v > 50) AS large FROM s GROUP BY g;",
+    fixed: last,
+};
+/// Which of equal rows is the first isn't fixed; that one is there is.
+const DISTINCT: Case = Case {
+    sources: &[S],
+    statement: "CREATE STREAM o AS SELECT DISTINCT k, g, v / 20 AS v FROM s;",
+    fixed: in_any_order,
+};
 const STREAM_STREAM: Case = Case {
     sources: &[S, T],
     statement: "CREATE STREAM o AS SELECT s.g, s.v AS v, s.text AS a, t.text AS b
@@ -237,6 +250,16 @@ fn some(random: &mut fastrand::Rng, all: &BTreeSet<TopicPartition>) -> BTreeSet<
 #[test]
 fn however_partitions_of_an_aggregate_are_shared_out() {
     check(&AGGREGATE);
+}
+
+#[test]
+fn however_partitions_of_an_aggregated_table_are_shared_out() {
+    check(&TABLE_AGGREGATE);
+}
+
+#[test]
+fn however_partitions_of_distinct_rows_are_shared_out() {
+    check(&DISTINCT);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::log::TopicSummary;
 
 /// What a terminal shows of facts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
+pub enum Page {
     /// A table, with facts above it.
     Listing(Listing),
     /// Lines.
@@ -22,16 +22,16 @@ pub enum Shown {
 
 impl Told {
     /// As a terminal shows it.
-    pub fn shown(&self) -> Shown {
+    pub fn page(&self) -> Page {
         match &self.facts {
-            Facts::Plan(plan) => Shown::Text(self.warned(plan_text(plan))),
+            Facts::Plan(plan) => Page::Text(self.warned(plan_text(plan))),
             Facts::SourceDescriptions(sources) => {
-                Shown::Text(self.warned(sources.iter().map(|source| text_of(&described(source))).collect()))
+                Page::Text(self.warned(sources.iter().map(|source| text_of(&described(source))).collect()))
             }
             Facts::Function(name) => {
-                Shown::Text(functions::table().get(name).map(functions::describe).unwrap_or_default())
+                Page::Text(functions::table().get(name).map(functions::describe).unwrap_or_default())
             }
-            facts => Shown::Listing(Listing { warnings: self.warnings.clone(), ..listing(facts) }),
+            facts => Page::Listing(Listing { warnings: self.warnings.clone(), ..listing(facts) }),
         }
     }
 

@@ -1,5 +1,7 @@
 //! INSERT INTO ... VALUES: one record, written at once.
 
+mod json;
+
 use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
