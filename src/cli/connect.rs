@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::cli::patience::Patience;
 use crate::config::Config;
 use crate::engine::shown::Shower;
 use crate::engine::{Belonging, Engine, Face, Job, Options, Sameness};
@@ -292,8 +293,9 @@ impl OwnedJob {
     }
 }
 
-/// Opens a folder, which this process must be able to hold, to do the work of its queries.
-fn hold(connection: &Connection) -> Result<Engine> {
+/// Opens a folder, which this process must be able to hold, to do the work of its queries. A cluster that is away is waited
+/// for.
+fn hold(connection: &Connection, patience: &Patience<'_>) -> Result<Engine> {
     if let Some(owner) = local::attach(&connection.data_dir)? {
         check_same(&owner.holder().belonging, connection)?;
         return Err(Error::world(format!(
@@ -303,14 +305,17 @@ fn hold(connection: &Connection) -> Result<Engine> {
         ))
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
-    open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))
+    let opened = patience.keep_trying(|| open_to_work(connection, true))?;
+    opened.ok_or_else(|| held(&connection.data_dir))
 }
 
-/// Starts a job on a folder, which this process must be able to hold.
-pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
-    let engine = hold(connection)?;
+/// Starts a job on a folder, which this process must be able to hold. A cluster that is away is waited for: what stood already is
+/// left alone when the script is begun again.
+pub fn start_job(connection: &Connection, spec: &JobSpec, patience: &Patience<'_>) -> Result<OwnedJob> {
+    let engine = hold(connection, patience)?;
     let server = serve(&engine, &connection.data_dir)?;
-    let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
+    let start = || Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end);
+    let job = patience.keep_trying(start)?;
     Ok(OwnedJob { job, server: Some(server) })
 }
 
@@ -329,8 +334,8 @@ impl OwnedServer {
 }
 
 /// Opens a folder, which this process must be able to hold, runs its queries, and serves it on the network.
-pub fn start_server(connection: &Connection, options: &HttpOptions) -> Result<OwnedServer> {
-    let engine = hold(connection)?;
+pub fn start_server(connection: &Connection, options: &HttpOptions, patience: &Patience<'_>) -> Result<OwnedServer> {
+    let engine = hold(connection, patience)?;
     engine.start();
     let server = serve(&engine, &connection.data_dir)?;
     let holder = Holder { belonging: engine.belonging(), works: engine.works() };
@@ -405,7 +410,13 @@ mod tests {
             variables: BTreeMap::new(),
             until_end: false,
         };
-        let error = start_job(&cluster, &spec).map(drop).unwrap_err().to_string();
+        let patience = Patience {
+            longest: Duration::ZERO,
+            signal: Arc::default(),
+            given_up: &|| false,
+            tell: &|text| panic!("{text}"),
+        };
+        let error = start_job(&cluster, &spec, &patience).map(drop).unwrap_err().to_string();
         assert!(error.contains("is of its own log"), "{error}");
         owner.close().unwrap();
         drop(owner);

@@ -14,6 +14,7 @@ mod group;
 mod interrupt;
 mod listing;
 mod output;
+mod patience;
 mod print;
 mod produce;
 mod repl;

@@ -9,9 +9,10 @@ use crate::server::http::{HttpOptions, TlsFiles};
 
 use super::args::ServerOptions;
 use super::connect::{self, Connection};
-use super::exit::Stop;
+use super::exit::{Stop, complain};
 use super::interrupt::Watch;
 use super::output::Output;
+use super::patience::Patience;
 
 /// A signal that was missed is seen by then.
 const TICK: Duration = Duration::from_secs(1);
@@ -28,7 +29,13 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
         allow_anyone: options.allow_anyone,
     };
     let scheme = if http.tls.is_some() { "https" } else { "http" };
-    let server = connect::start_server(connection, &http)?;
+    let patience = Patience {
+        longest: Patience::longest(connection),
+        signal: signal.clone(),
+        given_up: &|| watch.caught(),
+        tell: &|line| complain(line),
+    };
+    let server = connect::start_server(connection, &http, &patience)?;
     // Scripts wait for this line, and read the port from it.
     let said = out.line(&format!("listening on {scheme}://{}", server.http.address())).and_then(|()| out.flush());
     while said.is_ok() && !watch.caught() {

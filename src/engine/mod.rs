@@ -417,6 +417,7 @@ impl Face for Engine {
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        self.inner.look_at_commands();
         let catalog = self.inner.catalog.read();
         let layout = |source: &Source| TopicLayout {
             key: source.key.clone(),
@@ -427,18 +428,22 @@ impl Face for Engine {
     }
 
     fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        self.inner.look_at_commands();
         Ok(users::of(&self.inner.catalog.read(), topic))
     }
 
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        self.inner.look_at_commands();
         self.inner.groups(wanted)
     }
 
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        self.inner.look_at_commands();
         self.inner.reset_group(group, positions, trial)
     }
 
     fn names(&self) -> Vec<String> {
+        self.inner.look_at_commands();
         let catalog = self.inner.catalog.read();
         let mut names: Vec<String> = catalog
             .sources()

@@ -66,7 +66,7 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         | Statement::Resume(_) => inner.change(parsed, &properties).map(Reply::Done),
         Statement::InsertValues { target, columns, values } => {
             let warnings = inner.insert_values(target, columns, values, &properties)?;
-            Ok(Reply::Done(Status { message: String::new(), query_id: None, warnings }))
+            Ok(Reply::Done(Status { warnings, ..Status::default() }))
         }
         Statement::DeleteRow { target, filter } => {
             inner.delete_row(target, filter, &properties)?;

@@ -191,14 +191,16 @@ impl Inner {
     }
 
     fn not_known(&self, why: &str) -> Error {
-        Error::world(format!(
+        let what = format!(
             "The cluster didn't say whether it has the statement, so it isn't known whether it is carried out: {why}"
-        ))
-        .hint("SHOW and DESCRIBE tell when the cluster answers again; the statement can be given again then")
+        );
+        Error { passing: true, ..Error::world(what) }
+            .hint("SHOW and DESCRIBE tell when the cluster answers again; the statement can be given again then")
     }
 
     fn not_changed(&self, error: &Error) -> Error {
-        Error { lasting: error.lasting, ..Error::world(format!("Nothing was changed: {}", error.what)) }
+        let what = format!("Nothing was changed: {}", error.what);
+        Error { lasting: error.lasting, passing: error.passing, ..Error::world(what) }
             .hint(error.hint.clone().unwrap_or_else(|| "try again when the cluster answers".to_owned()))
     }
 }

@@ -100,6 +100,8 @@ pub struct Standing {
     pub health: Health,
     /// `RUNNING`, `BLOCKED: why`, ...
     pub state: String,
+    /// Where processes share the work: the one whose state and counts these are. Each has those of its own part.
+    pub told_by: Option<String>,
     /// None: it isn't driven by this process.
     pub counts: Option<Counts>,
     /// What a person should know of it.
