@@ -183,6 +183,15 @@ table(
         WHERE wind_speed >= 20 GROUP BY f.origin""",
     "ORIGIN",
 )
+table(
+    "late_again",
+    f"""SELECT b.origin AS origin, max(b.time) AS time, count(*) AS pairs, count(*) FILTER (a.dep_delay > 60) AS late,
+               count(*) FILTER (a.dep_delay > 60 AND b.dep_delay > 60) AS late_again
+        FROM flights a JOIN flights b
+          ON a.tailnum = b.tailnum AND b.time > a.time AND b.time <= a.time + 12 * {HOUR}
+        GROUP BY b.origin""",
+    "ORIGIN",
+)
 # A table's join has the greater time of both rows.
 table(
     "plane_place",

@@ -145,6 +145,7 @@ golden! {
     carrier_places
     carrier_trouble
     daily_final
+    late_again
     late_departures
     long_hauls
     maker_delays

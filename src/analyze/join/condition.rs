@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::format;
+use crate::types::SqlType;
 
 /// The equality that leads, and what else must hold, over the plan's names.
 pub(super) struct Condition {
@@ -78,7 +79,8 @@ impl Condition {
         }
         // A table is joined by its key as it is. Else the one is cast that becomes no less by it.
         let keyed = right_side.kind == SourceKind::Table && right_side.key.is(&self.right);
-        let (cast, ty) = match keyed || left.clone().coerce(right_type).is_ok() {
+        let to_right = keyed || left.clone().coerce(right_type).is_ok() || *right_type == SqlType::String;
+        let (cast, ty) = match to_right {
             true => (&self.left, right_type),
             false => (&self.right, left_type),
         };

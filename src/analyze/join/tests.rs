@@ -328,6 +328,7 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST(S1.ID AS BIGINT))"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.v = S2.b", "(CAST(S2.B AS BIGINT))"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.txt = S2.b", "(CAST(S2.B AS STRING))"),
+        ("S2 JOIN S1 WITHIN 1 HOUR ON S1.txt = S2.b", "(CAST(S2.B AS STRING))"),
         ("S1 JOIN T1 ON S1.v = T1.id", "(CAST(S1.V AS INTEGER); a table's key can't be cast)"),
         ("T1 JOIN T2 ON T2.id = T1.v", "(CAST(T1.V AS INTEGER); a table's key can't be cast)"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S2.v = S1.id", "Got S2.V{BIGINT} = S1.ID{INTEGER}."),

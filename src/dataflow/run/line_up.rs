@@ -12,11 +12,19 @@ use crate::error::Result;
 use crate::plan::{Plan, Step};
 
 /// Whether rows of several inputs meet: those of a join, and behind an exchange in memory those of several partitions. Where a
-/// row may become very many, rows are pushed as few as fit instead, partition by partition.
+/// row may become very many, rows are pushed as few as fit instead, partition by partition. Rows that come to several inputs are
+/// handed to them when they are lined up.
 pub(super) fn is_needed(plan: &Plan, layout: &[StageLayout], shared: bool) -> bool {
     let exchanged = layout.len() > 1 && layout[0].partitions > 1 && !shared;
     let multiplies = plan.steps().any(|step| matches!(step, Step::FlatMap { .. }));
-    plan.joins() || (exchanged && !multiplies)
+    plan.joins() || reads_twice(plan) || (exchanged && !multiplies)
+}
+
+/// Whether a topic has one reading end for several inputs.
+fn reads_twice(plan: &Plan) -> bool {
+    let mut topics: Vec<&str> = plan.scans().map(|scan| scan.source.topic.as_str()).collect();
+    topics.sort_unstable();
+    topics.windows(2).any(|two| two[0] == two[1])
 }
 
 /// Gets rows to hand of all inputs and grants them to their tasks. Inputs that meet in a task are taken together, and those of
