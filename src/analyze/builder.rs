@@ -50,6 +50,8 @@ pub(super) enum FromKey {
     Made(String),
     /// The key columns of the left table of a foreign key join, and that table's name.
     LeftTable { columns: Vec<String>, table: String },
+    /// Those of both tables of a many-to-many join.
+    Both(Box<FromKey>, Box<FromKey>),
 }
 
 impl<'a> Builder<'a> {

@@ -23,7 +23,7 @@ pub use builder::Target;
 pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Role, Sink, create_as, insert_select};
-pub use source::{CreateSource, PSEUDO_COLUMNS};
+pub use source::{CreateSource, PSEUDO_COLUMNS, WINDOW_COLUMNS};
 #[cfg(test)]
 pub(crate) use wanted::mark_wanted;
 pub use wanted::outputs_read;

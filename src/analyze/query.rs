@@ -122,7 +122,7 @@ impl Builder<'_> {
         }
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
-        let sources = self.names.sources().cloned().collect();
+        let sources = self.names.distinct_sources();
         Ok(Analyzed { plan, sources, keyless, window: self.window })
     }
 
@@ -137,9 +137,12 @@ impl Builder<'_> {
                 .at(self.query.partition_by[0].at));
         }
         let windowed_table = |source: &Arc<Source>| source.kind == SourceKind::Table && source.window.is_some();
-        if self.names.sources().any(windowed_table) && self.target == Target::Persistent {
-            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
-                .hint("declare a windowed STREAM over its topic and query that"));
+        // A join knows which rows its rows replace; of a windowed table by itself nobody does.
+        let joined = self.names.joined() && (self.query.group_by.is_empty() || !self.is_table());
+        if self.names.sources().any(windowed_table) && self.target == Target::Persistent && !joined {
+            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
+                "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
+            ));
         }
         Ok(())
     }
@@ -147,7 +150,8 @@ impl Builder<'_> {
     /// Values of the format KAFKA carry a single column: joins and groupings, whose rows have more on their way, are not
     /// for them.
     pub(super) fn refuse_kafka_values(&self, what: &str) -> Result<()> {
-        let of_kafka = self.names.sources().filter(|source| source.value.format == Format::Kafka);
+        let sources = self.names.distinct_sources();
+        let of_kafka = sources.iter().filter(|source| source.value.format == Format::Kafka);
         let named: Vec<&str> = of_kafka.map(|source| source.name.as_str()).collect();
         if named.is_empty() {
             return Ok(());

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use super::connect::Connected;
 use crate::engine::facts::PlanDescription;
 use crate::engine::{
-    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status, Told, Trial,
+    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
+    Status, Told, Trial,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -233,6 +234,10 @@ fn told(facts: Facts) -> Reply {
 }
 
 impl Face for FakeFace {
+    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::statement(format!("no rows here: {target} {row}")))
+    }
+
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         self.asked.lock().push(statement.to_owned());
         match statement.split_whitespace().next().unwrap_or("").trim_end_matches(';') {
@@ -312,7 +317,7 @@ fn standing(description: GroupDescription) -> GroupStanding {
 }
 
 fn done(message: &str) -> Reply {
-    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+    Reply::Done(Status { message: message.into(), ..Status::default() })
 }
 
 fn made_rows() -> Vec<Row> {
@@ -327,7 +332,7 @@ fn rows(query_id: Option<String>, events: Vec<RowEvent>) -> Reply {
     for event in events {
         sender.send(event).unwrap();
     }
-    let columns = vec![("ID".to_owned(), SqlType::Int), ("NAME".to_owned(), SqlType::String)];
+    let columns = vec![ResultColumn::new("ID", SqlType::Int), ResultColumn::new("NAME", SqlType::String)];
     Reply::Rows(RowStream { columns, query_id, events: receiver, on_drop: None })
 }
 

@@ -3,10 +3,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::exit::{Stop, complain};
-use super::json;
 use super::output::{Output, OutputFormat};
 use super::table::{self, Column, Look};
 use crate::engine::Listing;
+use crate::types::json;
 
 /// Columns of counts: numbers in JSON, too.
 const COUNTS: &[&str] = &["Partitions", "Records", "Rows In", "Rows Out", "Late", "Bad", "Lag"];

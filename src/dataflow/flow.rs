@@ -4,7 +4,7 @@ use crate::dataflow::Batch;
 use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
-use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, join};
+use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, ManyToManyResults, join};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Operator, Sides};
 use crate::dataflow::project::Project;
 use crate::dataflow::task::Outlet;
@@ -176,6 +176,7 @@ fn operator(step: &Step) -> Result<Box<dyn Operator>> {
         Step::Aggregate(aggregate) => aggregation(aggregate)?,
         Step::ForeignKey(keys) => Box::new(ForeignKeys::new(keys)?),
         Step::ForeignKeyResult(result) => Box::new(ForeignKeyResults::new(result)),
+        Step::ManyToManyResult(result) => Box::new(ManyToManyResults::new(result)),
     })
 }
 

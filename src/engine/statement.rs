@@ -23,7 +23,7 @@ pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> 
 }
 
 fn done(message: impl Into<String>) -> Reply {
-    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+    Reply::Done(Status { message: message.into(), ..Status::default() })
 }
 
 /// What the catalog tells, with a warning where it may be out of date.
@@ -65,8 +65,8 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         | Statement::Pause(_)
         | Statement::Resume(_) => inner.change(parsed, &properties).map(Reply::Done),
         Statement::InsertValues { target, columns, values } => {
-            inner.insert_values(target, columns, values, &properties)?;
-            Ok(done(""))
+            let warnings = inner.insert_values(target, columns, values, &properties)?;
+            Ok(Reply::Done(Status { warnings, ..Status::default() }))
         }
         Statement::DeleteRow { target, filter } => {
             inner.delete_row(target, filter, &properties)?;

@@ -304,7 +304,7 @@ fn advance(step: &Step, columns: Vec<Symbol>, nodes: &mut Vec<Node>, symbols: &m
             [columns, made].concat()
         }
         // A query that joins is made anew.
-        Step::ForeignKey(_) | Step::ForeignKeyResult(_) => return None,
+        Step::ForeignKey(_) | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) => return None,
         Step::Aggregate(aggregate) => {
             let keys = columns.get(..aggregate.key_types.len())?.to_vec();
             let mut calls = Vec::new();

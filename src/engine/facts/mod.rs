@@ -1,12 +1,12 @@
-//! What SHOW, DESCRIBE and EXPLAIN tell, before it is a table for a terminal ([`Told::shown`]) or an entity of the HTTP
+//! What SHOW, DESCRIBE and EXPLAIN tell, before it is a table for a terminal ([`Told::page`]) or an entity of the HTTP
 //! API. Whoever attaches to the engine gets the same.
 
-mod shown;
+mod page;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::shown::Shown;
-pub(in crate::engine) use self::shown::duration;
+pub use self::page::Page;
+pub(in crate::engine) use self::page::duration;
 
 use crate::catalog::{ColumnRole, SourceKind, SourceWindow};
 use crate::log::TopicSummary;
@@ -100,6 +100,8 @@ pub struct Standing {
     pub health: Health,
     /// `RUNNING`, `BLOCKED: why`, ...
     pub state: String,
+    /// Where processes share the work: the one whose state and counts these are. Each has those of its own part.
+    pub told_by: Option<String>,
     /// None: it isn't driven by this process.
     pub counts: Option<Counts>,
     /// What a person should know of it.

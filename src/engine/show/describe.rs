@@ -90,7 +90,7 @@ fn made_by(catalog: &Catalog, queries: &[&crate::catalog::QueryEntry]) -> Vec<St
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::{Engine, Face, Options, Reply, Session, Shown};
+    use crate::engine::{Engine, Face, Options, Page, Reply, Session};
 
     #[test]
     fn a_table_tells_its_window_and_who_writes_it() {
@@ -100,8 +100,8 @@ mod tests {
         run("CREATE STREAM s (id INT KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=3);");
         run("CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 90 SECONDS) GROUP BY id;");
         let mut facts = |statement: &str| match run(statement) {
-            Reply::Facts(told) => match told.shown() {
-                Shown::Listing(listing) => listing.facts,
+            Reply::Facts(told) => match told.page() {
+                Page::Listing(listing) => listing.facts,
                 text => panic!("{text:?}"),
             },
             other => panic!("{other:?}"),

@@ -146,6 +146,7 @@ fn join_text(join: &Join) -> String {
         JoinMethod::StreamTable => "a stream with a table".to_string(),
         JoinMethod::TableTable => "tables".to_string(),
         JoinMethod::ForeignKey { .. } => "tables by foreign key".to_string(),
+        JoinMethod::ManyToMany { .. } => "tables, many to many,".to_string(),
     };
     let others = if join.condition.is_some() { ", and by other conditions" } else { "" };
     format!("[ JOIN ] {kind} of {method} by key ({}){others}", keys.join(", "))
@@ -174,6 +175,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
         }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
         Step::ForeignKey(_) => "[ FOREIGN_KEY ] to the partition of the foreign key".to_string(),
+        Step::ManyToManyResult(_) => "[ MANY_TO_MANY_RESULT ] at the partition of both keys".to_string(),
         Step::ForeignKeyResult(_) => "[ FOREIGN_KEY_RESULT ] back at the partition of the key".to_string(),
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
@@ -197,7 +199,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::{Engine, Face, Options, Reply, Session, Shown};
+    use crate::engine::{Engine, Face, Options, Page, Reply, Session};
 
     #[test]
     fn a_plan_tells_the_columns_that_are_used() {
@@ -208,8 +210,8 @@ mod tests {
             "CREATE STREAM s (k INT KEY, a INT, b INT, c INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
         );
         let told = match run("EXPLAIN CREATE TABLE t AS SELECT a, SUM(b) AS n FROM s GROUP BY a;") {
-            Reply::Facts(told) => match told.shown() {
-                Shown::Text(text) => text,
+            Reply::Facts(told) => match told.page() {
+                Page::Text(text) => text,
                 listing => panic!("{listing:?}"),
             },
             other => panic!("{other:?}"),

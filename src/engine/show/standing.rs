@@ -65,7 +65,8 @@ fn standing(inner: &Inner, id: &str) -> Standing {
         None if !inner.works => "NOT RUN BY THIS PROCESS".to_string(),
         None => "NOT RUNNING".to_string(),
     };
-    Standing { health, state, counts, warning }
+    let told_by = inner.is_shared().then(|| format!("process {}", std::process::id()));
+    Standing { health, state, told_by, counts, warning }
 }
 
 fn counts(counters: &Counters) -> Counts {

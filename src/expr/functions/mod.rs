@@ -38,7 +38,7 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
-pub use self::describe::{describe, rows};
+pub use self::describe::{describe, rows, type_text};
 pub(in crate::expr) use self::mended::exact_boolean;
 pub use self::registry::{FunctionTable, table};
 pub use self::resolve::ArgType;

@@ -11,11 +11,12 @@ use std::time::Duration;
 use fake::FakeFace;
 use tempfile::TempDir;
 
-use super::{Attached, Holder, LocalServer, attach, serve};
+use super::{Attached, LocalServer, attach, serve};
 use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
+use crate::server::Holder;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -503,6 +504,10 @@ fn it_works_inside_another_runtime() {
 struct LogFace(Arc<EmbeddedLog>);
 
 impl Face for LogFace {
+    fn insert(&self, _: &str, _: &str, _: &BTreeMap<String, String>) -> Result<(), Error> {
+        Err(Error::statement("no rows here"))
+    }
+
     fn execute(&self, _: &mut Session, _: &str) -> Result<Reply, Error> {
         Err(Error::not_supported("a statement", "use the log"))
     }

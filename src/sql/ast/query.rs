@@ -19,6 +19,16 @@ pub struct Query {
     pub limit: Option<u64>,
 }
 
+impl Query {
+    /// Where its SELECT list begins.
+    pub fn items_at(&self) -> Location {
+        self.items.first().map_or_else(Location::default, |item| match item {
+            SelectItem::Star { at, .. } => *at,
+            SelectItem::StructStar(expr) | SelectItem::Expr { expr, .. } => expr.at,
+        })
+    }
+}
+
 /// One item of a SELECT list. Equality ignores the place.
 #[derive(Debug, Clone)]
 pub enum SelectItem {

@@ -73,6 +73,10 @@ impl Parser<'_> {
                 return Err(self.unexpected(if within.is_some() { "ON" } else { "WITHIN or ON" }));
             }
             joins.push(Join { kind, source, within, on: self.expression()? });
+            if self.is_word("WITHIN") {
+                let hint = "It stands before ON: a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
+                return Err(Error::statement("WITHIN can't stand here").at(self.at()).hint(hint));
+            }
         }
         if self.is_symbol(",") {
             let hint = "Write FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
@@ -252,6 +256,10 @@ impl Parser<'_> {
     }
 
     fn misplaced_clause(&self, word: &str) -> Result<()> {
+        if matches!(word, "JOIN" | "INNER" | "LEFT" | "RIGHT" | "FULL") {
+            let hint = "Joins belong to FROM: FROM a JOIN b ON a.id = b.id WINDOW ... WHERE ... GROUP BY ...";
+            return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(hint));
+        }
         if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "EMIT" | "LIMIT") {
             let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT.";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));

@@ -9,7 +9,7 @@ use arrow::datatypes::i256;
 use parking_lot::Mutex;
 
 use crate::engine::{
-    Face, Facts, GroupKind, GroupStanding, Reply, Row, RowEvent, RowStream, Session, Status, Told, Trial,
+    Face, Facts, GroupKind, GroupStanding, Reply, ResultColumn, Row, RowEvent, RowStream, Session, Status, Told, Trial,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -307,14 +307,10 @@ pub fn all_values() -> Row {
     Row { values, tombstone: true }
 }
 
-pub fn columns() -> Vec<(String, SqlType)> {
-    vec![
-        ("A".into(), SqlType::Decimal { precision: 76, scale: 10 }),
-        (
-            "b".into(),
-            SqlType::Struct(vec![("F".into(), SqlType::Array(Box::new(SqlType::Map(Box::new(SqlType::Int)))))]),
-        ),
-    ]
+pub fn columns() -> Vec<ResultColumn> {
+    let column = |name: &str, ty, key| ResultColumn { name: name.into(), ty, key };
+    let nested = SqlType::Struct(vec![("F".into(), SqlType::Array(Box::new(SqlType::Map(Box::new(SqlType::Int)))))]);
+    vec![column("A", SqlType::Decimal { precision: 76, scale: 10 }, true), column("b", nested, false)]
 }
 
 pub fn place_error() -> Error {
@@ -327,7 +323,12 @@ pub fn told() -> Told {
 }
 
 pub fn status() -> Status {
-    Status { message: "made".into(), query_id: Some("CSAS_1".into()), warnings: vec!["careful".into()] }
+    Status {
+        message: "made".into(),
+        query_id: Some("CSAS_1".into()),
+        warnings: vec!["careful".into()],
+        command_offset: Some(7),
+    }
 }
 
 impl FakeFace {
@@ -391,6 +392,10 @@ impl FakeFace {
 }
 
 impl Face for FakeFace {
+    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::statement(format!("no rows here: {target} {row}")))
+    }
+
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         let (word, rest) = statement.split_once(' ').unwrap_or((statement, ""));
         match word {

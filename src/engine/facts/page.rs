@@ -13,7 +13,7 @@ use crate::log::TopicSummary;
 
 /// What a terminal shows of facts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
+pub enum Page {
     /// A table, with facts above it.
     Listing(Listing),
     /// Lines.
@@ -22,16 +22,16 @@ pub enum Shown {
 
 impl Told {
     /// As a terminal shows it.
-    pub fn shown(&self) -> Shown {
+    pub fn page(&self) -> Page {
         match &self.facts {
-            Facts::Plan(plan) => Shown::Text(self.warned(plan_text(plan))),
+            Facts::Plan(plan) => Page::Text(self.warned(plan_text(plan))),
             Facts::SourceDescriptions(sources) => {
-                Shown::Text(self.warned(sources.iter().map(|source| text_of(&described(source))).collect()))
+                Page::Text(self.warned(sources.iter().map(|source| text_of(&described(source))).collect()))
             }
             Facts::Function(name) => {
-                Shown::Text(functions::table().get(name).map(functions::describe).unwrap_or_default())
+                Page::Text(functions::table().get(name).map(functions::describe).unwrap_or_default())
             }
-            facts => Shown::Listing(Listing { warnings: self.warnings.clone(), ..listing(facts) }),
+            facts => Page::Listing(Listing { warnings: self.warnings.clone(), ..listing(facts) }),
         }
     }
 
@@ -103,10 +103,13 @@ fn topics_listed(topics: &[TopicSummary]) -> Listing {
     table("topics", &["Kafka Topic", "Partitions", "Records"], topics.iter().map(row))
 }
 
+/// The head of the column that says whose counts these are.
+const TOLD_BY: &str = "Told By";
+
 fn queries_listed(queries: &[QuerySummary]) -> Listing {
     let row = |query: &QuerySummary| {
         let count = |of: fn(&Counts) -> String| query.standing.counts.as_ref().map_or_else(|| "-".to_string(), of);
-        vec![
+        let mut row = vec![
             query.id.clone(),
             query.standing.state.clone(),
             query.sink.clone(),
@@ -115,10 +118,14 @@ fn queries_listed(queries: &[QuerySummary]) -> Listing {
             count(|counts| counts.late.to_string()),
             count(|counts| counts.bad.to_string()),
             count(|counts| counts.lag.to_string()),
-            query.statement.split_whitespace().collect::<Vec<_>>().join(" "),
-        ]
+        ];
+        row.extend(query.standing.told_by.clone());
+        row.push(query.statement.split_whitespace().collect::<Vec<_>>().join(" "));
+        row
     };
-    let columns = ["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag", "Query String"];
+    let mut columns = vec!["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
+    columns.extend(queries.iter().any(|query| query.standing.told_by.is_some()).then_some(TOLD_BY));
+    columns.push("Query String");
     table("queries", &columns, queries.iter().map(row))
 }
 
@@ -135,6 +142,7 @@ fn properties_listed(properties: &[Property]) -> Listing {
 /// State and counts of a query.
 fn standing_facts(standing: &Standing) -> Vec<(String, String)> {
     let mut facts = vec![fact("State", standing.state.clone())];
+    facts.extend(standing.told_by.as_ref().map(|process| fact(TOLD_BY, process.clone())));
     if let Some(counts) = &standing.counts {
         facts.extend([
             fact("Rows in", counts.rows_in.to_string()),
