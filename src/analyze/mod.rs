@@ -14,6 +14,7 @@ mod rewrite;
 mod scope;
 mod sink;
 mod source;
+mod subquery;
 mod table_functions;
 mod wanted;
 

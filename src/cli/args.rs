@@ -33,6 +33,7 @@ Examples:
   millpond run queries.sql                                  a job, until SIGTERM or Ctrl-C
   millpond run queries.sql --until-end --set processing.guarantee=at_least_once
   millpond test tests/ --report report.jsonl
+  millpond fmt queries/*.sql                                --check changes nothing and tells which would change
 
 One process holds a data folder and runs its queries; every other command on that folder attaches to it.
 
@@ -141,6 +142,8 @@ pub enum Command {
     Run(RunOptions),
     /// Runs tests of SQL: no data folder, time from the records; with --bootstrap-servers on that cluster
     Test(TestOptions),
+    /// Lays out files of statements, comments kept; the files are changed
+    Fmt(FmtOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -338,6 +341,16 @@ pub struct TestOptions {
     /// Writes a JSON line a case to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FmtOptions {
+    /// Files of statements (`-`: stdin, laid out to stdout)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing: name the files that would change, and fail if there are any
+    #[arg(long)]
+    pub check: bool,
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

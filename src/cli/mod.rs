@@ -9,6 +9,7 @@ mod datagen;
 mod exit;
 #[cfg(test)]
 mod fake;
+mod fmt;
 mod group;
 mod interrupt;
 mod json;
@@ -75,6 +76,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))
         }
         Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
+        Some(Command::Fmt(options)) => fmt::command(options, out),
         Some(Command::Test(options)) => test::command(options, &connection(Purpose::Script)?, out),
     }
 }

@@ -1,7 +1,10 @@
 //! Names of the topics that a query has for itself: ksqlDB's, as far as they don't count the nodes of Kafka Streams' topologies.
 //! A query's group stands before each of them.
 //!
-//! In a chain of joins the last one is `Join`, the one on its left side `L_Join`, and so on.
+//! In a chain of joins the last one is `Join`, the one on its left side `L_Join`, and so on. A query that reads another query has
+//! some parts twice: those nearest to its end have the name, the others a number behind it (`-2`).
+
+use std::collections::HashMap;
 
 use crate::plan::{Exchange, Join, JoinMethod, Plan, Stage, StageInput, Step};
 
@@ -29,7 +32,7 @@ impl Plan {
     /// Goes over all parts that have a name; within a stage in the order of its states.
     fn visit(&self, seen: &mut dyn FnMut(Part<'_>)) {
         let Some(last) = self.stages.len().checked_sub(1) else { return };
-        let mut visit = Visit { plan: self, seen };
+        let mut visit = Visit { plan: self, seen, given: HashMap::new() };
         visit.stage(last, String::new());
     }
 }
@@ -42,6 +45,8 @@ enum Part<'a> {
 struct Visit<'a, 'b> {
     plan: &'a Plan,
     seen: &'b mut dyn FnMut(Part<'_>),
+    /// How often each name was given; those of states begin with another letter.
+    given: HashMap<String, usize>,
 }
 
 impl Visit<'_, '_> {
@@ -63,6 +68,7 @@ impl Visit<'_, '_> {
                     (_, Some(entry)) => entry,
                     (_, None) => "Aggregate-GroupBy".to_string(),
                 };
+                let name = self.unique("e", name);
                 (self.seen)(Part::Exchange { exchange, name });
                 self.stage(exchange.from, prefix.to_string());
             }
@@ -71,8 +77,13 @@ impl Visit<'_, '_> {
                 let [left, right] = entries(join, prefix);
                 self.side(number, &join.left, &before, Some(left));
                 self.side(number, &join.right, prefix, Some(right));
-                let name = join_state(join, prefix);
+                let name = self.unique("s", join_state(join, prefix));
                 (self.seen)(Part::State { stage: number, name });
+            }
+            StageInput::Union(sides) => {
+                for side in sides {
+                    self.side(number, side, prefix, Some(format!("{prefix}Union")));
+                }
             }
         }
         for step in &stage.steps {
@@ -80,10 +91,19 @@ impl Visit<'_, '_> {
                 Step::Aggregate(_) => "Aggregate-Aggregate-Materialize".to_string(),
                 Step::ForeignKey(_) => format!("{prefix}ForeignKeyJoin-subscriptions"),
                 Step::ForeignKeyResult(_) => format!("{prefix}ForeignKeyJoin-results"),
-                Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => continue,
+                Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } | Step::PseudoColumns(_) => continue,
             };
+            let name = self.unique("s", name);
             (self.seen)(Part::State { stage: number, name });
         }
+    }
+}
+
+impl Visit<'_, '_> {
+    fn unique(&mut self, kind: &str, name: String) -> String {
+        let given = self.given.entry(format!("{kind}{name}")).or_default();
+        *given += 1;
+        if *given == 1 { name } else { format!("{name}-{given}") }
     }
 }
 

@@ -281,7 +281,9 @@ impl Opener {
                     let source = self.layout[0].topics.first().cloned().unwrap_or_default();
                     Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
                 }),
-                StageInput::Join(_) => return Err(Error::internal("a join is no input of a stage")),
+                StageInput::Join(_) | StageInput::Union(_) => {
+                    return Err(Error::internal("where sides meet is no input of a stage"));
+                }
             };
             let place = TopicPartition { topic: topic.clone(), partition };
             readers.push(input.map(|input| Reader::open(input, spec, stage, place, committed, lined_up)).transpose()?);

@@ -86,7 +86,7 @@ impl StageTask {
                 for (reader, came) in readers.iter_mut().zip(inputs) {
                     batches.push(match reader {
                         Some(reader) => reader.take_granted(round, &mut task.context)?,
-                        None => in_order(came)?,
+                        None => Batch::in_order(came)?,
                     });
                 }
                 task.push_all(batches, &mut outlet)?;
@@ -128,19 +128,6 @@ impl StageTask {
             Output::Topic(exchange) => exchange.staged_bytes(),
             Output::Sink(sink) => sink.staged_bytes(),
         }
-    }
-}
-
-/// Batches that came of several partitions as one, its rows in the order in which their records were taken.
-fn in_order(came: Vec<Batch>) -> Result<Option<Batch>> {
-    let Some(batch) = Batch::concat(came)? else { return Ok(None) };
-    match &batch.order {
-        Some(order) if !order.is_sorted() => {
-            let mut rows: Vec<u32> = (0..batch.rows as u32).collect();
-            rows.sort_by_key(|row| order[*row as usize]);
-            batch.take(&rows).map(Some)
-        }
-        _ => Ok(Some(batch)),
     }
 }
 
