@@ -8,8 +8,9 @@ use std::sync::mpsc::sync_channel;
 use parking_lot::Mutex;
 
 use super::connect::Connected;
+use crate::engine::facts::PlanDescription;
 use crate::engine::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status, Trial,
+    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status, Told, Trial,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -227,18 +228,23 @@ pub struct FakeFace {
     pub asked: Mutex<Vec<String>>,
 }
 
+fn told(facts: Facts) -> Reply {
+    Reply::Facts(Told { facts, warnings: Vec::new() })
+}
+
 impl Face for FakeFace {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         self.asked.lock().push(statement.to_owned());
         match statement.split_whitespace().next().unwrap_or("").trim_end_matches(';') {
-            "LIST" => Ok(Reply::Listing(Listing {
-                kind: "streams".into(),
-                facts: vec![("Folder".into(), "D".into())],
-                columns: vec!["Name".into(), "Topic".into()],
-                rows: vec![vec!["S".into(), "t".into()]],
-                warnings: Vec::new(),
-            })),
-            "TEXT" => Ok(Reply::Text("two\nlines\n".into())),
+            "LIST" => Ok(told(Facts::Types(vec![("S".into(), SqlType::Int)]))),
+            "TEXT" => Ok(told(Facts::Plan(Box::new(PlanDescription {
+                query: None,
+                statement: statement.into(),
+                columns: Vec::new(),
+                sources: Vec::new(),
+                sink: None,
+                steps: "two\nlines\n".into(),
+            })))),
             "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows()), RowEvent::End("Query Completed".into())])),
             "PUSH" => {
                 Ok(rows(Some("Q1".into()), vec![RowEvent::Rows(made_rows()), RowEvent::End("Limit Reached".into())]))

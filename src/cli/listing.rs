@@ -204,6 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn facts_stand_above_their_table() {
+        let facts = vec![("Folder".to_owned(), "D".to_owned())];
+        let (columns, rows) = (texts(&["Name", "Topic"]), vec![texts(&["S", "t"])]);
+        let listing = Listing { kind: "description".into(), facts, columns, rows, warnings: Vec::new() };
+        let text = shown(&listing, OutputFormat::Tabular, None);
+        let table = "+------+-------+\n| Name | Topic |\n+------+-------+\n| S    | t     |\n+------+-------+\n";
+        assert_eq!(text, format!("Folder : D\n\n{table}"));
+        let text = shown(&listing, OutputFormat::Json, None);
+        assert_eq!(text, "{\"Folder\":\"D\"}\n{\"Name\":\"S\",\"Topic\":\"t\"}\n");
+    }
+
+    #[test]
     fn functions_come_by_category() {
         let rows = vec![texts(&["ABS", "MATH"]), texts(&["LEN", "STRING"]), texts(&["SIN", "MATH"])];
         let columns = texts(&["Function Name", "Category"]);

@@ -5,7 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use crate::engine::shown::text_of;
-use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
+use crate::engine::{Reply, Row, RowEvent, RowStream, Shown, Status};
 use crate::error::Error;
 use crate::types::{SqlType, Value};
 
@@ -40,10 +40,12 @@ pub enum Outcome {
 pub fn reply(reply: Reply, out: &mut Output) -> Result<Outcome, Stop> {
     match reply {
         Reply::Done(done) => status(&done, out)?,
-        Reply::Listing(facts) => listing::show(&facts, out)?,
-        Reply::Text(text) => match out.format {
-            OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
-            OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
+        Reply::Facts(told) => match told.shown() {
+            Shown::Listing(facts) => listing::show(&facts, out)?,
+            Shown::Text(text) => match out.format {
+                OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
+                OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
+            },
         },
         Reply::Rows(stream) => return rows(stream, out),
     }

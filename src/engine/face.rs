@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use crate::catalog::SourceWindow;
+use crate::engine::facts::Told;
 use crate::error::{Error, Result};
 use crate::format::Layout;
 use crate::log::{GroupDescription, Log, TopicPartition};
@@ -105,10 +106,8 @@ pub struct TopicLayout {
 pub enum Reply {
     /// It was carried out: definitions, INSERT, SET, ...
     Done(Status),
-    /// A table of facts: SHOW, DESCRIBE.
-    Listing(Listing),
-    /// A text of several lines (DESCRIBE FUNCTION, EXPLAIN).
-    Text(String),
+    /// SHOW, DESCRIBE, EXPLAIN.
+    Facts(Told),
     /// SELECT and PRINT.
     Rows(RowStream),
 }
@@ -124,8 +123,8 @@ pub struct Status {
     pub warnings: Vec<String>,
 }
 
-/// A table of facts (SHOW ..., DESCRIBE ...), with lines before and after it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A table of facts (SHOW ..., DESCRIBE ...) as a terminal shows it, with lines before and after it.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
     /// `streams`, `tables`, `topics`, `queries`, `description`, ...
     pub kind: String,

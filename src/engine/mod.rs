@@ -8,6 +8,7 @@ mod change;
 mod cycle;
 mod delete;
 mod face;
+pub mod facts;
 mod groups;
 mod insert;
 mod job;
@@ -45,6 +46,7 @@ pub use face::{
     Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status,
     TopicLayout, TopicUsers, Trial,
 };
+pub use facts::{Facts, Shown, Told};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 

@@ -12,7 +12,7 @@ use super::drive::shorten;
 use super::json::Json;
 use super::schema::columns_without_keys;
 use super::verdict::Miss;
-use crate::engine::{Reply, Row, RowEvent, RowStream};
+use crate::engine::{Reply, Row, RowEvent, RowStream, Shown};
 use crate::error::Error;
 use crate::types::{SqlType, Value};
 
@@ -38,9 +38,11 @@ pub fn check_admin(response: &Json, reply: &Reply) -> Result<(), Miss> {
     for (name, value) in fields {
         let actual = match (name.as_str(), reply) {
             ("@type", Reply::Done(_)) => "currentStatus".to_owned(),
-            ("@type", Reply::Listing(listing)) => listing.kind.clone(),
+            ("@type", Reply::Facts(told)) => match told.shown() {
+                Shown::Listing(listing) => listing.kind,
+                Shown::Text(_) => "text".to_owned(),
+            },
             ("@type", Reply::Rows(_)) => "rows".to_owned(),
-            ("@type", Reply::Text(_)) => "text".to_owned(),
             _ => return Err(Miss::error(format!("responses.admin.{name} is not supported"))),
         };
         if value.plain() != actual {

@@ -2,40 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use super::describe::duration;
-use super::facts::query_facts;
+use super::standing::summary;
 use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_read};
-use crate::catalog::Source;
+use crate::catalog::{ColumnRole, Source};
 use crate::engine::Inner;
+use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
 use crate::error::{Error, Result};
-use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Scan, Stage, StageInput, Step, WindowKind};
+use crate::plan::{
+    Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
+};
 use crate::sql::ast::{Explained, Statement};
 
 pub(in crate::engine) fn explain(
     inner: &Inner,
     what: &Explained,
     settings: &BTreeMap<String, String>,
-) -> Result<String> {
+) -> Result<Facts> {
     let catalog = inner.catalog.read().clone();
-    match what {
+    let described = match what {
         Explained::QueryId(id) => {
             let query = catalog
                 .query(&id.text)
                 .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
             let sink = inner.sinks.read().get(&query.id).cloned();
             let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
-            let mut text = format!("ID: {}\nSQL: {}\n", query.id, query.statement);
-            let facts = query_facts(inner, &query.id).into_iter();
-            let facts: Vec<String> = facts.map(|(fact, value)| format!("{fact}: {value}")).collect();
-            text.push_str(&format!("{}\n\n", facts.join(", ")));
-            text.push_str(&plan_text(&sink.analyzed.plan, Some(&sink.source)));
-            Ok(text)
+            PlanDescription {
+                query: Some(summary(inner, &catalog, query)),
+                ..described(&sink.analyzed.plan, Some(&sink.source), &query.statement)
+            }
         }
         Explained::Statement(parsed) => {
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
                     let analyzed = analyze(query, &catalog, Target::Transient, settings)?;
-                    return Ok(plan_text(&analyzed.plan, None));
+                    return Ok(Facts::Plan(Box::new(described(&analyzed.plan, None, &parsed.text))));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
                     create_as(*kind, name, properties, query, &parsed.text, &catalog, settings)?
@@ -45,8 +45,28 @@ pub(in crate::engine) fn explain(
                 }
                 _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
             };
-            Ok(plan_text(&sink.analyzed.plan, Some(&sink.source)))
+            described(&sink.analyzed.plan, Some(&sink.source), &parsed.text)
         }
+    };
+    Ok(Facts::Plan(Box::new(described)))
+}
+
+fn described(plan: &Plan, sink: Option<&Source>, statement: &str) -> PlanDescription {
+    let column = |(i, column): (usize, &SchemaColumn)| ColumnDescription {
+        name: column.name.clone(),
+        ty: column.ty.clone(),
+        role: if i < plan.schema.keys { ColumnRole::Key } else { ColumnRole::Value },
+    };
+    let mut sources: Vec<String> = plan.scans().map(|scan| scan.source.name.clone()).collect();
+    sources.sort();
+    sources.dedup();
+    PlanDescription {
+        query: None,
+        statement: statement.to_string(),
+        columns: plan.schema.columns.iter().enumerate().map(column).collect(),
+        sources,
+        sink: sink.map(|sink| sink.name.clone()),
+        steps: plan_text(plan, sink),
     }
 }
 
@@ -182,7 +202,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::{Engine, Face, Options, Reply, Session};
+    use crate::engine::{Engine, Face, Options, Reply, Session, Shown};
 
     #[test]
     fn a_plan_tells_the_columns_that_are_used() {
@@ -193,7 +213,10 @@ mod tests {
             "CREATE STREAM s (k INT KEY, a INT, b INT, c INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
         );
         let told = match run("EXPLAIN CREATE TABLE t AS SELECT a, SUM(b) AS n FROM s GROUP BY a;") {
-            Reply::Text(text) => text,
+            Reply::Facts(told) => match told.shown() {
+                Shown::Text(text) => text,
+                listing => panic!("{listing:?}"),
+            },
             other => panic!("{other:?}"),
         };
         let projects = told.lines().filter(|line| line.contains("[ PROJECT ]"));

@@ -30,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::{
-    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
+    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Shown, Status,
 };
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
@@ -107,7 +107,10 @@ impl Terminal {
 
     fn listing(&mut self, sql: &str) -> Listing {
         match self.run(sql) {
-            Ok(Reply::Listing(listing)) => listing,
+            Ok(Reply::Facts(told)) => match told.shown() {
+                Shown::Listing(listing) => listing,
+                text => panic!("{sql}: {text:?}"),
+            },
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -119,7 +122,10 @@ impl Terminal {
 
     fn text(&mut self, sql: &str) -> String {
         match self.run(sql) {
-            Ok(Reply::Text(text)) => text,
+            Ok(Reply::Facts(told)) => match told.shown() {
+                Shown::Text(text) => text,
+                listing => panic!("{sql}: {listing:?}"),
+            },
             other => panic!("{sql}: {other:?}"),
         }
     }

@@ -197,8 +197,7 @@ impl Face for Attached {
         *session = head.session;
         match head.reply {
             ReplyHead::Done(status) => Ok(Reply::Done(status)),
-            ReplyHead::Listing(listing) => Ok(Reply::Listing(listing)),
-            ReplyHead::Text(text) => Ok(Reply::Text(text)),
+            ReplyHead::Facts(told) => Ok(Reply::Facts(told)),
             ReplyHead::Rows { columns, query_id } => Ok(Reply::Rows(self.rows(columns, query_id, answer, first)?)),
             ReplyHead::Failed(error) => Err(error),
         }

@@ -143,8 +143,7 @@ async fn statement(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     let mut stream = None;
     let reply = match reply {
         Ok(Reply::Done(status)) => ReplyHead::Done(status),
-        Ok(Reply::Listing(listing)) => ReplyHead::Listing(listing),
-        Ok(Reply::Text(text)) => ReplyHead::Text(text),
+        Ok(Reply::Facts(told)) => ReplyHead::Facts(told),
         Ok(Reply::Rows(mut rows)) => {
             let head = ReplyHead::Rows { columns: std::mem::take(&mut rows.columns), query_id: rows.query_id.clone() };
             stream = Some(rows);

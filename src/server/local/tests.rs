@@ -80,8 +80,7 @@ fn replies_come_back_as_they_were() {
     assert_eq!(attached.names(), ["FLIGHTS", "delays"]);
     assert_eq!(attached.topic_users("t").unwrap().names, ["stream t"]);
     assert!(matches!(ask(&attached, "done").unwrap(), Reply::Done(status) if status == fake::status()));
-    assert!(matches!(ask(&attached, "listing").unwrap(), Reply::Listing(listing) if listing == fake::listing()));
-    assert!(matches!(ask(&attached, "text").unwrap(), Reply::Text(text) if text == "a\nb\n"));
+    assert!(matches!(ask(&attached, "facts").unwrap(), Reply::Facts(told) if told == fake::told()));
     assert_eq!(ask(&attached, "error").unwrap_err(), fake::place_error());
     assert_eq!(ask(&attached, "panic").unwrap_err().audience, Audience::Internal);
     assert_eq!(ask(&attached, "what").unwrap_err(), Error::statement("'what' is no statement"));
@@ -328,7 +327,7 @@ fn two_terminals_at_once() {
                 scope.spawn(move || {
                     for i in 0..50 {
                         attached.log().append(&at(0), &record(None, b"v", i)).unwrap();
-                        assert!(matches!(ask(attached, "text"), Ok(Reply::Text(_))));
+                        assert!(matches!(ask(attached, "facts"), Ok(Reply::Facts(_))));
                     }
                 });
             }

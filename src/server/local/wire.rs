@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::owner::Holder;
-use crate::engine::{Listing, Session, Status, Trial};
+use crate::engine::{Session, Status, Told, Trial};
 use crate::error::Error;
 use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec, TopicSummary};
 use crate::types::SqlType;
@@ -101,8 +101,7 @@ pub struct StatementAnswer {
 #[serde(rename_all = "snake_case")]
 pub enum ReplyHead {
     Done(Status),
-    Listing(Listing),
-    Text(String),
+    Facts(Told),
     Rows { columns: Vec<(String, SqlType)>, query_id: Option<String> },
     Failed(Error),
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use arrow::datatypes::i256;
 use parking_lot::Mutex;
 
-use crate::engine::{Face, GroupKind, GroupStanding, Listing, Reply, Row, RowEvent, RowStream, Session, Status, Trial};
+use crate::engine::{
+    Face, Facts, GroupKind, GroupStanding, Reply, Row, RowEvent, RowStream, Session, Status, Told, Trial,
+};
 use crate::error::{Error, Result};
 use crate::log::{
     Durability, GroupDescription, GroupMember, GroupState, Log, LogError, PartitionDescription, Records, Signal,
@@ -319,14 +321,9 @@ pub fn place_error() -> Error {
     Error::not_supported("a comet", "use a star").at(Location { line: 3, column: 7 })
 }
 
-pub fn listing() -> Listing {
-    Listing {
-        kind: "streams".into(),
-        facts: vec![("a".into(), "b".into())],
-        columns: vec!["C".into()],
-        rows: vec![vec!["v".into()], vec!["한".into()]],
-        warnings: vec!["maybe".into()],
-    }
+pub fn told() -> Told {
+    let ty = SqlType::Struct(vec![("F".into(), SqlType::Decimal { precision: 5, scale: 2 })]);
+    Told { facts: Facts::Types(vec![("T".into(), ty), ("한".into(), SqlType::Int)]), warnings: vec!["maybe".into()] }
 }
 
 pub fn status() -> Status {
@@ -398,8 +395,7 @@ impl Face for FakeFace {
         let (word, rest) = statement.split_once(' ').unwrap_or((statement, ""));
         match word {
             "done" => Ok(Reply::Done(status())),
-            "listing" => Ok(Reply::Listing(listing())),
-            "text" => Ok(Reply::Text("a\nb\n".into())),
+            "facts" => Ok(Reply::Facts(told())),
             "error" => Err(place_error()),
             "panic" => panic!("on purpose"),
             "set" => {
