@@ -457,7 +457,8 @@ pub(super) fn unknown_column(written: &str, name: &Ident, names: &[&str]) -> Err
     if error.hint.is_some() {
         return error;
     }
-    if name.quoted {
+    // The plan's expressions don't know of quotes any more: a name in small letters had some.
+    if name.quoted || name.text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return error.hint(format!(
             "Double quotes and back-ticks are for names; text stands in single quotes: '{}'.",
             name.text

@@ -34,7 +34,8 @@ impl<'a> Spacing<'a> {
     /// Whether a space stands before the token when it goes on in a line.
     pub fn before(&self, right: &Item) -> bool {
         let Some(left) = self.last else { return false };
-        if left.kind == Kind::Other || right.kind == Kind::Other {
+        let ends = [",", ";", ")"].iter().any(|symbol| right.is(symbol));
+        if (left.kind == Kind::Other && !ends) || right.kind == Kind::Other {
             return !right.adjoins;
         }
         // A point that nothing stands before would begin a number.
