@@ -9,9 +9,8 @@
 -- Input: broken
 -- Output: READABLE, every record, in order of each partition
 
-CREATE STREAM broken (
-  flight INT, carrier STRING, dep_delay INT, at BIGINT
-) WITH (KAFKA_TOPIC='broken', VALUE_FORMAT='JSON', TIMESTAMP='at');
+CREATE STREAM broken (flight INT, carrier STRING, dep_delay INT, at BIGINT)
+  WITH (KAFKA_TOPIC='broken', VALUE_FORMAT='JSON', TIMESTAMP='at');
 
 CREATE STREAM readable AS
   SELECT flight, carrier, dep_delay

@@ -8,16 +8,23 @@
 -- Output: CARRIER_DELAYS, the last record of each key
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE carrier_delays AS
-  SELECT carrier,
-         COUNT(*) AS flights,
-         COUNT(dep_delay) AS departed,
-         AVG(dep_delay) AS mean_delay,
-         MAX(dep_delay) AS worst_delay
+  SELECT
+    carrier,
+    COUNT(*) AS flights,
+    COUNT(dep_delay) AS departed,
+    AVG(dep_delay) AS mean_delay,
+    MAX(dep_delay) AS worst_delay
   FROM flights
   GROUP BY carrier
   EMIT CHANGES;

@@ -10,10 +10,16 @@ CREATE STREAM flights (tailnum STRING KEY, carrier STRING, dep_time INT, dep_del
   WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE cancelled AS
-  SELECT carrier, COUNT(*) AS flights FROM flights WHERE dep_time IS NULL GROUP BY carrier;
+  SELECT carrier, COUNT(*) AS flights
+  FROM flights
+  WHERE dep_time IS NULL
+  GROUP BY carrier;
 
 CREATE TABLE late AS
-  SELECT carrier, COUNT(*) AS flights FROM flights WHERE dep_delay > 300 GROUP BY carrier;
+  SELECT carrier, COUNT(*) AS flights
+  FROM flights
+  WHERE dep_delay > 300
+  GROUP BY carrier;
 
 CREATE TABLE carrier_trouble AS
   SELECT ROWKEY AS carrier, c.flights AS cancelled, l.flights AS late

@@ -8,9 +8,8 @@
 -- Input: departures
 -- Output: DAILY_FINAL, every record, in order of each key
 
-CREATE STREAM departures (
-  origin STRING KEY, carrier STRING, dep_delay INT
-) WITH (KAFKA_TOPIC='departures', VALUE_FORMAT='JSON');
+CREATE STREAM departures (origin STRING KEY, carrier STRING, dep_delay INT)
+  WITH (KAFKA_TOPIC='departures', VALUE_FORMAT='JSON');
 
 CREATE TABLE daily_final AS
   SELECT origin, COUNT(*) AS flights, AVG(dep_delay) AS mean_delay

@@ -8,12 +8,24 @@
 -- Output: LATE_DEPARTURES, every record, in order of each key
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE STREAM late_departures AS
-  SELECT tailnum, carrier, flight, origin, dest, dep_delay,
-         CASE WHEN dep_delay >= 180 THEN 'very late' ELSE 'late' END AS how
+  SELECT
+    tailnum,
+    carrier,
+    flight,
+    origin,
+    dest,
+    dep_delay,
+    CASE WHEN dep_delay >= 180 THEN 'very late' ELSE 'late' END AS how
   FROM flights
   WHERE dep_delay >= 60;

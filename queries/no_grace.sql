@@ -11,9 +11,8 @@
 -- Input: departures
 -- Output: NO_GRACE, the last record of each key
 
-CREATE STREAM departures (
-  origin STRING KEY, carrier STRING, dep_delay INT
-) WITH (KAFKA_TOPIC='departures', VALUE_FORMAT='JSON');
+CREATE STREAM departures (origin STRING KEY, carrier STRING, dep_delay INT)
+  WITH (KAFKA_TOPIC='departures', VALUE_FORMAT='JSON');
 
 CREATE TABLE no_grace AS
   SELECT origin, COUNT(*) AS flights

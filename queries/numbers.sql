@@ -9,9 +9,7 @@
 -- Input: numbers
 -- Output: NUMBERS_PLACED, every record, in order of each partition
 
-CREATE STREAM numbers (
-  person STRING KEY, number INT
-) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED');
+CREATE STREAM numbers (person STRING KEY, number INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED');
 
 CREATE STREAM numbers_placed WITH (VALUE_FORMAT='JSON') AS
   SELECT person, number, ROWPARTITION AS in_partition, ROWOFFSET AS at_offset

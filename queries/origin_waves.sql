@@ -7,8 +7,14 @@
 -- Output: ORIGIN_WAVES, the last record of each key
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE origin_waves AS

@@ -9,16 +9,23 @@
 -- Output: PLANE_POSITION, the last record of each key
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE plane_position AS
-  SELECT tailnum,
-         LATEST_BY_OFFSET(dest) AS airport,
-         LATEST_BY_OFFSET(flight) AS flight,
-         EARLIEST_BY_OFFSET(origin) AS first_seen_at,
-         COUNT(*) AS flights
+  SELECT
+    tailnum,
+    LATEST_BY_OFFSET(dest) AS airport,
+    LATEST_BY_OFFSET(flight) AS flight,
+    EARLIEST_BY_OFFSET(origin) AS first_seen_at,
+    COUNT(*) AS flights
   FROM flights
   WHERE carrier = 'B6' AND dep_time IS NOT NULL
   GROUP BY tailnum;

@@ -13,8 +13,12 @@ CREATE STREAM flights (tailnum STRING KEY, origin STRING, dep_delay INT)
 CREATE STREAM weather (origin STRING KEY, wind_speed DOUBLE) WITH (KAFKA_TOPIC='weather', VALUE_FORMAT='JSON');
 
 CREATE TABLE windy_departures AS
-  SELECT f.origin, COUNT(*) AS readings, COUNT(f.dep_delay) AS departed, MAX(f.dep_delay) AS worst_delay,
-         MAX(w.wind_speed) AS strongest_wind
+  SELECT
+    f.origin,
+    COUNT(*) AS readings,
+    COUNT(f.dep_delay) AS departed,
+    MAX(f.dep_delay) AS worst_delay,
+    MAX(w.wind_speed) AS strongest_wind
   FROM flights f
   JOIN weather w WITHIN (1 HOUR, 0 HOURS) GRACE PERIOD 365 DAYS ON f.origin = w.origin
   WHERE w.wind_speed >= 20

@@ -41,6 +41,8 @@
 mod analyze;
 mod catalog;
 mod cli;
+#[cfg(test)]
+mod compatibility;
 mod config;
 mod dataflow;
 #[warn(missing_docs)]
@@ -83,6 +85,7 @@ pub mod internals {
     pub use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Stage, StageInput};
     pub use crate::query::View;
     pub use crate::sql::ast::Statement;
-    pub use crate::sql::parse;
+    pub use crate::sql::format::statement as statement_text;
+    pub use crate::sql::{layout, parse};
     pub use crate::state::MemoryBudget;
 }

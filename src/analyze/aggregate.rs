@@ -26,7 +26,8 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<
     let query = builder.query;
     if query.group_by.is_empty() && builder.persistent() {
         return Err(Error::statement("Use of aggregate functions requires a GROUP BY clause.")
-            .hint("add GROUP BY with the expressions that make a group"));
+            .hint("add GROUP BY with the expressions that make a group")
+            .at(query.items_at()));
     }
     let emit_final = query.emit == Some(Emit::Final);
     let window = query.window.as_ref().map(|written| window(written, emit_final)).transpose()?;
@@ -51,7 +52,8 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<
     };
     if calls.list.is_empty() {
         return Err(Error::statement("GROUP BY requires aggregate functions in either the SELECT or HAVING clause.")
-            .hint("for example COUNT(*)"));
+            .hint("for example COUNT(*); SELECT without GROUP BY, where rows aren't to be counted or summed")
+            .at(query.group_by.first().map_or(query.items_at(), |group| group.at)));
     }
     for expr in items.iter().map(|item| &item.expr).chain(&having) {
         reject_ungrouped(expr, window.is_some())?;
@@ -219,6 +221,14 @@ fn add_arguments(
     let mut steps = Vec::new();
     for call in calls {
         let Some(parts) = aggregate_call(call) else { continue };
+        let name = &parts.name.text;
+        if parts.args.is_empty() && name != "COUNT" && builder.names.is_table_query() {
+            return Err(Error::not_supported(
+                format!("{name}() of a query that gives a table"),
+                "name the column; without one it would be ROWTIME, which such rows don't have",
+            )
+            .at(call.at));
+        }
         let row_time = rewrite::column("ROWTIME", call);
         let args = if parts.args.is_empty() { std::slice::from_ref(&row_time) } else { parts.args };
         let mut typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;

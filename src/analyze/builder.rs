@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::analyze::join;
 use crate::analyze::names::Names;
 use crate::analyze::scope::{Columns, Synonym};
+use crate::analyze::subquery::Surroundings;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::{self, Rules, Typed};
@@ -20,6 +21,8 @@ pub enum Target {
     Transient,
     /// Records of a topic: the key columns must be in the SELECT list.
     Persistent,
+    /// Rows for another query, which reads this one in FROM.
+    Subquery,
 }
 
 /// A query under construction: the schema of the step last added.
@@ -30,6 +33,8 @@ pub(super) struct Builder<'a> {
     pub(super) target: Target,
     pub(super) settings: &'a BTreeMap<String, String>,
     pub(super) rules: Rules,
+    /// How the key places the rows.
+    pub(super) layout: Layout,
     pub(super) schema: Schema,
     pub(super) synonyms: Vec<Synonym>,
     /// What the rows of FROM have as their key.
@@ -37,6 +42,10 @@ pub(super) struct Builder<'a> {
     pub(super) window: Option<SourceWindow>,
     pub(super) stages: Vec<Stage>,
     pub(super) result: ResultKind,
+    /// PARTITION BY has given the rows a new key; they still lie where the old one put them.
+    pub(super) repartitioned: bool,
+    /// Names of the SELECT list's columns, in its order.
+    pub(super) listed: Vec<String>,
 }
 
 /// The key of the rows that FROM gives. Columns by their names in the plan.
@@ -55,27 +64,32 @@ pub(super) enum FromKey {
 }
 
 impl<'a> Builder<'a> {
-    /// The rows of FROM.
+    /// The rows of FROM. `stages`: those of the plan so far.
     pub(super) fn new(
         query: &'a ast::Query,
-        catalog: &'a Catalog,
+        around: &Surroundings<'a>,
         target: Target,
-        settings: &'a BTreeMap<String, String>,
+        mut stages: Vec<Stage>,
     ) -> Result<Self> {
-        let names = Names::of(query, catalog)?;
+        let around = around.with(query)?;
+        let (catalog, settings) = (around.catalog, around.settings);
+        let names = Names::of(query, &around, &mut stages)?;
         let mut builder = Builder {
             query,
             catalog,
-            names,
             target,
             settings,
             rules: Rules::of(settings),
+            layout: names.first().key.clone(),
             schema: Schema { columns: Vec::new(), keys: 0 },
             synonyms: Vec::new(),
             key: FromKey::Source(Vec::new()),
             window: None,
-            stages: Vec::new(),
+            stages,
             result: ResultKind::Stream,
+            repartitioned: false,
+            listed: Vec::new(),
+            names,
         };
         join::read_sources(&mut builder)?;
         Ok(builder)
@@ -115,6 +129,7 @@ impl<'a> Builder<'a> {
             .collect::<Vec<_>>();
         let key = exchange_layout(self.names.first(), columns);
         let types = self.schema.columns.iter().map(|column| column.ty.clone()).collect();
+        self.layout = key.clone();
         let from = self.stages.len() - 1;
         self.stages.push(Stage { input: StageInput::Exchange(Exchange { from, key, types }), steps: Vec::new() });
     }
@@ -148,6 +163,7 @@ pub(super) fn expect_boolean(typed: Typed, expr: &Expr, clause: &str) -> Result<
             "Type error in {clause} expression: should evaluate to boolean but is {} instead.",
             other.map_or("NULL".to_string(), ToString::to_string)
         ))
+        .hint(format!("compare it with something: {} = ..., or IS NOT NULL", crate::sql::format::expression(expr)))
         .at(expr.at)),
     }
 }

@@ -53,7 +53,13 @@ pub(super) fn any_node(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
 /// Aggregates and table functions have no place in this clause.
 pub(super) fn reject_calls(expr: &Expr, clause: &str) -> Result<()> {
     if has_aggregate(expr) {
-        return Err(Error::statement(format!("Aggregate functions are not allowed in {clause}.")).at(expr.at));
+        let error = Error::statement(format!("Aggregate functions are not allowed in {clause}.")).at(expr.at);
+        return Err(match clause {
+            "WHERE" => {
+                error.hint("WHERE judges rows before they are grouped; HAVING, behind GROUP BY, judges the groups")
+            }
+            _ => error,
+        });
     }
     if has_table_call(expr) {
         return Err(Error::statement(format!("Table functions are not allowed in {clause}.")).at(expr.at));

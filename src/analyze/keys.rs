@@ -6,6 +6,7 @@ use crate::analyze::items::Item;
 use crate::analyze::names::StarColumn;
 use crate::analyze::rewrite;
 use crate::analyze::source::PSEUDO_COLUMNS;
+use crate::analyze::subquery::is_hidden;
 use crate::catalog::ColumnRole;
 use crate::error::{Error, Result};
 use crate::expr::Typed;
@@ -36,6 +37,7 @@ impl Builder<'_> {
         }
         // No exchange: nothing behind it keeps state of a key, and the sink places the records by their new key.
         let keys = self.rekey(&exprs, Rekey::PartitionBy)?;
+        self.repartitioned = true;
         move_keys_last(star, old, &keys);
         Ok(keys)
     }
@@ -125,6 +127,7 @@ impl Builder<'_> {
         columns.extend(self.schema.columns.iter().cloned());
         let names = columns.iter().map(|column| column.name.clone()).collect();
         self.step(Step::Project(Project { keys: typed_keys, values, names, rekey }));
+        self.window = None;
         self.schema = Schema { columns, keys: keys.len() };
         Ok(keys)
     }
@@ -137,7 +140,8 @@ impl Builder<'_> {
         star.retain(|column| column.source.is_none());
         for (number, source) in self.names.sources().enumerate() {
             let named = |keys: bool| {
-                let columns = source.columns.iter().filter(move |column| (column.role == ColumnRole::Key) == keys);
+                let there = source.columns.iter().filter(|column| !is_hidden(&column.name));
+                let columns = there.filter(move |column| (column.role == ColumnRole::Key) == keys);
                 columns.map(|column| column.name.clone())
             };
             let is_kept =

@@ -15,6 +15,7 @@ mod rewrite;
 mod scope;
 mod sink;
 mod source;
+mod subquery;
 mod table_functions;
 mod wanted;
 mod window_bounds;

@@ -6,11 +6,13 @@ use crate::analyze::items::first_free;
 use crate::analyze::rewrite;
 use crate::analyze::scope::scan_schema;
 use crate::analyze::source::WINDOW_COLUMNS;
-use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind};
+use crate::analyze::subquery::{Derived, Surroundings, derive, is_hidden, read_twice};
+use crate::catalog::{Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::plan::Schema;
-use crate::sql::ast::{Expr, ExprKind, Ident, NamedSource, Query};
+use crate::plan::Stage;
+use crate::sql::ast::{Expr, ExprKind, FromItem, Ident, Query};
 use crate::sql::format;
 
 /// The sources in FROM, in their order.
@@ -29,8 +31,15 @@ struct Known {
     /// The alias, or without one the source's name.
     qualifier: String,
     source: Arc<Source>,
-    /// The columns of its scan.
+    /// Of the rows that are read of it.
+    schema: Schema,
     columns: Vec<KnownColumn>,
+    /// Of a query: what makes its rows, until it is taken.
+    stage: Option<Stage>,
+    /// Of a query: the columns of its list; of a source None.
+    listed: Option<Vec<String>>,
+    /// The streams and tables that it reads: itself, if it is one.
+    read: Vec<Arc<Source>>,
 }
 
 struct KnownColumn {
@@ -50,22 +59,36 @@ pub(super) struct StarColumn {
 }
 
 impl Names {
-    pub fn of(query: &Query, catalog: &Catalog) -> Result<Names> {
+    /// `stages`: those of the plan so far; what queries in FROM need before their last one is added.
+    pub fn of<'a>(query: &'a Query, around: &Surroundings<'a>, stages: &mut Vec<Stage>) -> Result<Names> {
         let from = &query.from;
         let mut known: Vec<Known> = Vec::with_capacity(1 + from.joins.len());
         let joined = !from.joins.is_empty();
         for named in std::iter::once(&from.first).chain(from.joins.iter().map(|join| &join.source)) {
-            let source = catalog.expect_source(&named.name.text).map_err(|error| error.at(named.name.at))?.clone();
-            check_name(&known, named, &source)?;
-            let qualifier = named.alias.as_ref().unwrap_or(&named.name).text.clone();
+            let name = name_of(named, joined)?;
+            let derived = derive(named, &name, around, stages)?;
+            let (source, schema, stage, listed, read) = match derived {
+                Some(Derived { source, stage, schema, listed, sources }) => {
+                    (source, schema, Some(stage), Some(listed), sources)
+                }
+                None => {
+                    let source = expect_source(named, around)?;
+                    let schema = scan_schema(&source);
+                    (source.clone(), schema, None, None, vec![source])
+                }
+            };
+            let of_query = stage.is_some() || known.iter().any(|known: &Known| known.listed.is_some());
+            check_topics(&known, named, of_query, &read)?;
+            check_qualifier(&known, named, &name)?;
+            let qualifier = name.text;
             let mut columns: Vec<KnownColumn> = Vec::new();
-            for written in scan_schema(&source).columns.into_iter().map(|column| column.name) {
+            for written in schema.columns.iter().map(|column| column.name.clone()) {
                 let taken = |name: &String| known.iter().any(|known| known.has(name)) || has(&columns, name);
                 let column =
                     if joined { first_free(&format!("{qualifier}_{written}"), taken) } else { written.clone() };
                 columns.push(KnownColumn { written, column });
             }
-            known.push(Known { qualifier, source, columns });
+            known.push(Known { qualifier, source, schema, columns, stage, listed, read });
         }
         Ok(Names { known, synthetic: None, windowed: query.window.is_some() })
     }
@@ -84,15 +107,30 @@ impl Names {
         self.known.iter().map(|known| &known.source)
     }
 
-    /// Each once.
+    /// Each once, those of queries in FROM included.
     pub fn distinct_sources(&self) -> Vec<Arc<Source>> {
         let mut distinct: Vec<Arc<Source>> = Vec::with_capacity(self.known.len());
-        for source in self.sources() {
+        for source in self.known.iter().flat_map(|known| &known.read) {
             if !distinct.iter().any(|other| other.name == source.name) {
                 distinct.push(source.clone());
             }
         }
         distinct
+    }
+
+    /// What makes the rows of a query in FROM; None: it is a stream or table.
+    pub fn take_stage(&mut self, number: usize) -> Option<Stage> {
+        self.known[number].stage.take()
+    }
+
+    /// Whether the only thing that is read is a query whose rows are the changes of a table.
+    pub fn is_table_query(&self) -> bool {
+        matches!(self.known.as_slice(), [only] if only.listed.is_some() && only.source.kind == SourceKind::Table)
+    }
+
+    /// The alias or name of what has a column of the plan.
+    pub fn qualifier_of(&self, column: &str) -> &str {
+        self.place(column).map_or("in FROM", |(source, _)| self.qualifier(source))
     }
 
     pub fn joined(&self) -> bool {
@@ -107,7 +145,7 @@ impl Names {
     /// The columns of a source's scan under the names of the plan.
     pub fn scan(&self, number: usize) -> Schema {
         let known = &self.known[number];
-        let mut schema = scan_schema(&known.source);
+        let mut schema = known.schema.clone();
         for (column, known) in schema.columns.iter_mut().zip(&known.columns) {
             column.name.clone_from(&known.column);
         }
@@ -178,8 +216,12 @@ impl Names {
     pub fn qualified_source(&self, qualifier: &Ident) -> Result<usize> {
         self.known.iter().position(|known| known.qualifier == qualifier.text).ok_or_else(|| {
             let there: Vec<&str> = self.known.iter().map(|known| known.qualifier.as_str()).collect();
+            let is_column = |known: &&Known| known.columns.iter().any(|column| column.written == qualifier.text);
             let hint = match self.known.iter().find(|known| known.source.name == qualifier.text) {
                 Some(known) => format!("{} is known as {} here.", known.source.name, known.qualifier),
+                None if self.known.iter().any(|known| is_column(&known)) => {
+                    format!("{0} is a column: a field of it is {0}->FIELD.", qualifier.text)
+                }
                 None => format!("FROM has {}.", there.join(" and ")),
             };
             Error::statement(format!("'{}' is not a valid stream/table name or alias.", qualifier.text))
@@ -199,7 +241,8 @@ impl Names {
                 .at(name.at);
         }
         let names = known.iter().flat_map(|known| &known.columns).map(|known| known.written.as_str());
-        did_you_mean(Error::statement(format!("Column '{written}' cannot be resolved.")).at(name.at), name, names)
+        let names: Vec<&str> = names.filter(|name| !is_hidden(name)).collect();
+        unknown_column(&written, name, &names)
     }
 
     fn qualified_column(&self, source: usize, column: usize, like: &Ident) -> Expr {
@@ -224,6 +267,13 @@ impl Names {
             }
             ExprKind::Column { source: None, name } if params.iter().any(|param| param.text == name.text) => {
                 Ok(Some(node.clone()))
+            }
+            ExprKind::Column { name, .. } if name.text == "ROWTIME" && self.is_table_query() => {
+                Err(Error::not_supported(
+                    "ROWTIME of a query that gives a table",
+                    "an aggregate may carry it: MAX(ROWTIME) AS name in the inner query",
+                )
+                .at(name.at))
             }
             ExprKind::Column { source, name } => Ok(Some(match self.resolve(source.as_ref(), name)? {
                 Some((source, column)) => rewrite::column(&self.known[source].columns[column].column, node),
@@ -299,6 +349,9 @@ impl Names {
         let made =
             self.synthetic.iter().map(|name| StarColumn { source: None, column: name.clone(), name: name.clone() });
         let own = (0..self.known.len()).flat_map(|number| {
+            if let Some(listed) = &self.known[number].listed {
+                return self.star_columns(number, listed.clone());
+            }
             let source = self.source(number);
             let (keys, values): (Vec<_>, Vec<_>) =
                 source.columns.iter().partition(|column| column.role == ColumnRole::Key);
@@ -341,34 +394,85 @@ fn has(columns: &[KnownColumn], column: &str) -> bool {
     columns.iter().any(|known| known.column == column)
 }
 
-/// Each source must have a name of its own.
-fn check_name(known: &[Known], named: &NamedSource, source: &Source) -> Result<()> {
-    // Positions are those of a topic: two readers of one would have one position.
-    if let Some(other) =
-        known.iter().find(|known| known.source.topic == source.topic && known.source.name != source.name)
-    {
-        let (topic, other) = (&source.topic, &other.source.name);
-        let kind = match source.kind {
-            SourceKind::Stream => "STREAM",
-            SourceKind::Table => "TABLE",
-        };
-        return Err(Error::statement(format!(
-            "Can not join '{other}' to '{}': both read topic '{topic}'.",
-            source.name
-        ))
-        .hint(format!("make a copy of one of them: CREATE {kind} ... AS SELECT * FROM {}", source.name))
-        .at(named.name.at));
+/// The alias of an item of FROM, or its name. A query alone needs none.
+fn name_of(item: &FromItem, joined: bool) -> Result<Ident> {
+    match (item.alias.as_ref().or(item.name()), joined) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, false) => Ok(Ident { at: item.at, ..Ident::new("SUBQUERY") }),
+        (None, true) => Err(Error::statement("A query that is joined needs a name.")
+            .hint("write it behind the parentheses: (SELECT ...) AS name")
+            .at(item.at)),
     }
-    let qualifier = named.alias.as_ref().unwrap_or(&named.name);
+}
+
+/// The stream or table that an item of FROM names.
+fn expect_source(item: &FromItem, around: &Surroundings) -> Result<Arc<Source>> {
+    let Some(name) = item.name() else { return Err(Error::internal("a query in FROM has no rows")) };
+    around.catalog.expect_source(&name.text).cloned().map_err(|error| match nearest(&name.text, around.names()) {
+        Some(other) => error.hint(format!("Did you mean {other}, which WITH gives?")).at(name.at),
+        None => error.at(name.at),
+    })
+}
+
+/// Positions are those of a topic: two readers of one would have one position. A source that is joined with itself is read
+/// once for both; what a query in FROM reads, nobody else reads. `read`: what an item reads; `of_query`: it, or one before it, is
+/// a query.
+fn check_topics(known: &[Known], item: &FromItem, of_query: bool, read: &[Arc<Source>]) -> Result<()> {
+    for source in read {
+        let same_topic = known.iter().flat_map(|known| &known.read).find(|other| other.topic == source.topic);
+        let Some(other) = same_topic else { continue };
+        if of_query {
+            return Err(read_twice(other, source).at(item.at));
+        }
+        if other.name != source.name {
+            let (topic, other) = (&source.topic, &other.name);
+            let kind = match source.kind {
+                SourceKind::Stream => "STREAM",
+                SourceKind::Table => "TABLE",
+            };
+            return Err(Error::statement(format!(
+                "Can not join '{other}' to '{}': both read topic '{topic}'.",
+                source.name
+            ))
+            .hint(format!("make a copy of one of them: CREATE {kind} ... AS SELECT * FROM {}", source.name))
+            .at(item.at));
+        }
+    }
+    Ok(())
+}
+
+/// Each source must have a name of its own.
+fn check_qualifier(known: &[Known], item: &FromItem, qualifier: &Ident) -> Result<()> {
     if known.iter().any(|known| known.qualifier == qualifier.text) {
         return Err(Error::statement(format!("There are two sources with the name or alias '{}'.", qualifier.text))
-            .hint(match named.alias {
+            .hint(match item.alias {
                 Some(_) => "give one of them another alias".to_string(),
                 None => format!("give one of them an alias: {0} other ON {0}.... = other....", qualifier.text),
             })
             .at(qualifier.at));
     }
     Ok(())
+}
+
+/// A column that isn't there; `written` is its name as the query has it.
+pub(super) fn unknown_column(written: &str, name: &Ident, names: &[&str]) -> Error {
+    /// More names than these help nobody.
+    const NAMES_MAX: usize = 12;
+    let error = Error::statement(format!("Column '{written}' cannot be resolved.")).at(name.at);
+    let error = did_you_mean(error, name, names.iter().copied());
+    if error.hint.is_some() {
+        return error;
+    }
+    // The plan's expressions don't know of quotes any more: a name in small letters had some.
+    if name.quoted || name.text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return error.hint(format!(
+            "Double quotes and back-ticks are for names; text stands in single quotes: '{}'.",
+            name.text
+        ));
+    }
+    let listed = &names[..names.len().min(NAMES_MAX)];
+    let more = if listed.len() < names.len() { ", ..." } else { "" };
+    error.hint(format!("There are {}{more}. Text stands in single quotes.", listed.join(", ")))
 }
 
 /// Adds the nearest of the names to an error about an unknown one.

@@ -1,10 +1,11 @@
 //! The last projection: which columns of the SELECT list are the key, and which are values.
 
-use crate::analyze::builder::{Builder, FromKey};
+use crate::analyze::builder::{Builder, FromKey, Target};
 use crate::analyze::items::Item;
-use crate::analyze::keys::{KeyColumn, substitute_keys};
+use crate::analyze::keys::{KeyColumn, is_column, substitute_keys};
 use crate::analyze::rewrite;
 use crate::analyze::source::is_pseudo_column;
+use crate::analyze::subquery::{hidden_key, is_hidden};
 use crate::error::{Error, Result};
 use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
@@ -15,12 +16,17 @@ impl Builder<'_> {
     pub(super) fn final_projection(&mut self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<()> {
         let items: Vec<Item> =
             items.into_iter().map(|item| Item { expr: substitute_keys(&item.expr, keys), ..item }).collect();
-        let (key_items, value_items) =
-            if self.persistent() { self.split_keys(items, keys)? } else { (self.hidden_keys(keys), items) };
+        let (key_items, value_items) = match self.target {
+            Target::Persistent => self.split_keys(items, keys)?,
+            Target::Transient => (self.hidden_keys(keys), items),
+            Target::Subquery => self.keys_among(items, keys)?,
+        };
         if self.persistent() && value_items.is_empty() {
             return Err(Error::statement("The projection contains no value columns."));
         }
-        if let Some(item) = value_items.iter().find(|item| self.persistent() && is_pseudo_column(&item.name)) {
+        if let Some(item) =
+            value_items.iter().find(|item| self.target != Target::Transient && is_pseudo_column(&item.name))
+        {
             return Err(Error::statement(format!(
                 "Reserved column name in select: `{}`. Please remove or alias the column.",
                 item.name
@@ -58,11 +64,38 @@ impl Builder<'_> {
             .enumerate()
             .map(|(index, key)| Item {
                 expr: rewrite::column(&key.column, &place),
-                name: format!("KSQL_INTERNAL_KEY_{index}"),
+                name: hidden_key(index),
                 aliased: true,
                 at: ast::Location::default(),
             })
             .collect()
+    }
+
+    /// For another query: the key columns, as the list names them or unseen, and the other items. Every name is there once.
+    fn keys_among(&mut self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
+        let mut found = self.hidden_keys(keys);
+        let mut is_found = vec![false; keys.len()];
+        let mut values = Vec::new();
+        for mut item in items {
+            let key = keys.iter().position(|key| is_column(&item.expr, &key.column));
+            if let Some(key) = key.filter(|_| is_internal(&item.name) && !item.aliased) {
+                item.name.clone_from(&keys[key].default_name);
+            }
+            if self.listed.contains(&item.name) {
+                return Err(Error::statement(format!("Duplicate column name in the SELECT list: `{}`", item.name))
+                    .hint("give one of them another name with AS")
+                    .at(item.at));
+            }
+            self.listed.push(item.name.clone());
+            match key.filter(|key| !is_found[*key]) {
+                Some(key) => {
+                    is_found[key] = true;
+                    found[key] = item;
+                }
+                None => values.push(item),
+            }
+        }
+        Ok((found, values))
     }
 
     /// The key columns among the items, in the order of the topic's key, and the other items.
@@ -113,6 +146,17 @@ impl Builder<'_> {
     }
 
     fn missing_keys(&self, missing: &[&str], keys: &[KeyColumn]) -> Error {
+        if let Some(hidden) =
+            keys.iter().find(|key| is_hidden(&key.default_name) && missing.contains(&&*key.default_name))
+        {
+            let query = self.names.qualifier_of(&hidden.column);
+            return Error::statement(format!(
+                "Key missing from projection (ie, SELECT). The rows of {query} have a key that isn't in the SELECT list of {query}."
+            ))
+            .hint(format!(
+                "add it to both SELECT lists: it is what {query} groups or partitions by, or else the key of what {query} reads"
+            ));
+        }
         let kind = if !self.query.group_by.is_empty() {
             "grouping expression"
         } else if !self.query.partition_by.is_empty() {

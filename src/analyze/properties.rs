@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::nearest::nearest;
-use crate::sql::ast::{Literal, Properties};
+use crate::sql::ast::{Ident, Literal, Properties};
 
 /// Where a WITH clause stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,57 +74,63 @@ pub const NAMES: &[&str] = &[
 ];
 
 impl With {
+    /// Takes one property; `format`: that of FORMAT.
+    fn take(&mut self, name: &Ident, value: &Literal, place: Place, format: &mut Option<Format>) -> Result<()> {
+        let value = Value { name: &name.text, literal: value };
+        let upper = name.text.to_uppercase();
+        match upper.as_str() {
+            "KAFKA_TOPIC" => self.topic = Some(value.text()?),
+            "PARTITIONS" => self.partitions = Some(value.count()?),
+            "REPLICAS" => self.replicas = Some(value.count()?),
+            "RETENTION_MS" => self.retention_ms = Some(value.whole_number()?),
+            "VERSIONS_RETENTION_MS" if place != Place::Insert => {
+                self.versions_retention_ms = Some(value.span_ms()?);
+            }
+            "KEY_FORMAT" => self.key_format = Some(Format::from_name(&value.text()?)?),
+            "VALUE_FORMAT" => self.value_format = Some(Format::from_name(&value.text()?)?),
+            "FORMAT" => *format = Some(Format::from_name(&value.text()?)?),
+            "KEY_DELIMITER" => self.key_delimiter = Some(value.delimiter()?),
+            "VALUE_DELIMITER" => self.value_delimiter = Some(value.delimiter()?),
+            "WRAP_SINGLE_VALUE" => self.wrap_single_value = Some(value.boolean()?),
+            "TIMESTAMP" => self.timestamp = Some(column_name(&value.text()?)),
+            "TIMESTAMP_FORMAT" => self.timestamp_format = Some(value.text()?),
+            "WINDOW_TYPE" if place == Place::Create => self.window_type = Some(value.window_type()?),
+            "WINDOW_SIZE" if place == Place::Create => self.window_size_ms = Some(value.duration_ms()?),
+            "QUERY_ID" if place == Place::Insert => self.query_id = Some(value.query_id()?),
+            "SOURCED_BY_CONNECTOR" => {}
+            "CLEANUP_POLICY" => {
+                return Err(Error::statement("Invalid config variable in the WITH clause: CLEANUP_POLICY.")
+                    .hint("it follows from the kind: streams delete, tables compact")
+                    .at(name.at));
+            }
+            "KEY_SCHEMA_ID"
+            | "VALUE_SCHEMA_ID"
+            | "KEY_SCHEMA_FULL_NAME"
+            | "VALUE_SCHEMA_FULL_NAME"
+            | "VALUE_AVRO_SCHEMA_FULL_NAME"
+            | "KEY_PROTOBUF_NULLABLE_REPRESENTATION"
+            | "VALUE_PROTOBUF_NULLABLE_REPRESENTATION" => {
+                return Err(Error::not_supported(&upper, "it needs the formats of a schema registry").at(name.at));
+            }
+            _ => {
+                let error =
+                    Error::statement(format!("Invalid config variable(s) in the WITH clause: {upper}")).at(name.at);
+                return Err(match nearest(&upper, NAMES.iter().copied()) {
+                    Some(other) if other != upper => error.hint(format!("Did you mean {other}?")),
+                    _ => error,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a WITH clause. Errors: a property that is unknown or has no place here, a value it doesn't take, properties
     /// that exclude each other.
     pub fn read(properties: &Properties, place: Place) -> Result<With> {
         let mut with = With::default();
         let mut format = None;
         for (name, value) in properties {
-            let value = Value { name: &name.text, literal: value };
-            let upper = name.text.to_uppercase();
-            match upper.as_str() {
-                "KAFKA_TOPIC" => with.topic = Some(value.text()?),
-                "PARTITIONS" => with.partitions = Some(value.count()?),
-                "REPLICAS" => with.replicas = Some(value.count()?),
-                "RETENTION_MS" => with.retention_ms = Some(value.whole_number()?),
-                "VERSIONS_RETENTION_MS" if place != Place::Insert => {
-                    with.versions_retention_ms = Some(value.span_ms()?);
-                }
-                "KEY_FORMAT" => with.key_format = Some(Format::from_name(&value.text()?)?),
-                "VALUE_FORMAT" => with.value_format = Some(Format::from_name(&value.text()?)?),
-                "FORMAT" => format = Some(Format::from_name(&value.text()?)?),
-                "KEY_DELIMITER" => with.key_delimiter = Some(value.delimiter()?),
-                "VALUE_DELIMITER" => with.value_delimiter = Some(value.delimiter()?),
-                "WRAP_SINGLE_VALUE" => with.wrap_single_value = Some(value.boolean()?),
-                "TIMESTAMP" => with.timestamp = Some(column_name(&value.text()?)),
-                "TIMESTAMP_FORMAT" => with.timestamp_format = Some(value.text()?),
-                "WINDOW_TYPE" if place == Place::Create => with.window_type = Some(value.window_type()?),
-                "WINDOW_SIZE" if place == Place::Create => with.window_size_ms = Some(value.duration_ms()?),
-                "QUERY_ID" if place == Place::Insert => with.query_id = Some(value.query_id()?),
-                "SOURCED_BY_CONNECTOR" => {}
-                "CLEANUP_POLICY" => {
-                    return Err(Error::statement("Invalid config variable in the WITH clause: CLEANUP_POLICY.")
-                        .hint("it follows from the kind: streams delete, tables compact")
-                        .at(name.at));
-                }
-                "KEY_SCHEMA_ID"
-                | "VALUE_SCHEMA_ID"
-                | "KEY_SCHEMA_FULL_NAME"
-                | "VALUE_SCHEMA_FULL_NAME"
-                | "VALUE_AVRO_SCHEMA_FULL_NAME"
-                | "KEY_PROTOBUF_NULLABLE_REPRESENTATION"
-                | "VALUE_PROTOBUF_NULLABLE_REPRESENTATION" => {
-                    return Err(Error::not_supported(&upper, "it needs the formats of a schema registry").at(name.at));
-                }
-                _ => {
-                    let error =
-                        Error::statement(format!("Invalid config variable(s) in the WITH clause: {upper}")).at(name.at);
-                    return Err(match nearest(&upper, NAMES.iter().copied()) {
-                        Some(other) if other != upper => error.hint(format!("Did you mean {other}?")),
-                        _ => error,
-                    });
-                }
-            }
+            with.take(name, value, place, &mut format).map_err(|error| error.at(name.at))?;
         }
         if let Some(format) = format {
             if with.key_format.is_some() || with.value_format.is_some() {

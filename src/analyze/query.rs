@@ -8,6 +8,7 @@ use crate::analyze::builder::{Builder, Target};
 use crate::analyze::calls::has_aggregate;
 use crate::analyze::items::{self, Item};
 use crate::analyze::names::StarColumn;
+use crate::analyze::subquery::{Rows, Surroundings};
 use crate::analyze::wanted::mark_wanted;
 use crate::analyze::window_bounds;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
@@ -20,11 +21,11 @@ use crate::sql::ast::{self, Emit};
 #[derive(Debug, Clone)]
 pub struct Analyzed {
     pub plan: Plan,
-    /// What it reads, in the order of FROM: at least one.
+    /// What it reads, in the order of FROM, for queries there what they read: at least one.
     pub sources: Vec<Arc<Source>>,
     /// The rows have no key: PARTITION BY NULL, or a source without key columns.
     pub keyless: bool,
-    /// The windows that the keys of the rows of FROM have.
+    /// The windows that the keys of a stream's rows have.
     pub window: Option<SourceWindow>,
 }
 
@@ -47,14 +48,46 @@ pub fn analyze(
     target: Target,
     settings: &BTreeMap<String, String>,
 ) -> Result<Analyzed> {
-    let analyzed = Builder::new(query, catalog, target, settings)?.build()?;
+    let around = Surroundings::new(catalog, settings);
+    // Queries that are united are read as one in FROM is.
+    let analyzed = match query.union.is_empty() {
+        true => Builder::new(query, &around, target, Vec::new())?.build()?,
+        false => Builder::new(&all_of(query), &around, target, Vec::new())?.build()?,
+    };
+    if target == Target::Persistent {
+        check_windowed_tables(&analyzed.plan)?;
+    }
     analyzed.plan.stages.iter().try_for_each(|stage| check_versions(stage, &analyzed.plan.stages))?;
     Ok(analyzed)
 }
 
+/// `SELECT * FROM (query) EMIT ... LIMIT ...`
+fn all_of(query: &ast::Query) -> ast::Query {
+    let inner = ast::Query { emit: None, limit: None, ..query.clone() };
+    let at = ast::Location::default();
+    let rows = ast::FromRows::Query(Box::new(inner));
+    ast::Query {
+        with: Vec::new(),
+        items: vec![ast::SelectItem::Star { source: None, at }],
+        from: ast::Relation { first: ast::FromItem { rows, alias: None, at }, joins: Vec::new() },
+        window: None,
+        filter: None,
+        group_by: Vec::new(),
+        partition_by: Vec::new(),
+        having: None,
+        union: Vec::new(),
+        emit: query.emit,
+        limit: query.limit,
+    }
+}
+
 /// A stream is joined with the versions of a table where the table is: rows that travel have the newest only.
 fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
+    if let StageInput::Union(sides) = &stage.input {
+        return sides.iter().try_for_each(|side| check_versions(side, stages));
+    }
     let StageInput::Join(join) = &stage.input else { return Ok(()) };
+    check_versions(&join.right, stages)?;
     check_versions(&join.left, stages)?;
     let StageInput::Exchange(exchange) = &join.right.input else { return Ok(()) };
     let from = stages.get(exchange.from).map(|stage| &stage.input);
@@ -74,8 +107,31 @@ fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
     }
 }
 
+/// A join knows which rows its rows replace; of a windowed table by itself, or of what was joined of them, nobody does.
+fn check_windowed_tables(plan: &Plan) -> Result<()> {
+    let windowed = |scan: &Scan| scan.source.kind == SourceKind::Table && scan.source.window.is_some();
+    let alone = plan.stages.iter().any(|stage| matches!(&stage.input, StageInput::Scan(scan) if windowed(scan)));
+    let takes_back = |step: &Step| matches!(step, Step::Aggregate(aggregate) if aggregate.table_input);
+    let grouped = plan.stages.iter().flat_map(|stage| &stage.steps).any(takes_back);
+    match alone || (grouped && plan.scans().any(windowed)) {
+        false => Ok(()),
+        true => Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
+            "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
+        )),
+    }
+}
+
 impl Builder<'_> {
-    pub(super) fn build(mut self) -> Result<Analyzed> {
+    pub(super) fn build(self) -> Result<Analyzed> {
+        let (rows, stages) = self.rows()?;
+        let keyless = rows.schema.keys == 0;
+        let mut plan = Plan { stages, schema: rows.schema, result: rows.result };
+        mark_wanted(&mut plan);
+        Ok(Analyzed { plan, sources: rows.sources, keyless, window: rows.window })
+    }
+
+    /// What the query gives, and the stages that give it.
+    pub(super) fn rows(mut self) -> Result<(Rows, Vec<Stage>)> {
         self.check_clauses()?;
         let mut star = self.star_columns();
         let filter = window_bounds::split(&self)?;
@@ -92,10 +148,8 @@ impl Builder<'_> {
             || items.iter().any(|item| has_aggregate(&item.expr))
             || self.query.having.as_ref().is_some_and(has_aggregate);
         self.check_distinct(aggregated)?;
-        let keyless;
         if aggregated {
             aggregate::build(&mut self, items, filter.of_windows)?;
-            keyless = false;
         } else {
             if self.query.window.is_some() && !self.query.distinct {
                 return Err(Error::statement("WINDOW clause requires a GROUP BY clause."));
@@ -114,16 +168,24 @@ impl Builder<'_> {
                 }
             };
             let items = self.table_functions(items, &keys)?;
-            keyless = keys.is_empty();
             self.final_projection(items, &keys)?;
             if self.query.distinct {
                 self.distinct()?;
             }
+            if self.repartitioned && self.target == Target::Subquery {
+                // Whoever reads the query takes its rows to lie where their key puts them.
+                self.exchange();
+            }
         }
-        let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
-        mark_wanted(&mut plan);
-        let sources = self.names.distinct_sources();
-        Ok(Analyzed { plan, sources, keyless, window: self.window })
+        let rows = Rows {
+            sources: self.names.distinct_sources(),
+            schema: self.schema,
+            result: self.result,
+            window: self.window,
+            layout: self.layout,
+            listed: self.listed,
+        };
+        Ok((rows, self.stages))
     }
 
     fn check_clauses(&self) -> Result<()> {
@@ -135,14 +197,6 @@ impl Builder<'_> {
         if !self.query.partition_by.is_empty() && !self.query.group_by.is_empty() {
             return Err(Error::statement("A query can't have both PARTITION BY and GROUP BY.")
                 .at(self.query.partition_by[0].at));
-        }
-        let windowed_table = |source: &Arc<Source>| source.kind == SourceKind::Table && source.window.is_some();
-        // A join knows which rows its rows replace; of a windowed table by itself nobody does.
-        let joined = self.names.joined() && (self.query.group_by.is_empty() || !self.is_table());
-        if self.names.sources().any(windowed_table) && self.target == Target::Persistent && !joined {
-            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
-                "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
-            ));
         }
         Ok(())
     }

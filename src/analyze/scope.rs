@@ -1,6 +1,6 @@
 //! Names in sight of an expression.
 
-use crate::analyze::names::{Names, did_you_mean};
+use crate::analyze::names::{Names, unknown_column};
 use crate::catalog::{Catalog, Source};
 use crate::error::{Error, Result};
 use crate::expr::{Rules, Scope};
@@ -56,9 +56,9 @@ impl Scope for Columns<'_> {
         if let Some(index) = self.position(&name.text) {
             return Ok((index, self.schema.columns[index].ty.clone()));
         }
-        let error = Error::statement(format!("Column '{}' cannot be resolved.", name.text)).at(name.at);
         let names = self.schema.columns.iter().map(|column| column.name.as_str());
-        Err(did_you_mean(error, name, names.filter(|name| !name.starts_with("KSQL_INTERNAL_"))))
+        let names: Vec<&str> = names.filter(|name| !name.starts_with("KSQL_")).collect();
+        Err(unknown_column(&name.text, name, &names))
     }
 
     fn custom_type(&self, name: &str) -> Option<SqlType> {

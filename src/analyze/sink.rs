@@ -239,10 +239,6 @@ fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<Str
 fn sink_window(analyzed: &Analyzed) -> Option<SourceWindow> {
     match analyzed.plan.result {
         ResultKind::Table { windowed } => windowed,
-        // A windowed stream stays one as long as its key is not made anew.
-        ResultKind::Stream => {
-            let makes_key = |step: &Step| matches!(step, Step::Project(project) if project.rekey != Rekey::Keep);
-            analyzed.window.filter(|_| !analyzed.plan.steps().any(makes_key))
-        }
+        ResultKind::Stream => analyzed.window,
     }
 }

@@ -38,6 +38,7 @@ fn mark_side(stage: &mut Stage, read: Read, of_stages: &mut [Read]) {
             mark_side(&mut join.left, left, of_stages);
             mark_side(&mut join.right, right, of_stages);
         }
+        StageInput::Union(sides) => sides.iter_mut().for_each(|side| mark_side(side, read.clone(), of_stages)),
     }
 }
 
@@ -81,6 +82,10 @@ fn outputs_of_side(stage: &Stage, mut read: Read, of_stages: &mut [Read]) -> Vec
             let (left, right) = wanted_of_sides(join, read);
             let left = outputs_of_side(&join.left, left, of_stages);
             [left, outputs_of_side(&join.right, right, of_stages), own].concat()
+        }
+        StageInput::Union(sides) => {
+            let sides = sides.iter().flat_map(|side| outputs_of_side(side, read.clone(), of_stages));
+            sides.collect::<Vec<_>>().into_iter().chain(own).collect()
         }
     }
 }
@@ -158,6 +163,10 @@ fn wanted_by(step: &Step, later: Read) -> Vec<usize> {
         }
         Step::ManyToManyResult(ManyToManyResult { key_types, value_types }) => {
             of_messages(key_types.len(), value_types.len(), PAIR_TYPES.len(), later)
+        }
+        Step::PseudoColumns(pseudo) => {
+            let later = later.unwrap_or_else(|| (0..pseudo.columns).collect());
+            later.into_iter().filter(|column| *column < pseudo.columns).collect()
         }
         Step::Aggregate(aggregate) => {
             let keys = 0..aggregate.key_types.len();

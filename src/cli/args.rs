@@ -37,6 +37,7 @@ Examples:
   millpond server --listen 127.0.0.1:8088                   ksqlDB's HTTP API
   millpond access user ann --role admin --file access       then: millpond server --listen 0.0.0.0:8088 --access access
   millpond test tests/ --report report.jsonl
+  millpond fmt queries/*.sql                                --check changes nothing and tells which would change
 
 One process holds a data folder and runs its queries; every other command on that folder attaches to it.
 
@@ -153,6 +154,8 @@ pub enum Command {
     Access(AccessCommand),
     /// Runs tests of SQL: no data folder, time from the records; with --bootstrap-servers on that cluster
     Test(TestOptions),
+    /// Lays out files of statements, comments kept; the files are changed
+    Fmt(FmtOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -398,6 +401,16 @@ pub struct TestOptions {
     /// Writes a JSON line a case to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FmtOptions {
+    /// Files of statements (`-`: stdin, laid out to stdout)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing: name the files that would change, and fail if there are any
+    #[arg(long)]
+    pub check: bool,
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -10,6 +10,7 @@ mod datagen;
 mod exit;
 #[cfg(test)]
 mod fake;
+mod fmt;
 mod group;
 mod interrupt;
 mod listing;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
         Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
         Some(Command::Server(options)) => server::command(options, &connection(Purpose::Script)?, out),
         Some(Command::Access(command)) => access::command(command, out),
+        Some(Command::Fmt(options)) => fmt::command(options, out),
         Some(Command::Test(options)) => test::command(options, &connection(Purpose::Script)?, out),
     }
 }

@@ -228,6 +228,19 @@ impl Batch {
         }))
     }
 
+    /// The rows of all batches as one, in the order of their places; None: there are none.
+    pub fn in_order(batches: Vec<Batch>) -> Result<Option<Batch>> {
+        let Some(batch) = Batch::concat(batches)? else { return Ok(None) };
+        match &batch.order {
+            Some(order) if !order.is_sorted() => {
+                let mut rows: Vec<u32> = (0..batch.rows as u32).collect();
+                rows.sort_by_key(|row| order[*row as usize]);
+                batch.take(&rows).map(Some)
+            }
+            _ => Ok(Some(batch)),
+        }
+    }
+
     fn pick(
         &self,
         rows: usize,

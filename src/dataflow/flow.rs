@@ -7,6 +7,7 @@ use crate::dataflow::flat_map::FlatMap;
 use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, ManyToManyResults, join};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Operator, Sides};
 use crate::dataflow::project::Project;
+use crate::dataflow::pseudo_columns::PseudoColumns;
 use crate::dataflow::task::Outlet;
 use crate::dataflow::window_columns::WindowColumns;
 use crate::error::Result;
@@ -23,6 +24,7 @@ enum From {
     /// Number of the task's input.
     Input(usize),
     Join(Box<Meeting>),
+    Union(Vec<Flow>),
 }
 
 struct Meeting {
@@ -44,6 +46,9 @@ impl Flow {
                 let right = Flow::new(&plan.right, inputs)?;
                 From::Join(Box::new(Meeting { left, right, join: join(plan)? }))
             }
+            StageInput::Union(sides) => {
+                From::Union(sides.iter().map(|side| Flow::new(side, inputs)).collect::<Result<_>>()?)
+            }
         };
         Ok(Flow { from, chain: stage.steps.iter().map(operator).collect::<Result<_>>()? })
     }
@@ -59,14 +64,35 @@ impl Flow {
             From::Join(meeting) => {
                 meeting.run(inputs, context, &mut |batch, context| drive(chain, batch, context, outlet))
             }
+            From::Union(sides) => {
+                let mut came = Vec::new();
+                for side in sides {
+                    side.run(inputs, context, &mut |batch, _| {
+                        came.push(batch);
+                        Ok(())
+                    })?;
+                }
+                match Batch::in_order(came)? {
+                    Some(batch) => drive(chain, batch, context, outlet),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
     /// What operators held back; first those of the sides, since it goes through those behind them.
     pub fn flush(&mut self, context: &mut Context, outlet: Outlet<'_>) -> Result<()> {
         let Flow { from, chain } = self;
-        if let From::Join(meeting) = from {
-            meeting.flush(context, &mut |batch, context| drive(chain, batch, context, outlet))?;
+        match from {
+            From::Input(_) => {}
+            From::Join(meeting) => {
+                meeting.flush(context, &mut |batch, context| drive(chain, batch, context, outlet))?;
+            }
+            From::Union(sides) => {
+                for side in sides {
+                    side.flush(context, &mut |batch, context| drive(chain, batch, context, outlet))?;
+                }
+            }
         }
         for index in 0..chain.len() {
             let mut held = Vec::new();
@@ -80,20 +106,28 @@ impl Flow {
 
     /// The parts that keep state: the sides', the join, then those behind it.
     pub fn states<'a>(&'a self, into: &mut Vec<&'a dyn Node>) {
-        if let From::Join(meeting) = &self.from {
-            meeting.left.states(into);
-            meeting.right.states(into);
-            into.push(&*meeting.join);
+        match &self.from {
+            From::Input(_) => {}
+            From::Join(meeting) => {
+                meeting.left.states(into);
+                meeting.right.states(into);
+                into.push(&*meeting.join);
+            }
+            From::Union(sides) => sides.iter().for_each(|side| side.states(into)),
         }
         into.extend(self.chain.iter().filter(|node| node.keeps_state()).map(|node| &**node as &dyn Node));
     }
 
     pub fn states_mut<'a>(&'a mut self, into: &mut Vec<&'a mut dyn Node>) {
-        if let From::Join(meeting) = &mut self.from {
-            let Meeting { left, right, join } = &mut **meeting;
-            left.states_mut(into);
-            right.states_mut(into);
-            into.push(&mut **join);
+        match &mut self.from {
+            From::Input(_) => {}
+            From::Join(meeting) => {
+                let Meeting { left, right, join } = &mut **meeting;
+                left.states_mut(into);
+                right.states_mut(into);
+                into.push(&mut **join);
+            }
+            From::Union(sides) => sides.iter_mut().for_each(|side| side.states_mut(into)),
         }
         let keeping = self.chain.iter_mut().filter(|node| node.keeps_state());
         into.extend(keeping.map(|node| &mut **node as &mut dyn Node));
@@ -103,7 +137,7 @@ impl Flow {
 impl Meeting {
     fn run(&mut self, inputs: &mut [Option<Batch>], context: &mut Context, outlet: Outlet<'_>) -> Result<()> {
         let Meeting { left, right, join } = self;
-        // The right side is no join: it gives at most as many rows as it takes.
+        // What the right side gives of the round's rows is at hand as a whole; only a query in FROM gives more than it takes.
         let mut waiting = Vec::new();
         right.run(inputs, context, &mut |batch, _| {
             waiting.push(batch);
@@ -177,6 +211,7 @@ fn operator(step: &Step) -> Result<Box<dyn Operator>> {
         Step::ForeignKey(keys) => Box::new(ForeignKeys::new(keys)?),
         Step::ForeignKeyResult(result) => Box::new(ForeignKeyResults::new(result)),
         Step::ManyToManyResult(result) => Box::new(ManyToManyResults::new(result)),
+        Step::PseudoColumns(pseudo) => Box::new(PseudoColumns::new(pseudo)),
     })
 }
 

@@ -13,6 +13,7 @@ mod operator;
 mod origin;
 pub mod processing_log;
 mod project;
+mod pseudo_columns;
 mod regroup;
 mod row_time;
 mod run;

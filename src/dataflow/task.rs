@@ -21,8 +21,8 @@ impl Task {
     /// `cache_bytes_max`: what it may hold back; 0: nothing.
     pub fn new(stage: &Stage, cache_bytes_max: usize) -> Result<Self> {
         let first = stage.steps.iter().find(|step| matches!(step, Step::FlatMap { .. } | Step::Aggregate(_)));
-        let joins = matches!(stage.input, StageInput::Join(_));
-        let may_refuse = !joins && matches!(first, Some(Step::FlatMap { .. }));
+        let meet = matches!(stage.input, StageInput::Join(_) | StageInput::Union(_));
+        let may_refuse = !meet && matches!(first, Some(Step::FlatMap { .. }));
         let context = Context { cache_bytes_max, ..Context::default() };
         Ok(Task { flow: Flow::new(stage, &mut 0)?, may_refuse, context })
     }

@@ -36,9 +36,8 @@ pub(super) fn pull_query(
     query: &Query,
     properties: &BTreeMap<String, String>,
 ) -> Result<RowStream> {
-    query::check_single(query)?;
+    let name = query::check_single(query)?;
     let catalog = inner.catalog.read().clone();
-    let name = &query.from.first.name;
     let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
     query::check_limit(query, properties)?;
     if source.kind == Kind::Stream {

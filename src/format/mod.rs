@@ -20,6 +20,7 @@ use arrow::buffer::BooleanBuffer;
 
 use crate::error::{Error, Result};
 use crate::log::{Records, Span};
+use crate::nearest::nearest;
 use crate::types::SqlType;
 
 pub use check::check;
@@ -49,8 +50,12 @@ impl Format {
                 format!("the format {known}"),
                 "this version has JSON, DELIMITED, KAFKA and NONE",
             )),
-            _ => Err(Error::statement(format!("Unknown format: {name}"))
-                .hint("the formats are JSON, DELIMITED, KAFKA and NONE")),
+            _ => {
+                let near = nearest(name, ["JSON", "DELIMITED", "KAFKA", "NONE"]);
+                let meant = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+                Err(Error::statement(format!("Unknown format: {name}"))
+                    .hint(format!("{meant}The formats are JSON, DELIMITED, KAFKA and NONE")))
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! Names of the topics that a query has for itself: ksqlDB's, as far as they don't count the nodes of Kafka Streams' topologies.
 //! A query's group stands before each of them.
 //!
-//! In a chain of joins the last one is `Join`, the one on its left side `L_Join`, and so on.
+//! In a chain of joins the last one is `Join`, the one on its left side `L_Join`, and so on. A query that reads another query has
+//! some parts twice: those nearest to its end have the name, the others a number behind it (`-2`).
+
+use std::collections::HashMap;
 
 use crate::plan::{Exchange, Join, JoinMethod, Plan, Stage, StageInput, Step};
 
@@ -29,7 +32,7 @@ impl Plan {
     /// Goes over all parts that have a name; within a stage in the order of its states.
     fn visit(&self, seen: &mut dyn FnMut(Part<'_>)) {
         let Some(last) = self.stages.len().checked_sub(1) else { return };
-        let mut visit = Visit { plan: self, seen };
+        let mut visit = Visit { plan: self, seen, given: HashMap::new() };
         visit.stage(last, String::new(), "ForeignKeyJoin-subscriptions");
     }
 }
@@ -42,6 +45,8 @@ enum Part<'a> {
 struct Visit<'a, 'b> {
     plan: &'a Plan,
     seen: &'b mut dyn FnMut(Part<'_>),
+    /// How often each name was given; those of states begin with another letter.
+    given: HashMap<String, usize>,
 }
 
 impl Visit<'_, '_> {
@@ -65,6 +70,7 @@ impl Visit<'_, '_> {
                     (_, Some(entry)) => entry.name.clone(),
                     (_, None) => "Aggregate-GroupBy".to_string(),
                 };
+                let name = self.unique("e", name);
                 (self.seen)(Part::Exchange { exchange, name });
                 self.stage(exchange.from, prefix.to_string(), of_sender);
             }
@@ -73,8 +79,14 @@ impl Visit<'_, '_> {
                 let [left, right] = entries(join, prefix);
                 self.side(number, &join.left, (&before, sends), Some(left));
                 self.side(number, &join.right, (prefix, sends), Some(right));
-                let name = join_state(join, prefix);
+                let name = self.unique("s", join_state(join, prefix));
                 (self.seen)(Part::State { stage: number, name });
+            }
+            StageInput::Union(sides) => {
+                for side in sides {
+                    let entry = Entry { name: format!("{prefix}Union"), sends: "ForeignKeyJoin-subscriptions" };
+                    self.side(number, side, (prefix, sends), Some(entry));
+                }
             }
         }
         for step in &stage.steps {
@@ -83,8 +95,9 @@ impl Visit<'_, '_> {
                 Step::ForeignKey(_) => format!("{prefix}{sends}"),
                 Step::ForeignKeyResult(_) => format!("{prefix}ForeignKeyJoin-results"),
                 Step::ManyToManyResult(_) => format!("{prefix}ManyToManyJoin-results"),
-                Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => continue,
+                Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } | Step::PseudoColumns(_) => continue,
             };
+            let name = self.unique("s", name);
             (self.seen)(Part::State { stage: number, name });
         }
     }
@@ -96,6 +109,14 @@ struct Entry {
     name: String,
     /// Of the state of what sends them, behind its prefix, where they are sent by another key than their own.
     sends: &'static str,
+}
+
+impl Visit<'_, '_> {
+    fn unique(&mut self, kind: &str, name: String) -> String {
+        let given = self.given.entry(format!("{kind}{name}")).or_default();
+        *given += 1;
+        if *given == 1 { name } else { format!("{name}-{given}") }
+    }
 }
 
 /// What exchanges of a join's sides are called.

@@ -55,6 +55,8 @@ pub enum StageInput {
     Exchange(Exchange),
     /// Rows of two sides that meet by their keys.
     Join(Box<Join>),
+    /// UNION ALL: the rows of streams of the same columns, one beside the other.
+    Union(Vec<Stage>),
 }
 
 /// The way of rows to the partition of their key.
@@ -164,6 +166,19 @@ pub enum Step {
     ForeignKeyResult(ForeignKeyResult),
     /// The pairs of a many-to-many join, at the partition of both tables' keys.
     ManyToManyResult(ManyToManyResult),
+    /// Where a query reads what another one in FROM gives.
+    PseudoColumns(PseudoColumns),
+}
+
+/// Puts ROWTIME behind the columns, and of windowed keys WINDOWSTART and WINDOWEND: what the rows of a source have from their
+/// records, those of a query have beside their columns.
+///
+/// A row that is replaced gets the row time of the one that replaces it: its own isn't known any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PseudoColumns {
+    /// How many columns there are before these.
+    pub columns: usize,
+    pub windowed: bool,
 }
 
 /// Makes of the messages of a [`JoinMethod::ManyToMany`] the changes of the joined table, with the rows that they replace. Gives
@@ -273,7 +288,7 @@ impl Plan {
     pub fn scans(&self) -> impl Iterator<Item = &Scan> {
         self.stages.iter().flat_map(Stage::inputs).filter_map(|input| match input {
             StageInput::Scan(scan) => Some(scan),
-            StageInput::Exchange(_) | StageInput::Join(_) => None,
+            StageInput::Exchange(_) | StageInput::Join(_) | StageInput::Union(_) => None,
         })
     }
 
@@ -293,6 +308,11 @@ impl Plan {
         }
     }
 
+    /// Whether it reads the rows of queries in FROM.
+    pub fn has_subqueries(&self) -> bool {
+        self.steps().any(|step| matches!(step, Step::PseudoColumns(_)))
+    }
+
     /// Whether rows of several inputs meet.
     pub fn joins(&self) -> bool {
         self.stages.iter().any(|stage| stage.inputs().len() > 1)
@@ -310,11 +330,12 @@ impl Plan {
 }
 
 impl Stage {
-    /// What comes into it from outside: scans and exchanges, those of a join's left side first.
+    /// What comes into it from outside: scans and exchanges, those of a join's left side first, those of a union in its order.
     pub fn inputs(&self) -> Vec<&StageInput> {
         match &self.input {
             StageInput::Scan(_) | StageInput::Exchange(_) => vec![&self.input],
             StageInput::Join(join) => [join.left.inputs(), join.right.inputs()].concat(),
+            StageInput::Union(sides) => sides.iter().flat_map(Stage::inputs).collect(),
         }
     }
 
@@ -323,6 +344,7 @@ impl Stage {
         let mut steps = match &self.input {
             StageInput::Scan(_) | StageInput::Exchange(_) => Vec::new(),
             StageInput::Join(join) => [join.left.all_steps(), join.right.all_steps()].concat(),
+            StageInput::Union(sides) => sides.iter().flat_map(Stage::all_steps).collect(),
         };
         steps.extend(&self.steps);
         steps
@@ -337,13 +359,14 @@ impl Stage {
                 states.push(State::Join(join));
                 states
             }
+            StageInput::Union(sides) => sides.iter().flat_map(Stage::states).collect(),
         };
         states.extend(self.steps.iter().filter_map(|step| match step {
             Step::Aggregate(aggregate) => Some(State::Aggregate(aggregate)),
             Step::ForeignKey(keys) => Some(State::ForeignKey(keys)),
             Step::ForeignKeyResult(result) => Some(State::ForeignKeyResult(result)),
             Step::ManyToManyResult(result) => Some(State::ManyToManyResult(result)),
-            Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => None,
+            Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } | Step::PseudoColumns(_) => None,
         }));
         states
     }
@@ -369,12 +392,17 @@ impl Stage {
                 let way = join.left.way_of(input, inputs).or_else(|| join.right.way_of(input, inputs))?;
                 Way { joined: true, ..way }
             }
+            StageInput::Union(sides) => sides.iter().find_map(|side| side.way_of(input, inputs))?,
         };
         let looks = |step: &Step| match step {
             Step::Filter { table, .. } => *table,
             Step::Aggregate(aggregate) => aggregate.table_input,
             Step::ForeignKey(_) => true,
-            Step::Project(_) | Step::FlatMap { .. } | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) => false,
+            Step::Project(_)
+            | Step::FlatMap { .. }
+            | Step::ForeignKeyResult(_)
+            | Step::ManyToManyResult(_)
+            | Step::PseudoColumns(_) => false,
         };
         Some(Way { wants: way.wants || (!way.joined && self.steps.iter().any(looks)), ..way })
     }

@@ -41,7 +41,7 @@ impl Plan {
 fn first_exchange(stage: &Stage) -> Option<usize> {
     stage.inputs().into_iter().find_map(|input| match input {
         StageInput::Exchange(exchange) => Some(exchange.from),
-        StageInput::Scan(_) | StageInput::Join(_) => None,
+        StageInput::Scan(_) | StageInput::Join(_) | StageInput::Union(_) => None,
     })
 }
 

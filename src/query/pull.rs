@@ -112,14 +112,28 @@ fn key_comparisons(query: &ast::Query, view: &View) -> usize {
     found
 }
 
-fn refuse(clause: &str) -> Result<()> {
+fn refuse<T>(clause: &str) -> Result<T> {
     Err(Error::statement(format!("Pull queries don't support {clause} clauses."))
         .hint("add EMIT CHANGES if you want a push query"))
 }
 
-/// Pull queries read a single table or stream.
-pub fn check_single(query: &ast::Query) -> Result<()> {
-    if query.from.joins.is_empty() { Ok(()) } else { refuse("JOIN") }
+/// Pull queries read a single table or stream; gives its name.
+pub fn check_single(query: &ast::Query) -> Result<&ast::Ident> {
+    let from = &query.from.first;
+    if !query.from.joins.is_empty() {
+        return refuse("JOIN").map_err(|error| error.at(query.from.joins[0].source.at));
+    }
+    if !query.union.is_empty() {
+        return refuse("UNION ALL").map_err(|error| error.at(from.at));
+    }
+    if let Some(table) = query.with.first() {
+        return refuse("WITH").map_err(|error| error.at(table.name.at));
+    }
+    from.name().ok_or_else(|| {
+        Error::statement("Pull queries read a single table or stream, not another query.")
+            .hint("add EMIT CHANGES if you want a push query, or make a table of it: CREATE TABLE ... AS SELECT ...")
+            .at(from.at)
+    })
 }
 
 fn check_clauses(query: &ast::Query) -> Result<()> {

@@ -126,6 +126,7 @@ pub const KEYWORDS: &[&str] = &[
     "TYPE",
     "TYPES",
     "UNDEFINE",
+    "UNION",
     "UNSET",
     "VALUES",
     "VARCHAR",

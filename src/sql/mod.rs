@@ -7,6 +7,7 @@ pub mod ast;
 pub mod format;
 mod highlight;
 mod keywords;
+mod layout;
 mod lexer;
 mod parser;
 mod split;
@@ -18,6 +19,7 @@ use ast::{Location, ParsedStatement, Type};
 
 pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
+pub use layout::layout;
 #[cfg(test)]
 use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
 pub use split::{directives, split};

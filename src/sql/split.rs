@@ -96,6 +96,34 @@ pub fn split(text: &str) -> Split {
     out
 }
 
+/// The statements of a text with the bytes that they are at, the unfinished one at its end included.
+pub(super) fn ranges(text: &str) -> Vec<(&str, Range<usize>)> {
+    let mut ranges = Vec::new();
+    let mut open: Option<usize> = None;
+    let mut end = 0;
+    for (piece, range, _) in pieces(text) {
+        match piece {
+            Piece::Semicolon => ranges.extend(open.take().map(|start| start..end)),
+            Piece::Comment => {}
+            Piece::Plain | Piece::Quoted => {
+                let written = &text[range.clone()];
+                if written.trim().is_empty() {
+                    continue;
+                }
+                open.get_or_insert(range.start + written.len() - written.trim_start().len());
+                end = range.start + written.trim_end().len();
+            }
+        }
+    }
+    ranges.extend(open.map(|start| start..end));
+    ranges.into_iter().map(|range| (&text[range.clone()], range)).collect()
+}
+
+/// The place of a byte in a text.
+pub(super) fn location(text: &str, byte: usize) -> Location {
+    Place::default().advance(text, byte)
+}
+
 /// Where the unfinished statement of a text begins, if there is one.
 pub(super) fn rest_location(text: &str, rest: &str) -> Location {
     Place::default().advance(text, text.len() - rest.len())

@@ -5,7 +5,7 @@ use crate::error::{Audience, Error};
 
 mod conformance;
 mod errors;
-mod generators;
+pub(in crate::sql) mod generators;
 mod limits;
 mod round_trip;
 mod statements;

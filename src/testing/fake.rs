@@ -104,7 +104,7 @@ impl Fake {
     }
 
     fn create_copy(&mut self, kind: SourceKind, name: Ident, query: &Query) -> Result<()> {
-        let (from, layout) = self.find(&query.from.first.name)?;
+        let (from, layout) = self.find(only_source(query)?)?;
         let partitions = self.log.partitions(&from.topic).unwrap_or(1);
         self.log.create_topic(&TopicSpec {
             name: name.text.clone(),
@@ -119,7 +119,7 @@ impl Fake {
     }
 
     fn select(&self, query: &Query) -> Result<RowStream> {
-        let (source, layout) = self.find(&query.from.first.name)?;
+        let (source, layout) = self.find(only_source(query)?)?;
         let mut columns = layout.key.columns.clone();
         columns.extend(layout.value.columns.clone());
         let (sender, events) = sync_channel(4);
@@ -214,4 +214,8 @@ impl Subject for Fake {
     fn layouts(&self, topic: &str) -> Option<TopicLayout> {
         self.sources.iter().find(|(source, _)| source.topic == topic).map(|(_, layout)| layout.clone())
     }
+}
+
+fn only_source(query: &Query) -> Result<&Ident> {
+    query.from.first.name().ok_or_else(|| Error::statement("a query in FROM"))
 }

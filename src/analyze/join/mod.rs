@@ -33,18 +33,19 @@ const MESSAGE_COLUMN: &str = "KSQL_INTERNAL_MESSAGE";
 
 /// Makes the rows of FROM.
 pub(super) fn read_sources(builder: &mut Builder) -> Result<()> {
-    let mut left = Side::scan(&builder.names, 0);
+    let mut left = Side::of(&mut builder.names, 0);
     let joins = &builder.query.from.joins;
     if !joins.is_empty() {
         builder.refuse_kafka_values("JOIN")?;
     }
     for (number, join) in joins.iter().enumerate() {
-        let right = Side::scan(&builder.names, number + 1);
+        let right = Side::of(&mut builder.names, number + 1);
         left = join_sides(builder, left, right, join)?;
     }
     builder.synonyms = left.synonyms();
     builder.key = left.from_key;
     let times = left.times;
+    builder.layout = left.layout;
     builder.begin(left.kind, left.window, left.stage, left.schema);
     if builder.names.joined() { row_time(builder, &times) } else { Ok(()) }
 }

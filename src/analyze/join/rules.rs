@@ -51,7 +51,7 @@ impl Meeting<'_> {
                 self.name(self.right.source),
                 self.name(self.on.left_source)
             ))
-            .at(self.join.source.name.at)),
+            .at(self.join.source.at)),
             (SourceKind::Table, SourceKind::Table) => {
                 self.refuse_within()?;
                 match (left, right) {
@@ -77,7 +77,7 @@ impl Meeting<'_> {
                 "Stream-Stream joins must have a WITHIN clause specified. None was provided.",
             )
             .hint("say how near in time two rows must be: JOIN ... WITHIN 1 HOUR ON ...")
-            .at(self.join.source.name.at));
+            .at(self.join.source.at));
         };
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Ok(JoinMethod::StreamStream {
@@ -99,7 +99,7 @@ impl Meeting<'_> {
                 self.text()
             ))
             .hint("only rows of the stream make rows: [INNER] JOIN or LEFT JOIN")
-            .at(self.join.source.name.at));
+            .at(self.join.source.at));
         }
         match right {
             Rekey::Keep => Ok(()),
@@ -131,7 +131,7 @@ impl Meeting<'_> {
                 "Invalid join type: {kind} on a foreign key is not supported. Got {}.",
                 self.text()
             ))
-            .at(self.join.source.name.at));
+            .at(self.join.source.at));
         }
         if self.left.window.is_some() {
             return Err(
@@ -169,7 +169,7 @@ impl Meeting<'_> {
         Err(Error::statement(format!(
             "A window definition was provided for a {kinds} join. These joins are not windowed. Please drop the window definition (ie. the WITHIN clause) and try to execute your join again."
         ))
-        .at(self.join.source.name.at))
+        .at(self.join.source.at))
     }
 
     /// Rows of windows meet those of the same windows.
@@ -202,11 +202,8 @@ impl Meeting<'_> {
             (Some(_), Some(_)) => "Can not join sources with windows of different kinds.",
             _ => "Can not join windowed source to non-windowed source.",
         };
-        Err(Error::statement(format!("{what}\n{}\n{}", describe(self.left), describe(self.right))).at(self
-            .join
-            .source
-            .name
-            .at))
+        Err(Error::statement(format!("{what}\n{}\n{}", describe(self.left), describe(self.right)))
+            .at(self.join.source.at))
     }
 
     fn invalid(&self, why: &str, hint: &str) -> Error {

@@ -78,7 +78,9 @@ fn column_name(expr: &Expr) -> Option<&str> {
 }
 
 impl Side {
-    pub fn scan(names: &Names, number: usize) -> Side {
+    /// A stream or table, or a query in FROM.
+    pub fn of(names: &mut Names, number: usize) -> Side {
+        let stage = names.take_stage(number);
         let source = names.source(number);
         let schema = names.scan(number);
         let keys: Vec<String> = schema.columns[..schema.keys].iter().map(|column| column.name.clone()).collect();
@@ -87,9 +89,12 @@ impl Side {
             [only] => SideKey::of(rewrite::column(only, &place)),
             _ => SideKey::default(),
         };
-        let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
+        let stage = stage.unwrap_or_else(|| {
+            let scan = Scan { source: source.clone(), wanted: vec![false; schema.columns.len()] };
+            Stage { input: StageInput::Scan(scan), steps: Vec::new() }
+        });
         Side {
-            stage: Stage { input: StageInput::Scan(scan), steps: Vec::new() },
+            stage,
             schema,
             kind: source.kind,
             window: source.window,

@@ -4,8 +4,7 @@ mod conditions;
 
 use std::collections::BTreeMap;
 
-use crate::analyze::builder::Builder;
-use crate::analyze::query::Analyzed;
+use crate::analyze::query::{Analyzed, analyze};
 use crate::analyze::{CreateSource, Target};
 use crate::catalog::Catalog;
 use crate::error::Result;
@@ -68,7 +67,7 @@ fn built_on(catalog: &Catalog, query: &str, target: Target) -> Result<Analyzed> 
     let parsed = parse(&format!("{query};")).unwrap().remove(0);
     let Statement::Select(query) = &parsed.statement else { panic!("no SELECT") };
     let settings = BTreeMap::new();
-    Builder::new(query, catalog, target, &settings)?.build()
+    analyze(query, catalog, target, &settings)
 }
 
 fn persistent(query: &str) -> Analyzed {
@@ -94,6 +93,7 @@ fn shape(stage: &Stage) -> String {
     let input = match &stage.input {
         StageInput::Scan(scan) => scan.source.name.clone(),
         StageInput::Exchange(Exchange { from, key, .. }) => format!("<{from} {}", key.format.name()),
+        StageInput::Union(_) => panic!("a union"),
         StageInput::Join(join) => {
             let kind = match join.kind {
                 JoinKind::Inner => "INNER",

@@ -83,6 +83,9 @@ pub(super) struct Changes {
     time: Vec<i64>,
     start: Vec<i64>,
     end: Vec<i64>,
+    /// The place of the row that they are made of now, and of each (see [`Batch::order`]).
+    place: Option<u64>,
+    order: Vec<u64>,
 }
 
 /// What the output carries beside the values.
@@ -98,6 +101,16 @@ impl Changes {
         Changes { values, ..Changes::default() }
     }
 
+    /// What is added from now on is made of this row.
+    pub(super) fn of_row(&mut self, batch: &Batch, row: u32) {
+        self.at_place(batch.order.as_ref().map(|order| order[row as usize]));
+    }
+
+    /// What is added from now on has this place.
+    pub(super) fn at_place(&mut self, place: Option<u64>) {
+        self.place = place;
+    }
+
     /// Adds a row of the group with the values `new` (`NONE`: a tombstone) instead of `old`.
     pub(super) fn push(&mut self, group: &Slot, time: i64, new: u32, old: u32) {
         self.new.push(new);
@@ -106,6 +119,7 @@ impl Changes {
         self.time.push(time);
         self.start.push(group.start);
         self.end.push(group.end);
+        self.order.extend(self.place);
     }
 
     /// The rows as a batch; nothing when there are none.
@@ -137,7 +151,7 @@ impl Changes {
             null_key: None,
             headers: None,
             origin: Origin::default(),
-            order: None,
+            order: (self.order.len() == rows).then(|| self.order.into()),
         });
         Ok(())
     }

@@ -74,6 +74,8 @@ pub struct Aggregate {
     scratch: Scratch,
     /// A batch of which rows are left, in `scratch`, and the first of these.
     unfinished: Option<(Batch, usize)>,
+    /// The place of the last row that came ([`Batch::order`]): that of windows that have closed.
+    last_place: Option<u64>,
 }
 
 enum Windows {
@@ -140,6 +142,7 @@ impl Aggregate {
             recovery: Recovery::Done,
             scratch: Scratch::default(),
             unfinished: None,
+            last_place: None,
         })
     }
 
@@ -204,6 +207,7 @@ impl Aggregate {
         let mut changes = changes::Changes::default();
         self.groups.fit();
         changes.values.push(self.groups.emit(&slots), slots.len());
+        changes.at_place(self.last_place);
         for (i, &index) in slots.iter().enumerate() {
             let slot = &mut self.groups.slots[index as usize];
             slot.flags |= EMITTED;
@@ -269,6 +273,7 @@ impl Operator for Aggregate {
         if self.unfinished.is_some() {
             return Err(Error::internal("an aggregate got a batch before it was done with the one before"));
         }
+        self.last_place = batch.order.as_ref().and_then(|order| order.last().copied());
         let mut scratch = std::mem::take(&mut self.scratch);
         self.select(&batch, &mut scratch.rows, context);
         scratch.ids.clear();

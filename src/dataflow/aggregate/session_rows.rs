@@ -83,6 +83,7 @@ impl Aggregate {
         let mut found = Vec::new();
         for (&row, &key) in scratch.rows.iter().zip(&scratch.ids) {
             let time = batch.row_time[row as usize];
+            emitting.changes.of_row(batch, row);
             let Windows::Session(sessions) = &mut self.windows else { return Ok(()) };
             match sessions.find(&self.groups, key, time, &mut found) {
                 Place::Late => sessions.late(batch, row as usize, context),

@@ -18,7 +18,8 @@ struct Run {
     undo_slots: Vec<u32>,
     add_rows: Vec<u32>,
     add_slots: Vec<u32>,
-    /// All slots, and those that downstream has already.
+    /// All rows, their slots, and those that downstream has already.
+    rows: Vec<u32>,
     slots: Vec<u32>,
     known: Vec<u32>,
 }
@@ -55,6 +56,7 @@ impl Aggregate {
                 self.work_off(std::mem::take(&mut run), (&new, &old), &mut changes, &mut scratch.last, context);
             }
             scratch.last[slot as usize] = 0;
+            run.rows.push(row);
             run.slots.push(slot);
             if removes && known.is_some() {
                 run.undo_rows.push(row);
@@ -109,6 +111,7 @@ impl Aggregate {
                 slot.flags |= EMITTED;
                 // 0 stands for a group that downstream doesn't have; else it is one more than where its values lie.
                 let before = last[index as usize].checked_sub(1).unwrap_or(NONE);
+                changes.of_row(new.batch, run.rows[i]);
                 changes.push(slot, slot.time, after + i as u32, before);
             }
         }

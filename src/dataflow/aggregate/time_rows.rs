@@ -106,6 +106,7 @@ impl Aggregate {
         changes.values.push(after, count);
         changes.values.push(before, captured.len());
         for (i, &index) in assigned.slots.iter().enumerate() {
+            changes.of_row(rows.batch, assigned.rows[i]);
             changes.push(&self.groups.slots[index as usize], assigned.times[i], i as u32, old[i]);
         }
         changes.finish(&self.groups, self.shape, out)

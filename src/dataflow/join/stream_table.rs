@@ -124,7 +124,7 @@ impl StreamTableJoin {
 fn versions_retention_ms(side: &Stage) -> Option<i64> {
     match &side.input {
         StageInput::Scan(scan) => scan.source.versions_retention_ms,
-        StageInput::Exchange(_) | StageInput::Join(_) => None,
+        StageInput::Exchange(_) | StageInput::Join(_) | StageInput::Union(_) => None,
     }
 }
 

@@ -100,7 +100,7 @@ fn topics_read(stage: &Stage, outs: &[Option<String>]) -> Vec<String> {
     let topic = |input: &&StageInput| match input {
         StageInput::Scan(scan) => Some(scan.source.topic.clone()),
         StageInput::Exchange(exchange) => outs.get(exchange.from)?.clone(),
-        StageInput::Join(_) => None,
+        StageInput::Join(_) | StageInput::Union(_) => None,
     };
     stage.inputs().iter().filter_map(topic).collect()
 }

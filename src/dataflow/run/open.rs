@@ -291,7 +291,9 @@ impl Opener {
                     let exchange = TopicExchangeReader::new(source, types.clone(), key.columns.len());
                     (Input::Exchange(exchange), Vec::new())
                 }
-                StageInput::Join(_) => return Err(Error::internal("a join is no input of a stage")),
+                StageInput::Join(_) | StageInput::Union(_) => {
+                    return Err(Error::internal("where sides meet is no input of a stage"));
+                }
             };
             let place = TopicPartition { topic: topic.clone(), partition };
             entries.push(Entry::Read(Box::new(Reader::open(input, spec, stage, place, committed, lined_up)?)));

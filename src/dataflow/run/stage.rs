@@ -104,7 +104,7 @@ impl StageTask {
                 for (entry, came) in entries.iter_mut().zip(inputs) {
                     batches.push(match entry {
                         Entry::Read(reader) if !reader.is_shared() => reader.take_granted(round, &mut task.context)?,
-                        Entry::Read(_) | Entry::HandedOver | Entry::Shared => in_order(came)?,
+                        Entry::Read(_) | Entry::HandedOver | Entry::Shared => Batch::in_order(came)?,
                     });
                 }
                 task.push_all(batches, &mut outlet)?;
@@ -174,19 +174,6 @@ impl StageTask {
             Output::Topic(exchange) => exchange.staged_bytes(),
             Output::Sink(sink) => sink.staged_bytes(),
         }
-    }
-}
-
-/// Batches that came of several partitions as one, its rows in the order in which their records were taken.
-fn in_order(came: Vec<Batch>) -> Result<Option<Batch>> {
-    let Some(batch) = Batch::concat(came)? else { return Ok(None) };
-    match &batch.order {
-        Some(order) if !order.is_sorted() => {
-            let mut rows: Vec<u32> = (0..batch.rows as u32).collect();
-            rows.sort_by_key(|row| order[*row as usize]);
-            batch.take(&rows).map(Some)
-        }
-        _ => Ok(Some(batch)),
     }
 }
 

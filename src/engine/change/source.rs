@@ -83,6 +83,11 @@ impl Change<'_> {
                 "Incompatible data source type is {}, but statement was DROP {}",
                 kind_word(source.kind).to_uppercase(),
                 kind_word(kind).to_uppercase()
+            ))
+            .hint(format!(
+                "{name} is a {0}: DROP {1} {name};",
+                kind_word(source.kind),
+                kind_word(source.kind).to_uppercase()
             )));
         }
         if delete_topic && source.is_source {

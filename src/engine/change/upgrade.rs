@@ -27,6 +27,7 @@ pub(super) enum Upgrade {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     Join,
+    Subqueries,
     WindowedSource,
     TableFunctions,
     WindowedAggregation,
@@ -49,6 +50,7 @@ impl Refusal {
         matches!(
             self,
             Refusal::Join
+                | Refusal::Subqueries
                 | Refusal::WindowedSource
                 | Refusal::TableFunctions
                 | Refusal::WindowedAggregation
@@ -61,6 +63,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Refusal::Join => "joins",
+            Refusal::Subqueries => "subqueries",
             Refusal::WindowedSource => "windowed sources",
             Refusal::TableFunctions => "table functions",
             Refusal::WindowedAggregation => "windowed aggregations",
@@ -81,6 +84,9 @@ pub(super) fn judge(from: &Plan, to: &Plan) -> Upgrade {
     if joins(from) || joins(to) {
         return Upgrade::Refused(Refusal::Join);
     }
+    if from.has_subqueries() || to.has_subqueries() {
+        return Upgrade::Refused(Refusal::Subqueries);
+    }
     let mut symbols = Symbols::default();
     let (from, to) = match (Shape::of(from, &mut symbols), Shape::of(to, &mut symbols)) {
         (Some(from), Some(to)) => (from, to),
@@ -99,7 +105,7 @@ pub(super) fn judge(from: &Plan, to: &Plan) -> Upgrade {
 }
 
 fn joins(plan: &Plan) -> bool {
-    plan.stages.iter().any(|stage| matches!(stage.input, StageInput::Join(_)))
+    plan.joins()
 }
 
 /// The first difference that state or positions would not survive.
@@ -303,8 +309,10 @@ fn advance(step: &Step, columns: Vec<Symbol>, nodes: &mut Vec<Node>, symbols: &m
             nodes.push(Node::FlatMap(made.clone()));
             [columns, made].concat()
         }
-        // A query that joins is made anew.
-        Step::ForeignKey(_) | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) => return None,
+        // A query that joins or reads another one is made anew.
+        Step::ForeignKey(_) | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) | Step::PseudoColumns(_) => {
+            return None;
+        }
         Step::Aggregate(aggregate) => {
             let keys = columns.get(..aggregate.key_types.len())?.to_vec();
             let mut calls = Vec::new();

@@ -150,6 +150,10 @@ fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<
                 "Expected a value for each column. Expected Columns: [{}]. Got {} values.",
                 names.join(", "),
                 values.len()
+            ))
+            .hint(format!(
+                "name the columns that have values: INSERT INTO {} ({}, ...) VALUES (...)",
+                source.name, names[0]
             )));
         }
         return Ok(names);

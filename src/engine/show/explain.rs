@@ -108,6 +108,10 @@ impl Tree {
                 let left = Tree::of(&join.left, read, stages);
                 Tree { text: join_text(join), from: vec![left, Tree::of(&join.right, read, stages)] }
             }
+            StageInput::Union(sides) => {
+                let from = sides.iter().map(|side| Tree::of(side, read, stages)).collect();
+                Tree { text: "[ UNION ALL ]".to_string(), from }
+            }
         };
         stage.steps.iter().fold(input, |below, step| Tree {
             text: step_text(step, read.next().flatten().as_deref()),
@@ -174,6 +178,10 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
             format!("[ PROJECT ] {}", names.join(", "))
         }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
+        Step::PseudoColumns(pseudo) => match pseudo.windowed {
+            true => "[ SUBQUERY ] adds ROWTIME, WINDOWSTART and WINDOWEND".to_string(),
+            false => "[ SUBQUERY ] adds ROWTIME".to_string(),
+        },
         Step::ForeignKey(_) => "[ FOREIGN_KEY ] to the partition of the foreign key".to_string(),
         Step::ManyToManyResult(_) => "[ MANY_TO_MANY_RESULT ] at the partition of both keys".to_string(),
         Step::ForeignKeyResult(_) => "[ FOREIGN_KEY_RESULT ] back at the partition of the key".to_string(),

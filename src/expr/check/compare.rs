@@ -142,7 +142,19 @@ pub(super) fn pair(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) 
 fn unify(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) -> Result<(Typed, Typed)> {
     let ((a, left), (b, right)) = (left, right);
     let refuse = |a: &str, b: &str| {
-        Error::statement(format!("Cannot compare {} ({a}) to {} ({b}) with {}.", text(left), text(right), op.name()))
+        let error = Error::statement(format!(
+            "Cannot compare {} ({a}) to {} ({b}) with {}.",
+            text(left),
+            text(right),
+            op.name()
+        ));
+        match (a == "STRING") != (b == "STRING") {
+            true => {
+                let (side, other) = if a == "STRING" { (left, b) } else { (right, a) };
+                error.hint(format!("CAST one of them: CAST({} AS {other}); a number stands without quotes", text(side)))
+            }
+            false => error.hint("CAST one of them to the other's type"),
+        }
     };
     let (x, y) = match (&a.ty, &b.ty) {
         (Some(x), Some(y)) => (x.clone(), y.clone()),

@@ -6,6 +6,7 @@ use super::text::text;
 use crate::error::{Error, Result};
 use crate::expr::coerce::common_of;
 use crate::expr::typed::{Comparison, Node, Typed};
+use crate::nearest::nearest;
 use crate::sql::ast::{Expr, Ident};
 use crate::types::SqlType;
 
@@ -157,8 +158,11 @@ fn one_type(so_far: &mut Option<SqlType>, result: &Typed, clause: &str, ast: &Ex
 fn unknown_field(base: &Expr, field: &Ident, fields: &[(String, SqlType)]) -> Error {
     let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
     let error = Error::statement(format!("Could not find field '{}' in '{}'.", field.text, text(base)));
-    match names.iter().find(|name| name.eq_ignore_ascii_case(&field.text)) {
-        Some(name) => error.hint(format!("names keep their case in back-ticks: `{name}`")),
+    match nearest(&field.text, names.iter().copied()) {
+        Some(name) if name.eq_ignore_ascii_case(&field.text) => {
+            error.hint(format!("names keep their case in back-ticks: `{name}`"))
+        }
+        Some(name) => error.hint(format!("did you mean {name}? It has {}", names.join(", "))),
         None => error.hint(format!("it has {}", names.join(", "))),
     }
     .at(field.at)

@@ -10,6 +10,7 @@ use crate::expr::decimal::{self, Shape};
 use crate::expr::functions::exact_boolean;
 use crate::expr::typed::{Arithmetic, Call, Node, Typed};
 use crate::expr::{Rules, Scope};
+use crate::nearest::nearest;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Type, UnaryOp};
 use crate::types::{DECIMAL_PRECISION_MAX, SqlType, Value};
 
@@ -55,10 +56,49 @@ pub fn to_sql_type(ty: &Type, custom: &dyn Fn(&str) -> Option<SqlType>) -> Resul
         }
         Type::Custom(name) => custom(&name.text).ok_or_else(|| {
             Error::statement(format!("Cannot resolve unknown type or alias: {}", name.text))
-                .hint("SHOW TYPES lists the aliases")
+                .hint(hint_for_type(&name.text))
                 .at(name.at)
         })?,
     })
+}
+
+/// What a type that isn't there is called here.
+fn hint_for_type(name: &str) -> String {
+    const TYPES: &[&str] = &[
+        "BOOLEAN",
+        "INT",
+        "INTEGER",
+        "BIGINT",
+        "DOUBLE",
+        "DECIMAL",
+        "STRING",
+        "VARCHAR",
+        "BYTES",
+        "TIME",
+        "DATE",
+        "TIMESTAMP",
+        "ARRAY",
+        "MAP",
+        "STRUCT",
+    ];
+    let upper = name.to_ascii_uppercase();
+    let known = match upper.as_str() {
+        "TEXT" | "CHAR" | "NVARCHAR" | "UUID" | "JSON" | "JSONB" | "CLOB" => Some("STRING"),
+        "FLOAT" | "REAL" | "FLOAT8" => Some("DOUBLE"),
+        "NUMERIC" | "NUMBER" | "MONEY" => Some("DECIMAL(precision, scale)"),
+        "LONG" | "INT8" => Some("BIGINT"),
+        "SMALLINT" | "TINYINT" | "SHORT" | "INT4" => Some("INT"),
+        "BOOL" | "BIT" => Some("BOOLEAN"),
+        "DATETIME" | "TIMESTAMPTZ" => Some("TIMESTAMP"),
+        "BINARY" | "VARBINARY" | "BLOB" | "BYTEA" => Some("BYTES"),
+        "LIST" => Some("ARRAY<type>"),
+        "OBJECT" | "RECORD" | "ROW" => Some("STRUCT<field type, ...>"),
+        _ => nearest(&upper, TYPES.iter().copied()),
+    };
+    match known {
+        Some(known) => format!("write {known}"),
+        None => "SHOW TYPES lists the aliases".to_owned(),
+    }
 }
 
 fn decimal_type(precision: u32, scale: u32) -> Result<SqlType> {

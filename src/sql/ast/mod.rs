@@ -9,7 +9,9 @@ mod query;
 mod statement;
 
 pub use expression::{BinaryOp, Expr, ExprKind, UnaryOp};
-pub use query::{Emit, Join, JoinKind, NamedSource, Query, Relation, SelectItem, Window, WindowKind, Within};
+pub use query::{
+    CommonTable, Emit, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind, Within,
+};
 pub use statement::{
     ColumnDef, ColumnRole, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind, Statement,
 };

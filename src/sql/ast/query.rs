@@ -6,6 +6,8 @@ use super::{Expr, Ident, Location};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
+    /// `WITH name AS (query), ...`: each may read those before it.
+    pub with: Vec<CommonTable>,
     /// SELECT DISTINCT
     pub distinct: bool,
     pub items: Vec<SelectItem>,
@@ -15,8 +17,17 @@ pub struct Query {
     pub group_by: Vec<Expr>,
     pub partition_by: Vec<Expr>,
     pub having: Option<Expr>,
+    /// `UNION ALL SELECT ...`: their rows come beside those of this one. WITH, EMIT and LIMIT are of all together.
+    pub union: Vec<Query>,
     pub emit: Option<Emit>,
     pub limit: Option<u64>,
+}
+
+/// A query that others read by its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommonTable {
+    pub name: Ident,
+    pub query: Query,
 }
 
 impl Query {
@@ -60,20 +71,46 @@ impl PartialEq for SelectItem {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relation {
-    pub first: NamedSource,
+    pub first: FromItem,
     pub joins: Vec<Join>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedSource {
-    pub name: Ident,
+/// What FROM and JOIN read. Equality ignores the place.
+#[derive(Debug, Clone)]
+pub struct FromItem {
+    pub rows: FromRows,
     pub alias: Option<Ident>,
+    pub at: Location,
+}
+
+impl PartialEq for FromItem {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.alias == other.alias
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromRows {
+    /// A stream, a table, or a name that WITH gives.
+    Named(Ident),
+    /// `(query)`
+    Query(Box<Query>),
+}
+
+impl FromItem {
+    /// The name that is read; None: it is a query in parentheses.
+    pub fn name(&self) -> Option<&Ident> {
+        match &self.rows {
+            FromRows::Named(name) => Some(name),
+            FromRows::Query(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     pub kind: JoinKind,
-    pub source: NamedSource,
+    pub source: FromItem,
     pub within: Option<Within>,
     pub on: Expr,
 }

@@ -1,11 +1,17 @@
 //! SELECT and its clauses.
 
 use super::{expression, identifier, list, span};
-use crate::sql::ast::{Emit, Expr, Join, JoinKind, NamedSource, Query, SelectItem, Window, WindowKind, Within};
+use crate::sql::ast::{
+    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, SelectItem, Window, WindowKind, Within,
+};
 
 pub(super) fn text(query: &Query) -> String {
+    let mut out = String::new();
+    if !query.with.is_empty() {
+        out.push_str(&format!("WITH {} ", list(&query.with, common_table)));
+    }
     let distinct = if query.distinct { "DISTINCT " } else { "" };
-    let mut out = format!("SELECT {distinct}{} FROM {}", list(&query.items, item), source(&query.from.first));
+    out.push_str(&format!("SELECT {distinct}{} FROM {}", list(&query.items, item), source(&query.from.first)));
     for each in &query.from.joins {
         out.push_str(&join(each));
     }
@@ -19,6 +25,9 @@ pub(super) fn text(query: &Query) -> String {
     out.push_str(&grouping("PARTITION BY", &query.partition_by));
     if let Some(having) = &query.having {
         out.push_str(&format!(" HAVING {}", expression(having)));
+    }
+    for more in &query.union {
+        out.push_str(&format!(" UNION ALL {}", text(more)));
     }
     match query.emit {
         Some(Emit::Changes) => out.push_str(" EMIT CHANGES"),
@@ -47,8 +56,16 @@ fn aliased(mut text: String, alias: Option<&crate::sql::ast::Ident>) -> String {
     text
 }
 
-fn source(source: &NamedSource) -> String {
-    aliased(identifier(&source.name.text), source.alias.as_ref())
+fn common_table(table: &CommonTable) -> String {
+    format!("{} AS ({})", identifier(&table.name.text), text(&table.query))
+}
+
+fn source(source: &FromItem) -> String {
+    let rows = match &source.rows {
+        FromRows::Named(name) => identifier(&name.text),
+        FromRows::Query(query) => format!("({})", text(query)),
+    };
+    aliased(rows, source.alias.as_ref())
 }
 
 fn join(join: &Join) -> String {

@@ -153,8 +153,9 @@ impl Parser<'_> {
     pub(super) fn insert(&mut self) -> Result<Statement> {
         self.expect_words(&["INSERT", "INTO"])?;
         let target = self.identifier("the name of a stream or table")?;
-        let properties = self.with_properties()?;
-        if self.is_word("SELECT") {
+        // WITH begins properties, or a query that has names for others.
+        let properties = if self.is_symbol_at(1, "(") { self.with_properties()? } else { Vec::new() };
+        if self.is_word("SELECT") || self.is_word("WITH") {
             return Ok(Statement::InsertSelect { target, properties, query: self.query()? });
         }
         if !properties.is_empty() {

@@ -225,6 +225,8 @@ impl Parser<'_> {
             "STRUCT" if before("(") => self.struct_constructor(),
             "DECIMAL" if matches!(self.peek_at(1).kind, Kind::Text(_)) => self.decimal_literal(),
             "EXISTS" | "SELECT" => Err(self.subquery()),
+            // A condition that breaks off: the clause is no column.
+            "EMIT" if matches!(self.word_at(1), Some("CHANGES" | "FINAL")) => Err(self.unexpected("an expression")),
             _ => self.name_or_call(),
         }
     }
@@ -311,6 +313,9 @@ impl Parser<'_> {
         if !self.is_symbol_at(ahead + 2, "=>") {
             return None;
         }
+        // Names and commas take turns.
+        let names: Vec<usize> = (1..=ahead).step_by(2).map(|name| self.peek_at(name).range.start).collect();
+        self.names.extend(names);
         self.next += ahead + 3;
         Some(params)
     }

@@ -40,6 +40,14 @@ pub(super) fn parse_expression(text: &str) -> Result<Expr> {
     Ok(expr)
 }
 
+/// Where the names of a statement begin, in bytes: the words that aren't keywords where they stand.
+pub(super) fn names_in(text: &str, at: Location) -> Result<Vec<usize>> {
+    let mut parser = Parser::new(text, at)?;
+    parser.parsed_statement()?;
+    parser.end(END_OF_STATEMENT)?;
+    Ok(parser.names)
+}
+
 /// The whole text as one type.
 pub(super) fn parse_type(text: &str) -> Result<Type> {
     let mut parser = Parser::new(text, Location { line: 1, column: 1 })?;
@@ -61,6 +69,8 @@ struct Parser<'a> {
     height: usize,
     /// The token that was last taken as an alias without AS: it may be a misspelt keyword.
     bare_alias: Option<usize>,
+    /// Where the identifiers begin that were read. One that was read again is there twice.
+    names: Vec<usize>,
 }
 
 impl<'a> Parser<'a> {
@@ -69,7 +79,7 @@ impl<'a> Parser<'a> {
             let what = format!("the statement is {} bytes long; the most is {STATEMENT_BYTES_MAX}", text.len());
             return Err(Error::statement(what).at(base).hint("Split it into several statements."));
         }
-        Ok(Parser { text, tokens: lex(text, base)?, next: 0, depth: 0, height: 0, bare_alias: None })
+        Ok(Parser { text, tokens: lex(text, base)?, next: 0, depth: 0, height: 0, bare_alias: None, names: Vec::new() })
     }
 
     fn peek(&self) -> &Token {
@@ -164,6 +174,7 @@ impl<'a> Parser<'a> {
     /// An identifier; `what` says what it would name.
     fn identifier(&mut self, what: &str) -> Result<Ident> {
         let ident = self.identifier_at(0).ok_or_else(|| self.unexpected(what))?;
+        self.names.push(self.peek().range.start);
         self.advance();
         Ok(ident)
     }
@@ -237,6 +248,7 @@ impl<'a> Parser<'a> {
                 _ => parser.identifier_at(0).map(|name| name.text.to_ascii_uppercase()),
             };
             let text = name.ok_or_else(|| parser.unexpected("a property's name"))?;
+            parser.names.push(parser.peek().range.start);
             parser.advance();
             parser.expect_symbol("=")?;
             Ok((Ident { text, quoted: false, at }, parser.literal()?))

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Parser;
 use crate::error::{Error, Result};
 use crate::sql::ast::{
-    Emit, Expr, Join, JoinKind, NamedSource, Query, Relation, SelectItem, Window, WindowKind, Within,
+    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind,
+    Within,
 };
 use crate::sql::lexer::Kind;
 
@@ -19,14 +20,73 @@ pub(crate) const UNITS: &[(&str, u64)] = &[
 ];
 
 impl Parser<'_> {
+    /// `[WITH name AS (query), ...] SELECT ... [UNION ALL SELECT ...] [EMIT ...] [LIMIT ...]`
     pub(super) fn query(&mut self) -> Result<Query> {
+        let with = if self.eat_word("WITH") { self.common_tables()? } else { Vec::new() };
+        let mut query = self.select()?;
+        query.with = with;
+        while self.is_word("UNION") {
+            let at = self.at();
+            self.advance();
+            if !self.eat_word("ALL") {
+                let hint =
+                    "Write UNION ALL: to leave out rows that are there twice, all rows would have to be kept for ever.";
+                return Err(Error::not_supported("UNION without ALL", hint).at(at));
+            }
+            if self.is_symbol("(") {
+                let hint = "Leave out the parentheses: SELECT ... UNION ALL SELECT ...";
+                return Err(self.unexpected("SELECT").hint(hint));
+            }
+            query.union.push(self.select()?);
+        }
+        if self.eat_word("EMIT") {
+            query.emit = Some(self.emit()?);
+        }
+        if self.eat_word("LIMIT") {
+            query.limit = Some(self.whole("a number of rows")?);
+        }
+        self.end_of_query()?;
+        Ok(query)
+    }
+
+    fn common_tables(&mut self) -> Result<Vec<CommonTable>> {
+        if self.is_word("RECURSIVE") && self.word_at(1) != Some("AS") {
+            let hint = "A query can't read what it gives; read a stream that another query writes to.";
+            return Err(Error::not_supported("WITH RECURSIVE", hint).at(self.at()));
+        }
+        self.list(|parser| {
+            let name = parser.identifier("the name of a query")?;
+            if parser.is_symbol("(") {
+                let hint = "Name the columns in the query: SELECT expression AS name.";
+                return Err(Error::not_supported("a list of columns behind a name of WITH", hint).at(parser.at()));
+            }
+            parser.expect_word("AS")?;
+            if !parser.is_symbol("(") {
+                return Err(parser.unexpected("`(` and a query"));
+            }
+            Ok(CommonTable { name, query: parser.query_in_parentheses()? })
+        })
+    }
+
+    /// `(query)`
+    fn query_in_parentheses(&mut self) -> Result<Query> {
+        self.expect_symbol("(")?;
+        if !self.is_word("SELECT") && !self.is_word("WITH") {
+            return Err(self.unexpected("a query: SELECT ..."));
+        }
+        let query = self.nested(Self::query)?;
+        if self.eat_symbol(")") { Ok(query) } else { Err(self.unexpected("`)`")) }
+    }
+
+    fn select(&mut self) -> Result<Query> {
         self.expect_word("SELECT")?;
         let distinct = self.eat_word("DISTINCT");
         let items = self.list(Self::select_item)?;
         if !self.eat_word("FROM") {
             return Err(self.unexpected("`,` or FROM"));
         }
-        let query = Query {
+        Ok(Query {
+            with: Vec::new(),
             distinct,
             items,
             from: self.relation()?,
@@ -35,11 +95,10 @@ impl Parser<'_> {
             group_by: if self.eat_words(&["GROUP", "BY"]) { self.grouping()? } else { Vec::new() },
             partition_by: if self.eat_words(&["PARTITION", "BY"]) { self.grouping()? } else { Vec::new() },
             having: if self.eat_word("HAVING") { Some(self.expression()?) } else { None },
-            emit: if self.eat_word("EMIT") { Some(self.emit()?) } else { None },
-            limit: if self.eat_word("LIMIT") { Some(self.whole("a number of rows")?) } else { None },
-        };
-        self.end_of_query()?;
-        Ok(query)
+            union: Vec::new(),
+            emit: None,
+            limit: None,
+        })
     }
 
     fn select_item(&mut self) -> Result<SelectItem> {
@@ -85,9 +144,11 @@ impl Parser<'_> {
         Ok(Relation { first, joins })
     }
 
-    fn source(&mut self) -> Result<NamedSource> {
+    fn source(&mut self) -> Result<FromItem> {
+        let at = self.at();
         if self.is_symbol("(") {
-            return Err(self.subquery());
+            let rows = FromRows::Query(Box::new(self.query_in_parentheses()?));
+            return Ok(FromItem { rows, alias: self.alias()?, at });
         }
         let name = self.identifier("the name of a stream or table")?;
         if self.is_symbol("(") {
@@ -98,7 +159,7 @@ impl Parser<'_> {
             let hint = "There are no schemas or databases: name the stream or table alone.";
             return Err(self.unexpected("the end of the source's name").hint(hint));
         }
-        Ok(NamedSource { name, alias: self.alias()? })
+        Ok(FromItem { rows: FromRows::Named(name), alias: self.alias()?, at })
     }
 
     fn join_kind(&mut self) -> Result<Option<JoinKind>> {
@@ -177,6 +238,10 @@ impl Parser<'_> {
         self.advance();
         self.expect_symbol("(")?;
         let kind = match kind.as_str() {
+            "TUMBLING" | "HOPPING" if matches!(self.peek().kind, Kind::Number(_)) => {
+                let hint = format!("Write {kind} (SIZE {} ...", self.written());
+                return Err(self.unexpected("SIZE").hint(hint));
+            }
             "TUMBLING" => WindowKind::Tumbling { size: self.sized("SIZE")? },
             "HOPPING" => {
                 let size = self.sized("SIZE")?;
@@ -223,7 +288,8 @@ impl Parser<'_> {
 
     fn ends_grouping(&self) -> bool {
         match &self.peek().kind {
-            Kind::Word(word) => matches!(word.as_str(), "PARTITION" | "HAVING" | "EMIT" | "LIMIT"),
+            Kind::Word(word) => matches!(word.as_str(), "PARTITION" | "HAVING" | "UNION" | "EMIT" | "LIMIT"),
+            Kind::Symbol(symbol) => *symbol == ")",
             kind => *kind == Kind::End,
         }
     }
@@ -245,9 +311,7 @@ impl Parser<'_> {
             "ORDER" => {
                 "A push query's rows come as they happen. Of a pull query sort the rows on your side: they come by partition."
             }
-            "UNION" | "INTERSECT" | "EXCEPT" => {
-                "To unite streams, write each with INSERT INTO ... SELECT into one stream."
-            }
+            "INTERSECT" | "EXCEPT" => "Join the streams or tables, and say in ON and WHERE which rows stay.",
             "OFFSET" => "LIMIT alone is there.",
             _ => return self.misplaced_clause(word),
         };
@@ -260,8 +324,8 @@ impl Parser<'_> {
             let hint = "Joins belong to FROM: FROM a JOIN b ON a.id = b.id WINDOW ... WHERE ... GROUP BY ...";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(hint));
         }
-        if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "EMIT" | "LIMIT") {
-            let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT.";
+        if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "UNION" | "EMIT" | "LIMIT") {
+            let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, UNION ALL, EMIT, LIMIT.";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));
         }
         Ok(())

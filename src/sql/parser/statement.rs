@@ -7,6 +7,7 @@ use crate::sql::ast::{Location, ParsedStatement, Statement};
 /// The words a statement can begin with.
 pub(super) const BEGINNINGS: &[&str] = &[
     "SELECT",
+    "WITH",
     "CREATE",
     "INSERT",
     "DELETE",
@@ -50,7 +51,7 @@ impl Parser<'_> {
     fn statement(&mut self) -> Result<Statement> {
         let word = self.word_at(0).unwrap_or_default().to_owned();
         match word.as_str() {
-            "SELECT" => Ok(Statement::Select(self.query()?)),
+            "SELECT" | "WITH" => Ok(Statement::Select(self.query()?)),
             "CREATE" => self.create(),
             "INSERT" => self.insert(),
             "DELETE" => self.delete(),
@@ -76,7 +77,6 @@ impl Parser<'_> {
 
     fn no_statement(&self, word: &str) -> Error {
         let hint = match word {
-            "WITH" => "Give the query a name first: CREATE STREAM or TABLE ... AS SELECT ...; then read from that.",
             "UPDATE" => "INSERT INTO a table with the key of a row replaces that row.",
             "MERGE" | "UPSERT" => "INSERT INTO a table with the key of a row replaces that row.",
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => "Every query commits by itself, exactly once.",
@@ -85,7 +85,6 @@ impl Parser<'_> {
             "TRUNCATE" => "Empty the topic: millpond topic empty NAME.",
             _ => return self.unexpected(&format!("a statement: {}", BEGINNINGS.join(", "))),
         };
-        let what = if word == "WITH" { "WITH before a query" } else { word };
-        Error::not_supported(what, hint).at(self.at())
+        Error::not_supported(word, hint).at(self.at())
     }
 }

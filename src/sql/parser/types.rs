@@ -7,7 +7,13 @@ use crate::sql::lexer::Kind;
 
 impl Parser<'_> {
     pub(super) fn ty(&mut self) -> Result<Type> {
-        self.nested(Self::ty_inner)
+        let names = self.names.len();
+        let ty = self.nested(Self::ty_inner)?;
+        // The language's own types are keywords.
+        if !matches!(ty, Type::Custom(_)) {
+            self.names.remove(names);
+        }
+        Ok(ty)
     }
 
     fn ty_inner(&mut self) -> Result<Type> {

@@ -20,7 +20,19 @@ impl Parser<'_> {
         }
     }
 
+    /// The next token as it is written.
+    pub(super) fn written(&self) -> &str {
+        &self.text[self.peek().range.clone()]
+    }
+
     fn hint_for(&self, expected: &str) -> Option<String> {
+        let behind_comma = self.next > 0 && self.tokens[self.next - 1].kind == Kind::Symbol(",");
+        if behind_comma && self.word_at(0).is_some_and(keywords::is_reserved) {
+            return Some("Is the `,` before it one too many?".to_owned());
+        }
+        if expected.starts_with("a string in single quotes") && self.word_at(0).is_some() {
+            return Some(format!("Write '{}', in single quotes.", self.written()));
+        }
         if let Some(word) = self.word_at(0)
             && let Some(hint) = self.hint_for_word(word, expected)
         {
@@ -29,13 +41,19 @@ impl Parser<'_> {
         if self.bare_alias.is_some_and(|alias| alias + 1 == self.next)
             && let Kind::Word(alias) = &self.tokens[self.next - 1].kind
         {
-            return hint_for_alias(alias);
+            return hint_for_alias(alias).or_else(|| self.missing_comma(expected));
         }
         match self.peek().kind {
             Kind::Quoted(ref text) if text.is_empty() => Some("A name can't be empty.".to_owned()),
             Kind::Other => self.hint_for_other(),
-            _ => None,
+            _ => self.missing_comma(expected),
         }
+    }
+
+    /// Where a list could go on, something stands that could be its next item.
+    fn missing_comma(&self, expected: &str) -> Option<String> {
+        let is_item = self.identifier_at(0).is_some() || matches!(self.peek().kind, Kind::Number(_) | Kind::Text(_));
+        (expected.contains("`,`") && is_item).then(|| format!("Is a `,` missing before {}?", self.written()))
     }
 
     fn hint_for_word(&self, word: &str, expected: &str) -> Option<String> {

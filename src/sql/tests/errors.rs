@@ -72,6 +72,11 @@ const WRONG: &[Case] = &[
     ("SELECT x FROM s WHERE x IN ()", (1, 29), "expected an expression, found `)`", ""),
     ("CREATE TYPE t AS STRUCT<a INT", (1, 30), "expected `,` or `>`", ""),
     ("ASSERT SCHEMA TIMEOUT 1 SECOND", (1, 15), "needs a SUBJECT, an ID or both", ""),
+    ("SELECT * FROM (s)", (1, 16), "expected a query: SELECT", ""),
+    ("SELECT * FROM (SELECT a FROM s", (1, 31), "expected `)`", ""),
+    ("WITH x AS SELECT a FROM s SELECT * FROM x", (1, 11), "expected `(` and a query", ""),
+    ("SELECT a FROM s UNION ALL (SELECT a FROM t)", (1, 27), "expected SELECT", "Leave out the parentheses"),
+    ("SELECT a FROM s EMIT CHANGES UNION ALL SELECT a FROM t", (1, 30), "UNION can't stand here", "The order is"),
     ("SELECT `` FROM s", (1, 8), "found the name ``", "can't be empty"),
 ];
 
@@ -89,13 +94,13 @@ fn mistakes_are_told_with_place_and_remedy() {
 
 /// Parts of SQL that aren't there: text, what is told, and where.
 const ABSENT: &[(&str, &str, u32)] = &[
-    ("SELECT * FROM (SELECT 1 FROM s)", "a subquery is not supported", 15),
     ("SELECT * FROM s WHERE a IN (SELECT b FROM t)", "a subquery is not supported", 28),
     ("SELECT (SELECT 1 FROM s) FROM s", "a subquery is not supported", 9),
     ("SELECT a FROM s WHERE EXISTS (SELECT 1 FROM t)", "a subquery is not supported", 23),
-    ("SELECT a FROM s UNION SELECT b FROM t", "UNION is not supported", 17),
-    ("SELECT a FROM s UNION ALL SELECT b FROM t", "UNION is not supported", 17),
-    ("WITH x AS (SELECT 1 FROM s) SELECT * FROM x", "WITH before a query is not supported", 1),
+    ("SELECT a FROM s UNION SELECT b FROM t", "UNION without ALL is not supported", 17),
+    ("SELECT a FROM s INTERSECT SELECT b FROM t", "INTERSECT is not supported", 17),
+    ("WITH RECURSIVE x AS (SELECT 1 FROM s) SELECT * FROM x", "WITH RECURSIVE is not supported", 6),
+    ("WITH x (a) AS (SELECT 1 FROM s) SELECT * FROM x", "a list of columns behind a name of WITH is not supported", 8),
     ("SELECT a FROM s ORDER BY a", "ORDER BY is not supported", 17),
     ("SELECT a FROM s LIMIT 1 OFFSET 2", "OFFSET is not supported", 25),
     ("SELECT SUM(a) OVER (PARTITION BY b) FROM s", "OVER is not supported", 15),

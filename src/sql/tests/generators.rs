@@ -150,16 +150,27 @@ fn properties() -> impl Strategy<Value = Properties> {
     vec((name, literal), 0..3)
 }
 
-fn source() -> impl Strategy<Value = NamedSource> {
-    (ident(), option::of(ident())).prop_map(|(name, alias)| NamedSource { name, alias })
+fn named() -> BoxedStrategy<FromItem> {
+    let item = |(name, alias)| FromItem { rows: FromRows::Named(name), alias, at: NOWHERE };
+    (ident(), option::of(ident())).prop_map(item).boxed()
 }
 
-fn join() -> impl Strategy<Value = Join> {
+/// A name, or one of these queries.
+fn source(query: BoxedStrategy<Query>) -> BoxedStrategy<FromItem> {
+    let item = |(query, alias)| FromItem { rows: FromRows::Query(Box::new(query)), alias, at: NOWHERE };
+    prop_oneof![3 => named(), 1 => (query, option::of(ident())).prop_map(item)].boxed()
+}
+
+fn join(source: BoxedStrategy<FromItem>) -> impl Strategy<Value = Join> {
     let kinds = vec![JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
     let within =
         (span(), span(), option::of(span())).prop_map(|(before, after, grace)| Within { before, after, grace });
-    (proptest::sample::select(kinds), source(), option::of(within), expr())
-        .prop_map(|(kind, source, within, on)| Join { kind, source, within, on })
+    (proptest::sample::select(kinds), source, option::of(within), expr()).prop_map(|(kind, source, within, on)| Join {
+        kind,
+        source,
+        within,
+        on,
+    })
 }
 
 fn window() -> impl Strategy<Value = Window> {
@@ -184,12 +195,23 @@ fn item() -> impl Strategy<Value = SelectItem> {
     ]
 }
 
+/// Queries in queries, named ones, and unions.
 fn query() -> impl Strategy<Value = Query> {
-    let relation = (source(), vec(join(), 0..2)).prop_map(|(first, joins)| Relation { first, joins });
+    let inner = select(named()).boxed();
+    let table = (ident(), inner.clone()).prop_map(|(name, query)| CommonTable { name, query });
+    let part = select(source(inner.clone())).prop_map(|part| Query { emit: None, limit: None, ..part });
+    let outer = (select(source(inner.clone())), vec(table, 0..3), vec(part, 0..3))
+        .prop_map(|(query, with, union)| Query { with, union, ..query });
+    prop_oneof![2 => inner, 1 => outer]
+}
+
+fn select(source: BoxedStrategy<FromItem>) -> impl Strategy<Value = Query> {
+    let relation = (source.clone(), vec(join(source), 0..2)).prop_map(|(first, joins)| Relation { first, joins });
     let emit = option::of(proptest::sample::select(vec![Emit::Changes, Emit::Final]));
     let clauses = (option::of(expr()), vec(expr(), 0..3), vec(expr(), 0..3), option::of(expr()));
     ((any::<bool>(), vec(item(), 1..3)), relation, option::of(window()), clauses, emit, option::of(any::<u64>()))
         .prop_map(|((distinct, items), from, window, (filter, group_by, partition_by, having), emit, limit)| Query {
+            with: Vec::new(),
             distinct,
             items,
             from,
@@ -198,6 +220,7 @@ fn query() -> impl Strategy<Value = Query> {
             group_by,
             partition_by,
             having,
+            union: Vec::new(),
             emit,
             limit,
         })
@@ -234,7 +257,7 @@ fn columns_and_values() -> impl Strategy<Value = (Vec<Ident>, Vec<Expr>)> {
     ]
 }
 
-pub(super) fn statement() -> impl Strategy<Value = Statement> {
+pub(in crate::sql) fn statement() -> impl Strategy<Value = Statement> {
     let inner = Union::new([definitions().boxed(), queries().boxed(), sessions().boxed(), assertions().boxed()]);
     let plain = Union::new([definitions().boxed(), queries().boxed()]);
     let explained = plain.prop_map(|statement| {

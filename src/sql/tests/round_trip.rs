@@ -102,6 +102,16 @@ fn read_every_way(text: &str) {
 }
 
 #[test]
+fn statements_of_the_queries() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = files.filter(|path| path.extension().is_some_and(|end| end == "sql"));
+    let statements: Vec<_> = texts.flat_map(|path| parse(&std::fs::read_to_string(path).unwrap()).unwrap()).collect();
+    assert!(!statements.is_empty());
+    statements.into_iter().for_each(|parsed| assert_round_trip(parsed.statement));
+}
+
+#[test]
 fn statements_of_the_conformance_cases() {
     let Some(statements) = super::conformance::statements() else { return };
     for (text, _) in statements {
