@@ -14,7 +14,7 @@ use crate::analyze::window_bounds;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::plan::{JoinMethod, Plan, Stage, StageInput, Step};
+use crate::plan::{JoinMethod, Plan, Scan, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit};
 
 /// A SELECT, understood.
@@ -68,6 +68,7 @@ fn all_of(query: &ast::Query) -> ast::Query {
     let rows = ast::FromRows::Query(Box::new(inner));
     ast::Query {
         with: Vec::new(),
+        distinct: false,
         items: vec![ast::SelectItem::Star { source: None, at }],
         from: ast::Relation { first: ast::FromItem { rows, alias: None, at }, joins: Vec::new() },
         window: None,

@@ -2,7 +2,7 @@
 
 use crate::analyze::names::{Names, unknown_column};
 use crate::catalog::{Catalog, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::{Rules, Scope};
 use crate::plan::{Schema, SchemaColumn};
 use crate::sql::ast::Ident;

@@ -148,7 +148,7 @@ impl Meeting<'_> {
                 self.text()
             ))
             .hint("the result's key is both tables' keys, and a row alone would lack one of them")
-            .at(self.join.source.name.at));
+            .at(self.join.source.at));
         }
         if self.left.window.is_some() {
             return Err(

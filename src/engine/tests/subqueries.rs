@@ -245,7 +245,8 @@ fn rows_of_queries_over_queries_for_a_reader() {
         let stream = t.stream(
             "WITH more AS (SELECT v, k AS name FROM r) SELECT v, k FROM s UNION ALL SELECT * FROM more EMIT CHANGES LIMIT 2;",
         );
-        let columns: Vec<String> = stream.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        let columns: Vec<String> =
+            stream.columns.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
         assert_eq!(columns, ["V BIGINT", "K STRING"]);
         // Their partitions give them side by side.
         let rows: BTreeSet<String> = next_rows(&stream, 2).into_iter().collect();
