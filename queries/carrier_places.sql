@@ -8,17 +8,24 @@
 -- Output: CARRIER_PLACES, the last record of each key
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE carrier_places AS
-  SELECT carrier,
-         COUNT(DISTINCT dest) AS places,
-         COUNT(DISTINCT tailnum) AS planes,
-         SUM(DISTINCT distance) AS miles,
-         COUNT(*) FILTER (WHERE dep_delay > 60) AS late,
-         COUNT(DISTINCT dest) FILTER (WHERE origin = 'JFK') AS places_from_jfk
+  SELECT
+    carrier,
+    COUNT(DISTINCT dest) AS places,
+    COUNT(DISTINCT tailnum) AS planes,
+    SUM(DISTINCT distance) AS miles,
+    COUNT(*) FILTER (WHERE dep_delay > 60) AS late,
+    COUNT(DISTINCT dest) FILTER (WHERE origin = 'JFK') AS places_from_jfk
   FROM flights
   GROUP BY carrier
   EMIT CHANGES;

@@ -11,9 +11,11 @@ CREATE STREAM flights (tailnum STRING KEY, origin STRING, dep_delay INT)
   WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE TABLE late_again AS
-  SELECT b.origin AS origin, COUNT(*) AS pairs,
-         SUM(CASE WHEN a.dep_delay > 60 THEN 1 ELSE 0 END) AS late,
-         SUM(CASE WHEN a.dep_delay > 60 AND b.dep_delay > 60 THEN 1 ELSE 0 END) AS late_again
+  SELECT
+    b.origin AS origin,
+    COUNT(*) AS pairs,
+    SUM(CASE WHEN a.dep_delay > 60 THEN 1 ELSE 0 END) AS late,
+    SUM(CASE WHEN a.dep_delay > 60 AND b.dep_delay > 60 THEN 1 ELSE 0 END) AS late_again
   FROM flights a
   JOIN flights b WITHIN (0 HOURS, 12 HOURS) GRACE PERIOD 365 DAYS ON a.tailnum = b.tailnum AND a.ROWTIME < b.ROWTIME
   GROUP BY b.origin;

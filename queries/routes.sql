@@ -8,8 +8,14 @@
 -- Output: ROUTES, every record, in order of each key and DEST
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 CREATE STREAM routes AS

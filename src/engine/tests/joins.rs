@@ -283,7 +283,7 @@ fn a_plan_shows_its_joins_as_a_tree() {
         lines,
         [
             "> [ RESULT ] ID INTEGER, PRICE INTEGER, W INTEGER",
-            "  > [ PROJECT ] KSQL_INTERNAL_KEY_0, ID, PRICE, W",
+            "  > [ PROJECT ] KSQL_INTERNAL_HIDDEN_KEY_0, ID, PRICE, W",
             "    > [ JOIN ] LEFT of a stream with a table by key (STRING)",
             "      > [ JOIN ] INNER of a stream with a table by key (STRING)",
             "        > [ REPARTITION ] by KAFKA key (STRING)",
