@@ -5,7 +5,7 @@
 -- flights of a route comes first isn't fixed, where several partitions have one.
 --
 -- Input: flights
--- Output: ROUTES, every record, in order of each key and DEST
+-- Output: ROUTES, every record, in order of each key and DEST and DISTANCE
 
 CREATE STREAM flights (
   tailnum STRING KEY,
