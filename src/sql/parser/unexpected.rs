@@ -27,7 +27,12 @@ impl Parser<'_> {
 
     fn hint_for(&self, expected: &str) -> Option<String> {
         let behind_comma = self.next > 0 && self.tokens[self.next - 1].kind == Kind::Symbol(",");
-        if behind_comma && self.word_at(0).is_some_and(keywords::is_reserved) {
+        let begins_clause = match self.word_at(0) {
+            Some("FROM" | "WHERE" | "HAVING" | "LIMIT") => true,
+            Some("GROUP" | "PARTITION") => self.word_at(1) == Some("BY"),
+            _ => self.is_symbol(")"),
+        };
+        if behind_comma && begins_clause {
             return Some("Is the `,` before it one too many?".to_owned());
         }
         if expected.starts_with("a string in single quotes") && self.word_at(0).is_some() {
