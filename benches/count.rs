@@ -8,6 +8,8 @@ use crate::query::{self, Query};
 const BIDDERS: usize = 10_000;
 const EVENTS_PER_SECOND: usize = 100_000;
 
+pub const NAME: &str = "tumbling count by key";
+
 pub fn entries() -> Vec<Entry> {
     // Spread evenly, in no order: a multiplicative hash of the number of the bid.
     let mut number = 0_usize;
@@ -23,9 +25,10 @@ pub fn entries() -> Vec<Entry> {
                     WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 1 MINUTE) GROUP BY BIDDER;"
             .to_string(),
         wanted: &[1, 5],
+        table: None,
         floor: 0.5,
         aim: 0.6,
         rows_out: Box::new(|rows| rows >= BIDDERS as u64),
     };
-    vec![query::entry(query("tumbling count by key"), bids, 1)]
+    vec![query::entry(query(NAME), bids, 1)]
 }

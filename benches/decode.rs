@@ -13,12 +13,11 @@ use millpond::types::SqlType;
 use crate::Entry;
 use crate::bids::{BATCH_ROWS, BATCHES, Batch, COLUMNS, bids, layout};
 
+pub const NAMES: [&str; 2] = ["decode JSON bid, 7 of 7", "decode JSON bid, 2 of 7"];
+
 pub fn entries() -> Vec<Entry> {
     let batches = Rc::new(bids(BATCHES));
-    vec![
-        entry("decode JSON bid, 7 of 7", &[0, 1, 2, 3, 4, 5, 6], 1.5, 2.0, &batches),
-        entry("decode JSON bid, 2 of 7", &[0, 2], 3.0, 5.0, &batches),
-    ]
+    vec![entry(NAMES[0], &[0, 1, 2, 3, 4, 5, 6], 1.5, 2.0, &batches), entry(NAMES[1], &[0, 2], 3.0, 5.0, &batches)]
 }
 
 fn entry(name: &'static str, wanted: &'static [usize], floor: f64, aim: f64, batches: &Rc<Vec<Batch>>) -> Entry {

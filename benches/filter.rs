@@ -10,17 +10,20 @@ use crate::query::{self, Query};
 
 const PRICE: usize = 2;
 
+pub const NAME: &str = "filter JSON to JSON";
+
 pub fn entries() -> Vec<Entry> {
     let bids = bids(BATCHES);
     let prices = prices(&bids);
     let price = prices[prices.len() * 4 / 5];
     let passing = prices.iter().filter(|other| **other > price).count() as u64;
     let query = Query {
-        name: "filter JSON to JSON",
+        name: NAME,
         with: "",
         before: Vec::new(),
         statement: format!("CREATE STREAM DEAR AS SELECT * FROM BIDS WHERE PRICE > {price};"),
         wanted: &[0, 1, 2, 3, 4, 5, 6],
+        table: None,
         floor: 0.3,
         aim: 0.4,
         rows_out: Box::new(move |rows| rows == passing),

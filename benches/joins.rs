@@ -25,6 +25,8 @@ const KEYS: usize = 10_000;
 const EVENTS_PER_SECOND: usize = 10_000;
 const SPAN_MS: i64 = 2_000;
 
+pub const NAMES: [&str; 2] = ["stream-stream join", "table-table join"];
+
 pub fn entries() -> Vec<Entry> {
     vec![stream_stream(), table_table()]
 }
@@ -69,7 +71,7 @@ fn stream_stream() -> Entry {
         }
         rows
     };
-    entry("stream-stream join", method, bound)
+    entry(NAMES[0], method, bound)
 }
 
 fn table_table() -> Entry {
@@ -99,7 +101,7 @@ fn table_table() -> Entry {
         }
         rows
     };
-    entry("table-table join", JoinMethod::TableTable, bound)
+    entry(NAMES[1], JoinMethod::TableTable, bound)
 }
 
 fn entry(name: &'static str, method: JoinMethod, bound: impl Fn(&[Pair]) -> usize + 'static) -> Entry {

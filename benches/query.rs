@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use millpond::engine::{Engine, Face, Options, Session};
 use millpond::internals::{
-    Counters, Guarantee, Host, MemoryBudget, Part, Plan, Run, RunSpec, Sink, SinkSpec, SourceKind, Start, Statement,
-    View, changelog_topics, create_as, decoder, parse,
+    Counters, Guarantee, Host, Layout, MemoryBudget, Part, Plan, Run, RunSpec, Sink, SinkSpec, SourceKind, Start,
+    Statement, View, changelog_topics, create_as, decoder, parse,
 };
-use millpond::log::{TopicPartition, TopicSpec};
+use millpond::log::{Records, TopicPartition, TopicSpec};
 
 use crate::bids::{Batch, layout};
 use crate::{Entry, cpu_time};
@@ -29,10 +29,19 @@ pub struct Query {
     pub statement: String,
     /// The columns that it reads.
     pub wanted: &'static [usize],
+    /// What it reads beside the bids.
+    pub table: Option<Table>,
     pub floor: f64,
     pub aim: f64,
     /// Rows that it must write.
     pub rows_out: Box<dyn Fn(u64) -> bool>,
+}
+
+/// A topic of partition 0 alone that is there from the beginning, and the columns of its values that are read.
+pub struct Table {
+    pub topic: &'static str,
+    pub layout: Layout,
+    pub wanted: &'static [usize],
 }
 
 /// Of CPU time, which is time on the wall for a process that has its core to itself: the work is the same on a busy machine.
@@ -50,7 +59,11 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
     }
     let sink = analyzed(&engine, &query.statement);
     let plan = sink.analyzed.plan.clone();
-    let mut decoder = decoder(&layout(), query.wanted).expect("JSON has all types");
+    let mut decode_bids = decoder(&layout(), query.wanted).expect("JSON has all types");
+    let mut table = query.table.map(|table| {
+        let decoder = decoder(&table.layout, table.wanted).expect("JSON has all types");
+        (decoder, all_records(&engine, table.topic))
+    });
     let bids = Rc::new(bids);
     let records = Rc::clone(&bids);
     let rounds = Rc::new(Cell::new(0));
@@ -79,7 +92,10 @@ pub fn entry(query: Query, bids: Vec<Batch>, partitions: u32) -> Entry {
         }),
         bound: Box::new(move || {
             for batch in records.iter() {
-                black_box(decoder.decode(&batch.records, Part::Value));
+                black_box(decode_bids.decode(&batch.records, Part::Value));
+            }
+            if let Some((decoder, fetches)) = &mut table {
+                fetches.iter().for_each(|records| drop(black_box(decoder.decode(records, Part::Value))));
             }
         }),
     }
@@ -97,6 +113,20 @@ fn fill(engine: &Engine, with: &str, bids: &[Batch], partitions: u32) {
         let place = TopicPartition { topic: "bids".to_string(), partition: number as u32 % partitions };
         engine.log().append(&place, &batch.records).expect("an append");
     }
+}
+
+/// The records of a topic of one partition, as they are fetched.
+fn all_records(engine: &Engine, topic: &str) -> Vec<Records> {
+    let place = TopicPartition { topic: topic.to_string(), partition: 0 };
+    let (mut at, end) = engine.log().offsets(&place).expect("the topic is there");
+    let mut fetches = Vec::new();
+    while at < end {
+        let mut records = Records::default();
+        engine.log().fetch(&place, at, 1 << 20, &mut records).expect("records");
+        at = records.next_offset;
+        fetches.push(records);
+    }
+    fetches
 }
 
 fn analyzed(engine: &Engine, statement: &str) -> Sink {

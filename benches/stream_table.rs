@@ -1,10 +1,24 @@
 //! Bids joined with a table of 10,000 bidders, topic to topic, committed.
+//!
+//! Each round the query begins anew and reads the table's topic, too (7 of 100 records); so the decoder beside it decodes these,
+//! as well.
+
+use millpond::internals::{Format, Layout};
+use millpond::types::SqlType;
 
 use crate::Entry;
 use crate::bids::{BATCHES, bids_with};
-use crate::query::{self, Query};
+use crate::query::{self, Query, Table};
 
 const BIDDERS: usize = 10_000;
+
+/// The layout of a bidder.
+fn layout() -> Layout {
+    let columns = ["NAME", "CITY"].map(|name| (name.to_string(), SqlType::String)).to_vec();
+    Layout { format: Format::Json, delimiter: ',', columns, wrapped: true }
+}
+
+pub const NAME: &str = "stream-table join";
 
 pub fn entries() -> Vec<Entry> {
     // Spread evenly, in no order: a multiplicative hash of the number of the bid.
@@ -24,13 +38,14 @@ pub fn entries() -> Vec<Entry> {
     };
     let before = (0..BIDDERS).map(insert);
     let query = Query {
-        name: "stream-table join",
+        name: NAME,
         with: "",
         before: std::iter::once(table.to_string()).chain(before).collect(),
         statement: "CREATE STREAM NAMED AS SELECT BIDDER, AUCTION, PRICE, NAME, CITY \
                     FROM BIDS JOIN BIDDERS ON BIDS.BIDDER = BIDDERS.ID;"
             .to_string(),
         wanted: &[0, 1, 2],
+        table: Some(Table { topic: "bidders", layout: layout(), wanted: &[0, 1] }),
         floor: 0.4,
         aim: 0.5,
         rows_out: Box::new(move |found| found == rows),

@@ -39,6 +39,7 @@
 //! `examples/embed.rs` goes on from there, with a table that a continuous query keeps and a push query over its changes.
 
 mod analyze;
+mod appender;
 mod catalog;
 mod cli;
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub struct SinkWriter {
     staged: BTreeMap<u32, Records>,
     staged_bytes: usize,
     staged_rows: usize,
+    /// Memory of records that were committed, to be staged into again.
+    spare: Vec<Records>,
+    taken: usize,
 }
 
 /// One partition's part of a commit: the records' places in it are numbers of 32 bits, and it must fit into memory.
@@ -53,6 +56,8 @@ impl SinkWriter {
             staged: BTreeMap::new(),
             staged_bytes: 0,
             staged_rows: 0,
+            spare: Vec::new(),
+            taken: 0,
         })
     }
 
@@ -68,8 +73,21 @@ impl SinkWriter {
 
     /// Takes the records that wait, with their partitions.
     pub fn take_staged(&mut self) -> BTreeMap<u32, Records> {
+        self.taken = self.staged.len();
         (self.staged_bytes, self.staged_rows) = (0, 0);
         std::mem::take(&mut self.staged)
+    }
+
+    /// Of how many partitions it gave records when they were taken last.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Gives records back that were taken and aren't needed any more: their memory serves those that come. What was given back
+    /// before and not used is freed.
+    pub fn reuse(&mut self, taken: Vec<Records>) {
+        self.spare = taken;
+        self.spare.iter_mut().for_each(Records::clear);
     }
 
     /// Encodes the rows of a batch behind those that wait. Rows that can't be encoded go to `context.errors`.
@@ -82,7 +100,10 @@ impl SinkWriter {
         let together = self.place(batch.rows);
         // Rows that all go to one partition are encoded where they will be sent from.
         let into = match together {
-            Some(partition) => &mut self.staged.entry(partition).or_default().data,
+            Some(partition) => {
+                let spare = &mut self.spare;
+                &mut self.staged.entry(partition).or_insert_with(|| spare.pop().unwrap_or_default()).data
+            }
             None => &mut self.scratch,
         };
         let encoded_from = into.len();
@@ -96,9 +117,15 @@ impl SinkWriter {
                 let records = self.staged.entry(partition).or_default();
                 let rows_before = records.len();
                 records.meta.reserve(batch.rows);
-                for row in rows {
-                    let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
-                    push(records, key, self.values[row], times[row], batch, row);
+                match self.window {
+                    None => {
+                        move_keys(&self.scratch, &mut self.keys, records)?;
+                        rows.for_each(|row| push(records, self.keys[row], self.values[row], times[row], batch, row));
+                    }
+                    window => rows.for_each(|row| {
+                        let key = put_key(records, &self.scratch, self.keys[row], window, batch, row);
+                        push(records, key, self.values[row], times[row], batch, row);
+                    }),
                 }
                 let written = records.len() - rows_before;
                 self.staged_rows += written;
@@ -160,11 +187,23 @@ impl SinkWriter {
 }
 
 fn check_size(records: &Records) -> Result<()> {
-    if records.data.len() <= PARTITION_BYTES_MAX {
-        return Ok(());
+    if records.data.len() <= PARTITION_BYTES_MAX { Ok(()) } else { Err(too_much()) }
+}
+
+fn too_much() -> Error {
+    Error::statement(format!("one commit would write more than {} MB to one partition", PARTITION_BYTES_MAX >> 20))
+        .hint("commit more often (commit.interval.ms), spread the keys over more partitions, or collect shorter lists")
+}
+
+/// Copies keys that were encoded among the records' bytes, all at once; the spans are those of the copies then.
+fn move_keys(encoded: &[u8], keys: &mut [Span], records: &mut Records) -> Result<()> {
+    let shift = records.data.len();
+    if shift + encoded.len() > u32::MAX as usize {
+        return Err(too_much());
     }
-    Err(Error::statement(format!("one commit would write more than {} MB to one partition", PARTITION_BYTES_MAX >> 20))
-        .hint("commit more often (commit.interval.ms), spread the keys over more partitions, or collect shorter lists"))
+    records.data.extend_from_slice(encoded);
+    keys.iter_mut().filter(|key| !key.is_null()).for_each(|key| key.start += shift as u32);
+    Ok(())
 }
 
 /// Puts a row's key among the records' bytes, its window behind it.

@@ -229,7 +229,7 @@ impl Encoder for DelimitedEncoder {
     ) -> Vec<BadRow> {
         encode_rows(rows, nulls, data, spans, |row, data| {
             self.row(columns, row);
-            data.extend_from_slice(self.line.as_bytes());
+            data.bytes(self.line.as_bytes());
             Encoded::Bytes
         })
     }

@@ -1,13 +1,14 @@
 //! KAFKA: one column in the bytes of Kafka's own serializers. Doesn't convert: 4 bytes are an INT and nothing else.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::BooleanBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
 use super::builder::{Column, Values};
 use super::{
     BATCH_BYTES_MAX, BadRow, Decoded, Decoder, Encoded, Encoder, Layout, Part, encode_rows, null_rows, part_of,
 };
+use crate::appender::Appender;
 use crate::log::{Records, Span};
 
 pub(super) struct KafkaDecoder {
@@ -91,31 +92,60 @@ impl Encoder for KafkaEncoder {
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow> {
-        encode_rows(rows, nulls, data, spans, |row, data| {
-            let Some(column) = columns.first().filter(|column| !column.is_null(row)) else { return Encoded::Null };
-            if put(column, row, data) {
-                return Encoded::Bytes;
-            }
+        let Some(column) = columns.first() else {
+            return encode_rows(rows, nulls, data, spans, |_, _| Encoded::Null);
+        };
+        // Of which type the column is isn't asked again for each row.
+        let mut out = Out { valid: column.nulls(), rows, nulls, data, spans };
+        if let Some(column) = column.as_primitive_opt::<Int32Type>() {
+            let values = column.values();
+            out.put(|row, data| data.bytes(&values[row].to_be_bytes()))
+        } else if let Some(column) = column.as_primitive_opt::<Int64Type>() {
+            let values = column.values();
+            out.put(|row, data| data.bytes(&values[row].to_be_bytes()))
+        } else if let Some(column) = column.as_primitive_opt::<Float64Type>() {
+            let values = column.values();
+            out.put(|row, data| data.bytes(&values[row].to_be_bytes()))
+        } else if let Some(column) = column.as_string_opt::<i32>() {
+            out.put_texts(column.value_offsets(), column.value_data())
+        } else if let Some(column) = column.as_binary_opt::<i32>() {
+            out.put_texts(column.value_offsets(), column.value_data())
+        } else {
             let name = self.column.as_deref().unwrap_or_default();
-            Encoded::Failed(format!("column `{name}`: its type is none of the format's"))
-        })
+            encode_rows(rows, nulls, data, spans, |row, _| match column.is_null(row) {
+                true => Encoded::Null,
+                false => Encoded::Failed(format!("column `{name}`: its type is none of the format's")),
+            })
+        }
     }
 }
 
-/// Appends a value that isn't null. False: the column is of a type the format doesn't have.
-fn put(column: &ArrayRef, row: usize, data: &mut Vec<u8>) -> bool {
-    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
-        data.extend_from_slice(&values.value(row).to_be_bytes());
-    } else if let Some(values) = column.as_primitive_opt::<Int64Type>() {
-        data.extend_from_slice(&values.value(row).to_be_bytes());
-    } else if let Some(values) = column.as_primitive_opt::<Float64Type>() {
-        data.extend_from_slice(&values.value(row).to_be_bytes());
-    } else if let Some(values) = column.as_string_opt::<i32>() {
-        data.extend_from_slice(values.value(row).as_bytes());
-    } else if let Some(values) = column.as_binary_opt::<i32>() {
-        data.extend_from_slice(values.value(row));
-    } else {
-        return false;
+/// Where the values of a column go, and which of them there are.
+struct Out<'a> {
+    valid: Option<&'a NullBuffer>,
+    rows: usize,
+    nulls: Option<&'a BooleanBuffer>,
+    data: &'a mut Vec<u8>,
+    spans: &'a mut Vec<Span>,
+}
+
+impl Out<'_> {
+    /// `put` appends the value of a row that isn't null.
+    #[inline]
+    fn put(&mut self, put: impl Fn(usize, &mut Appender)) -> Vec<BadRow> {
+        encode_rows(self.rows, self.nulls, self.data, self.spans, |row, data| {
+            if self.valid.is_some_and(|valid| valid.is_null(row)) {
+                return Encoded::Null;
+            }
+            put(row, data);
+            Encoded::Bytes
+        })
     }
-    true
+
+    fn put_texts(&mut self, offsets: &[i32], all: &[u8]) -> Vec<BadRow> {
+        self.put(|row, data| {
+            let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+            data.part(all, start, end - start);
+        })
+    }
 }

@@ -18,6 +18,7 @@ mod tests;
 use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 
+use crate::appender::Appender;
 use crate::error::{Error, Result};
 use crate::log::{Records, Span};
 use crate::nearest::nearest;
@@ -202,23 +203,32 @@ fn encode_rows(
     nulls: Option<&BooleanBuffer>,
     data: &mut Vec<u8>,
     spans: &mut Vec<Span>,
-    mut write: impl FnMut(usize, &mut Vec<u8>) -> Encoded,
+    mut write: impl FnMut(usize, &mut Appender) -> Encoded,
 ) -> Vec<BadRow> {
     let mut bad = Vec::new();
+    let mut out = Appender::new(data);
+    spans.reserve(rows);
     for row in 0..rows {
-        let start = data.len();
+        let start = out.len();
         let is_null = nulls.is_some_and(|nulls| nulls.value(row));
-        let encoded = if is_null { Encoded::Null } else { write(row, data) };
-        let span = match encoded {
-            Encoded::Bytes => span_from(start, data.len()).ok_or_else(|| "the batch is larger than 4 GiB".to_string()),
-            Encoded::Null => Ok(Span::NULL),
-            Encoded::Failed(reason) => Err(reason),
+        let encoded = if is_null { Encoded::Null } else { write(row, &mut out) };
+        let reason = match encoded {
+            Encoded::Bytes => match span_from(start, out.len()) {
+                Some(span) => {
+                    spans.push(span);
+                    continue;
+                }
+                None => "the batch is larger than 4 GiB".to_string(),
+            },
+            Encoded::Null => {
+                spans.push(Span::NULL);
+                continue;
+            }
+            Encoded::Failed(reason) => reason,
         };
-        spans.push(span.unwrap_or_else(|reason| {
-            data.truncate(start);
-            bad.push(BadRow { row, reason });
-            Span::NULL
-        }));
+        out.truncate(start);
+        spans.push(Span::NULL);
+        bad.push(BadRow { row, reason });
     }
     bad
 }

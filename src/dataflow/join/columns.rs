@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, NullArray, UInt32Array, new_null_array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
 
@@ -58,6 +59,9 @@ impl Chunk {
 
 /// A chunk as large as this is left alone.
 const CHUNK_ROWS_MAX: usize = 1 << 16;
+
+/// More rows than these are never joined at once: it would take long.
+const JOINED_ROWS_MAX: usize = 1 << 17;
 
 impl Columns {
     pub fn new(types: &[SqlType]) -> Columns {
@@ -131,9 +135,14 @@ impl Columns {
             from -= 1;
             rows += self.chunks[from].rows;
         }
-        if from + 1 == self.chunks.len() {
-            return Ok(());
+        match from + 1 == self.chunks.len() {
+            true => Ok(()),
+            false => self.join_from(from),
         }
+    }
+
+    /// Joins this chunk and those behind it.
+    fn join_from(&mut self, from: usize) -> Result<()> {
         let first = self.chunks[from].first;
         let parts: Vec<Chunk> = self.chunks.drain(from..).collect();
         let column = |at: usize| -> Result<ArrayRef> {
@@ -142,6 +151,7 @@ impl Columns {
             concat(&typed).map_err(arrow_error)
         };
         let columns = (0..self.types.len()).map(column).collect::<Result<_>>()?;
+        let rows = parts.iter().map(|part| part.rows).sum();
         self.chunks.push_back(Chunk::new(first, rows, columns));
         Ok(())
     }
@@ -157,29 +167,31 @@ impl Columns {
     /// The columns of rows by number; of [`NO_ROW`] nulls. As long as there was no row ever, nobody knows which columns are
     /// read: then all have their types.
     pub fn pick(&self, rows: &[u64]) -> Result<Vec<ArrayRef>> {
-        let there = rows.iter().copied().filter(|row| *row != NO_ROW);
-        let (Some(first), Some(last)) = (there.clone().min(), there.max()) else {
+        let wanted = Wanted::of(rows);
+        if wanted.first == NO_ROW {
             return Ok((0..self.types.len()).map(|at| self.nulls(at, rows.len())).collect());
-        };
-        let (first, last) = (self.chunk_of(first), self.chunk_of(last));
+        }
+        let (first, last) = (self.chunk_of(wanted.first), self.chunk_of(wanted.last));
         let chunks: Vec<&Chunk> = self.chunks.range(first..=last).collect();
         if let [chunk] = chunks[..] {
-            let places: UInt32Array =
-                rows.iter().map(|row| (*row != NO_ROW).then(|| (*row - chunk.first) as u32)).collect();
+            let places = chunk.places(rows, &wanted);
             let column = |at: usize| match self.read[at] {
                 true => take(&self.typed(at, &chunk.columns[at]), &places, None).map_err(arrow_error),
                 false => Ok(self.nulls(at, rows.len())),
             };
             return (0..self.types.len()).map(column).collect();
         }
-        // One array of a single null behind the chunks stands for no row.
-        let places = places(&chunks, rows);
+        let places = places(&chunks, rows, &wanted);
         let column = |at: usize| -> Result<ArrayRef> {
             if !self.read[at] {
                 return Ok(self.nulls(at, rows.len()));
             }
             let mut parts: Vec<ArrayRef> = chunks.iter().map(|chunk| self.typed(at, &chunk.columns[at])).collect();
-            parts.push(new_null_array(&self.types[at], 1));
+            if wanted.any_absent {
+                // An array of a single null behind the chunks stands for no row. Where it isn't needed nulls needn't be
+                // looked for.
+                parts.push(new_null_array(&self.types[at], 1));
+            }
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             interleave(&parts, &places).map_err(arrow_error)
         };
@@ -195,6 +207,15 @@ impl Columns {
         match self.read[at] || !self.seen {
             true => new_null_array(&self.types[at], rows),
             false => Arc::new(NullArray::new(rows)),
+        }
+    }
+
+    /// Joins all chunks, unless they are large together: rows are picked from one faster than from several.
+    pub fn join_all(&mut self) -> Result<()> {
+        let may_join = self.chunks.len() > 1 && self.chunks.iter().all(|chunk| !chunk.sealed);
+        match may_join && self.len() <= JOINED_ROWS_MAX {
+            true => self.join_from(0),
+            false => Ok(()),
         }
     }
 
@@ -221,21 +242,67 @@ impl Columns {
     }
 }
 
+/// What is known of rows that are to be picked.
+struct Wanted {
+    /// The least number and the greatest; [`NO_ROW`] and 0: no row is there.
+    first: u64,
+    last: u64,
+    /// [`NO_ROW`] is among them.
+    any_absent: bool,
+}
+
+impl Wanted {
+    fn of(rows: &[u64]) -> Wanted {
+        let mut wanted = Wanted { first: NO_ROW, last: 0, any_absent: false };
+        for &row in rows {
+            // `NO_ROW` is greater than all numbers.
+            wanted.first = wanted.first.min(row);
+            wanted.last = wanted.last.max(if row == NO_ROW { 0 } else { row });
+            wanted.any_absent |= row == NO_ROW;
+        }
+        wanted
+    }
+}
+
+impl Chunk {
+    /// Where rows lie that are all in it, or nowhere.
+    fn places(&self, rows: &[u64], wanted: &Wanted) -> UInt32Array {
+        let place = |row: &u64| row.wrapping_sub(self.first) as u32;
+        let places = rows.iter().map(place).collect::<Vec<u32>>().into();
+        let nulls = wanted.any_absent.then(|| NullBuffer::from_iter(rows.iter().map(|row| *row != NO_ROW)));
+        UInt32Array::new(places, nulls)
+    }
+}
+
 /// Chunk of each row and place in it; behind the chunks for no row.
-fn places(chunks: &[&Chunk], rows: &[u64]) -> Vec<(usize, usize)> {
-    // Rows often lie where the one before does.
+fn places(chunks: &[&Chunk], rows: &[u64], wanted: &Wanted) -> Vec<(usize, usize)> {
+    // Of stretches of this many rows, the chunk where each begins: the row's isn't far behind it.
+    let shift = ((wanted.last - wanted.first).max(1).ilog2() + 1).saturating_sub(STRETCHES_BITS);
+    let stretches = ((wanted.last - wanted.first) >> shift) as usize + 1;
+    let mut begins = Vec::with_capacity(stretches);
     let mut at = 0;
+    for stretch in 0..stretches as u64 {
+        while chunks[at].end() <= wanted.first + (stretch << shift) {
+            at += 1;
+        }
+        begins.push(at);
+    }
+    let spans: Vec<(u64, u64)> = chunks.iter().map(|chunk| (chunk.first, chunk.end())).collect();
     let place = |row: &u64| {
         if *row == NO_ROW {
             return (chunks.len(), 0);
         }
-        if !(chunks[at].first..chunks[at].end()).contains(row) {
-            at = chunks.partition_point(|chunk| chunk.first <= *row) - 1;
+        let mut at = begins[((*row - wanted.first) >> shift) as usize];
+        while spans[at].1 <= *row {
+            at += 1;
         }
-        (at, (*row - chunks[at].first) as usize)
+        (at, (*row - spans[at].0) as usize)
     };
     rows.iter().map(place).collect()
 }
+
+/// At most two to this power of stretches.
+const STRETCHES_BITS: u32 = 9;
 
 #[cfg(test)]
 mod tests {
@@ -267,6 +334,10 @@ mod tests {
             let wanted: Vec<u64> = (0..random.usize(0..30)).map(|_| some(&mut random)).collect();
             if model.is_empty() {
                 continue;
+            }
+            if random.u8(0..8) == 0 {
+                columns.join_all().unwrap();
+                assert_eq!(columns.chunks.len(), 1);
             }
             let found = columns.pick(&wanted).unwrap();
             let expected: Vec<Option<String>> =
@@ -305,6 +376,9 @@ mod tests {
             let expected: Vec<Option<String>> = wanted.iter().map(value).collect();
             assert_eq!(columns.pick(&numbers).unwrap()[0].as_string::<i32>(), texts(&expected).as_string::<i32>());
             columns.cut(first);
+            if random.u8(0..8) == 0 {
+                columns.join_all().unwrap();
+            }
             if random.u8(0..8) == 0 {
                 columns.seal();
                 sealed.push(model.len());

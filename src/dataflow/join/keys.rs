@@ -139,7 +139,12 @@ impl JoinKeys {
 
     /// Forgets the keys without users; their numbers may be given out again.
     pub fn sweep(&mut self) {
-        self.keys.sweep(|_| {});
+        self.sweep_with(|_| {});
+    }
+
+    /// The same; calls `gone` with each number.
+    pub fn sweep_with(&mut self, gone: impl FnMut(u32)) {
+        self.keys.sweep(gone);
     }
 
     /// Bytes held, about.

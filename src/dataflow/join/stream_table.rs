@@ -67,6 +67,9 @@ impl StreamTableJoin {
     fn meet(&mut self, stream: &Batch, rows: &[u32], changes: &mut Changes) -> Result<Vec<u64>> {
         let ids = self.keys.find(stream, rows)?;
         let StreamTableJoin { keys, table, versions, .. } = self;
+        if changes.from.is_none() && versions.is_none() {
+            return Ok(ids.iter().map(|id| table.get(*id).number).collect());
+        }
         let mut met = Vec::with_capacity(rows.len());
         for (&row, &id) in rows.iter().zip(&ids) {
             changes.take_in_before(stream, row, &mut Place { table, keys }, versions);
@@ -195,6 +198,7 @@ impl JoinOperator for StreamTableJoin {
             }
             let mut met = self.meet(&stream, &rows, &mut changes)?;
             self.judge(&stream, &rows, &mut met, context)?;
+            self.table.picked(met.len())?;
             out.extend(self.give(stream, rows, met)?);
         }
         let StreamTableJoin { keys, table, versions, .. } = self;

@@ -75,9 +75,12 @@ pub(super) struct TableRows {
     live: usize,
     /// The greatest row time, ms.
     time_max: i64,
+    /// Rows picked since it was put together.
+    picks: usize,
 }
 
 /// A batch of a table's changes on its way into the table.
+#[derive(Default)]
 pub(super) struct Arrivals {
     /// The batch's rows that count, and the numbers of their keys.
     pub rows: Vec<u32>,
@@ -89,6 +92,12 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
+    /// Row time of a row of the batch.
+    #[inline]
+    pub fn time(&self, row: u32) -> i64 {
+        self.times[row as usize]
+    }
+
     /// What a row of the batch makes the current row of its key.
     #[inline]
     pub fn row(&self, row: u32) -> TableRow {
@@ -112,6 +121,7 @@ impl TableRows {
             changed: Vec::new(),
             live: 0,
             time_max: 0,
+            picks: 0,
         }
     }
 
@@ -191,7 +201,7 @@ impl TableRows {
     }
 
     /// Sets the row of a key that has arrived; gives the one before.
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, keys: &mut JoinKeys, id: u32, row: TableRow) -> TableRow {
         let before = self.replace(keys, id, row);
         if (before.is_there() || row.is_there()) && self.flags[id as usize] & CHANGED == 0 {
@@ -202,7 +212,7 @@ impl TableRows {
         before
     }
 
-    #[inline]
+    #[inline(always)]
     fn replace(&mut self, keys: &mut JoinKeys, id: u32, row: TableRow) -> TableRow {
         let before = std::mem::replace(&mut self.current[id as usize], row);
         match (before.is_there(), row.is_there()) {
@@ -227,6 +237,17 @@ impl TableRows {
             return Ok(self.types.iter().map(|ty| new_null_array(&ty.to_arrow(), rows.len())).collect());
         }
         self.columns.pick(rows)
+    }
+
+    /// Notes that so many rows were picked. A few times as many as the table has pay for putting it together, so that the next
+    /// are picked faster: a table that changes little.
+    pub fn picked(&mut self, rows: usize) -> Result<()> {
+        self.picks += rows;
+        if self.picks / 4 < self.columns.len() {
+            return Ok(());
+        }
+        self.picks = 0;
+        self.columns.join_all()
     }
 
     /// Drops the values of rows that are no longer current, once they are many.

@@ -54,6 +54,10 @@ struct Change {
 type Pair = [u64; 2];
 
 impl Change {
+    fn place(&self) -> Place {
+        (self.side, self.row as usize)
+    }
+
     /// The rows that meet, if both are there.
     fn pair(&self, own: TableRow) -> Option<Pair> {
         (own.is_there() && self.other.is_there()).then(|| self.in_order(own.number, self.other.number))
@@ -93,24 +97,23 @@ impl TableTableJoin {
         })
     }
 
-    /// Takes the changes in, in their order.
-    fn take_in(&mut self, sides: &[Option<Batch>; 2]) -> Result<Vec<Change>> {
-        let mut arrivals: Vec<Option<Arrivals>> = Vec::with_capacity(2);
-        for (table, batch) in self.tables.iter_mut().zip(sides) {
-            arrivals.push(batch.as_ref().map(|batch| table.arrive(&mut self.keys, batch)).transpose()?);
+    /// Takes the changes in, and gives each to `each`, in their order.
+    fn take_in(&mut self, sides: &[Option<Batch>; 2], mut each: impl FnMut(Change)) -> Result<()> {
+        let mut arrivals = [Arrivals::default(), Arrivals::default()];
+        for side in 0..2 {
+            if let Some(batch) = &sides[side] {
+                arrivals[side] = self.tables[side].arrive(&mut self.keys, batch)?;
+            }
         }
-        let rows = |side: usize| arrivals[side].as_ref().map_or(&[][..], |arrived| arrived.rows.as_slice());
-        let order = in_order([sides[0].as_ref(), sides[1].as_ref()], [rows(0), rows(1)]);
-        let mut changes = Vec::with_capacity(order.len());
-        for (side, at) in order {
-            let (Some(arrived), Some(batch)) = (&arrivals[side], &sides[side]) else { continue };
+        for (side, at) in in_order([sides[0].as_ref(), sides[1].as_ref()], [&arrivals[0].rows, &arrivals[1].rows]) {
+            let arrived = &arrivals[side];
             let (row, id) = (arrived.rows[at], arrived.ids[at]);
             let after = arrived.row(row);
             let before = self.tables[side].set(&mut self.keys, id, after);
             let other = self.tables[1 - side].get(id);
-            changes.push(Change { side, row, time: batch.row_time[row as usize], before, after, other });
+            each(Change { side, row, time: arrived.time(row), before, after, other });
         }
-        Ok(changes)
+        Ok(())
     }
 
     fn matches(&mut self, sides: &[Option<Batch>; 2], changes: &[Change], context: &mut Context) -> Result<Matches> {
@@ -131,8 +134,9 @@ impl TableTableJoin {
         let Some(condition) = &mut self.condition else { return Ok(met) };
         let pairs: Vec<(usize, Change, Pair)> =
             changes.iter().enumerate().filter_map(|(at, change)| Some((at, *change, pair(change)?))).collect();
-        let places: Vec<Change> = pairs.iter().map(|(_, change, _)| *change).collect();
-        let mut batch = keys_of(sides, &places)?;
+        let (places, times) =
+            pairs.iter().map(|(_, change, _)| (change.place(), change.time)).unzip::<_, _, Vec<_>, _>();
+        let mut batch = keys_of(sides, &places, times)?;
         for (side, table) in self.tables.iter().enumerate() {
             batch.columns.extend(table.pick(&pairs.iter().map(|(.., pair)| pair[side]).collect::<Vec<_>>())?);
         }
@@ -144,7 +148,65 @@ impl TableTableJoin {
         Ok(met)
     }
 
+    /// The results of the changes, and which changes they are of.
+    fn results(&mut self, sides: &[Option<Batch>; 2], context: &mut Context) -> Result<Results> {
+        let rows = sides.iter().flatten().map(|batch| batch.rows).sum();
+        let mut results = Results::new(self.alone, rows);
+        if self.condition.is_none() {
+            self.take_in(sides, |change| {
+                let other = change.other.is_there();
+                results.add(&change, other && change.after.is_there(), other && change.before.is_there());
+            })?;
+            return Ok(results);
+        }
+        let mut changes = Vec::with_capacity(rows);
+        self.take_in(sides, |change| changes.push(change))?;
+        let matches = self.matches(sides, &changes, context)?;
+        for (at, change) in changes.iter().enumerate() {
+            results.add(change, matches.after[at], matches.before[at]);
+        }
+        Ok(results)
+    }
+}
+
+/// What becomes of changes.
+struct Results {
+    alone: [bool; 2],
+    /// Side and row of the changes.
+    places: Vec<Place>,
+    times: Vec<i64>,
+    new: Pairs,
+    old: Pairs,
+}
+
+/// A row of a batch: which side's, and its number.
+type Place = (usize, usize);
+
+impl Results {
+    fn new(alone: [bool; 2], rows_max: usize) -> Results {
+        let (places, times) = (Vec::with_capacity(rows_max), Vec::with_capacity(rows_max));
+        Results { alone, places, times, new: Pairs::with_capacity(rows_max), old: Pairs::with_capacity(rows_max) }
+    }
+
+    /// Adds what becomes of a change, if anything does; `after` and `before`: whether the rows after and before it match the
+    /// other table's.
+    #[inline(always)]
+    fn add(&mut self, change: &Change, after: bool, before: bool) {
+        let (after, in_after) = self.result(change, change.after, after);
+        let (before, in_before) = self.result(change, change.before, before);
+        if !in_after && !in_before {
+            return;
+        }
+        self.places.push(change.place());
+        self.new.push(after);
+        self.old.push(before);
+        let other = 1 - change.side;
+        let both = after[other] != NO_ROW || before[other] != NO_ROW;
+        self.times.push(if both { change.time.max(change.other.time) } else { change.time });
+    }
+
     /// What there is of a result with this row of the changed table, and whether the row is part of it.
+    #[inline(always)]
     fn result(&self, change: &Change, own: TableRow, matches: bool) -> (Pair, bool) {
         let there = |row: TableRow, side: usize| {
             if row.is_there() && (matches || self.alone[side]) { row.number } else { NO_ROW }
@@ -153,41 +215,30 @@ impl TableTableJoin {
         (change.in_order(own, there(change.other, 1 - change.side)), own != NO_ROW)
     }
 
-    fn results(&self, sides: &[Option<Batch>; 2], changes: &[Change], matches: &Matches) -> Result<Option<Batch>> {
-        let mut given = Vec::with_capacity(changes.len());
-        let (mut new, mut old, mut times) = (Pairs::default(), Pairs::default(), Vec::with_capacity(changes.len()));
-        for (at, change) in changes.iter().enumerate() {
-            let (after, in_after) = self.result(change, change.after, matches.after[at]);
-            let (before, in_before) = self.result(change, change.before, matches.before[at]);
-            if !in_after && !in_before {
-                continue;
-            }
-            given.push(*change);
-            new.push(after);
-            old.push(before);
-            let other = 1 - change.side;
-            let both = after[other] != NO_ROW || before[other] != NO_ROW;
-            times.push(if both { change.time.max(change.other.time) } else { change.time });
-        }
-        if given.is_empty() {
+    fn batch(self, sides: &[Option<Batch>; 2], tables: &[TableRows; 2]) -> Result<Option<Batch>> {
+        let Results { places, times, new, old, .. } = self;
+        if places.is_empty() {
             return Ok(None);
         }
-        let mut batch = keys_of(sides, &given)?;
-        batch.columns.extend(new.columns(&self.tables)?);
-        batch.row_time = times.into();
+        let mut batch = keys_of(sides, &places, times)?;
+        batch.columns.extend(new.columns(tables)?);
         batch.tombstone = new.any_absent().then(|| !&new.present());
-        batch.old = Some(OldRows { columns: old.columns(&self.tables)?, present: old.present() });
+        batch.old = Some(OldRows { columns: old.columns(tables)?, present: old.present() });
         Ok(Some(batch))
     }
 }
 
 /// Results by the numbers of their rows.
-#[derive(Default)]
 struct Pairs {
     rows: [Vec<u64>; 2],
 }
 
 impl Pairs {
+    fn with_capacity(rows: usize) -> Pairs {
+        Pairs { rows: [Vec::with_capacity(rows), Vec::with_capacity(rows)] }
+    }
+
+    #[inline(always)]
     fn push(&mut self, pair: Pair) {
         self.rows[0].push(pair[0]);
         self.rows[1].push(pair[1]);
@@ -202,30 +253,33 @@ impl Pairs {
     }
 
     fn any_absent(&self) -> bool {
-        (0..self.rows[0].len()).any(|at| self.is_absent(at))
+        let [left, right] = &self.rows;
+        left.iter().zip(right).fold(false, |any, pair| any | (*pair.0 & *pair.1 == NO_ROW))
     }
 
     fn present(&self) -> BooleanBuffer {
-        BooleanBuffer::collect_bool(self.rows[0].len(), |at| !self.is_absent(at))
+        match self.any_absent() {
+            true => BooleanBuffer::collect_bool(self.rows[0].len(), |at| !self.is_absent(at)),
+            false => BooleanBuffer::new_set(self.rows[0].len()),
+        }
     }
 }
 
-/// A batch of the changed rows' keys, windows and places; value columns and times are still to come.
-fn keys_of(sides: &[Option<Batch>; 2], changes: &[Change]) -> Result<Batch> {
+/// A batch of the changed rows' keys, windows and places, with these times; value columns are still to come.
+fn keys_of(sides: &[Option<Batch>; 2], changes: &[Place], times: Vec<i64>) -> Result<Batch> {
     let batches: Vec<&Batch> = sides.iter().flatten().collect();
     let keys = batches.first().map_or(0, |batch| batch.keys);
     let columns = match batches.as_slice() {
         [one] => {
-            let rows: UInt32Array = changes.iter().map(|change| change.row).collect::<Vec<_>>().into();
+            let rows: UInt32Array = changes.iter().map(|(_, row)| *row as u32).collect::<Vec<_>>().into();
             let all = changes.len() == one.rows;
             let taken = |column: &ArrayRef| if all { Ok(column.clone()) } else { take(column, &rows, None) };
             one.key_columns().iter().map(taken).collect::<arrow::error::Result<Vec<_>>>()
         }
         several => {
-            let rows: Vec<(usize, usize)> = changes.iter().map(|change| (change.side, change.row as usize)).collect();
             let column = |at: usize| {
                 let sources: Vec<&dyn Array> = several.iter().map(|batch| batch.columns[at].as_ref()).collect();
-                interleave(&sources, &rows)
+                interleave(&sources, changes)
             };
             (0..keys).map(column).collect()
         }
@@ -233,35 +287,35 @@ fn keys_of(sides: &[Option<Batch>; 2], changes: &[Change]) -> Result<Batch> {
     let bounds = |get: &dyn Fn(&WindowBounds) -> &ScalarBuffer<i64>| -> Option<ScalarBuffer<i64>> {
         let windows: Vec<Option<&WindowBounds>> =
             sides.iter().map(|batch| batch.as_ref().and_then(|batch| batch.window.as_ref())).collect();
-        let of = |change: &Change| Some(get(windows[change.side]?)[change.row as usize]);
+        let of = |(side, row): &Place| Some(get(windows[*side]?)[*row]);
         changes.iter().map(of).collect::<Option<Vec<_>>>().map(Into::into)
     };
     let windowed = batches.first().is_some_and(|batch| batch.window.is_some());
     let window = windowed.then(|| bounds(&|window| &window.start).zip(bounds(&|window| &window.end))).flatten();
-    let placed = batches.iter().all(|batch| batch.order.is_some());
-    let place = |change: &Change| Some(sides[change.side].as_ref()?.order.as_ref()?[change.row as usize]);
-    let places = placed.then(|| changes.iter().map(place).collect::<Option<Vec<_>>>()).flatten();
+    let orders = [0, 1].map(|side| sides[side].as_ref().map(|batch| batch.order.as_deref()));
+    let placed = orders.iter().flatten().all(Option::is_some);
+    let orders = orders.map(|order| order.flatten().unwrap_or_default());
+    let order = placed.then(|| changes.iter().map(|(side, row)| orders[*side][*row]).collect::<Vec<_>>().into());
     Ok(Batch {
         rows: changes.len(),
         columns: columns.map_err(arrow_error)?,
         keys,
-        row_time: changes.iter().map(|change| change.time).collect::<Vec<_>>().into(),
+        row_time: times.into(),
         window: window.map(|(start, end)| WindowBounds { start, end }),
         tombstone: None,
         null_key: None,
         old: None,
         headers: None,
         origin: Origin::default(),
-        order: places.map(Into::into),
+        order,
     })
 }
 
 impl JoinOperator for TableTableJoin {
     fn push(&mut self, sides: Sides, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let sides = [sides.left, sides.right];
-        let changes = self.take_in(&sides)?;
-        let matches = self.matches(&sides, &changes, context)?;
-        if let Some(batch) = self.results(&sides, &changes, &matches)? {
+        let results = self.results(&sides, context)?;
+        if let Some(batch) = results.batch(&sides, &self.tables)? {
             self.held.give(batch, out, context)?;
         }
         self.tables.iter_mut().try_for_each(TableRows::compact)?;

@@ -51,6 +51,12 @@ impl Ahead {
 }
 
 impl Reader {
+    /// Whether `look_ahead` will find something to fetch, as far as that is known.
+    pub fn may_fetch(&self, round: &Round<'_>) -> bool {
+        let end = round.port.end(&self.place);
+        self.turn.ahead.is_none() && end.is_ok_and(|end| end.is_none_or(|end| self.position < end))
+    }
+
     /// Gets rows to hand unless some are.
     pub fn look_ahead(&mut self, round: &Round<'_>) -> Result<()> {
         self.round_rows = 0;

@@ -32,9 +32,11 @@ fn reads_twice(plan: &Plan) -> bool {
 pub(super) fn line_up(stages: &mut [Vec<StageTask>], layout: &[StageLayout], round: &Round<'_>) -> Result<()> {
     let look_ahead = |reader: &mut Reader| reader.look_ahead(round);
     let mut tasks: Vec<&mut StageTask> = stages.iter_mut().flatten().collect();
-    match tasks.as_mut_slice() {
-        [task] => task.readers_mut().try_for_each(look_ahead)?,
-        tasks => tasks.par_iter_mut().try_for_each(|task| task.readers_mut().try_for_each(look_ahead))?,
+    let fetching = tasks.iter().filter(|task| task.readers().any(|reader| reader.may_fetch(round))).count();
+    match fetching < 2 {
+        // A single task's rows had better stay with the thread that goes on with them.
+        true => tasks.iter_mut().try_for_each(|task| task.readers_mut().try_for_each(look_ahead))?,
+        false => tasks.par_iter_mut().try_for_each(|task| task.readers_mut().try_for_each(look_ahead))?,
     }
     let handed_over = |entry: &Entry| matches!(entry, Entry::HandedOver);
     if tasks.iter().any(|task| task.entries.iter().any(handed_over)) {

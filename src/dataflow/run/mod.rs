@@ -64,7 +64,7 @@ use crate::dataflow::operator::ProcessingError;
 use crate::dataflow::processing_log;
 use crate::dataflow::sink::SinkWriter;
 use crate::error::{Error, Result};
-use crate::log::{LogError, Records, TopicPartition, Transaction};
+use crate::log::{LogError, RecordMeta, Records, TopicPartition, Transaction};
 use crate::state::MemoryShare;
 use crate::time::wall_time_ms;
 
@@ -72,6 +72,18 @@ use crate::time::wall_time_ms;
 const PARTITION_BYTES_MAX: usize = 1 << 20;
 const ROUND_BYTES_MAX: usize = 32 << 20;
 const PARTITION_BYTES_MIN: usize = 16 << 10;
+
+/// Output that had better be committed where that is cheap: while it is in the processor's cache, and before it takes fresh
+/// memory.
+const GOOD_LOAD_BYTES: usize = 2 << 20;
+/// What of its memory is kept for the next commit.
+const REUSED_BYTES_MAX: usize = 8 * GOOD_LOAD_BYTES;
+
+/// Whether these staged bytes had better be committed. Where state has changed much a later commit would write less: only the
+/// last change of each key.
+fn is_a_good_load(staged: usize, pending: usize) -> bool {
+    staged >= GOOD_LOAD_BYTES && pending <= staged / 8
+}
 
 /// A query at work.
 pub struct Run {
@@ -89,6 +101,8 @@ pub struct Run {
     slices: Slices,
     /// A commit comes no later than when so much would go into it: as the host says, less after one that was too large.
     commit_bytes_max: usize,
+    /// The log waits for nobody to commit: neither for a disk nor for other machines.
+    commits_are_cheap: bool,
     errors: Vec<ProcessingError>,
     errors_bytes: usize,
     /// What was counted since the last commit: if that comes to nothing, it will be counted again.
@@ -213,6 +227,7 @@ impl Run {
         self.check_source_ids()?;
         transaction.commit()?;
         self.made_visible(&staged)?;
+        self.reuse(staged);
         self.account()
     }
 
@@ -263,9 +278,10 @@ impl Run {
         self.stages.iter().flatten().map(StageTask::staged_bytes).sum::<usize>() + self.errors_bytes
     }
 
-    /// Whether so much waits that the commit may not be put off.
+    /// Whether so much waits that the commit may not be put off, or had better not be.
     pub fn must_commit(&self) -> bool {
-        self.staged_bytes() + self.pending_bytes() >= self.commit_bytes_max
+        let (staged, pending) = (self.staged_bytes(), self.pending_bytes());
+        staged + pending >= self.commit_bytes_max || (self.commits_are_cheap && is_a_good_load(staged, pending))
     }
 
     /// Bytes that the commit would add to what is staged: the changes of state, and what caching holds back.
@@ -365,6 +381,7 @@ impl Run {
         self.host.counters.too_large.store(0, Ordering::Relaxed);
         self.bound_commits(self.commit_bytes_max.saturating_mul(2).min(self.host.staged_bytes_max));
         self.made_visible(&staged)?;
+        self.reuse(staged);
         self.hold_tables(When::Steps)?;
         self.take_snapshots();
         self.empty_exchanges();
@@ -436,6 +453,21 @@ impl Run {
             }
         }
         staged
+    }
+
+    /// Gives the memory of committed records back to the tasks that made them, as long as it isn't much.
+    fn reuse(&mut self, staged: Vec<(u32, Records)>) {
+        let bytes = |records: &Records| records.data.capacity() + records.meta.capacity() * size_of::<RecordMeta>();
+        let mut left = REUSED_BYTES_MAX;
+        let mut taken = staged.into_iter().filter_map(|(_, records)| {
+            left = left.checked_sub(bytes(&records))?;
+            Some(records)
+        });
+        for task in self.stages.iter_mut().flatten() {
+            if let Output::Sink(sink) = &mut task.output {
+                sink.reuse(taken.by_ref().take(sink.taken()).collect());
+            }
+        }
     }
 
     fn sinks(&self) -> impl Iterator<Item = &SinkWriter> {
@@ -549,5 +581,18 @@ impl Drop for Run {
         if self.spec.durable {
             self.uncommitted.take_back(&self.host.counters);
         }
+    }
+}
+
+#[cfg(test)]
+mod load_tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_state_that_changes_again() {
+        assert!(!is_a_good_load(GOOD_LOAD_BYTES - 1, 0));
+        assert!(is_a_good_load(GOOD_LOAD_BYTES, 0));
+        assert!(is_a_good_load(GOOD_LOAD_BYTES, GOOD_LOAD_BYTES / 8));
+        assert!(!is_a_good_load(GOOD_LOAD_BYTES, GOOD_LOAD_BYTES / 8 + 1));
     }
 }

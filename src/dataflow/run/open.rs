@@ -24,7 +24,7 @@ use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Member, TopicPartition, has_records};
+use crate::log::{Durability, Log, LogError, Member, TopicPartition, has_records};
 use crate::plan::{Exchange, Scan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
@@ -91,6 +91,7 @@ impl Run {
         });
         let sources = SourceTopics::find(&*port.log, sources.collect::<Result<_>>()?, has_state)?;
         let rows_max = if collects(&spec) { COLLECTING_ROWS_MAX } else { usize::MAX };
+        let commits_are_cheap = port.log.shows_commits_at_once() && port.log.durability() == Durability::Process;
         let mut run = Run {
             stages: spec.plan.stages.iter().map(|_| Vec::new()).collect(),
             lined_up: line_up::is_needed(&spec.plan, &layout, port.member.is_some()),
@@ -101,6 +102,7 @@ impl Run {
             memory: Arc::new(host.memory.share()),
             slices: Slices::new(host.staged_bytes_max, rows_max),
             commit_bytes_max: host.staged_bytes_max,
+            commits_are_cheap,
             host,
             errors: Vec::new(),
             errors_bytes: 0,

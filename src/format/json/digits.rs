@@ -1,5 +1,7 @@
 //! Eight or more bytes at a time: digits of numbers, and the bytes that end the plain part of a string.
 
+use crate::appender::Appender;
+
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
@@ -28,6 +30,56 @@ pub(super) fn count_digits(chunk: [u8; 8]) -> u32 {
     let digits = u64::from_le_bytes(chunk) ^ ZEROS;
     let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
     others.trailing_zeros() / 8
+}
+
+/// The text of a number below 100,000,000, the first digit in the lowest byte, and how many digits it has.
+#[inline(always)]
+fn text_of(number: u64) -> (u64, usize) {
+    let digits = eight_digits(number);
+    // The last digit is one in any case.
+    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
+    ((digits | ZEROS) >> zeros, 8 - zeros as usize / 8)
+}
+
+/// Eight digits of a number below 100,000,000, the first in the lowest byte.
+#[inline(always)]
+fn eight_digits(number: u64) -> u64 {
+    // Halves thrice: 2 numbers up to 9999, 4 up to 99, 8 digits. A multiplication and a shift divide them all at once.
+    let fours = number / 10_000 + ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let pairs = hundreds + ((fours - 100 * hundreds) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens + ((pairs - 10 * tens) << 8)
+}
+
+/// Appends a number's text.
+#[inline(always)]
+pub(super) fn write_integer(value: i64, out: &mut Appender) {
+    const EIGHT: u64 = 100_000_000;
+    let room = out.room(24);
+    let size = value.unsigned_abs();
+    let mut at = 0;
+    if value < 0 {
+        room[0] = b'-';
+        at = 1;
+    }
+    let mut put = |(text, len): (u64, usize)| {
+        room[at..at + 8].copy_from_slice(&text.to_le_bytes());
+        at += len;
+    };
+    let rest = |part: u64| (eight_digits(part) | ZEROS, 8);
+    if size < EIGHT {
+        put(text_of(size));
+    } else {
+        if size < EIGHT * EIGHT {
+            put(text_of(size / EIGHT));
+        } else {
+            put(text_of(size / EIGHT / EIGHT));
+            put(rest(size / EIGHT % EIGHT));
+        }
+        put(rest(size % EIGHT));
+    }
+    out.advance(at);
 }
 
 /// Of 32 bytes of a string a bit for each that is not plain: a quote, a backslash, a control character or a byte beyond
@@ -102,6 +154,17 @@ pub(super) fn is_stop(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn numbers_around_a_power_of_ten_have_their_text() {
+        let powers = (0..19).map(|digits| 10i64.pow(digits));
+        let around = powers.flat_map(|power| [power - 1, power, power + 1, -power, 1 - power]);
+        for number in around.chain([i64::MIN, i64::MAX]) {
+            let mut text = Vec::new();
+            write_integer(number, &mut Appender::new(&mut text));
+            assert_eq!(String::from_utf8(text).unwrap(), number.to_string());
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn digits_are_those_in_front(chunk: [u8; 8], digits in "[0-9]{0,8}") {
@@ -111,6 +174,16 @@ mod tests {
             let text = std::str::from_utf8(&chunk[..count]).unwrap();
             proptest::prop_assert_eq!(leading_digits(chunk), (text.parse().unwrap_or(0), count as u32));
             proptest::prop_assert_eq!(count_digits(chunk), count as u32);
+        }
+
+        #[test]
+        fn numbers_have_their_text(number: i64, digits in 0u32..20) {
+            let lower = number.unsigned_abs().checked_rem(10u64.saturating_pow(digits)).unwrap_or(0) as i64;
+            for number in [number, lower, -lower] {
+                let mut text = b"a".to_vec();
+                write_integer(number, &mut Appender::new(&mut text));
+                proptest::prop_assert_eq!(String::from_utf8(text).unwrap(), format!("a{number}"));
+            }
         }
 
         #[test]

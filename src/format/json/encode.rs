@@ -1,4 +1,6 @@
 //! The encoder of JSON records: row by row from the columns, with names that were rendered beforehand.
+//!
+//! Names, texts and numbers are copied in pieces of a fixed size, whatever their length (`appender`).
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -9,7 +11,8 @@ use arrow::datatypes::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::digits::{is_stop, stops};
+use super::digits::{is_stop, stops, write_integer};
+use crate::appender::{Appender, PIECE, chunk};
 use crate::format::{BadRow, Encoded, Encoder, Layout, encode_rows};
 use crate::log::Span;
 use crate::types::{SqlType, decimal, text};
@@ -21,9 +24,9 @@ pub(in crate::format) struct JsonEncoder {
     scratch: String,
 }
 
-/// A member of an object: `"name":` and what its type is.
+/// A member of an object: what stands before its value, and what its type is.
 struct Member {
-    name: Vec<u8>,
+    lead: Lead,
     ty: SqlType,
     /// Of a STRUCT.
     members: Vec<Member>,
@@ -31,20 +34,42 @@ struct Member {
     item: Option<Box<Member>>,
 }
 
+/// The brace or comma before a member, and its name: `{"name":`.
+struct Lead {
+    pieces: Vec<[u8; PIECE]>,
+    len: usize,
+}
+
+impl Lead {
+    fn new(text: &str) -> Lead {
+        let mut pieces = vec![[0; PIECE]; text.len().div_ceil(PIECE)];
+        pieces.as_flattened_mut()[..text.len()].copy_from_slice(text.as_bytes());
+        Lead { pieces, len: text.len() }
+    }
+}
+
 impl Member {
-    fn new(name: &str, ty: &SqlType) -> Member {
-        let mut quoted = String::new();
-        text::write_json_string(&mut quoted, name);
-        quoted.push(':');
+    /// Those of an object, in their order.
+    fn all<'a>(columns: impl IntoIterator<Item = &'a (String, SqlType)>) -> Vec<Member> {
+        let member = |(index, (name, ty)): (usize, &'a (String, SqlType))| {
+            let mut lead = String::from(if index == 0 { "{" } else { "," });
+            text::write_json_string(&mut lead, name);
+            lead.push(':');
+            Member::new(&lead, ty)
+        };
+        columns.into_iter().enumerate().map(member).collect()
+    }
+
+    fn new(lead: &str, ty: &SqlType) -> Member {
         let members = match ty {
-            SqlType::Struct(fields) => fields.iter().map(|(name, ty)| Member::new(name, ty)).collect(),
+            SqlType::Struct(fields) => Member::all(fields),
             _ => Vec::new(),
         };
         let item = match ty {
             SqlType::Array(item) | SqlType::Map(item) => Some(Box::new(Member::new("", item))),
             _ => None,
         };
-        Member { name: quoted.into_bytes(), ty: ty.clone(), members, item }
+        Member { lead: Lead::new(lead), ty: ty.clone(), members, item }
     }
 }
 
@@ -64,7 +89,7 @@ enum CellValues<'a> {
     Bytes(&'a BinaryArray),
     Array(&'a [i32], Box<Cells<'a>>),
     Map(&'a [i32], &'a StringArray, Box<Cells<'a>>),
-    Struct(Vec<(&'a [u8], Cells<'a>)>),
+    Struct(Vec<(&'a Lead, Cells<'a>)>),
 }
 
 impl<'a> Cells<'a> {
@@ -103,138 +128,148 @@ impl<'a> Cells<'a> {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
 
-    fn write(&self, row: usize, out: &mut Vec<u8>, scratch: &mut String) {
+    #[inline]
+    fn write(&self, row: usize, out: &mut Appender, scratch: &mut String) {
         if self.is_null(row) {
-            return out.extend_from_slice(b"null");
+            return out.bytes(b"null");
         }
         match &self.values {
-            CellValues::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
-            CellValues::Int(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
-            CellValues::Bigint(values) => out.extend_from_slice(itoa::Buffer::new().format(values[row]).as_bytes()),
+            CellValues::String(values) => write_string(values, row, out),
+            CellValues::Bigint(values) => write_integer(values[row], out),
+            CellValues::Int(values) => write_integer(i64::from(values[row]), out),
+            _ => self.write_other(row, out, scratch),
+        }
+    }
+
+    /// What isn't on the hottest path.
+    #[inline(never)]
+    fn write_other(&self, row: usize, out: &mut Appender, scratch: &mut String) {
+        match &self.values {
+            CellValues::String(_) | CellValues::Bigint(_) | CellValues::Int(_) => self.write(row, out, scratch),
+            CellValues::Boolean(values) => out.bytes(if values.value(row) { b"true" } else { b"false" }),
             CellValues::Double(values) => write_double(values[row], out, scratch),
-            CellValues::Decimal(values, scale) => {
-                out.extend_from_slice(decimal::to_text(values[row], *scale).as_bytes());
-            }
-            CellValues::String(values) => write_string(values.value(row).as_bytes(), out),
+            CellValues::Decimal(values, scale) => out.bytes(decimal::to_text(values[row], *scale).as_bytes()),
             CellValues::Bytes(values) => {
                 scratch.clear();
                 BASE64.encode_string(values.value(row), scratch);
-                out.push(b'"');
-                out.extend_from_slice(scratch.as_bytes());
-                out.push(b'"');
+                out.byte(b'"');
+                out.bytes(scratch.as_bytes());
+                out.byte(b'"');
             }
             CellValues::Struct(members) => write_object(members, row, out, scratch),
-            CellValues::Array(..) | CellValues::Map(..) => self.write_items(row, out, scratch),
-        }
-    }
-
-    fn write_items(&self, row: usize, out: &mut Vec<u8>, scratch: &mut String) {
-        match &self.values {
             CellValues::Array(offsets, items) => {
-                out.push(b'[');
+                out.byte(b'[');
                 for item in offsets[row]..offsets[row + 1] {
                     if item > offsets[row] {
-                        out.push(b',');
+                        out.byte(b',');
                     }
                     items.write(item as usize, out, scratch);
                 }
-                out.push(b']');
+                out.byte(b']');
             }
             CellValues::Map(offsets, keys, values) => {
-                out.push(b'{');
+                out.byte(b'{');
                 for entry in offsets[row]..offsets[row + 1] {
                     if entry > offsets[row] {
-                        out.push(b',');
+                        out.byte(b',');
                     }
-                    write_string(keys.value(entry as usize).as_bytes(), out);
-                    out.push(b':');
+                    write_string(keys, entry as usize, out);
+                    out.byte(b':');
                     values.write(entry as usize, out, scratch);
                 }
-                out.push(b'}');
+                out.byte(b'}');
             }
-            _ => {}
         }
     }
 }
 
-fn members<'a>(columns: &'a [ArrayRef], of: &'a [Member]) -> Option<Vec<(&'a [u8], Cells<'a>)>> {
+fn members<'a>(columns: &'a [ArrayRef], of: &'a [Member]) -> Option<Vec<(&'a Lead, Cells<'a>)>> {
     if columns.len() != of.len() {
         return None;
     }
-    let cells = |(column, member): (&'a ArrayRef, &'a Member)| Some((&member.name[..], Cells::new(column, member)?));
+    let cells = |(column, member): (&'a ArrayRef, &'a Member)| Some((&member.lead, Cells::new(column, member)?));
     columns.iter().zip(of).map(cells).collect()
 }
 
-fn write_object(members: &[(&[u8], Cells)], row: usize, out: &mut Vec<u8>, scratch: &mut String) {
-    out.push(b'{');
-    for (i, (name, cells)) in members.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(name);
+#[inline]
+fn write_object(members: &[(&Lead, Cells)], row: usize, out: &mut Appender, scratch: &mut String) {
+    if members.is_empty() {
+        out.byte(b'{');
+    }
+    for (lead, cells) in members {
+        out.pieces(&lead.pieces, lead.len);
         cells.write(row, out, scratch);
     }
-    out.push(b'}');
+    out.byte(b'}');
 }
 
 /// As Jackson writes doubles: Java's text, in quotes where JSON has no such number.
-fn write_double(number: f64, out: &mut Vec<u8>, scratch: &mut String) {
+fn write_double(number: f64, out: &mut Appender, scratch: &mut String) {
     scratch.clear();
     text::write_double(scratch, number);
     if number.is_finite() {
-        return out.extend_from_slice(scratch.as_bytes());
+        return out.bytes(scratch.as_bytes());
     }
-    out.push(b'"');
-    out.extend_from_slice(scratch.as_bytes());
-    out.push(b'"');
+    out.byte(b'"');
+    out.bytes(scratch.as_bytes());
+    out.byte(b'"');
 }
 
-/// A string in quotes. Many bytes at a time are looked at for what has to be escaped.
+/// A string in quotes. It is copied a piece at a time, and looked at for what has to be escaped.
 #[inline]
-fn write_string(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
+fn write_string(texts: &StringArray, row: usize, out: &mut Appender) {
+    let (offsets, all) = (texts.value_offsets(), texts.value_data());
+    let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+    let len = end - start;
+    let room = out.room(len + 2);
+    room[0] = b'"';
     let mut at = 0;
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
-        if stops(chunk).0 != 0 {
-            break;
+    while at < len {
+        let (Some(from), Some(to)) = (chunk(all, start + at), room[at + 1..].first_chunk_mut::<PIECE>()) else {
+            return write_checked(&all[start..end], out);
+        };
+        *to = *from;
+        let found = stops(from).0;
+        // Of the last piece only what is in the string counts.
+        let beyond = PIECE.saturating_sub(len - at) as u32;
+        if found << beyond != 0 {
+            return write_checked(&all[start..end], out);
         }
-        at += 32;
+        at += PIECE;
     }
-    match text[at..].iter().position(|byte| is_stop(*byte)) {
-        None => out.extend_from_slice(text),
-        Some(stop) => write_escaped(text, at + stop, out),
-    }
-    out.push(b'"');
+    room[len + 1] = b'"';
+    out.advance(len + 2);
 }
 
-/// The rest of a string that has something to escape at `stop`.
+/// A string with something to escape, or one that there is nothing behind.
 #[cold]
-fn write_escaped(text: &[u8], mut stop: usize, out: &mut Vec<u8>) {
+#[inline(never)]
+fn write_checked(text: &[u8], out: &mut Appender) {
+    out.byte(b'"');
     let mut done = 0;
-    loop {
-        out.extend_from_slice(&text[done..stop]);
+    while let Some(next) = text[done..].iter().position(|byte| is_stop(*byte)) {
+        let stop = done + next;
+        out.bytes(&text[done..stop]);
         match text[stop] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            control => out.extend_from_slice(format!("\\u{control:04X}").as_bytes()),
+            b'"' => out.bytes(b"\\\""),
+            b'\\' => out.bytes(b"\\\\"),
+            0x08 => out.bytes(b"\\b"),
+            b'\t' => out.bytes(b"\\t"),
+            b'\n' => out.bytes(b"\\n"),
+            0x0c => out.bytes(b"\\f"),
+            b'\r' => out.bytes(b"\\r"),
+            control => out.bytes(format!("\\u{control:04X}").as_bytes()),
         }
         done = stop + 1;
-        match text[done..].iter().position(|byte| is_stop(*byte)) {
-            Some(next) => stop = done + next,
-            None => return out.extend_from_slice(&text[done..]),
-        }
     }
+    out.bytes(&text[done..]);
+    out.byte(b'"');
 }
 
 impl JsonEncoder {
     pub fn new(layout: &Layout) -> Self {
         JsonEncoder {
-            members: layout.columns.iter().map(|(name, ty)| Member::new(name, ty)).collect(),
+            members: Member::all(&layout.columns),
             bare: layout.columns.len() == 1 && !layout.wrapped,
             scratch: String::new(),
         }

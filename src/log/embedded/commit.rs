@@ -358,7 +358,7 @@ impl Inner {
     /// Keeps a few buffers of a size that comes again.
     fn give_buffer(&self, mut buffer: Vec<u8>) {
         let mut buffers = self.buffers.lock();
-        if buffers.len() < 16 && buffer.capacity() <= 4 * BATCH_BYTES {
+        if buffers.len() < 8 && buffer.capacity() <= 8 * BATCH_BYTES {
             buffer.clear();
             buffers.push(buffer);
         }

@@ -124,9 +124,17 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<i64> {
         *at += 1;
         return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
     }
+    // Lengths and offsets mostly have two bytes.
+    let second = *bytes.get(*at + 1)?;
+    if second < 0x80 {
+        *at += 2;
+        let word = i64::from(first & 0x7f) | i64::from(second) << 7;
+        return Some((word >> 1) ^ -(word & 1));
+    }
     long_varint(bytes, at)
 }
 
+#[inline(never)]
 fn long_varint(bytes: &[u8], at: &mut usize) -> Option<i64> {
     let mut rest = &bytes[*at..];
     let before = rest.len();

@@ -1,7 +1,8 @@
 //! Records to batches, in a single pass.
 
 use super::{ATTRIBUTE_APPEND_TIME, ATTRIBUTES_AT, CRC_AT, Compression, HEADER_LEN, MAGIC_AT, UNCOUNTED};
-use crate::log::Records;
+use crate::appender::{Appender, copy_part};
+use crate::log::{RecordMeta, Records, Span};
 
 /// More records than this don't go into one batch: a reader decodes a batch as a whole.
 const RECORDS_MAX: u32 = 64 * 1024;
@@ -44,6 +45,7 @@ pub fn encode(
     out: &mut Vec<u8>,
     batches: &mut Vec<BatchInfo>,
 ) -> Result<(), TooLarge> {
+    out.reserve(records.meta.iter().map(encoded_len).sum());
     let mut row = 0;
     while row < records.len() {
         let mut writer = BatchWriter::begin(out, options.append_time.unwrap_or(records.meta[row].timestamp));
@@ -76,36 +78,50 @@ pub fn record_bytes(records: &Records, row: usize) -> usize {
     HEADER_LEN + length + varint_len(length as i64)
 }
 
+/// About what a record takes.
+fn encoded_len(meta: &RecordMeta) -> usize {
+    const FIELDS_BYTES: usize = 14;
+    let parts = [meta.key, meta.value, meta.headers];
+    parts.iter().map(|part| part.len.max(0) as usize).sum::<usize>() + FIELDS_BYTES
+}
+
 /// The parts of one record, still where they were.
+#[derive(Clone, Copy)]
 struct RecordParts<'a> {
-    key: Option<&'a [u8]>,
-    value: Option<&'a [u8]>,
-    headers: Option<&'a [u8]>,
+    data: &'a [u8],
+    key: Span,
+    value: Span,
+    /// Null: there are none.
+    headers: Span,
 }
 
 impl<'a> RecordParts<'a> {
+    #[inline]
     fn new(records: &'a Records, row: usize) -> RecordParts<'a> {
-        let headers = records.bytes(records.meta[row].headers).filter(|headers| !headers.is_empty());
-        RecordParts { key: records.key(row), value: records.value(row), headers }
+        let RecordMeta { key, value, headers, .. } = records.meta[row];
+        let headers = if headers.len > 0 { headers } else { Span::NULL };
+        RecordParts { data: &records.data, key, value, headers }
     }
 
     /// Bytes of the record after its length field.
+    #[inline]
     fn length(&self, time_delta: i64, offset_delta: i32) -> usize {
         1 + varint_len(time_delta)
             + varint_len(i64::from(offset_delta))
             + part_len(self.key)
             + part_len(self.value)
-            + self.headers.map_or(1, <[u8]>::len)
+            + self.headers.len.max(1) as usize
     }
 }
 
-fn part_len(part: Option<&[u8]>) -> usize {
-    part.map_or(1, |bytes| varint_len(bytes.len() as i64) + bytes.len())
+#[inline]
+fn part_len(part: Span) -> usize {
+    varint_len(i64::from(part.len.max(-1))) + part.len.max(0) as usize
 }
 
 /// Writes one batch at the end of a buffer.
 pub struct BatchWriter<'a> {
-    out: &'a mut Vec<u8>,
+    out: Appender<'a>,
     start: usize,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -116,7 +132,8 @@ impl<'a> BatchWriter<'a> {
     /// Begins a batch; `base_timestamp` is that of its first record.
     pub fn begin(out: &'a mut Vec<u8>, base_timestamp: i64) -> BatchWriter<'a> {
         let start = out.len();
-        out.resize(start + HEADER_LEN, 0);
+        let mut out = Appender::new(out);
+        out.bytes(&[0; HEADER_LEN]);
         BatchWriter { out, start, base_timestamp, max_timestamp: i64::MIN, count: 0 }
     }
 
@@ -126,7 +143,7 @@ impl<'a> BatchWriter<'a> {
     }
 
     /// Takes back what was written.
-    pub fn abandon(self) {
+    pub fn abandon(mut self) {
         self.out.truncate(self.start);
     }
 
@@ -138,80 +155,95 @@ impl<'a> BatchWriter<'a> {
         self.put(length, time, offset_delta, &record);
     }
 
+    #[inline]
     fn put(&mut self, length: usize, time: i64, offset_delta: i32, record: &RecordParts<'_>) {
-        let mut head = Head::default();
-        head.varint(length as i64);
-        head.byte(0);
-        head.varint(time.wrapping_sub(self.base_timestamp));
-        head.varint(i64::from(offset_delta));
-        head.varint(record.key.map_or(-1, |key| key.len() as i64));
-        self.out.reserve(length + 10);
-        self.out.extend_from_slice(head.bytes());
-        self.out.extend_from_slice(record.key.unwrap_or_default());
-        let mut head = Head::default();
-        head.varint(record.value.map_or(-1, |value| value.len() as i64));
-        self.out.extend_from_slice(head.bytes());
-        self.out.extend_from_slice(record.value.unwrap_or_default());
-        self.out.extend_from_slice(record.headers.unwrap_or(&[0]));
+        let mut to = Cursor { room: self.out.room(length + VARINT_MAX), at: 0 };
+        to.varint(length as i64);
+        to.byte(0);
+        to.varint(time.wrapping_sub(self.base_timestamp));
+        to.varint(i64::from(offset_delta));
+        to.part(record.data, record.key);
+        to.part(record.data, record.value);
+        match record.headers.is_null() {
+            true => to.byte(0),
+            false => to.bytes(record.data, record.headers),
+        }
+        let at = to.at;
+        self.out.advance(at);
         self.max_timestamp = self.max_timestamp.max(time);
         self.count += 1;
     }
 
     /// Compresses the records and fills in the header, but for base offset and seal.
-    pub fn finish(self, options: &EncodeOptions, last_offset_delta: i32) -> BatchInfo {
-        let mut attributes = 0;
-        if options.compression != Compression::None {
-            let plain = self.out.split_off(self.start + HEADER_LEN);
-            let compressed = options.compression.compress(options.level, &plain, self.out);
-            match compressed {
-                // Records that don't shrink are cheaper to read as they are.
-                Ok(()) if self.out.len() - self.start - HEADER_LEN < plain.len() => {
-                    attributes |= options.compression.code();
-                }
-                _ => {
-                    self.out.truncate(self.start + HEADER_LEN);
-                    self.out.extend_from_slice(&plain);
-                }
-            }
-        }
-        if options.append_time.is_some() {
-            attributes |= ATTRIBUTE_APPEND_TIME;
-        }
-        let batch = &mut self.out[self.start..];
-        let size = batch.len();
-        batch[8..12].copy_from_slice(&((size - UNCOUNTED) as i32).to_be_bytes());
-        batch[MAGIC_AT] = 2;
-        batch[21..23].copy_from_slice(&attributes.to_be_bytes());
-        batch[23..27].copy_from_slice(&last_offset_delta.to_be_bytes());
-        batch[27..35].copy_from_slice(&self.base_timestamp.to_be_bytes());
-        batch[35..43].copy_from_slice(&self.max_timestamp.to_be_bytes());
-        // Producer id, producer epoch and base sequence: none.
-        batch[43..57].fill(0xff);
-        batch[57..61].copy_from_slice(&(self.count as i32).to_be_bytes());
-        let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
-        batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
-        BatchInfo { size, offsets: i64::from(last_offset_delta) + 1, max_timestamp: self.max_timestamp }
+    pub fn finish(mut self, options: &EncodeOptions, last_offset_delta: i32) -> BatchInfo {
+        let BatchWriter { start, base_timestamp, max_timestamp, count, .. } = self;
+        self.out.with_vec(|out| {
+            let attributes = compress(options, start + HEADER_LEN, out);
+            finish(&mut out[start..], attributes, (base_timestamp, max_timestamp), count, last_offset_delta)
+        })
     }
 }
 
-/// The small fields before a part, put together on the stack.
-struct Head {
-    buffer: [u8; 48],
-    len: usize,
-}
-
-impl Default for Head {
-    fn default() -> Self {
-        Head { buffer: [0; 48], len: 0 }
+/// Compresses what lies behind `from`; gives the attributes of the batch.
+fn compress(options: &EncodeOptions, from: usize, out: &mut Vec<u8>) -> i16 {
+    let mut attributes = if options.append_time.is_some() { ATTRIBUTE_APPEND_TIME } else { 0 };
+    if options.compression == Compression::None {
+        return attributes;
     }
+    let plain = out.split_off(from);
+    let compressed = options.compression.compress(options.level, &plain, out);
+    match compressed {
+        // Records that don't shrink are cheaper to read as they are.
+        Ok(()) if out.len() - from < plain.len() => attributes |= options.compression.code(),
+        _ => {
+            out.truncate(from);
+            out.extend_from_slice(&plain);
+        }
+    }
+    attributes
 }
 
-impl Head {
+/// Fills in the header of a batch.
+fn finish(
+    batch: &mut [u8],
+    attributes: i16,
+    (base_timestamp, max_timestamp): (i64, i64),
+    count: u32,
+    last_offset_delta: i32,
+) -> BatchInfo {
+    let size = batch.len();
+    batch[8..12].copy_from_slice(&((size - UNCOUNTED) as i32).to_be_bytes());
+    batch[MAGIC_AT] = 2;
+    batch[21..23].copy_from_slice(&attributes.to_be_bytes());
+    batch[23..27].copy_from_slice(&last_offset_delta.to_be_bytes());
+    batch[27..35].copy_from_slice(&base_timestamp.to_be_bytes());
+    batch[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+    // Producer id, producer epoch and base sequence: none.
+    batch[43..57].fill(0xff);
+    batch[57..61].copy_from_slice(&(count as i32).to_be_bytes());
+    let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
+    batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
+    BatchInfo { size, offsets: i64::from(last_offset_delta) + 1, max_timestamp }
+}
+
+/// A varint has no more bytes.
+const VARINT_MAX: usize = 10;
+
+/// Writes a record to room that was made for it, and for a piece behind it.
+struct Cursor<'a> {
+    room: &'a mut [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        self.buffer[self.len] = byte;
-        self.len += 1;
+        self.room[self.at] = byte;
+        self.at += 1;
     }
 
+    /// A zigzag varint.
+    #[inline(always)]
     fn varint(&mut self, value: i64) {
         let mut rest = ((value << 1) ^ (value >> 63)) as u64;
         while rest >= 0x80 {
@@ -221,13 +253,52 @@ impl Head {
         self.byte(rest as u8);
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.len]
+    /// A length and that many bytes; -1 for null.
+    #[inline(always)]
+    fn part(&mut self, data: &[u8], part: Span) {
+        self.varint(i64::from(part.len.max(-1)));
+        if part.len > 0 {
+            self.bytes(data, part);
+        }
+    }
+
+    #[inline(always)]
+    fn bytes(&mut self, data: &[u8], part: Span) {
+        let len = part.len as usize;
+        copy_part(data, part.start as usize, len, &mut self.room[self.at..]);
+        self.at += len;
     }
 }
 
 /// Bytes of a zigzag varint.
+#[inline]
 fn varint_len(value: i64) -> usize {
     let bits = 64 - (((value << 1) ^ (value >> 63)) as u64 | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    // Sevenths, rounded up; so it is for up to 64.
+    (bits * 9 + 64) / 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_are_as_long_as_they_are_said_to_be() {
+        for bits in 0..64 {
+            for value in [1i64 << bits, (1i64 << bits).wrapping_sub(1), (1i64 << bits).wrapping_neg()] {
+                let mut bytes = Vec::new();
+                {
+                    bytes.resize(64, 0);
+                    let mut to = Cursor { room: &mut bytes, at: 0 };
+                    to.varint(value);
+                    let len = to.at;
+                    bytes.truncate(len);
+                }
+                assert_eq!(bytes.len(), varint_len(value), "{value}");
+                let mut rest = &bytes[..];
+                assert_eq!(crate::log::records::take_varint(&mut rest), Some(value));
+                assert!(rest.is_empty());
+            }
+        }
+    }
 }

@@ -329,7 +329,7 @@ impl JoinOperator for ForeignKeyJoin {
         let batches = [left.as_ref().map(|left| &left.batch), right.as_ref().map(|(batch, _)| batch)];
         let left_rows = left.as_ref().map_or(&[][..], |left| &left.arrivals.rows);
         let right_rows = right.as_ref().map_or(&[][..], |(_, arrivals)| &arrivals.rows);
-        let order = in_order(batches, [left_rows, right_rows]);
+        let order = in_order(batches, [left_rows, right_rows]).collect();
         self.go_on(Work { left, right, order, next: 0, fan_out: None }, out, context)
     }
 }

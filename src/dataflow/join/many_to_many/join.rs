@@ -318,7 +318,7 @@ impl JoinOperator for ManyToManyJoin {
         ];
         let batch = |side: usize| came[side].as_ref().map(|came: &Came| &came.batch);
         let rows = |side: usize| came[side].as_ref().map_or(&[][..], |came: &Came| came.arrivals.rows.as_slice());
-        let order = in_order([batch(0), batch(1)], [rows(0), rows(1)]);
+        let order = in_order([batch(0), batch(1)], [rows(0), rows(1)]).collect();
         self.go_on(Work { came, order, next: 0, fan_out: None }, out, context)
     }
 }

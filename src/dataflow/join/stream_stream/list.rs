@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 pub(super) type Entry = (i64, u64);
 
 /// Entries by time, those of one time in the order in which they came. Most keys have one row, or rows that come in the
-/// order of their times: those are appended; a late one moves those behind it.
+/// order of their times: those are appended; a late one moves those behind it. Rows that have expired may still be there.
 #[derive(Debug, Default)]
 pub(super) enum List {
     #[default]
@@ -16,12 +16,20 @@ pub(super) enum List {
 }
 
 impl List {
-    /// Adds a row; gives the bytes that the list has grown by.
-    pub fn insert(&mut self, time: i64, number: u64) -> usize {
+    /// Adds a row; gives the bytes that the list has grown by. Before it grows, the rows whose time is before `limit` go.
+    pub fn insert(&mut self, time: i64, number: u64, limit: i64) -> isize {
         let entry = (time, number);
         match self {
+            List::Many(all) if all.len() < all.capacity() => {
+                insert(all, entry);
+                0
+            }
             List::Empty => {
                 *self = List::One([entry]);
+                0
+            }
+            List::One([first]) if first.0 < limit => {
+                *first = entry;
                 0
             }
             List::One([first]) => {
@@ -29,14 +37,27 @@ impl List {
                 all.push_back(*first);
                 insert(&mut all, entry);
                 *self = List::Many(all);
-                self.bytes()
+                self.bytes() as isize
             }
             List::Many(all) => {
-                let before = all.capacity();
+                let before = List::many_bytes(all) as isize;
+                drop_before(all, limit);
                 insert(all, entry);
-                (all.capacity() - before) * size_of::<Entry>()
+                List::many_bytes(all) as isize - before
             }
         }
+    }
+
+    /// Whether what has expired is worth being looked for.
+    pub fn is_long(&self) -> bool {
+        matches!(self, List::Many(all) if all.capacity() > SHORT)
+    }
+
+    /// Drops all rows; gives the bytes that the list has shrunk by.
+    pub fn clear(&mut self) -> usize {
+        let held = self.bytes();
+        *self = List::Empty;
+        held
     }
 
     /// Where the first row lies whose time is not before this one. Looks from the end on in growing steps: most rows meet
@@ -86,9 +107,7 @@ impl List {
             }
             List::Many(all) => {
                 let held = List::many_bytes(all);
-                while all.front().is_some_and(|entry| entry.0 < before) {
-                    all.pop_front();
-                }
+                drop_before(all, before);
                 if all.len() * 4 < all.capacity() {
                     all.shrink_to(all.len() * 2);
                 }
@@ -115,6 +134,15 @@ impl List {
     }
 }
 
+/// A list with room for no more than these rows may keep those that have expired.
+const SHORT: usize = 8;
+
+fn drop_before(all: &mut VecDeque<Entry>, time: i64) {
+    while all.front().is_some_and(|entry| entry.0 < time) {
+        all.pop_front();
+    }
+}
+
 fn insert(all: &mut VecDeque<Entry>, entry: Entry) {
     match all.back() {
         Some(last) if last.0 > entry.0 => {
@@ -134,23 +162,31 @@ mod tests {
     fn rows_lie_by_time_and_arrival() {
         let mut random = fastrand::Rng::with_seed(3);
         let (mut list, mut model, mut bytes) = (List::default(), Vec::<Entry>::new(), 0);
+        let mut limit = i64::MIN;
         for number in 0..3000 {
-            let time = number as i64 / 10 + random.i64(0..20);
-            bytes += list.insert(time, number);
+            let time = (number as i64 / 10 + random.i64(0..20)).max(limit);
+            if random.u8(0..5) == 0 {
+                limit = limit.max(number as i64 / 10 - random.i64(5..30));
+            }
+            bytes += list.insert(time, number, limit);
             model.push((time, number));
             model.sort_by_key(|entry| entry.0);
             if random.u8(0..10) == 0 {
                 let before = number as i64 / 10 - random.i64(-20..30);
-                bytes -= list.expire(before);
+                bytes -= list.expire(before) as isize;
                 model.retain(|entry| entry.0 >= before);
             }
-            assert!(list.rest(0).eq(&model));
-            let from = random.i64(0..320);
-            let position = list.position(from);
-            assert_eq!(position, model.iter().filter(|entry| entry.0 < from).count());
-            assert!(list.rest(position).eq(&model[position..]));
-            assert_eq!(list.bytes(), bytes);
-            assert_eq!(matches!(list, List::Empty), model.is_empty());
+            // What has expired may be there or not.
+            let from = random.i64(0..320).max(limit);
+            assert!(list.rest(list.position(from)).eq(model.iter().filter(|entry| entry.0 >= from)));
+            let before_limit = |entry: &&Entry| entry.0 < limit;
+            assert!(list.rest(0).take_while(before_limit).count() <= model.iter().filter(before_limit).count());
+            assert_eq!(list.bytes() as isize, bytes);
+            if random.u8(0..200) == 0 {
+                bytes -= list.clear() as isize;
+                model.clear();
+                assert!(matches!(list, List::Empty) && bytes == 0);
+            }
         }
     }
 }

@@ -92,14 +92,44 @@ impl State {
         let meeting = self.keys.columns(&batch)?;
         let ids = self.keys.intern(&batch, &rows)?;
         self.fit_lists();
+        let mut part =
+            Part { times: batch.row_time.clone(), places: batch.order.clone().unwrap_or_default(), ..Part::default() };
         let kept = self.kept(hand, &batch.row_time, &rows);
-        let mut part = Part {
-            times: batch.row_time.clone(),
-            keys: vec![NO_KEY; batch.rows],
-            numbers: vec![NO_ROW; batch.rows],
-            guests: 0,
-            ..Part::default()
-        };
+        if rows.len() == batch.rows && !kept.contains(&false) {
+            self.take_all_in(hand, &batch, &mut part, ids)?;
+        } else {
+            self.take_some_in(hand, &batch, &mut part, (rows, ids, kept))?;
+        }
+        part.batch = Some(batch);
+        Ok((part, meeting))
+    }
+
+    /// Takes rows in that are all kept; `ids`: the numbers of their keys.
+    fn take_all_in(&mut self, hand: Hand, batch: &Batch, part: &mut Part, ids: Vec<u32>) -> Result<()> {
+        ids.iter().for_each(|key| self.keys.retain(*key));
+        let marks = self.marks(hand);
+        let side = &mut self.sides[hand as usize];
+        let (columns, bytes) = (batch.value_columns(), batch.slice_bytes(0, batch.rows));
+        let first = side.append(&Fresh { columns, keys: &ids, times: &batch.row_time, bytes })?;
+        part.numbers = (first..first + batch.rows as u64).collect();
+        part.keys = ids;
+        part.guests = side.end();
+        if marks {
+            side.mark_until(part.guests);
+        }
+        Ok(())
+    }
+
+    /// Takes some rows in (`rows`: their numbers in the batch, those of their keys, and whether they are kept).
+    fn take_some_in(
+        &mut self,
+        hand: Hand,
+        batch: &Batch,
+        part: &mut Part,
+        (rows, ids, kept): (Vec<u32>, Vec<u32>, Vec<bool>),
+    ) -> Result<()> {
+        part.keys = vec![NO_KEY; batch.rows];
+        part.numbers = vec![NO_ROW; batch.rows];
         let (mut fresh, mut guests) = (Picked::default(), Picked::default());
         for ((&row, &key), kept) in rows.iter().zip(&ids).zip(kept) {
             part.keys[row as usize] = key;
@@ -111,20 +141,19 @@ impl State {
         fresh.keys.iter().for_each(|key| self.keys.retain(*key));
         let side = &mut self.sides[hand as usize];
         let bytes = batch.slice_bytes(0, batch.rows) / batch.rows * fresh.rows.len();
-        let columns = fresh.columns(&batch)?;
+        let columns = fresh.columns(batch)?;
         let first = side.append(&Fresh { columns: &columns, keys: &fresh.keys, times: &fresh.times, bytes })?;
         fresh.number(first, &mut part.numbers);
         part.guests = side.end();
         if !guests.rows.is_empty() {
-            side.columns.append_apart(&guests.columns(&batch)?, guests.rows.len());
+            side.columns.append_apart(&guests.columns(batch)?, guests.rows.len());
             guests.number(part.guests, &mut part.numbers);
         }
         if self.marks(hand) {
             let side = &mut self.sides[hand as usize];
             side.mark_until(part.guests + guests.rows.len() as u64);
         }
-        part.batch = Some(batch);
-        Ok((part, meeting))
+        Ok(())
     }
 
     /// For each of these rows: whether it is kept when it comes, or is too old.
@@ -151,21 +180,39 @@ impl State {
             if made.is_full() {
                 return Progress::Full;
             }
-            if let Some(mut probe) = work.probe.take() {
-                if self.meet(&mut probe, work, made) == Progress::Full {
-                    work.probe = Some(probe);
-                    return Progress::Full;
-                }
-                self.arrive(&probe, work, made, context);
+            if let Some(probe) = work.probe.take()
+                && self.take_turn(probe, work, made, context) == Progress::Full
+            {
+                return Progress::Full;
             }
             let Some((hand, row)) = work.next() else { return Progress::Done };
-            self.begin(hand, row, work);
+            match self.begin(hand, row, work) {
+                // Mostly nothing comes between a row and those that it meets.
+                Some(probe) if work.nothing_due() => {
+                    if self.take_turn(probe, work, made, context) == Progress::Full {
+                        return Progress::Full;
+                    }
+                }
+                probe => work.probe = probe,
+            }
         }
+    }
+
+    /// A row meets those of the other side, as far as there is room for what it makes; then others meet it.
+    #[inline]
+    fn take_turn(&mut self, mut probe: Probe, work: &mut Work, made: &mut Made, context: &mut Context) -> Progress {
+        if self.meet(&mut probe, work, made) == Progress::Full {
+            work.probe = Some(probe);
+            return Progress::Full;
+        }
+        self.arrive(&probe, work, made, context);
+        Progress::Done
     }
 
     /// A row comes: time goes on, and the row is to meet others.
     #[inline]
-    fn begin(&mut self, hand: Hand, row: usize, work: &mut Work) {
+    fn begin(&mut self, hand: Hand, row: usize, work: &mut Work) -> Option<Probe> {
+        let mut probe = None;
         let part = work.part(hand);
         let (time, key, number) = (part.times[row], part.keys[row], part.numbers[row]);
         if key != NO_KEY {
@@ -175,13 +222,14 @@ impl State {
             let (first, last) = self.spec.span(hand, time);
             let first = first.max(self.sides[other].limit(self.spec.retention));
             let from = self.lists[key as usize][other].position(first);
-            work.probe = Some(Probe { hand, row, time, key, number, from, last, found: 0 });
+            probe = Some(Probe { hand, row, time, key, number, from, last, found: 0 });
         }
         if time > self.stream_time {
             self.stream_time = time;
             self.moved = true;
             self.close(work);
         }
+        probe
     }
 
     /// The rows of the other side that fit, from where the probe stands.
@@ -214,7 +262,9 @@ impl State {
         let part = work.part(hand);
         let kept = number < part.guests;
         if kept {
-            self.list_bytes += self.lists[key as usize][hand as usize].insert(time, number);
+            let limit = self.sides[hand as usize].limit(self.spec.retention);
+            let list = &mut self.lists[key as usize][hand as usize];
+            self.list_bytes = self.list_bytes.wrapping_add_signed(list.insert(time, number, limit));
         }
         let open = time.saturating_add(self.spec.ahead(hand)) >= self.stream_time;
         // Where a condition decides, nobody knows yet whether it has a match.
@@ -294,11 +344,19 @@ impl State {
             side.cut(work.part(hand).guests);
             let limit = side.limit(spec.retention);
             side.expire(limit, |key| {
-                *list_bytes -= lists[key as usize][hand as usize].expire(limit);
+                // In a short list they stay until it grows, or its key goes: nobody finds them.
+                let list = &mut lists[key as usize][hand as usize];
+                if list.is_long() {
+                    *list_bytes -= list.expire(limit);
+                }
                 keys.release(key);
             });
         }
-        keys.sweep();
+        keys.sweep_with(|key| {
+            for list in lists.get_mut(key as usize).into_iter().flatten() {
+                *list_bytes -= list.clear();
+            }
+        });
     }
 
     /// Bytes held, about.

@@ -85,10 +85,10 @@ impl StreamStreamJoin {
     fn go_on(&mut self, mut work: Work, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let given = out.len();
         while out.len() == given {
-            let mut made = Made::new(self.rows_max());
+            let mut made = Made::new(self.rows_max(), work.key_places());
             let progress = self.state.collect(&mut work, &mut made, context);
             if made.len() > 0 {
-                out.extend(self.give(&work, &made, context)?);
+                out.extend(self.give(&work, made, context)?);
             }
             if progress == Progress::Done {
                 self.state.end(&work);
@@ -110,14 +110,14 @@ impl StreamStreamJoin {
     }
 
     /// What was made, as a batch; None: no candidate is a match.
-    fn give(&mut self, work: &Work, made: &Made, context: &mut Context) -> Result<Option<Batch>> {
-        let batch = self.gather(work, made)?;
+    fn give(&mut self, work: &Work, mut made: Made, context: &mut Context) -> Result<Option<Batch>> {
+        let batch = self.gather(work, &mut made)?;
         let Some(condition) = &mut self.condition else { return Ok(Some(batch)) };
         // A row alone is no candidate: the condition isn't asked, and what fails of it is no error.
         let alone = |row: usize| made.left[row] == NO_ROW || made.right[row] == NO_ROW;
         let candidates = Batch { tombstone: Some(BooleanBuffer::collect_bool(batch.rows, alone)), ..batch };
         let matches = condition.matches(&candidates, context);
-        let keep = self.decide(made, &matches);
+        let keep = self.decide(&made, &matches);
         let batch = Batch { tombstone: None, ..candidates };
         match keep.count_set_bits() {
             0 => Ok(None),
@@ -150,8 +150,8 @@ impl StreamStreamJoin {
         BooleanBuffer::from_iter((0..made.len()).map(keep))
     }
 
-    /// The columns of what was made.
-    fn gather(&self, work: &Work, made: &Made) -> Result<Batch> {
+    /// The columns of what was made. Of it only the numbers of the rows stay.
+    fn gather(&self, work: &Work, made: &mut Made) -> Result<Batch> {
         let mut keys = self.key_columns(work, made)?;
         let window = match self.state.keys.windowed() {
             true => {
@@ -168,19 +168,19 @@ impl StreamStreamJoin {
             rows: made.len(),
             columns,
             keys: count,
-            row_time: made.times.clone().into(),
+            row_time: std::mem::take(&mut made.times).into(),
             window,
             tombstone: None,
             null_key: None,
             old: None,
             headers: None,
             origin: Origin::default(),
-            order: work.has_places.then(|| made.places.clone().into()),
+            order: work.has_places.then(|| std::mem::take(&mut made.places).into()),
         })
     }
 
-    fn key_columns(&self, work: &Work, made: &Made) -> Result<Vec<ArrayRef>> {
-        let places = UInt32Array::from(made.keys.clone());
+    fn key_columns(&self, work: &Work, made: &mut Made) -> Result<Vec<ArrayRef>> {
+        let places = UInt32Array::from(std::mem::take(&mut made.keys));
         let closed = match made.due.is_empty() {
             true => Vec::new(),
             false => self.state.keys.columns_of(&made.due),

@@ -138,7 +138,8 @@ fn restore_side(
             side.mark_until(side.end());
         }
         for (((&key, &time), settled), number) in rows.keys.iter().zip(&rows.times).zip(marked).zip(first..) {
-            state.list_bytes += state.lists[key as usize][hand as usize].insert(time, number);
+            let list = &mut state.lists[key as usize][hand as usize];
+            state.list_bytes = state.list_bytes.wrapping_add_signed(list.insert(time, number, i64::MIN));
             match waits && !settled && state.spec.close(hand, time) >= state.stream_time {
                 true => side.waiting.push(Reverse((time, number))),
                 false if marks => side.close(number),

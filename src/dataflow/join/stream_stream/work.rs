@@ -22,6 +22,8 @@ pub(super) struct Part {
     pub numbers: Vec<u64>,
     /// Rows from this number on came too late to be kept: they are there for this push only.
     pub guests: u64,
+    /// By row: its place among those of both sides; empty where rows have none.
+    pub places: ScalarBuffer<u64>,
     /// The next row to be taken.
     pub at: usize,
 }
@@ -125,6 +127,11 @@ impl Work {
         Some((hand, row))
     }
 
+    /// Whether no row is to be given alone before the row at hand.
+    pub fn nothing_due(&self) -> bool {
+        self.due_at == self.due.len()
+    }
+
     /// Bytes held beside the batches, which others count, about.
     pub fn bytes(&self) -> usize {
         let parts = [&self.left, &self.right].map(|part| part.times.len() * (8 + size_of::<u32>() + size_of::<u64>()));
@@ -138,7 +145,7 @@ impl Part {
     }
 
     fn place(&self) -> u64 {
-        self.batch.as_ref().and_then(|batch| batch.order.as_ref()).map_or(0, |order| order[self.at])
+        self.places.get(self.at).copied().unwrap_or(0)
     }
 }
 
@@ -156,20 +163,22 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub fn new(rows_max: usize) -> Made {
+    /// `rows`: about as many are expected.
+    pub fn new(rows_max: usize, rows: usize) -> Made {
+        let rows = rows.min(rows_max);
         Made {
-            left: Vec::new(),
-            right: Vec::new(),
-            times: Vec::new(),
-            places: Vec::new(),
-            keys: Vec::new(),
+            left: Vec::with_capacity(rows),
+            right: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            keys: Vec::with_capacity(rows),
             due: Vec::new(),
             rows_max,
         }
     }
 
     pub fn len(&self) -> usize {
-        self.times.len()
+        self.left.len()
     }
 
     pub fn is_full(&self) -> bool {
