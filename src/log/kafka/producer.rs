@@ -18,6 +18,8 @@ use crate::time;
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What librdkafka counts besides key and value, without headers.
 const RECORD_OVERHEAD_MAX: usize = 100;
+/// How long to wait for news of a topic's partitions.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long at a time to wait for reports.
 const REPORT_WAIT: Duration = Duration::from_millis(10);
 
@@ -26,11 +28,17 @@ pub(super) struct Producer {
     pub client: Arc<Client>,
     /// Of one that makes transactions.
     transactional_id: Option<String>,
-    topics: Mutex<HashMap<String, Arc<Topic>>>,
+    topics: Mutex<HashMap<String, KnownTopic>>,
     /// A transaction is open.
     busy: AtomicBool,
     /// It can't be used any more.
     broken: AtomicBool,
+}
+
+struct KnownTopic {
+    topic: Arc<Topic>,
+    /// That the client has heard of, at least.
+    partitions: u32,
 }
 
 impl Producer {
@@ -104,18 +112,30 @@ impl Producer {
         delivery: Option<&Delivery>,
     ) -> Result<(), LogError> {
         self.cluster.check(place)?;
-        self.topic(&place.topic)?
+        self.topic(place)?
             .send(place.partition, records, delivery)
             .map_err(|failure| self.failed(Some(&place.topic), failure))
     }
 
-    fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
+    /// The topic, with a partition that there is.
+    fn topic(&self, place: &TopicPartition) -> Result<Arc<Topic>, LogError> {
+        let name = place.topic.as_str();
         let mut topics = self.topics.lock();
-        if let Some(topic) = topics.get(name) {
-            return Ok(Arc::clone(topic));
+        if let Some(known) = topics.get_mut(name) {
+            if place.partition >= known.partitions {
+                // The topic has got partitions since; by itself the client hears of them minutes later.
+                let asked = self.client.metadata(METADATA_TIMEOUT);
+                asked.map_err(|failure| self.failed(Some(name), failure))?;
+                known.partitions = place.partition + 1;
+            }
+            return Ok(Arc::clone(&known.topic));
         }
+        // A new one is asked for before anything is sent to it.
+        let partitions = self.cluster.partitions(name).unwrap_or(0).max(place.partition + 1);
         let topic = Topic::new(&self.client, name).map_err(|failure| self.failed(Some(name), failure))?;
-        Ok(Arc::clone(topics.entry(name.to_owned()).or_insert(Arc::new(topic))))
+        let topic = Arc::new(topic);
+        topics.insert(name.to_owned(), KnownTopic { topic: Arc::clone(&topic), partitions });
+        Ok(topic)
     }
 
     /// Sends records and waits until the cluster has them all. Gives the offset of the first.
