@@ -83,12 +83,24 @@ long_hauls = rows(
 )
 write("long_hauls", [record(row, ["DEST"]) for row in long_hauls])
 
+# Which flight of a route comes first isn't fixed, so that its time isn't.
+routes = rows("SELECT DISTINCT origin, dest, distance FROM flights ORDER BY ALL")
+write("routes", [record(row, ["ORIGIN"]) for row in routes])
+
 # The last record of each key.
 
 table(
     "carrier_delays",
     """SELECT carrier, max(time) AS time, count(*) AS flights, count(dep_delay) AS departed,
               avg(dep_delay) AS mean_delay, max(dep_delay) AS worst_delay
+       FROM flights GROUP BY carrier""",
+    "CARRIER",
+)
+table(
+    "carrier_places",
+    """SELECT carrier, max(time) AS time, count(DISTINCT dest) AS places, count(DISTINCT tailnum) AS planes,
+              sum(DISTINCT distance)::INT AS miles, count(*) FILTER (WHERE dep_delay > 60) AS late,
+              count(DISTINCT dest) FILTER (WHERE origin = 'JFK') AS places_from_jfk
        FROM flights GROUP BY carrier""",
     "CARRIER",
 )
@@ -169,6 +181,15 @@ table(
         FROM flights f JOIN weather w
           ON f.origin = w.origin AND epoch_ms(w.time_hour) BETWEEN f.time - {HOUR} AND f.time
         WHERE wind_speed >= 20 GROUP BY f.origin""",
+    "ORIGIN",
+)
+table(
+    "late_again",
+    f"""SELECT b.origin AS origin, max(b.time) AS time, count(*) AS pairs, count(*) FILTER (a.dep_delay > 60) AS late,
+               count(*) FILTER (a.dep_delay > 60 AND b.dep_delay > 60) AS late_again
+        FROM flights a JOIN flights b
+          ON a.tailnum = b.tailnum AND b.time > a.time AND b.time <= a.time + 12 * {HOUR}
+        GROUP BY b.origin""",
     "ORIGIN",
 )
 # A table's join has the greater time of both rows.

@@ -53,3 +53,5 @@ mod outside;
 mod readme;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/server.rs"]
+mod server;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::analyze::builder::Builder;
-use crate::analyze::calls::{has_aggregate, is_aggregate_call};
+use crate::analyze::calls::{AggregateParts, aggregate_call, has_aggregate, is_aggregate_call, reject_calls};
 use crate::analyze::items::Item;
 use crate::analyze::keys::{KeyColumn, substitute_keys};
 use crate::analyze::rewrite;
+use crate::analyze::source::WINDOW_COLUMNS;
+use crate::analyze::window_bounds;
 use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
@@ -19,8 +21,8 @@ use crate::types::{SqlType, Value};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Adds the steps of an aggregation to the builder.
-pub(super) fn build(builder: &mut Builder, items: Vec<Item>) -> Result<()> {
+/// Adds the steps of an aggregation to the builder. `of_windows`: what WHERE asks of the windows.
+pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<Expr>) -> Result<()> {
     let query = builder.query;
     if query.group_by.is_empty() && builder.persistent() {
         return Err(Error::statement("Use of aggregate functions requires a GROUP BY clause.")
@@ -55,9 +57,14 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>) -> Result<()> {
         reject_ungrouped(expr, window.is_some())?;
     }
 
+    let identity = row_identity(builder);
     let keys = add_groups(builder, &groups)?;
-    let steps = add_arguments(builder, &calls.list, keys.len())?;
+    let steps = add_arguments(builder, &calls.list, keys.len(), &identity)?;
     add_aggregation(builder, &groups, &keys, steps, window)?;
+    if let Some(condition) = &of_windows {
+        let predicate = builder.boolean(condition, "WHERE")?;
+        builder.step(Step::Filter { predicate, table: true, name: "WHERE" });
+    }
     if let Some(having) = &having {
         let predicate = builder.boolean(having, "HAVING")?;
         builder.step(Step::Filter { predicate, table: true, name: "HAVING" });
@@ -83,10 +90,19 @@ fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
             return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));
         }
         let written = builder.names.in_plan(expr)?;
+        // A group of a windowed aggregation is one of a window: its bounds make no other groups.
+        if window_bounds::is_bound(builder, &written) {
+            continue;
+        }
         if groups.iter().any(|group| group.written == written) {
             continue;
         }
         groups.push(Group { written, column: format!("KSQL_INTERNAL_GROUP_{}", groups.len()) });
+    }
+    if groups.is_empty() {
+        return Err(Error::statement("GROUP BY has the window's bounds alone.")
+            .hint("each group is one of a window anyway; name what else makes a group")
+            .at(builder.query.group_by[0].at));
     }
     Ok(groups)
 }
@@ -121,14 +137,10 @@ impl Calls {
     /// Puts columns in the place of the calls.
     fn take(&mut self, expr: &Expr) -> Result<Expr> {
         rewrite::rewrite(expr, &mut |node| {
-            if !is_aggregate_call(node) {
-                return Ok(None);
-            }
-            if let ExprKind::Call { args, name } = &node.kind
-                && args.iter().any(has_aggregate)
-            {
+            let Some(call) = aggregate_call(node) else { return Ok(None) };
+            if call.args.iter().chain(call.filter).any(has_aggregate) {
                 return Err(
-                    Error::statement(format!("Aggregate functions can not be nested: {}", name.text)).at(node.at)
+                    Error::statement(format!("Aggregate functions can not be nested: {}", call.name.text)).at(node.at)
                 );
             }
             let index = self.list.iter().position(|call| call == node).unwrap_or_else(|| {
@@ -184,32 +196,62 @@ fn add_groups(builder: &mut Builder, groups: &[Group]) -> Result<Vec<KeyColumn>>
     Ok(keys)
 }
 
-/// The projection to the arguments of the calls, and the calls over them.
-fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Result<Vec<AggregateStep>> {
+/// The columns by which a row of a table is known; none of a stream's.
+fn row_identity(builder: &Builder) -> Vec<String> {
+    if !builder.is_table() {
+        return Vec::new();
+    }
+    let keys = builder.schema.columns[..builder.schema.keys].iter().map(|column| column.name.clone());
+    let bounds = builder.schema.columns.iter().map(|column| column.name.clone());
+    let bounds = bounds.filter(|name| builder.window.is_some() && WINDOW_COLUMNS.contains(&name.as_str()));
+    keys.chain(bounds).collect()
+}
+
+/// The projection to the arguments of the calls, and the calls over them. `identity`: see [`row_identity`].
+fn add_arguments(
+    builder: &mut Builder,
+    calls: &[Expr],
+    key_count: usize,
+    identity: &[String],
+) -> Result<Vec<AggregateStep>> {
     let mut columns: Vec<SchemaColumn> = builder.schema.columns[..key_count].to_vec();
     let mut values: Vec<Typed> = Vec::new();
     let mut steps = Vec::new();
     for call in calls {
-        let ExprKind::Call { name, args } = &call.kind else { continue };
+        let Some(parts) = aggregate_call(call) else { continue };
         let row_time = rewrite::column("ROWTIME", call);
-        let args = if args.is_empty() { std::slice::from_ref(&row_time) } else { args.as_slice() };
-        let typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;
-        let resolved = expr::resolve_aggregate(&name.text, &typed).map_err(|error| error.at(call.at))?;
-        let column_args = resolved.columns.len();
+        let args = if parts.args.is_empty() { std::slice::from_ref(&row_time) } else { parts.args };
+        let mut typed = args.iter().map(|arg| builder.check(arg)).collect::<Result<Vec<_>>>()?;
+        let resolved =
+            expr::resolve_aggregate(&parts.name.text, &typed, builder.rules).map_err(|error| error.at(call.at))?;
+        typed.truncate(resolved.columns.len());
         let mut step = AggregateStep {
             call: AggregateCall {
                 name: resolved.name,
-                init: constants(&args[column_args..], builder)?,
+                init: constants(&args[resolved.columns.len()..], builder)?,
                 args: resolved.columns,
                 collect_limit: collect_limit(resolved.name, builder.settings),
+                retracts: builder.is_table(),
+                distinct: parts.distinct,
+                filtered: parts.filter.is_some(),
             },
             build: resolved.build,
             args: Vec::new(),
             returns: resolved.returns,
         };
-        for (typed, ty) in typed.into_iter().zip(&step.call.args).take(column_args) {
+        check_call(&step, &parts).map_err(|error| error.at(call.at))?;
+        if step.call.name.ends_with("_BY_OFFSET") {
+            let key = |name: &String| builder.check(&rewrite::column(name, call));
+            typed.extend(identity.iter().map(key).collect::<Result<Vec<_>>>()?);
+        }
+        if let Some(filter) = parts.filter {
+            reject_calls(filter, "FILTER")?;
+            typed.push(builder.boolean(filter, "FILTER")?);
+        }
+        for typed in typed {
             step.args.push(columns.len());
-            columns.push(SchemaColumn { name: format!("KSQL_INTERNAL_ARG_{}", values.len()), ty: ty.clone() });
+            let (name, ty) = (format!("KSQL_INTERNAL_ARG_{}", values.len()), typed.known_type()?.clone());
+            columns.push(SchemaColumn { name, ty });
             values.push(typed);
         }
         steps.push(step);
@@ -231,6 +273,28 @@ fn add_arguments(builder: &mut Builder, calls: &[Expr], key_count: usize) -> Res
     builder.stages[stage].steps.push(Step::Project(project));
     builder.schema = Schema { columns, keys: key_count };
     Ok(steps)
+}
+
+/// What an aggregate can't be asked for.
+fn check_call(step: &AggregateStep, parts: &AggregateParts) -> Result<()> {
+    let name = step.call.name;
+    if step.call.distinct && (step.call.args.len() != 1 || name.ends_with("_BY_OFFSET")) {
+        return Err(Error::statement(format!("{name} does not take DISTINCT."))
+            .hint("aggregates of one value do, those by offset excepted"));
+    }
+    if parts.distinct && parts.args.is_empty() {
+        return Err(Error::statement("DISTINCT needs a value."));
+    }
+    if step.call.retracts && !expr::build_aggregate(step.build, &step.call)?.can_undo() {
+        let error = Error::statement(format!(
+            "The aggregation function {name} cannot be applied to a table source, only to a stream source."
+        ));
+        return Err(match name {
+            "COUNT_DISTINCT" => error.hint("its count can't be taken back; COUNT(DISTINCT x) is exact and can"),
+            _ => error,
+        });
+    }
+    Ok(())
 }
 
 fn constants(args: &[Expr], builder: &Builder) -> Result<Vec<Value>> {
@@ -272,7 +336,7 @@ fn add_aggregation(
     }
     let emit_final = builder.query.emit == Some(Emit::Final);
     let table_input = builder.is_table();
-    builder.step(Step::Aggregate(Aggregate { key_types, calls, window, emit_final, table_input }));
+    builder.step(Step::Aggregate(Aggregate { key_types, calls, window, emit_final, distinct: false, table_input }));
     builder.result = ResultKind::Table { windowed: window.map(|window| window.in_keys()) };
     builder.schema = Schema { columns, keys: keys.len() };
     Ok(())
@@ -280,7 +344,7 @@ fn add_aggregation(
 
 /// A window as written, with the defaults of ksqlDB: grace fills up to a day (none with EMIT FINAL), retention is size and
 /// grace.
-fn window(window: &ast::Window, emit_final: bool) -> Result<Window> {
+pub(super) fn window(window: &ast::Window, emit_final: bool) -> Result<Window> {
     let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let (kind, span) = match window.kind {
         ast::WindowKind::Tumbling { size } => (WindowKind::Tumbling { size_ms: ms(size) }, ms(size)),

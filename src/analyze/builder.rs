@@ -7,7 +7,7 @@ use crate::analyze::names::Names;
 use crate::analyze::scope::{Columns, Synonym};
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
-use crate::expr::{self, Typed};
+use crate::expr::{self, Rules, Typed};
 use crate::format::{Format, Layout};
 use crate::plan::{Exchange, ResultKind, Schema, Stage, StageInput, Step};
 use crate::sql::ast::{self, Expr};
@@ -29,6 +29,7 @@ pub(super) struct Builder<'a> {
     pub(super) names: Names,
     pub(super) target: Target,
     pub(super) settings: &'a BTreeMap<String, String>,
+    pub(super) rules: Rules,
     pub(super) schema: Schema,
     pub(super) synonyms: Vec<Synonym>,
     /// What the rows of FROM have as their key.
@@ -49,6 +50,8 @@ pub(super) enum FromKey {
     Made(String),
     /// The key columns of the left table of a foreign key join, and that table's name.
     LeftTable { columns: Vec<String>, table: String },
+    /// Those of both tables of a many-to-many join.
+    Both(Box<FromKey>, Box<FromKey>),
 }
 
 impl<'a> Builder<'a> {
@@ -66,6 +69,7 @@ impl<'a> Builder<'a> {
             names,
             target,
             settings,
+            rules: Rules::of(settings),
             schema: Schema { columns: Vec::new(), keys: 0 },
             synonyms: Vec::new(),
             key: FromKey::Source(Vec::new()),
@@ -116,7 +120,13 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn columns(&self) -> Columns<'_> {
-        Columns { schema: &self.schema, synonyms: &self.synonyms, names: &self.names, catalog: self.catalog }
+        Columns {
+            schema: &self.schema,
+            synonyms: &self.synonyms,
+            names: &self.names,
+            catalog: self.catalog,
+            rules: self.rules,
+        }
     }
 
     /// The type of an expression over the plan's names.

@@ -3,10 +3,30 @@
 use crate::analyze::rewrite::{self, Descend};
 use crate::error::{Error, Result};
 use crate::expr;
-use crate::sql::ast::{Expr, ExprKind};
+use crate::sql::ast::{Expr, ExprKind, Ident};
 
 pub(super) fn is_aggregate_call(expr: &Expr) -> bool {
-    matches!(&expr.kind, ExprKind::Call { name, .. } if expr::is_aggregate(&name.text))
+    aggregate_call(expr).is_some()
+}
+
+/// The call of an aggregate.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AggregateParts<'a> {
+    pub name: &'a Ident,
+    pub args: &'a [Expr],
+    pub distinct: bool,
+    pub filter: Option<&'a Expr>,
+}
+
+pub(super) fn aggregate_call(expr: &Expr) -> Option<AggregateParts<'_>> {
+    let parts = match &expr.kind {
+        ExprKind::Call { name, args } => AggregateParts { name, args, distinct: false, filter: None },
+        ExprKind::Aggregate { name, args, distinct, filter } => {
+            AggregateParts { name, args, distinct: *distinct, filter: filter.as_deref() }
+        }
+        _ => return None,
+    };
+    expr::is_aggregate(&parts.name.text).then_some(parts)
 }
 
 pub(super) fn has_aggregate(expr: &Expr) -> bool {

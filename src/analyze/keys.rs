@@ -62,10 +62,14 @@ impl Builder<'_> {
 
     /// The key of the rows of FROM for a SELECT list: of columns that are the same by a join, the one that is in the list
     /// is the key, and what stands for it there then is the key's column.
-    pub(super) fn keys_of_from(&self, mut items: Vec<Item>) -> Result<(Vec<Item>, Vec<KeyColumn>)> {
+    pub(super) fn keys_of_from(&self, items: Vec<Item>) -> Result<(Vec<Item>, Vec<KeyColumn>)> {
+        self.keys_of(&self.key, items)
+    }
+
+    fn keys_of(&self, key: &FromKey, mut items: Vec<Item>) -> Result<(Vec<Item>, Vec<KeyColumn>)> {
         let place = Expr::new(ExprKind::Null, ast::Location::default());
         let own = |name: &String| self.key_column(&rewrite::column(name, &place), name);
-        let keys = match &self.key {
+        let keys = match key {
             FromKey::Source(columns) | FromKey::LeftTable { columns, .. } => columns.iter().map(own).collect(),
             FromKey::Made(column) => vec![own(column)],
             FromKey::Join { column, candidates } => {
@@ -78,6 +82,12 @@ impl Builder<'_> {
                 }
                 let named = self.key_column(&rewrite::column(chosen, &place), column);
                 vec![KeyColumn { written: rewrite::column(column, &place), ..named }]
+            }
+            FromKey::Both(left, right) => {
+                let (of_left, left) = self.keys_of(left, items)?;
+                let (of_both, right) = self.keys_of(right, of_left)?;
+                items = of_both;
+                [left, right].concat()
             }
         };
         Ok((items, keys))

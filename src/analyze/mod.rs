@@ -3,6 +3,7 @@
 mod aggregate;
 mod builder;
 mod calls;
+mod distinct;
 mod items;
 mod join;
 mod keys;
@@ -16,12 +17,13 @@ mod sink;
 mod source;
 mod table_functions;
 mod wanted;
+mod window_bounds;
 
 pub use builder::Target;
 pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Role, Sink, create_as, insert_select};
-pub use source::{CreateSource, PSEUDO_COLUMNS};
+pub use source::{CreateSource, PSEUDO_COLUMNS, WINDOW_COLUMNS};
 #[cfg(test)]
 pub(crate) use wanted::mark_wanted;
 pub use wanted::outputs_read;

@@ -6,11 +6,11 @@ use crate::analyze::items::first_free;
 use crate::analyze::rewrite;
 use crate::analyze::scope::scan_schema;
 use crate::analyze::source::WINDOW_COLUMNS;
-use crate::catalog::{Catalog, Column, ColumnRole, Source};
+use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::plan::Schema;
-use crate::sql::ast::{Expr, ExprKind, Ident, NamedSource, Query, Relation};
+use crate::sql::ast::{Expr, ExprKind, Ident, NamedSource, Query};
 use crate::sql::format;
 
 /// The sources in FROM, in their order.
@@ -56,7 +56,7 @@ impl Names {
         let joined = !from.joins.is_empty();
         for named in std::iter::once(&from.first).chain(from.joins.iter().map(|join| &join.source)) {
             let source = catalog.expect_source(&named.name.text).map_err(|error| error.at(named.name.at))?.clone();
-            check_once(&known, named, &source, from)?;
+            check_name(&known, named, &source)?;
             let qualifier = named.alias.as_ref().unwrap_or(&named.name).text.clone();
             let mut columns: Vec<KnownColumn> = Vec::new();
             for written in scan_schema(&source).columns.into_iter().map(|column| column.name) {
@@ -79,8 +79,20 @@ impl Names {
         &self.known[number].source
     }
 
+    /// By their numbers: one that is joined with itself comes more than once.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.known.iter().map(|known| &known.source)
+    }
+
+    /// Each once.
+    pub fn distinct_sources(&self) -> Vec<Arc<Source>> {
+        let mut distinct: Vec<Arc<Source>> = Vec::with_capacity(self.known.len());
+        for source in self.sources() {
+            if !distinct.iter().any(|other| other.name == source.name) {
+                distinct.push(source.clone());
+            }
+        }
+        distinct
     }
 
     pub fn joined(&self) -> bool {
@@ -133,6 +145,8 @@ impl Names {
             let found = self.known[source].columns.iter().position(|known| known.written == name.text);
             return match found {
                 Some(column) => Ok(Some((source, column))),
+                // The window's bounds, as if they were the source's own.
+                None if self.windowed && !self.joined() && WINDOW_COLUMNS.contains(&name.text.as_str()) => Ok(None),
                 None => Err(self.unresolved(Some(source), name)),
             };
         }
@@ -327,33 +341,31 @@ fn has(columns: &[KnownColumn], column: &str) -> bool {
     columns.iter().any(|known| known.column == column)
 }
 
-/// A source can be in FROM only once, and each must have a name of its own.
-fn check_once(known: &[Known], named: &NamedSource, source: &Source, from: &Relation) -> Result<()> {
-    if known.iter().any(|known| known.source.name == source.name) {
-        let what = match from.joins.len() {
-            1 => format!("Can not join '{0}' to '{0}': self joins are not yet supported.", source.name),
-            _ => {
-                format!("N-way joins do not support multiple occurrences of the same source. Source: '{}'", source.name)
-            }
-        };
-        return Err(Error::statement(what)
-            .hint("make a copy of it: CREATE STREAM | TABLE ... AS SELECT * FROM it")
-            .at(named.name.at));
-    }
+/// Each source must have a name of its own.
+fn check_name(known: &[Known], named: &NamedSource, source: &Source) -> Result<()> {
     // Positions are those of a topic: two readers of one would have one position.
-    if let Some(other) = known.iter().find(|known| known.source.topic == source.topic) {
+    if let Some(other) =
+        known.iter().find(|known| known.source.topic == source.topic && known.source.name != source.name)
+    {
         let (topic, other) = (&source.topic, &other.source.name);
+        let kind = match source.kind {
+            SourceKind::Stream => "STREAM",
+            SourceKind::Table => "TABLE",
+        };
         return Err(Error::statement(format!(
             "Can not join '{other}' to '{}': both read topic '{topic}'.",
             source.name
         ))
-        .hint("make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it")
+        .hint(format!("make a copy of one of them: CREATE {kind} ... AS SELECT * FROM {}", source.name))
         .at(named.name.at));
     }
     let qualifier = named.alias.as_ref().unwrap_or(&named.name);
     if known.iter().any(|known| known.qualifier == qualifier.text) {
         return Err(Error::statement(format!("There are two sources with the name or alias '{}'.", qualifier.text))
-            .hint("give one of them another alias")
+            .hint(match named.alias {
+                Some(_) => "give one of them another alias".to_string(),
+                None => format!("give one of them an alias: {0} other ON {0}.... = other....", qualifier.text),
+            })
             .at(qualifier.at));
     }
     Ok(())

@@ -34,10 +34,10 @@ impl Builder<'_> {
                 let typed = self.check(&item.expr)?;
                 let Some(ty) = typed.ty().cloned() else {
                     return Err(Error::statement(format!(
-                        "The type of column `{}` is unknown: it is NULL.",
+                        "The type of column `{}` is unknown: it is NULL, or empty.",
                         item.name
                     ))
-                    .hint("CAST(NULL AS type) gives it one")
+                    .hint("CAST(NULL AS type) gives it one, as CAST(ARRAY[] AS ARRAY<INT>) does")
                     .at(item.at));
                 };
                 columns.push(SchemaColumn { name: item.name.clone(), ty });
@@ -107,7 +107,7 @@ impl Builder<'_> {
             .map(|(key, _)| key.default_name.as_str())
             .collect();
         if !missing.is_empty() {
-            return Err(self.missing_keys(&missing, keys));
+            return Err(self.missing_keys(&missing, keys).at(self.query.items_at()));
         }
         Ok((order.into_iter().filter_map(|index| found[index].take()).collect(), values))
     }
@@ -168,6 +168,13 @@ impl Builder<'_> {
                 Error::statement(format!(
                     "Primary key column{plural} missing in projection. For foreign-key table-table joins, the projection must include all primary key columns from the left input table ({table}). Missing column{plural}: {}.",
                     written.join(", ")
+                ))
+            }
+            FromKey::Both(..) => {
+                let plural = if missing.len() > 1 { "s" } else { "" };
+                Error::statement(format!(
+                    "Primary key column{plural} missing in projection. Tables that are joined by what is neither one's key make a table with both keys. Missing column{plural}: {}.",
+                    missing.join(", ")
                 ))
             }
         }

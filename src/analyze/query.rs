@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::analyze::aggregate;
 use crate::analyze::builder::{Builder, Target};
-use crate::analyze::calls::{has_aggregate, reject_calls};
+use crate::analyze::calls::has_aggregate;
 use crate::analyze::items::{self, Item};
 use crate::analyze::names::StarColumn;
 use crate::analyze::wanted::mark_wanted;
+use crate::analyze::window_bounds;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -77,9 +78,9 @@ impl Builder<'_> {
     pub(super) fn build(mut self) -> Result<Analyzed> {
         self.check_clauses()?;
         let mut star = self.star_columns();
-        if let Some(filter) = &self.query.filter {
-            reject_calls(filter, "WHERE")?;
-            let predicate = self.boolean(&self.names.in_plan(filter)?, "WHERE")?;
+        let filter = window_bounds::split(&self)?;
+        if let Some(filter) = filter.of_rows {
+            let predicate = self.boolean(&filter, "WHERE")?;
             let table = self.is_table();
             self.step(Step::Filter { predicate, table, name: "WHERE" });
         }
@@ -90,12 +91,13 @@ impl Builder<'_> {
         let aggregated = !self.query.group_by.is_empty()
             || items.iter().any(|item| has_aggregate(&item.expr))
             || self.query.having.as_ref().is_some_and(has_aggregate);
+        self.check_distinct(aggregated)?;
         let keyless;
         if aggregated {
-            aggregate::build(&mut self, items)?;
+            aggregate::build(&mut self, items, filter.of_windows)?;
             keyless = false;
         } else {
-            if self.query.window.is_some() {
+            if self.query.window.is_some() && !self.query.distinct {
                 return Err(Error::statement("WINDOW clause requires a GROUP BY clause."));
             }
             if let Some(having) = &self.query.having {
@@ -114,10 +116,13 @@ impl Builder<'_> {
             let items = self.table_functions(items, &keys)?;
             keyless = keys.is_empty();
             self.final_projection(items, &keys)?;
+            if self.query.distinct {
+                self.distinct()?;
+            }
         }
         let mut plan = Plan { stages: self.stages, schema: self.schema, result: self.result };
         mark_wanted(&mut plan);
-        let sources = self.names.sources().cloned().collect();
+        let sources = self.names.distinct_sources();
         Ok(Analyzed { plan, sources, keyless, window: self.window })
     }
 
@@ -132,9 +137,12 @@ impl Builder<'_> {
                 .at(self.query.partition_by[0].at));
         }
         let windowed_table = |source: &Arc<Source>| source.kind == SourceKind::Table && source.window.is_some();
-        if self.names.sources().any(windowed_table) && self.target == Target::Persistent {
-            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.")
-                .hint("declare a windowed STREAM over its topic and query that"));
+        // A join knows which rows its rows replace; of a windowed table by itself nobody does.
+        let joined = self.names.joined() && (self.query.group_by.is_empty() || !self.is_table());
+        if self.names.sources().any(windowed_table) && self.target == Target::Persistent && !joined {
+            return Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
+                "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
+            ));
         }
         Ok(())
     }
@@ -142,7 +150,8 @@ impl Builder<'_> {
     /// Values of the format KAFKA carry a single column: joins and groupings, whose rows have more on their way, are not
     /// for them.
     pub(super) fn refuse_kafka_values(&self, what: &str) -> Result<()> {
-        let of_kafka = self.names.sources().filter(|source| source.value.format == Format::Kafka);
+        let sources = self.names.distinct_sources();
+        let of_kafka = sources.iter().filter(|source| source.value.format == Format::Kafka);
         let named: Vec<&str> = of_kafka.map(|source| source.name.as_str()).collect();
         if named.is_empty() {
             return Ok(());

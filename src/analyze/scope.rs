@@ -3,7 +3,7 @@
 use crate::analyze::names::{Names, did_you_mean};
 use crate::catalog::{Catalog, Source};
 use crate::error::{Error, Result};
-use crate::expr::Scope;
+use crate::expr::{Rules, Scope};
 use crate::plan::{Schema, SchemaColumn};
 use crate::sql::ast::Ident;
 use crate::types::SqlType;
@@ -36,6 +36,7 @@ pub(super) struct Columns<'a> {
     pub synonyms: &'a [Synonym],
     pub names: &'a Names,
     pub catalog: &'a Catalog,
+    pub rules: Rules,
 }
 
 impl Columns<'_> {
@@ -62,6 +63,10 @@ impl Scope for Columns<'_> {
 
     fn custom_type(&self, name: &str) -> Option<SqlType> {
         self.catalog.custom_type(name).cloned()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
     }
 
     fn is_system_time(&self, column: &str) -> bool {

@@ -1,7 +1,9 @@
 //! Which columns of the sources are read at all: only those are decoded.
 
 use crate::expr::{self, Typed};
-use crate::plan::{Join, JoinMethod, MESSAGE_TYPES, Plan, Stage, StageInput, Step};
+use crate::plan::{
+    ForeignKeyResult, Join, JoinMethod, MESSAGE_TYPES, ManyToManyResult, PAIR_TYPES, Plan, Stage, StageInput, Step,
+};
 
 /// Columns of some output that are read behind it; None: all.
 type Read = Option<Vec<usize>>;
@@ -103,6 +105,20 @@ fn wanted_of_sides(join: &Join, read: Read) -> (Read, Read) {
         let right = read.iter().filter(|column| of_right.contains(column)).map(|column| column - values);
         return (Some(left), with_keys(Some(right.collect()), keys));
     }
+    if let JoinMethod::ManyToMany { left_keys, right_keys } = join.method {
+        // Both keys stand before both sides' values; of each side the key stands before its values, then comes the message.
+        let both = left_keys + right_keys;
+        let left_values = join.left_types.len() - left_keys - MESSAGE_TYPES.len();
+        let right_values = join.right_types.len() - right_keys - MESSAGE_TYPES.len();
+        let side = |own: usize, values: std::ops::Range<usize>| {
+            let read = read.iter().filter(|column| values.contains(column)).map(|column| column - values.start);
+            let message = keys + own + values.len()..keys + own + values.len() + MESSAGE_TYPES.len();
+            sorted((0..keys + own).chain(read.map(|column| keys + own + column)).chain(message).collect())
+        };
+        let left = side(left_keys, both..both + left_values);
+        let right = side(right_keys, both + left_values..both + left_values + right_values);
+        return (Some(left), Some(right));
+    }
     let values_of_left = keys + join.left_types.len();
     let (left, right): (Vec<usize>, Vec<usize>) = read.into_iter().partition(|column| *column < values_of_left);
     let right = right.into_iter().map(|column| column - join.left_types.len()).collect();
@@ -137,16 +153,23 @@ fn wanted_by(step: &Step, later: Read) -> Vec<usize> {
             };
             foreign.keys.iter().flat_map(Typed::columns).chain(through).collect()
         }
-        Step::ForeignKeyResult(result) => {
-            let (keys, values) = (result.key_types.len(), result.value_types.len());
-            let message = keys + values..keys + values + MESSAGE_TYPES.len();
-            (0..keys).chain(later.unwrap_or_else(|| (keys..keys + values).collect())).chain(message).collect()
+        Step::ForeignKeyResult(ForeignKeyResult { key_types, value_types }) => {
+            of_messages(key_types.len(), value_types.len(), MESSAGE_TYPES.len(), later)
+        }
+        Step::ManyToManyResult(ManyToManyResult { key_types, value_types }) => {
+            of_messages(key_types.len(), value_types.len(), PAIR_TYPES.len(), later)
         }
         Step::Aggregate(aggregate) => {
             let keys = 0..aggregate.key_types.len();
             keys.chain(aggregate.calls.iter().flat_map(|call| call.args.iter().copied())).collect()
         }
     })
+}
+
+/// Columns of messages that are needed for the columns `later` (None: all) of the rows that they tell of.
+fn of_messages(keys: usize, values: usize, own: usize, later: Read) -> Vec<usize> {
+    let own = keys + values..keys + values + own;
+    (0..keys).chain(later.unwrap_or_else(|| (keys..keys + values).collect())).chain(own).collect()
 }
 
 fn sorted(mut columns: Vec<usize>) -> Vec<usize> {

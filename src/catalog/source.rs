@@ -39,7 +39,8 @@ pub struct Column {
     pub role: ColumnRole,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// What a column is of a record.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ColumnRole {
     Key,
     Value,

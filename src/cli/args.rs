@@ -3,6 +3,7 @@
 mod group;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,6 +18,7 @@ use super::exit::Stop;
 use super::output::OutputFormat;
 use super::produce::KeyFormat;
 use crate::config::Config;
+use crate::server::http::access::Role;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +34,8 @@ Examples:
   millpond datagen people --rate 5                          also pageviews, users, nexmark
   millpond run queries.sql                                  a job, until SIGTERM or Ctrl-C
   millpond run queries.sql --until-end --set processing.guarantee=at_least_once
+  millpond server --listen 127.0.0.1:8088                   ksqlDB's HTTP API
+  millpond access user ann --role admin --file access       then: millpond server --listen 0.0.0.0:8088 --access access
   millpond test tests/ --report report.jsonl
 
 One process holds a data folder and runs its queries; every other command on that folder attaches to it.
@@ -61,33 +65,36 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// Above the options that stand before or after any command.
+const COMMON: &str = "Common options";
+
 /// Options that stand before or after any command.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Folder of topics, catalog and state; of a process on a cluster, its own [default: `millpond` in the platform's data
     /// folder; on a cluster `services/<service id>` in that]
-    #[arg(long, global = true, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "DIR", env = "MILLPOND_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// The topics are on this Kafka cluster: HOST:PORT of some of its brokers, with commas between
-    #[arg(long, global = true, value_name = "HOST:PORT,...", env = "MILLPOND_BOOTSTRAP_SERVERS")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "HOST:PORT,...", env = "MILLPOND_BOOTSTRAP_SERVERS")]
     pub bootstrap_servers: Option<String>,
     /// Settings in ksqlDB's names: bootstrap.servers, ksql.service.id, ksql.streams.*, and those of Kafka's clients
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
-    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
     /// Takes a snapshot of a query's state after so many changes of it, whatever its size (for tests)
-    #[arg(long, global = true, value_name = "N", hide = true)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "N", hide = true)]
     pub snapshot_records: Option<u64>,
     /// How results are shown
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FORMAT", default_value = "tabular", ignore_case = true)]
     pub output: OutputFormat,
     /// Sets a property, as SET does. May be given more than once
-    #[arg(long, global = true, value_name = "K=V", value_parser = parse_setting)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "K=V", value_parser = parse_setting)]
     pub set: Vec<(String, String)>,
     /// Defines a variable for ${K}, as DEFINE does. May be given more than once
-    #[arg(short = 'd', long, global = true, value_name = "K=V", value_parser = parse_pair)]
+    #[arg(short = 'd', long, global = true, help_heading = COMMON, value_name = "K=V", value_parser = parse_pair)]
     pub define: Vec<(String, String)>,
 }
 
@@ -139,6 +146,11 @@ pub enum Command {
     Datagen(DatagenOptions),
     /// Runs a file of definitions and persistent queries as a job
     Run(RunOptions),
+    /// Serves ksqlDB's HTTP API until SIGTERM or Ctrl-C; runs the folder's queries
+    Server(ServerOptions),
+    /// Writes the file of who may do what on a server
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Runs tests of SQL: no data folder, time from the records; with --bootstrap-servers on that cluster
     Test(TestOptions),
 }
@@ -325,6 +337,54 @@ pub struct RunOptions {
     /// Ends when all that is in the sources now is done and committed
     #[arg(long)]
     pub until_end: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// Where to listen; port 0: any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
+    pub listen: SocketAddr,
+    /// Who may do what: users and tokens, as `millpond access` writes them
+    #[arg(long, value_name = "FILE")]
+    pub access: Option<PathBuf>,
+    /// Certificates in PEM, the server's first; they are read anew when they change
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Web pages of this origin may ask, e.g. https://dash.example.org; `*`: all. May be given more than once
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// Also where others can connect, whoever can may do everything
+    #[arg(long, conflicts_with = "access")]
+    pub allow_anyone: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccessCommand {
+    /// Adds a user, or gives one another password or role; the password is read from stdin
+    User(AccessEntry),
+    /// Adds a token and prints it, this once
+    Token(AccessEntry),
+    /// Takes a user, or the tokens of that name, out
+    Remove {
+        name: String,
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AccessEntry {
+    pub name: String,
+    /// read: queries; write: INSERT and DELETE too; admin: everything
+    #[arg(long, value_name = "ROLE", value_parser = Role::NAMES)]
+    pub role: String,
+    /// The file; it is made when it is not there
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

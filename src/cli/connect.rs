@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::cli::patience::Patience;
 use crate::config::Config;
 use crate::engine::shown::Shower;
 use crate::engine::{Belonging, Engine, Face, Job, Options, Sameness};
@@ -14,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::expr::functions;
 use crate::log::kafka::find_cluster_id;
 use crate::log::{Log, Tell};
-use crate::server::local;
+use crate::server::http::{self, HttpOptions, HttpServer};
+use crate::server::{Holder, local};
 use crate::testing;
 use crate::time::now;
 
@@ -117,7 +119,7 @@ fn check_same(owner: &Belonging, connection: &Connection) -> Result<()> {
 }
 
 fn serve(engine: &Engine, folder: &std::path::Path) -> Result<local::LocalServer> {
-    let holder = local::Holder { belonging: engine.belonging(), works: engine.works() };
+    let holder = Holder { belonging: engine.belonging(), works: engine.works() };
     local::serve(Arc::new(engine.clone()), holder, folder)
 }
 
@@ -291,8 +293,9 @@ impl OwnedJob {
     }
 }
 
-/// Starts a job on a folder, which this process must be able to hold.
-pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
+/// Opens a folder, which this process must be able to hold, to do the work of its queries. A cluster that is away is waited
+/// for.
+fn hold(connection: &Connection, patience: &Patience<'_>) -> Result<Engine> {
     if let Some(owner) = local::attach(&connection.data_dir)? {
         check_same(&owner.holder().belonging, connection)?;
         return Err(Error::world(format!(
@@ -302,10 +305,42 @@ pub fn start_job(connection: &Connection, spec: &JobSpec) -> Result<OwnedJob> {
         ))
         .hint("stop that process first, or enter the statements there: `millpond -f FILE` attaches to it"));
     }
-    let engine = open_to_work(connection, true)?.ok_or_else(|| held(&connection.data_dir))?;
+    let opened = patience.keep_trying(|| open_to_work(connection, true))?;
+    opened.ok_or_else(|| held(&connection.data_dir))
+}
+
+/// Starts a job on a folder, which this process must be able to hold. A cluster that is away is waited for: what stood already is
+/// left alone when the script is begun again.
+pub fn start_job(connection: &Connection, spec: &JobSpec, patience: &Patience<'_>) -> Result<OwnedJob> {
+    let engine = hold(connection, patience)?;
     let server = serve(&engine, &connection.data_dir)?;
-    let job = Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end)?;
+    let start = || Job::start(&engine, &spec.text, &spec.properties, &spec.variables, spec.until_end);
+    let job = patience.keep_trying(start)?;
     Ok(OwnedJob { job, server: Some(server) })
+}
+
+/// A server on the network and the folder behind it.
+pub struct OwnedServer {
+    pub http: HttpServer,
+    owned: Owned,
+}
+
+impl OwnedServer {
+    /// Lets the answers under way go out, commits and lets go of the folder.
+    pub fn stop(self) -> Result<()> {
+        drop(self.http);
+        self.owned.close()
+    }
+}
+
+/// Opens a folder, which this process must be able to hold, runs its queries, and serves it on the network.
+pub fn start_server(connection: &Connection, options: &HttpOptions, patience: &Patience<'_>) -> Result<OwnedServer> {
+    let engine = hold(connection, patience)?;
+    engine.start();
+    let server = serve(&engine, &connection.data_dir)?;
+    let holder = Holder { belonging: engine.belonging(), works: engine.works() };
+    let http = http::serve(Arc::new(engine.clone()), holder, options)?;
+    Ok(OwnedServer { http, owned: Owned { engine, server } })
 }
 
 /// Tests on a cluster wait for it most of the time.
@@ -375,7 +410,13 @@ mod tests {
             variables: BTreeMap::new(),
             until_end: false,
         };
-        let error = start_job(&cluster, &spec).map(drop).unwrap_err().to_string();
+        let patience = Patience {
+            longest: Duration::ZERO,
+            signal: Arc::default(),
+            given_up: &|| false,
+            tell: &|text| panic!("{text}"),
+        };
+        let error = start_job(&cluster, &spec, &patience).map(drop).unwrap_err().to_string();
         assert!(error.contains("is of its own log"), "{error}");
         owner.close().unwrap();
         drop(owner);

@@ -8,8 +8,10 @@ use std::sync::mpsc::sync_channel;
 use parking_lot::Mutex;
 
 use super::connect::Connected;
+use crate::engine::facts::PlanDescription;
 use crate::engine::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status, Trial,
+    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
+    Status, Told, Trial,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -227,18 +229,27 @@ pub struct FakeFace {
     pub asked: Mutex<Vec<String>>,
 }
 
+fn told(facts: Facts) -> Reply {
+    Reply::Facts(Told { facts, warnings: Vec::new() })
+}
+
 impl Face for FakeFace {
+    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::statement(format!("no rows here: {target} {row}")))
+    }
+
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         self.asked.lock().push(statement.to_owned());
         match statement.split_whitespace().next().unwrap_or("").trim_end_matches(';') {
-            "LIST" => Ok(Reply::Listing(Listing {
-                kind: "streams".into(),
-                facts: vec![("Folder".into(), "D".into())],
-                columns: vec!["Name".into(), "Topic".into()],
-                rows: vec![vec!["S".into(), "t".into()]],
-                warnings: Vec::new(),
-            })),
-            "TEXT" => Ok(Reply::Text("two\nlines\n".into())),
+            "LIST" => Ok(told(Facts::Types(vec![("S".into(), SqlType::Int)]))),
+            "TEXT" => Ok(told(Facts::Plan(Box::new(PlanDescription {
+                query: None,
+                statement: statement.into(),
+                columns: Vec::new(),
+                sources: Vec::new(),
+                sink: None,
+                steps: "two\nlines\n".into(),
+            })))),
             "ROWS" => Ok(rows(None, vec![RowEvent::Rows(made_rows()), RowEvent::End("Query Completed".into())])),
             "PUSH" => {
                 Ok(rows(Some("Q1".into()), vec![RowEvent::Rows(made_rows()), RowEvent::End("Limit Reached".into())]))
@@ -306,7 +317,7 @@ fn standing(description: GroupDescription) -> GroupStanding {
 }
 
 fn done(message: &str) -> Reply {
-    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+    Reply::Done(Status { message: message.into(), ..Status::default() })
 }
 
 fn made_rows() -> Vec<Row> {
@@ -321,7 +332,7 @@ fn rows(query_id: Option<String>, events: Vec<RowEvent>) -> Reply {
     for event in events {
         sender.send(event).unwrap();
     }
-    let columns = vec![("ID".to_owned(), SqlType::Int), ("NAME".to_owned(), SqlType::String)];
+    let columns = vec![ResultColumn::new("ID", SqlType::Int), ResultColumn::new("NAME", SqlType::String)];
     Reply::Rows(RowStream { columns, query_id, events: receiver, on_drop: None })
 }
 

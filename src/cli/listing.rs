@@ -3,10 +3,10 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::exit::{Stop, complain};
-use super::json;
 use super::output::{Output, OutputFormat};
 use super::table::{self, Column, Look};
 use crate::engine::Listing;
+use crate::types::json;
 
 /// Columns of counts: numbers in JSON, too.
 const COUNTS: &[&str] = &["Partitions", "Records", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
@@ -201,6 +201,18 @@ mod tests {
         let listing = Listing { kind: "query".into(), facts, columns, rows, warnings };
         let text = shown(&listing, OutputFormat::Tabular, Some(80));
         assert_eq!(text, "SQL   : CREATE a\n          b\nState : RUNNING\n");
+    }
+
+    #[test]
+    fn facts_stand_above_their_table() {
+        let facts = vec![("Folder".to_owned(), "D".to_owned())];
+        let (columns, rows) = (texts(&["Name", "Topic"]), vec![texts(&["S", "t"])]);
+        let listing = Listing { kind: "description".into(), facts, columns, rows, warnings: Vec::new() };
+        let text = shown(&listing, OutputFormat::Tabular, None);
+        let table = "+------+-------+\n| Name | Topic |\n+------+-------+\n| S    | t     |\n+------+-------+\n";
+        assert_eq!(text, format!("Folder : D\n\n{table}"));
+        let text = shown(&listing, OutputFormat::Json, None);
+        assert_eq!(text, "{\"Folder\":\"D\"}\n{\"Name\":\"S\",\"Topic\":\"t\"}\n");
     }
 
     #[test]

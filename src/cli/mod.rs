@@ -3,6 +3,7 @@
 //! They know an engine only by its face (`engine::Face`) and topics only by `log::Log`; [`connect`] is the one place
 //! that knows where these come from.
 
+mod access;
 mod args;
 pub mod connect;
 mod datagen;
@@ -11,14 +12,15 @@ mod exit;
 mod fake;
 mod group;
 mod interrupt;
-mod json;
 mod listing;
 mod output;
+mod patience;
 mod print;
 mod produce;
 mod repl;
 mod run;
 mod script;
+mod server;
 mod shell;
 mod table;
 mod test;
@@ -75,6 +77,8 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))
         }
         Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
+        Some(Command::Server(options)) => server::command(options, &connection(Purpose::Script)?, out),
+        Some(Command::Access(command)) => access::command(command, out),
         Some(Command::Test(options)) => test::command(options, &connection(Purpose::Script)?, out),
     }
 }

@@ -5,13 +5,12 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use crate::engine::shown::text_of;
-use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
+use crate::engine::{Page, Reply, Row, RowEvent, RowStream, Status};
 use crate::error::Error;
-use crate::types::{SqlType, Value};
+use crate::types::{SqlType, Value, json};
 
 use super::exit::{Stop, complain};
 use super::interrupt::Watch;
-use super::json;
 use super::listing::{self, object};
 use super::output::{Output, OutputFormat};
 use super::table::{self, Align, Column, Grid, Look};
@@ -40,10 +39,12 @@ pub enum Outcome {
 pub fn reply(reply: Reply, out: &mut Output) -> Result<Outcome, Stop> {
     match reply {
         Reply::Done(done) => status(&done, out)?,
-        Reply::Listing(facts) => listing::show(&facts, out)?,
-        Reply::Text(text) => match out.format {
-            OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
-            OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
+        Reply::Facts(told) => match told.page() {
+            Page::Listing(facts) => listing::show(&facts, out)?,
+            Page::Text(text) => match out.format {
+                OutputFormat::Tabular => out.line(&folded(text.trim_end_matches('\n'), out.width()))?,
+                OutputFormat::Json => out.line(&object(&[("text", &text)]))?,
+            },
         },
         Reply::Rows(stream) => return rows(stream, out),
     }
@@ -166,7 +167,7 @@ impl View {
         };
         let tabular = out.format == OutputFormat::Tabular && kind != Kind::Print;
         let state = if tabular { ViewState::Held(Vec::new()) } else { ViewState::Plain };
-        let columns = stream.columns.iter().map(|(name, ty)| column(name, ty)).collect();
+        let columns = stream.columns.iter().map(|described| column(&described.name, &described.ty)).collect();
         View { format: out.format, columns, kind, state, begun: crate::time::now(), count: 0 }
     }
 

@@ -1,18 +1,21 @@
 //! `millpond run`: a file of queries as a job.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::engine::QueryProgress;
 use crate::error::Error;
+use crate::log::Signal;
 
 use super::args::{Common, RunOptions};
 use super::connect::{self, Connection, JobSpec, OwnedJob};
 use super::exit::{Stop, complain, describe};
 use super::interrupt::Watch;
 use super::output::{Output, OutputFormat};
+use super::patience::Patience;
 use super::shell::read_script;
 
 const TICK: Duration = Duration::from_millis(250);
@@ -22,7 +25,8 @@ const LINES_EVERY: Duration = Duration::from_secs(10);
 const STATE_WIDTH_MAX: usize = 10;
 
 pub fn command(options: &RunOptions, common: &Common, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
-    let watch = Watch::new();
+    let signal = Arc::new(Signal::default());
+    let watch = Watch::ringing(&signal);
     let spec = JobSpec {
         name: options.file.display().to_string(),
         text: read_script(&options.file)?,
@@ -30,7 +34,13 @@ pub fn command(options: &RunOptions, common: &Common, connection: &Connection, o
         variables: common.define.iter().cloned().collect(),
         until_end: options.until_end,
     };
-    let mut job = connect::start_job(connection, &spec).map_err(|error| in_file(&spec, &error))?;
+    let patience = Patience {
+        longest: Patience::longest(connection),
+        signal,
+        given_up: &|| watch.caught(),
+        tell: &|text| complain(&format!("warning: {}: {text}", spec.name)),
+    };
+    let mut job = connect::start_job(connection, &spec, &patience).map_err(|error| in_file(&spec, &error))?;
     follow(&mut job, &watch, &spec, out)
 }
 

@@ -145,7 +145,7 @@ impl Batch {
         let (Some(own), Some(last)) = (&self.order, order.and_then(|order| order.last())) else {
             return Ok((Some(self), None));
         };
-        let before = own.partition_point(|place| place <= last);
+        let before = own.partition_point(|place| place < last);
         Ok(match before {
             0 => (None, Some(self)),
             all if all == self.rows => (Some(self), None),

@@ -4,12 +4,13 @@ use crate::dataflow::Batch;
 use crate::dataflow::aggregate::{Aggregate, AggregateInput, AggregateSpec};
 use crate::dataflow::filter::{StreamFilter, TableFilter};
 use crate::dataflow::flat_map::FlatMap;
-use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, join};
+use crate::dataflow::join::{ForeignKeyResults, ForeignKeys, ManyToManyResults, join};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Operator, Sides};
 use crate::dataflow::project::Project;
 use crate::dataflow::task::Outlet;
 use crate::dataflow::window_columns::WindowColumns;
 use crate::error::Result;
+use crate::expr;
 use crate::plan::{self, Stage, StageInput, Step};
 
 /// A stage, or a side of a join in it.
@@ -175,6 +176,7 @@ fn operator(step: &Step) -> Result<Box<dyn Operator>> {
         Step::Aggregate(aggregate) => aggregation(aggregate)?,
         Step::ForeignKey(keys) => Box::new(ForeignKeys::new(keys)?),
         Step::ForeignKeyResult(result) => Box::new(ForeignKeyResults::new(result)),
+        Step::ManyToManyResult(result) => Box::new(ManyToManyResults::new(result)),
     })
 }
 
@@ -182,13 +184,16 @@ fn aggregation(spec: &plan::Aggregate) -> Result<Box<dyn Operator>> {
     let calls = spec
         .calls
         .iter()
-        .map(|call| Ok(AggregateInput { accumulator: (call.build)(&call.call)?, args: call.args.clone() }))
+        .map(|call| {
+            Ok(AggregateInput { accumulator: expr::build_aggregate(call.build, &call.call)?, args: call.args.clone() })
+        })
         .collect::<Result<Vec<_>>>()?;
     let aggregate = Aggregate::new(AggregateSpec {
         key_types: spec.key_types.clone(),
         calls,
         window: spec.window,
         emit_final: spec.emit_final,
+        distinct: spec.distinct,
         table_input: spec.table_input,
     })?;
     Ok(if spec.window.is_some() { Box::new(WindowColumns { inner: aggregate }) } else { Box::new(aggregate) })

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, NullArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, NullArray};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::nullif;
+use arrow::datatypes::DataType;
 
 use crate::dataflow::evaluate::{Over, report};
 use crate::dataflow::operator::{Context, Node, Operator};
 use crate::dataflow::regroup::regroup;
 use crate::dataflow::{Batch, OldRows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expr::{EvalErrors, Evaluator, Input, Typed, compile};
 use crate::plan::{self, Rekey};
 
-/// Evaluates key and value expressions.
+/// Evaluates key and value expressions. A new key by PARTITION BY is made of the old key and the value: of a row without
+/// value all but its key is NULL there, ROWTIME, too.
 pub struct Project {
     keys: Vec<Made>,
     values: Vec<Made>,
@@ -59,10 +62,11 @@ impl Operator for Project {
     fn push(&mut self, mut batch: Batch, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         let mut errors = EvalErrors::default();
         let input = Input { columns: &batch.columns, rows: batch.rows };
+        let without_values = if self.rekey == Rekey::PartitionBy { without_values(&batch)? } else { None };
+        let of_keys = Input { columns: without_values.as_ref().unwrap_or(&batch.columns), rows: batch.rows };
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.keys.len() + self.values.len());
-        for evaluator in self.keys.iter_mut().chain(&mut self.values) {
-            columns.push(evaluator.evaluate(input, &mut errors));
-        }
+        columns.extend(self.keys.iter_mut().map(|key| key.evaluate(of_keys, &mut errors)));
+        columns.extend(self.values.iter_mut().map(|value| value.evaluate(input, &mut errors)));
         report(errors, &batch, Over::Values, context);
         let mut old_keys = Vec::new();
         let old = batch.old.take().map(|old| {
@@ -91,6 +95,22 @@ impl Operator for Project {
 }
 
 impl Node for Project {}
+
+/// The columns with NULL behind the key in rows without value; None: all have one.
+fn without_values(batch: &Batch) -> Result<Option<Vec<ArrayRef>>> {
+    let Some(tombstone) = batch.tombstone.as_ref().filter(|tombstone| tombstone.count_set_bits() > 0) else {
+        return Ok(None);
+    };
+    let tombstone = BooleanArray::new(tombstone.clone(), None);
+    let mut columns = batch.columns.clone();
+    for column in &mut columns[batch.keys..] {
+        // What nobody reads is NULL anyway.
+        if column.data_type() != &DataType::Null {
+            *column = nullif(column, &tombstone).map_err(|error| Error::internal(error.to_string()))?;
+        }
+    }
+    Ok(Some(columns))
+}
 
 /// A single null column makes a null key; several columns make a key whatever is in them.
 fn null_keys(batch: &Batch) -> Option<BooleanBuffer> {

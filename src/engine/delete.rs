@@ -7,9 +7,15 @@ use crate::engine::{Inner, settings};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
-use crate::types::Value;
+use crate::types::{SqlType, Value};
 
-const HINT: &str = "name the value of each key column: DELETE FROM t WHERE id = 1 [AND other_key = 2];";
+/// How the row of a table is named.
+fn hint(source: &Source) -> String {
+    let equal =
+        |(name, ty): &(String, SqlType)| format!("{name} = {}", if *ty == SqlType::String { "'...'" } else { "..." });
+    let key: Vec<String> = source.key.columns.iter().map(equal).collect();
+    format!("name the row by its key: DELETE FROM {} WHERE {};", source.name, key.join(" AND "))
+}
 
 impl Inner {
     /// Writes the tombstone of one key to a table's topic. That the table has no such row is no error.
@@ -44,7 +50,7 @@ impl Inner {
         for (name, ty) in &source.key.columns {
             let value = given.get(name.as_str()).ok_or_else(|| {
                 Error::statement(format!("The key column {name} isn't named: DELETE takes one row."))
-                    .hint(HINT)
+                    .hint(hint(&source))
                     .at(filter.at)
             })?;
             let value = expr::constant(value, Some(ty), &|name| catalog.custom_type(name).cloned())
@@ -65,13 +71,13 @@ fn equalities<'a>(filter: &'a Expr, source: &Source, given: &mut BTreeMap<&'a st
         ExprKind::Binary { op: BinaryOp::Equal, left, right } => match (&left.kind, &right.kind) {
             (ExprKind::Column { name, .. }, _) => (name, &**right),
             (_, ExprKind::Column { name, .. }) => (name, &**left),
-            _ => return Err(Error::statement("DELETE takes the key of one row.").hint(HINT).at(filter.at)),
+            _ => return Err(Error::statement("DELETE takes the key of one row.").hint(hint(source)).at(filter.at)),
         },
-        _ => return Err(Error::statement("DELETE takes the key of one row.").hint(HINT).at(filter.at)),
+        _ => return Err(Error::statement("DELETE takes the key of one row.").hint(hint(source)).at(filter.at)),
     };
     if !source.key.columns.iter().any(|(key, _)| *key == column.text) {
         return Err(Error::statement(format!("{} is no key column of {}.", column.text, source.name))
-            .hint(HINT)
+            .hint(hint(source))
             .at(column.at));
     }
     match given.insert(&column.text, value) {

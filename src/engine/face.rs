@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use crate::catalog::SourceWindow;
+use crate::engine::facts::Told;
 use crate::error::{Error, Result};
 use crate::format::Layout;
 use crate::log::{GroupDescription, Log, TopicPartition};
@@ -24,6 +25,8 @@ pub struct Session {
 pub trait Face: Send + Sync {
     /// Runs one statement (`;` optional). SELECT and PRINT answer with `Reply::Rows`, all else when it is done.
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply>;
+    /// Writes the row that a JSON object tells to a stream or table: fields are columns. As INSERT INTO ... VALUES does.
+    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()>;
     /// The topics.
     fn log(&self) -> Arc<dyn Log>;
     /// Names for completion: streams, tables, columns, topics, query ids.
@@ -105,10 +108,8 @@ pub struct TopicLayout {
 pub enum Reply {
     /// It was carried out: definitions, INSERT, SET, ...
     Done(Status),
-    /// A table of facts: SHOW, DESCRIBE.
-    Listing(Listing),
-    /// A text of several lines (DESCRIBE FUNCTION, EXPLAIN).
-    Text(String),
+    /// SHOW, DESCRIBE, EXPLAIN.
+    Facts(Told),
     /// SELECT and PRINT.
     Rows(RowStream),
 }
@@ -120,12 +121,15 @@ pub struct Status {
     pub message: String,
     /// The persistent query it started.
     pub query_id: Option<String>,
-    /// What went wrong beside it, for people.
+    /// What went wrong beside it, or is to be known of it, for people.
     pub warnings: Vec<String>,
+    /// Where its command stands in the command log, of a statement that changed the catalog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_offset: Option<i64>,
 }
 
-/// A table of facts (SHOW ..., DESCRIBE ...), with lines before and after it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A table of facts (SHOW ..., DESCRIBE ...) as a terminal shows it, with lines before and after it.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
     /// `streams`, `tables`, `topics`, `queries`, `description`, ...
     pub kind: String,
@@ -141,8 +145,8 @@ pub struct Listing {
 
 /// Rows of a pull or push query, or records of PRINT. Dropping it ends the query.
 pub struct RowStream {
-    /// (name, type) of each column, in the order of the SELECT. Empty for PRINT.
-    pub columns: Vec<(String, SqlType)>,
+    /// In the order of the SELECT. Empty for PRINT.
+    pub columns: Vec<ResultColumn>,
     /// A push query has an id and goes on until it is dropped.
     pub query_id: Option<String>,
     /// Bounded: a slow reader slows the query down, not the process.
@@ -179,6 +183,24 @@ impl Drop for RowStream {
 impl std::fmt::Debug for RowStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RowStream").field("columns", &self.columns).field("query_id", &self.query_id).finish()
+    }
+}
+
+/// A column of a query's rows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: SqlType,
+    /// Of a pull query on a table: it is (of) the table's key.
+    pub key: bool,
+}
+
+impl ResultColumn {
+    /// A column that is not of a key.
+    pub fn new(name: impl Into<String>, ty: SqlType) -> Self {
+        ResultColumn { name: name.into(), ty, key: false }
     }
 }
 

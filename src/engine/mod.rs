@@ -8,6 +8,7 @@ mod change;
 mod cycle;
 mod delete;
 mod face;
+pub mod facts;
 mod groups;
 mod insert;
 mod job;
@@ -42,9 +43,10 @@ pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
 pub use face::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Row, RowEvent, RowStream, Session, Status,
-    TopicLayout, TopicUsers, Trial,
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
+    Status, TopicLayout, TopicUsers, Trial,
 };
+pub use facts::{Facts, Page, Told};
 pub use job::{Job, QueryProgress};
 pub use query::QueryState;
 
@@ -404,11 +406,18 @@ impl Face for Engine {
         statement::execute(&self.inner, session, statement)
     }
 
+    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
+        self.start();
+        self.inner.await_reach()?;
+        self.inner.insert_json(target, row, properties)
+    }
+
     fn log(&self) -> Arc<dyn Log> {
         self.inner.log.clone()
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {
+        self.inner.look_at_commands();
         let catalog = self.inner.catalog.read();
         let layout = |source: &Source| TopicLayout {
             key: source.key.clone(),
@@ -419,18 +428,22 @@ impl Face for Engine {
     }
 
     fn topic_users(&self, topic: &str) -> Result<TopicUsers> {
+        self.inner.look_at_commands();
         Ok(users::of(&self.inner.catalog.read(), topic))
     }
 
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>> {
+        self.inner.look_at_commands();
         self.inner.groups(wanted)
     }
 
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()> {
+        self.inner.look_at_commands();
         self.inner.reset_group(group, positions, trial)
     }
 
     fn names(&self) -> Vec<String> {
+        self.inner.look_at_commands();
         let catalog = self.inner.catalog.read();
         let mut names: Vec<String> = catalog
             .sources()

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::analyze::{Target, analyze};
+use crate::analyze::{Target, WINDOW_COLUMNS, analyze};
 use crate::dataflow::{Batch, Counters, Host, Run, RunSpec};
 use crate::engine::behind::behind;
 use crate::engine::change::{check_runs, start};
 use crate::engine::warning::warning;
-use crate::engine::{Drive, Inner, Row, RowEvent, RowStream, settings};
+use crate::engine::{Drive, Inner, ResultColumn, Row, RowEvent, RowStream, settings};
 use crate::error::{Error, Result};
 use crate::log::Signal;
 use crate::plan::Schema;
 use crate::query;
 use crate::sql::ast::{Query, SourceKind as Kind};
 use crate::time::now;
-use crate::types::{SqlType, Value};
+use crate::types::Value;
 
 /// Events that may wait for a slow reader; then the query waits.
 const EVENTS_MAX: usize = 64;
@@ -69,7 +69,11 @@ pub(super) fn pull_query(
         let _ = sender.send(RowEvent::Warning(text));
     }
     let _ = sender.send(RowEvent::End("Query Completed".to_string()));
-    Ok(RowStream { columns: columns(&pulled.schema), query_id: None, events, on_drop: None })
+    let is_key = |name: &str| {
+        source.key_columns().any(|column| column.name == name)
+            || (source.window.is_some() && WINDOW_COLUMNS.contains(&name))
+    };
+    Ok(RowStream { columns: columns(&pulled.schema, is_key), query_id: None, events, on_drop: None })
 }
 
 /// Answers a SELECT with EMIT.
@@ -147,7 +151,7 @@ fn transient(
         .spawn(move || pump.pump())
         .map_err(|error| Error::world(format!("no thread could be started: {error}")))?;
     Ok(RowStream {
-        columns: columns(&schema),
+        columns: columns(&schema, |_| false),
         query_id: (until == Until::Dropped).then_some(id),
         events,
         on_drop: Some(Box::new(move || {
@@ -248,8 +252,11 @@ enum Sent {
 }
 
 /// Columns for the reader: the hidden key is not among them.
-fn columns(schema: &Schema) -> Vec<(String, SqlType)> {
-    schema.columns[schema.keys..].iter().map(|column| (column.name.clone(), column.ty.clone())).collect()
+fn columns(schema: &Schema, is_key: impl Fn(&str) -> bool) -> Vec<ResultColumn> {
+    let shown = schema.columns[schema.keys..].iter();
+    shown
+        .map(|column| ResultColumn { name: column.name.clone(), ty: column.ty.clone(), key: is_key(&column.name) })
+        .collect()
 }
 
 /// The rows of a batch, without the hidden key.

@@ -76,6 +76,43 @@ pub const SETTINGS: &[Setting] = &[
         "how long the rows of a join's input wait for those of another that has none; 0: only for what is known to be there",
     ),
     setting(
+        "millpond.cast.boolean",
+        "prefix",
+        Kind::Choice(&["prefix", "exact"]),
+        "what CAST(... AS BOOLEAN) takes for true: any beginning of true and yes, or the whole word and all else but false fails",
+    ),
+    setting(
+        "millpond.decimal.division",
+        "exact",
+        Kind::Choice(&["exact", "rounded"]),
+        "what a DECIMAL division gives that has too many digits: NULL, or the nearest number",
+    ),
+    setting(
+        "millpond.initcap.blanks",
+        "dropped",
+        Kind::Choice(&["dropped", "kept"]),
+        "what INITCAP does with blanks before the first word",
+    ),
+    setting("millpond.log.base", "e", Kind::Choice(&["e", "10"]), "the base of LOG(x)"),
+    setting(
+        "millpond.null.comparison",
+        "false",
+        Kind::Choice(&["false", "null"]),
+        "what a comparison with NULL gives; null is standard SQL, also for AND, OR, NOT, IN and BETWEEN",
+    ),
+    setting(
+        "millpond.stddev.samp",
+        "variance",
+        Kind::Choice(&["variance", "deviation"]),
+        "what STDDEV_SAMP gives: the variance of the sample, or its standard deviation",
+    ),
+    setting(
+        "millpond.sum.overflow",
+        "wrap",
+        Kind::Choice(&["wrap", "null"]),
+        "what SUM of integers gives beyond its type: it begins anew at the other end, or is NULL until it fits",
+    ),
+    setting(
         "processing.guarantee",
         "exactly_once_v2",
         Kind::Choice(&["exactly_once_v2", "at_least_once"]),

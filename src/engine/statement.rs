@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::engine::facts::{Facts, Told};
 use crate::engine::print::{Printed, print};
 use crate::engine::rows::{pull_query, push_query};
-use crate::engine::{Inner, Listing, Reply, Session, Status, settings, show};
+use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
@@ -22,19 +23,12 @@ pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> 
 }
 
 fn done(message: impl Into<String>) -> Reply {
-    Reply::Done(Status { message: message.into(), query_id: None, warnings: Vec::new() })
+    Reply::Done(Status { message: message.into(), ..Status::default() })
 }
 
 /// What the catalog tells, with a warning where it may be out of date.
-fn as_known(inner: &Inner, told: Listing) -> Reply {
-    Reply::Listing(Listing { warnings: inner.out_of_date().into_iter().collect(), ..told })
-}
-
-fn text_as_known(inner: &Inner, told: String) -> Reply {
-    Reply::Text(match inner.out_of_date() {
-        Some(warning) => format!("Warning: {warning}\n\n{told}"),
-        None => told,
-    })
+fn as_known(inner: &Inner, facts: Facts) -> Reply {
+    Reply::Facts(Told { facts, warnings: inner.out_of_date().into_iter().collect() })
 }
 
 /// Whether a statement can't be carried out by what is known alone.
@@ -71,8 +65,8 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         | Statement::Pause(_)
         | Statement::Resume(_) => inner.change(parsed, &properties).map(Reply::Done),
         Statement::InsertValues { target, columns, values } => {
-            inner.insert_values(target, columns, values, &properties)?;
-            Ok(done(""))
+            let warnings = inner.insert_values(target, columns, values, &properties)?;
+            Ok(Reply::Done(Status { warnings, ..Status::default() }))
         }
         Statement::DeleteRow { target, filter } => {
             inner.delete_row(target, filter, &properties)?;
@@ -84,15 +78,15 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             let printed = Printed { from_beginning: *from_beginning, interval: *interval, limit: *limit };
             print(inner, topic, printed).map(Reply::Rows)
         }
-        Statement::Show(what) => show::show(inner, what, session).map(|told| as_known(inner, told)),
+        Statement::Show(what) => show::show(inner, what, session).map(|facts| as_known(inner, facts)),
         Statement::Describe { name, extended } => {
-            show::describe(inner, name, *extended).map(|told| as_known(inner, told))
+            show::describe(inner, name, *extended).map(|facts| as_known(inner, facts))
         }
-        Statement::DescribeAll { kind, extended } => {
-            show::describe_all(inner, *kind, *extended).map(|told| text_as_known(inner, told))
+        Statement::DescribeAll { kind, extended } => Ok(as_known(inner, show::describe_all(inner, *kind, *extended))),
+        Statement::DescribeFunction(name) => {
+            show::describe_function(name).map(|facts| Reply::Facts(Told { facts, warnings: Vec::new() }))
         }
-        Statement::DescribeFunction(name) => show::describe_function(name).map(Reply::Text),
-        Statement::Explain(what) => show::explain(inner, what, &properties).map(|told| text_as_known(inner, told)),
+        Statement::Explain(what) => show::explain(inner, what, &properties).map(|facts| as_known(inner, facts)),
         Statement::Set { name, value } => {
             let setting = settings::set(&mut session.properties, name, value)?;
             Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))

@@ -7,7 +7,7 @@ use crate::expr::EvalErrors;
 use crate::types::{SqlType, Value};
 
 /// How an aggregate was called.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AggregateCall {
     pub name: &'static str,
     /// Types of the arguments that are columns.
@@ -16,6 +16,12 @@ pub struct AggregateCall {
     pub init: Vec<Value>,
     /// The most elements of COLLECT_LIST and COLLECT_SET.
     pub collect_limit: Option<usize>,
+    /// Rows may be taken out again: they are a table's. *_BY_OFFSET then get the key of each row behind their value.
+    pub retracts: bool,
+    /// DISTINCT: each value of the only argument counts once.
+    pub distinct: bool,
+    /// FILTER: the last column, a BOOLEAN, says which rows count.
+    pub filtered: bool,
 }
 
 /// Makes the accumulator of a call, without groups. Errors: constants that the aggregate doesn't take.

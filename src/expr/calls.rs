@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::expr::accumulator::BuildAccumulator;
 use crate::expr::functions::{self, ArgType, Implementation};
-use crate::expr::{TableEvaluator, Typed, compile_table_function};
+use crate::expr::{Rules, TableEvaluator, Typed, compile_table_function};
 use crate::types::SqlType;
 
 /// The overload of an aggregate that a call means.
@@ -24,10 +24,10 @@ pub fn is_table_function(name: &str) -> bool {
 }
 
 /// Finds the overload of an aggregate. No argument is cast.
-pub fn resolve_aggregate(name: &str, args: &[Typed]) -> Result<ResolvedAggregate> {
-    let function = functions::table().function(name)?;
+pub fn resolve_aggregate(name: &str, args: &[Typed], rules: Rules) -> Result<ResolvedAggregate> {
+    let function = functions::table().under(functions::table().function(name)?, rules);
     let types: Vec<ArgType> = args.iter().map(|arg| arg.ty().cloned().map_or(ArgType::Null, ArgType::Typed)).collect();
-    let resolved = functions::table().resolve(name, &types)?;
+    let resolved = function.resolve(name, &types)?;
     let Implementation::Aggregate(build) = resolved.overload.call else {
         return Err(Error::internal(format!("{name} is listed as an aggregate but isn't")));
     };

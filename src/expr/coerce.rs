@@ -249,6 +249,7 @@ impl Typed {
                     (_, None) => Error::internal("a literal without a type"),
                 }),
             },
+            (Node::ThreeValued(inner), _) => Ok(inner.coerce(to)?.three_valued()),
             (Node::Array(items), SqlType::Array(element)) => {
                 let items = items.into_iter().map(|item| item.coerce(element)).collect::<Result<_>>()?;
                 Ok(Typed::new(Node::Array(items), to.clone()))

@@ -15,16 +15,19 @@ mod errors;
 mod eval;
 pub mod functions;
 pub(crate) mod iso;
+mod rules;
 mod table_call;
 mod typed;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
+pub(crate) use self::accumulators::build as build_aggregate;
 pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggregate};
 pub use self::check::{check, to_sql_type};
 pub use self::errors::EvalErrors;
 use self::eval::{Plan, Rows};
+pub use self::rules::Rules;
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
 use crate::error::{Error, Result};
@@ -38,6 +41,10 @@ pub trait Scope {
     fn column(&self, source: Option<&ast::Ident>, name: &ast::Ident) -> Result<(usize, SqlType)>;
     /// The type behind an alias made by CREATE TYPE.
     fn custom_type(&self, name: &str) -> Option<SqlType>;
+    /// Which of ksqlDB's oddities are put right.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
     /// Whether a column is a time that the system gives: text beside it in a comparison is read as a time.
     fn is_system_time(&self, column: &str) -> bool {
         matches!(column, "ROWTIME" | "WINDOWSTART" | "WINDOWEND")

@@ -33,7 +33,17 @@ pub(super) enum Arithmetic {
     Subtract,
     Multiply,
     Divide,
+    /// Of decimals, to the nearest number.
+    DivideRounded,
     Modulo,
+}
+
+/// What comparisons with NULL give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nulls {
+    False,
+    /// NULL, as in standard SQL; AND, OR and NOT know it.
+    Unknown,
 }
 
 #[derive(Debug, Clone)]
@@ -104,6 +114,8 @@ pub(super) enum Node {
     Map(Vec<(Typed, Typed)>),
     Struct(Vec<Typed>),
     Call(Call),
+    /// Comparisons in it give [`Nulls::Unknown`].
+    ThreeValued(Box<Typed>),
 }
 
 /// A call of a scalar function with the casts already among its arguments.
@@ -158,14 +170,29 @@ impl Typed {
         Typed { node: Node::Literal(Value::Null), ty: None }
     }
 
-    /// The type; `None` for a literal NULL that nothing has given a type.
+    /// `ARRAY[]` or `MAP()`, whose type is that of where it stands.
+    pub(super) fn empty(node: Node) -> Self {
+        Typed { node, ty: None }
+    }
+
+    /// Whether it is NULL, and of no type.
+    pub(super) fn is_bare_null(&self) -> bool {
+        self.ty.is_none() && self.is_literal()
+    }
+
+    /// The type; `None` for a literal NULL, or an empty ARRAY or MAP, that nothing has given a type.
     pub fn ty(&self) -> Option<&SqlType> {
         self.ty.as_ref()
     }
 
-    /// The type, or the error that a bare NULL has none.
+    /// The type, or the error that a bare NULL, or what is empty, has none.
     pub fn known_type(&self) -> Result<&SqlType> {
         self.ty.as_ref().ok_or_else(|| {
+            if !self.is_literal() {
+                let what = if matches!(self.node, Node::Map(_)) { "MAP" } else { "ARRAY" };
+                return Error::statement(format!("The type of an empty {what} can't be told from where it stands."))
+                    .hint("cast it: CAST(ARRAY[] AS ARRAY<INT>), CAST(MAP() AS MAP<STRING, INT>)");
+            }
             Error::statement(
                 "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).",
             )
@@ -233,6 +260,28 @@ impl Typed {
         matches!(self.node, Node::Literal(_))
     }
 
+    /// With comparisons that give NULL for NULL. What has none stays as it is.
+    pub(super) fn three_valued(self) -> Typed {
+        let mut compares = false;
+        self.visit(&mut |part| {
+            let decides = matches!(
+                part.node,
+                Node::Compare { .. }
+                    | Node::Between { .. }
+                    | Node::In { .. }
+                    | Node::And(..)
+                    | Node::Or(..)
+                    | Node::Not(_)
+                    | Node::Case { .. }
+            );
+            compares |= decides;
+        });
+        match self.ty.clone() {
+            Some(ty) if compares => Typed::new(Node::ThreeValued(Box::new(self)), ty),
+            _ => self,
+        }
+    }
+
     fn visit(&self, f: &mut dyn FnMut(&Typed)) {
         f(self);
         for child in self.children() {
@@ -244,7 +293,7 @@ impl Typed {
     pub(super) fn children(&self) -> Vec<&Typed> {
         match &self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],
@@ -266,7 +315,7 @@ impl Typed {
     pub(super) fn children_mut(&mut self) -> Vec<&mut Typed> {
         match &mut self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],

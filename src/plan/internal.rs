@@ -30,7 +30,7 @@ impl Plan {
     fn visit(&self, seen: &mut dyn FnMut(Part<'_>)) {
         let Some(last) = self.stages.len().checked_sub(1) else { return };
         let mut visit = Visit { plan: self, seen };
-        visit.stage(last, String::new());
+        visit.stage(last, String::new(), "ForeignKeyJoin-subscriptions");
     }
 }
 
@@ -45,32 +45,34 @@ struct Visit<'a, 'b> {
 }
 
 impl Visit<'_, '_> {
-    /// `prefix`: an `L_` for each join behind it.
-    fn stage(&mut self, number: usize, prefix: String) {
+    /// `prefix`: an `L_` for each join behind it. `sends`: what the state is called of what it sends to a join by other keys.
+    fn stage(&mut self, number: usize, prefix: String, sends: &str) {
         let plan = self.plan;
         if let Some(stage) = plan.stages.get(number) {
-            self.side(number, stage, &prefix, None);
+            self.side(number, stage, (&prefix, sends), None);
         }
     }
 
     /// `entry`: what an exchange is called that brings this side's rows; None: the side is a whole stage.
-    fn side(&mut self, number: usize, stage: &Stage, prefix: &str, entry: Option<String>) {
+    fn side(&mut self, number: usize, stage: &Stage, (prefix, sends): (&str, &str), entry: Option<Entry>) {
         match &stage.input {
             StageInput::Scan(_) => {}
             StageInput::Exchange(exchange) => {
-                let name = match (stage.steps.first(), entry) {
+                let of_sender = entry.as_ref().map_or(sends, |entry| entry.sends);
+                let name = match (stage.steps.first(), &entry) {
                     (Some(Step::ForeignKeyResult(_)), _) => format!("{prefix}ForeignKeyJoin-response"),
-                    (_, Some(entry)) => entry,
+                    (Some(Step::ManyToManyResult(_)), _) => format!("{prefix}ManyToManyJoin-response"),
+                    (_, Some(entry)) => entry.name.clone(),
                     (_, None) => "Aggregate-GroupBy".to_string(),
                 };
                 (self.seen)(Part::Exchange { exchange, name });
-                self.stage(exchange.from, prefix.to_string());
+                self.stage(exchange.from, prefix.to_string(), of_sender);
             }
             StageInput::Join(join) => {
                 let before = format!("L_{prefix}");
                 let [left, right] = entries(join, prefix);
-                self.side(number, &join.left, &before, Some(left));
-                self.side(number, &join.right, prefix, Some(right));
+                self.side(number, &join.left, (&before, sends), Some(left));
+                self.side(number, &join.right, (prefix, sends), Some(right));
                 let name = join_state(join, prefix);
                 (self.seen)(Part::State { stage: number, name });
             }
@@ -78,8 +80,9 @@ impl Visit<'_, '_> {
         for step in &stage.steps {
             let name = match step {
                 Step::Aggregate(_) => "Aggregate-Aggregate-Materialize".to_string(),
-                Step::ForeignKey(_) => format!("{prefix}ForeignKeyJoin-subscriptions"),
+                Step::ForeignKey(_) => format!("{prefix}{sends}"),
                 Step::ForeignKeyResult(_) => format!("{prefix}ForeignKeyJoin-results"),
+                Step::ManyToManyResult(_) => format!("{prefix}ManyToManyJoin-results"),
                 Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => continue,
             };
             (self.seen)(Part::State { stage: number, name });
@@ -87,14 +90,28 @@ impl Visit<'_, '_> {
     }
 }
 
+/// What brings a side's rows.
+struct Entry {
+    /// Of the exchange.
+    name: String,
+    /// Of the state of what sends them, behind its prefix, where they are sent by another key than their own.
+    sends: &'static str,
+}
+
 /// What exchanges of a join's sides are called.
-fn entries(join: &Join, prefix: &str) -> [String; 2] {
-    let table = |side: &str| format!("{prefix}{side}SourceKeyed-SelectKey");
+fn entries(join: &Join, prefix: &str) -> [Entry; 2] {
+    let entry = |name: String| Entry { name, sends: "ForeignKeyJoin-subscriptions" };
+    let table = |side: &str| entry(format!("{prefix}{side}SourceKeyed-SelectKey"));
+    let side = |side: &str| entry(format!("{prefix}{side}"));
     match join.method {
-        JoinMethod::StreamStream { .. } => [format!("{prefix}Join-left"), format!("{prefix}Join-right")],
-        JoinMethod::StreamTable => [format!("{prefix}Join"), table("Right")],
+        JoinMethod::StreamStream { .. } => [side("Join-left"), side("Join-right")],
+        JoinMethod::StreamTable => [side("Join"), table("Right")],
         JoinMethod::TableTable => [table("Left"), table("Right")],
-        JoinMethod::ForeignKey { .. } => [format!("{prefix}ForeignKeyJoin-request"), table("Right")],
+        JoinMethod::ForeignKey { .. } => [side("ForeignKeyJoin-request"), table("Right")],
+        JoinMethod::ManyToMany { .. } => [
+            Entry { sends: "ManyToManyJoin-left-sent", ..side("ManyToManyJoin-left") },
+            Entry { sends: "ManyToManyJoin-right-sent", ..side("ManyToManyJoin-right") },
+        ],
     }
 }
 
@@ -106,5 +123,6 @@ fn join_state(join: &Join, prefix: &str) -> String {
         JoinMethod::StreamTable => format!("{prefix}KafkaTopic_Right-Reduce"),
         JoinMethod::StreamStream { .. } | JoinMethod::TableTable => format!("{prefix}Join"),
         JoinMethod::ForeignKey { .. } => format!("{prefix}ForeignKeyJoin"),
+        JoinMethod::ManyToMany { .. } => format!("{prefix}ManyToManyJoin"),
     }
 }

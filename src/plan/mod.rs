@@ -119,10 +119,21 @@ pub enum JoinMethod {
     /// value columns (null where nothing matches), and the two of the message. The condition reads the columns before those.
     /// Only inner and left joins.
     ForeignKey { left_keys: usize },
+    /// Messages about the rows of two tables, as a [`Step::ForeignKey`] makes them of each, by what the rows meet by. The first
+    /// `left_keys` of the left side's value columns, `right_keys` of the right side's, are the table's own key; then come its value
+    /// columns and the two of the message.
+    ///
+    /// Gives messages for a [`Step::ManyToManyResult`]: the left table's key, the right one's, the left table's value columns, the
+    /// right one's (null where the pair isn't there), and [`PAIR_TYPES`]. The condition reads the columns before those.
+    /// Only inner joins.
+    ManyToMany { left_keys: usize, right_keys: usize },
 }
 
 /// Types of the columns of messages behind those of the rows they tell of.
 pub const MESSAGE_TYPES: [SqlType; 2] = [SqlType::Bigint, SqlType::Int];
+
+/// Types of the columns of messages about pairs of rows behind those of the rows.
+pub const PAIR_TYPES: [SqlType; 3] = [SqlType::Bigint, SqlType::Bigint, SqlType::Int];
 
 /// Reads a source's topic. Its columns are all of the source's, then ROWTIME, ROWPARTITION, ROWOFFSET, and of a windowed
 /// source WINDOWSTART and WINDOWEND; those that nobody reads are not decoded (an Arrow `Null` column stands there).
@@ -151,9 +162,22 @@ pub enum Step {
     ForeignKey(ForeignKey),
     /// The results of a join by foreign key, back at the partition of the left table's key.
     ForeignKeyResult(ForeignKeyResult),
+    /// The pairs of a many-to-many join, at the partition of both tables' keys.
+    ManyToManyResult(ManyToManyResult),
 }
 
-/// Makes of the changes of a table, with the rows that they replace, messages keyed by its foreign key. Gives the foreign key,
+/// Makes of the messages of a [`JoinMethod::ManyToMany`] the changes of the joined table, with the rows that they replace. Gives
+/// both tables' keys, then the other columns.
+#[derive(Debug, Clone)]
+pub struct ManyToManyResult {
+    /// Of the left table's key, then of the right one's.
+    pub key_types: Vec<SqlType>,
+    /// Of the other columns, without those of the message.
+    pub value_types: Vec<SqlType>,
+}
+
+/// Makes of the changes of a table, with the rows that they replace, messages keyed by its foreign key (or by what it meets
+/// another table by that isn't the other one's key either). Gives the foreign key,
 /// then the table's key and value columns, then the message's own ([`MESSAGE_TYPES`]).
 #[derive(Debug, Clone)]
 pub struct ForeignKey {
@@ -200,6 +224,8 @@ pub struct Aggregate {
     pub calls: Vec<AggregateStep>,
     pub window: Option<Window>,
     pub emit_final: bool,
+    /// Gives each group's first row and nothing more of it; a NULL in the key is a value like others. Without calls.
+    pub distinct: bool,
     /// The input is the changes of a table: old rows are taken out again.
     pub table_input: bool,
 }
@@ -316,6 +342,7 @@ impl Stage {
             Step::Aggregate(aggregate) => Some(State::Aggregate(aggregate)),
             Step::ForeignKey(keys) => Some(State::ForeignKey(keys)),
             Step::ForeignKeyResult(result) => Some(State::ForeignKeyResult(result)),
+            Step::ManyToManyResult(result) => Some(State::ManyToManyResult(result)),
             Step::Filter { .. } | Step::Project(_) | Step::FlatMap { .. } => None,
         }));
         states
@@ -347,7 +374,7 @@ impl Stage {
             Step::Filter { table, .. } => *table,
             Step::Aggregate(aggregate) => aggregate.table_input,
             Step::ForeignKey(_) => true,
-            Step::Project(_) | Step::FlatMap { .. } | Step::ForeignKeyResult(_) => false,
+            Step::Project(_) | Step::FlatMap { .. } | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) => false,
         };
         Some(Way { wants: way.wants || (!way.joined && self.steps.iter().any(looks)), ..way })
     }
@@ -360,4 +387,5 @@ pub enum State<'a> {
     Join(&'a Join),
     ForeignKey(&'a ForeignKey),
     ForeignKeyResult(&'a ForeignKeyResult),
+    ManyToManyResult(&'a ManyToManyResult),
 }

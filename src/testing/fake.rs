@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use super::json::Json;
 use super::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
-use crate::engine::{Reply, Row, RowEvent, RowStream, Status};
+use crate::engine::{Reply, ResultColumn, Row, RowEvent, RowStream, Status};
 use crate::error::{Error, Result};
 use crate::format::{Format, Layout};
 use crate::log::embedded::EmbeddedLog;
@@ -147,6 +147,7 @@ impl Fake {
         }
         sender.send(RowEvent::Rows(rows)).unwrap();
         sender.send(RowEvent::End("Query Completed".into())).unwrap();
+        let columns = columns.into_iter().map(|(name, ty)| ResultColumn::new(name, ty)).collect();
         Ok(RowStream { columns, query_id: None, events, on_drop: None })
     }
 }
@@ -179,7 +180,7 @@ impl Subject for Fake {
             Statement::Pause(_) => return Err(Error::internal("the fake has a defect")),
             _ => return Err(Error::not_supported("this statement", "it is a fake")),
         }
-        Ok(Reply::Done(Status { message: String::new(), query_id: None, warnings: vec![] }))
+        Ok(Reply::Done(Status::default()))
     }
 
     fn log(&self) -> Arc<dyn Log> {

@@ -12,7 +12,7 @@ use super::drive::shorten;
 use super::json::Json;
 use super::schema::columns_without_keys;
 use super::verdict::Miss;
-use crate::engine::{Reply, Row, RowEvent, RowStream};
+use crate::engine::{Page, Reply, Row, RowEvent, RowStream};
 use crate::error::Error;
 use crate::types::{SqlType, Value};
 
@@ -38,9 +38,11 @@ pub fn check_admin(response: &Json, reply: &Reply) -> Result<(), Miss> {
     for (name, value) in fields {
         let actual = match (name.as_str(), reply) {
             ("@type", Reply::Done(_)) => "currentStatus".to_owned(),
-            ("@type", Reply::Listing(listing)) => listing.kind.clone(),
+            ("@type", Reply::Facts(told)) => match told.page() {
+                Page::Listing(listing) => listing.kind,
+                Page::Text(_) => "text".to_owned(),
+            },
             ("@type", Reply::Rows(_)) => "rows".to_owned(),
-            ("@type", Reply::Text(_)) => "text".to_owned(),
             _ => return Err(Miss::error(format!("responses.admin.{name} is not supported"))),
         };
         if value.plain() != actual {
@@ -108,7 +110,7 @@ fn check_rows(stated: &[Json], stream: RowStream, verify_order: bool) -> Result<
     if let Some(error) = read.failure {
         return Err(Miss::unexpected("the query failed", &error));
     }
-    let types: Vec<_> = stream.columns.iter().map(|(_, ty)| ty.clone()).collect();
+    let types: Vec<_> = stream.columns.iter().map(|column| column.ty.clone()).collect();
     match_rows(&stated, &read.rows, &types, verify_order)?;
     match (stated.last, read.last.as_deref()) {
         (Some(expected), Some(actual)) if expected == actual => Ok(()),
@@ -124,7 +126,7 @@ fn check_header(stated: &Stated<'_>, stream: &RowStream) -> Result<(), Miss> {
         return Err(Miss::fail("a push query is expected; the query has no id"));
     }
     let Some(expected) = stated.schema else { return Ok(()) };
-    let columns: Vec<_> = stream.columns.iter().map(|(name, ty)| format!("`{name}` {ty}")).collect();
+    let columns: Vec<_> = stream.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
     let actual = columns.join(", ");
     if columns_without_keys(expected) == columns_without_keys(&actual) {
         return Ok(());

@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
                 let hint = "ASSERT VALUES compares the records of a stream or table";
                 return Err(Trouble::Rejected(Error::not_supported("a query or PRINT in a test", hint)));
             }
-            Reply::Done(_) | Reply::Listing(_) | Reply::Text(_) => {}
+            Reply::Done(_) | Reply::Facts(_) => {}
         }
         self.drive.subject.settle().map_err(Trouble::Rejected)?;
         let topics = self.drive.subject.log().topics();

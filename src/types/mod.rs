@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 pub(crate) mod arrays;
 pub(crate) mod decimal;
+pub(crate) mod json;
 pub(crate) mod text;
 mod value;
 

@@ -142,8 +142,10 @@ golden! {
     busy_routes
     carrier_delays
     carrier_hours
+    carrier_places
     carrier_trouble
     daily_final
+    late_again
     late_departures
     long_hauls
     maker_delays
@@ -154,6 +156,7 @@ golden! {
     plane_place
     plane_position
     plane_trips
+    routes
     windy_departures
     worst_delays
 }

@@ -11,6 +11,7 @@ use millpond::log::{Log, Records, TopicPartition, TopicSpec};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::bad_input::SmallDisk;
@@ -257,6 +258,22 @@ fn a_cluster_that_is_away_at_the_start_is_named() {
 
 #[test]
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
+fn a_job_begins_when_its_cluster_comes() {
+    let cluster = kafka_broker::start("late", &[]);
+    let bootstrap = cluster.value("KAFKA_BOOTSTRAP");
+    let mut service = Service::on(&bootstrap, "", &[], &[COPY]);
+    service.create("in", 2, &[]);
+    service.write(50, 2);
+    cluster.run(&["kill", "1"]);
+    let mut job = service.job();
+    job.await_line(&["the Kafka cluster is not available", &bootstrap, "trying again for up to 60 s"]);
+    cluster.run(&["restart"]);
+    job.await_line(&["CSAS_OUTPUT_1", "RUNNING"]);
+    service.await_all(&job);
+}
+
+#[test]
+#[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn a_cluster_that_goes_and_comes_is_waited_for() {
     let cluster = kafka_broker::start("away", &[]);
     let bootstrap = cluster.value("KAFKA_BOOTSTRAP");
@@ -281,6 +298,43 @@ fn a_cluster_that_goes_and_comes_is_waited_for() {
     service.write(50, 2);
     job.await_line(&["CTAS_COUNTS_2", "RUNNING"]);
     service.await_all(&job);
+    service.await_counts(&job);
+}
+
+/// Its records are gone, its offsets are not.
+#[test]
+#[ignore = "needs a Kafka broker: see README"]
+fn a_first_commit_that_came_to_nothing_is_no_state() {
+    let mut service = Service::shared("", &[COUNT]);
+    let mut job = service.job();
+    job.await_line(&["CTAS_COUNTS_1", "RUNNING"]);
+    job.process.kill();
+    // Of its state, and of the rows between its stages.
+    let of_query = |topic: &String| topic.contains(&service.prefix) && topic.contains("CTAS_COUNTS_1");
+    let topics: Vec<String> = service.log.topics().into_iter().filter(of_query).collect();
+    for end in ["-changelog", "-repartition"] {
+        assert!(topics.iter().any(|topic| topic.ends_with(end)), "{end}: {topics:?}");
+    }
+
+    let producer: BaseProducer = service.reader.clone().set("transactional.id", &service.prefix).create().unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    for topic in &topics {
+        producer.send(BaseRecord::to(topic).partition(0).key("k").payload("v")).unwrap();
+    }
+    producer.flush(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).unwrap();
+    let started = Instant::now();
+    for topic in topics {
+        let place = TopicPartition { topic, partition: 0 };
+        while service.log.offsets(&place).unwrap().1 == 0 {
+            assert!(started.elapsed() < PATIENCE, "{TOO_SLOW} the aborted records aren't known to be so");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    service.write(10, 2);
+    let job = service.job();
     service.await_counts(&job);
 }
 

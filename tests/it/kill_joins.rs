@@ -22,17 +22,21 @@ CREATE TABLE both WITH (KAFKA_TOPIC='both') AS SELECT l.id, l.c AS all_of_it, w.
   FROM last l LEFT JOIN few_of_id w ON l.id = w.id;
 CREATE TABLE homes WITH (KAFKA_TOPIC='homes') AS SELECT l.id, l.c AS c, t.c AS in_city, t.least AS least
   FROM last l JOIN cities t ON l.city = t.city;
+CREATE STREAM again WITH (KAFKA_TOPIC='again') AS SELECT b.id AS id, a.n AS a, b.n AS b
+  FROM input a JOIN input b WITHIN 200 MILLISECONDS GRACE PERIOD 30 DAYS ON TRIM(a.id) = b.id;
+CREATE TABLE alike WITH (KAFKA_TOPIC='alike', KEY_FORMAT='JSON') AS SELECT l.id AS id, t.city AS city, l.c AS c, t.c AS d
+  FROM last l JOIN cities t ON l.c % 5 = t.c % 5;
 ";
 
 /// Each row as often.
-const ROWS: [&str; 3] = ["pairs", "in_city", "seen"];
-const TABLES: [&str; 2] = ["both", "homes"];
+const ROWS: [&str; 4] = ["pairs", "in_city", "seen", "again"];
+const TABLES: [&str; 3] = ["both", "homes", "alike"];
 
 /// This file's job.
 const JOINS: Mode = Mode {
     name: "joins",
     job: JOB,
-    topics: &["pairs", "in_city", "seen", "both", "homes"],
+    topics: &["pairs", "in_city", "seen", "again", "both", "homes", "alike"],
     caching: false,
     guarantee: "exactly_once_v2",
     kills: 0,

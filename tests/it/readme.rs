@@ -1,4 +1,4 @@
-//! What the README gives to be pasted works.
+//! What the README and the documents give to be pasted works.
 
 use crate::binary::{Ended, millpond};
 use crate::kafka_broker;
@@ -29,4 +29,19 @@ fn the_test_of_sql_passes_on(where_to: &[&str]) {
     assert_eq!(passed.code, Some(0), "{passed:?}");
     assert!(passed.stdout.contains("1 passed"), "{passed:?}");
     assert_eq!(test("wrong.sql", &sql.replace("('Baker', 2)", "('Baker', 3)")).code, Some(1));
+}
+
+/// The examples of a document pass, all of them.
+#[test]
+fn the_examples_of_joins_pass() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/joins.md")).unwrap();
+    let examples: Vec<&str> = document.split("```sql\n--@test:").skip(1).collect();
+    let folder = tempfile::tempdir().unwrap();
+    for (number, example) in examples.iter().enumerate() {
+        let (sql, _) = example.split_once("\n```").unwrap();
+        std::fs::write(folder.path().join(format!("{number}.sql")), format!("--@test:{sql}\n")).unwrap();
+    }
+    let passed: Ended = std::process::Command::new(millpond()).arg("test").arg(folder.path()).output().unwrap().into();
+    assert_eq!(passed.code, Some(0), "{passed:?}");
+    assert!(passed.stdout.contains(&format!("{} passed", examples.len())) && examples.len() > 7, "{passed:?}");
 }

@@ -5,10 +5,12 @@ use crate::analyze::calls::reject_calls;
 use crate::analyze::join::side::Side;
 use crate::analyze::names::Names;
 use crate::analyze::rewrite::{self, Descend};
+use crate::catalog::SourceKind;
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::format;
+use crate::types::SqlType;
 
 /// The equality that leads, and what else must hold, over the plan's names.
 pub(super) struct Condition {
@@ -69,22 +71,35 @@ impl Condition {
         if self.flipped { format!("{right} = {left}") } else { format!("{left} = {right}") }
     }
 
-    /// Both sides must have the same type: nothing is cast unasked.
-    pub fn check_types(&self, names: &Names, left: &Typed, right: &Typed) -> Result<()> {
+    /// Both sides must have the same type: nothing is cast unasked. `right_side`: the source that is joined.
+    pub fn check_types(&self, names: &Names, left: &Typed, right: &Typed, right_side: &Side) -> Result<()> {
         let (left_type, right_type) = (left.known_type()?, right.known_type()?);
         if left_type == right_type {
             return Ok(());
         }
+        // A table is joined by its key as it is. Else the one is cast that becomes no less by it.
+        let keyed = right_side.kind == SourceKind::Table && right_side.key.is(&self.right);
+        let to_right = keyed || left.clone().coerce(right_type).is_ok() || *right_type == SqlType::String;
+        let (cast, ty) = match to_right {
+            true => (&self.left, right_type),
+            false => (&self.right, left_type),
+        };
+        let cast = format!("CAST({} AS {ty})", text(names, cast));
         let side = |expr: &Expr, ty| format!("{}{{{ty}}}", text(names, expr));
         let (left, right) = (side(&self.left, left_type), side(&self.right, right_type));
         let (first, second) = if self.flipped { (right, left) } else { (left, right) };
         Err(Error::statement(format!("Invalid join condition: types don't match. Got {first} = {second}."))
-            .hint(format!("CAST one of them: CAST(... AS {left_type})"))
+            .hint(match keyed {
+                true => format!("{cast}; a table's key can't be cast"),
+                false => cast,
+            })
             .at(self.left.at))
     }
 }
 
 const LEAD: &str = "an equality must lead: ON left.column = right.column AND ...";
+
+const OR: &str = "rows meet by an equality: ON left.column = right.column AND (... OR ...); to join by either of two equalities write two queries, the second with INSERT INTO";
 
 /// The conditions that AND joins, in their order.
 fn split_and<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
@@ -102,12 +117,12 @@ fn split_and<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
 /// Errors: it is no equality, or one that doesn't tell the two sides apart.
 fn leading(names: &Names, right: &Side, expr: &Expr) -> Result<Condition> {
     let ExprKind::Binary { op: BinaryOp::Equal, left: first, right: second } = &expr.kind else {
-        let what = match expr.kind {
-            ExprKind::Binary { op: BinaryOp::Or, .. } => "joins on multiple conditions are not yet supported",
-            _ => "only an equality of two expressions joins",
+        let (what, hint) = match expr.kind {
+            ExprKind::Binary { op: BinaryOp::Or, .. } => ("conditions that OR joins can't lead", OR),
+            _ => ("only an equality of two expressions joins", LEAD),
         };
         return Err(Error::statement(format!("Invalid join condition: {what}. Got {}.", text(names, expr)))
-            .hint(LEAD)
+            .hint(hint)
             .at(expr.at));
     };
     let only_source = |side: &Expr| {

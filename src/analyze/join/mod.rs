@@ -7,10 +7,10 @@ mod side;
 mod tests;
 
 use self::condition::Condition;
-use self::rules::Meeting;
+use self::rules::{How, Meeting};
 use self::side::{Side, SideKey};
 use crate::analyze::builder::{Builder, FromKey, exchange_layout};
-use crate::analyze::calls::{any_node, is_aggregate_call};
+use crate::analyze::calls::{aggregate_call, any_node};
 use crate::analyze::rewrite;
 use crate::analyze::scope::Synonym;
 use crate::analyze::source::contains_map;
@@ -19,13 +19,17 @@ use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Layout;
 use crate::plan::{
-    Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, Project, Rekey, Schema,
-    SchemaColumn, Stage, StageInput, Step,
+    Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, ManyToManyResult, PAIR_TYPES,
+    Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step,
 };
 use crate::sql::ast::{self, Expr, ExprKind, Ident, Location, SelectItem};
+use crate::types::SqlType;
 
 /// The key of joined rows in the steps of a plan, unless it has a name of its own.
 const KEY_COLUMN: &str = "KSQL_INTERNAL_JOIN_KEY";
+
+/// Of messages between the parts of a join.
+const MESSAGE_COLUMN: &str = "KSQL_INTERNAL_MESSAGE";
 
 /// Makes the rows of FROM.
 pub(super) fn read_sources(builder: &mut Builder) -> Result<()> {
@@ -49,20 +53,21 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
     let on = Condition::of(&builder.names, &right, &join.on)?;
     let left_key = left.check(builder, &on.left)?;
     let right_key = right.check(builder, &on.right)?;
-    on.check_types(&builder.names, &left_key, &right_key)?;
+    on.check_types(&builder.names, &left_key, &right_key, &right)?;
     let meeting = Meeting { names: &builder.names, left: &left, right: &right, join, on: &on };
     meeting.check_windows()?;
     let left_rekey = left.rekey(&left_key, &on.left);
     let right_rekey = right.rekey(&right_key, &on.right);
-    match meeting.method(left_rekey, right_rekey)? {
-        Some(method) => {
-            let ty = left_key.known_type()?.clone();
-            if contains_map(&ty) {
-                return Err(Error::statement(format!(
-                    "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Column type: {ty}."
-                ))
-                .at(join.on.at));
-            }
+    let how = meeting.how(left_rekey, right_rekey)?;
+    let ty = left_key.known_type()?;
+    if contains_map(ty) {
+        return Err(Error::statement(format!(
+            "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Column type: {ty}."
+        ))
+        .at(join.on.at));
+    }
+    match how {
+        How::ByKeys(method) => {
             let mut left = left.keyed(left_key, left_rekey);
             let mut right = right.keyed(right_key, right_rekey);
             place(builder, (&mut left, left_rekey), (&mut right, right_rekey), join)?;
@@ -76,7 +81,8 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
             set_condition(&mut side.stage, condition);
             Ok(side)
         }
-        None => foreign_key(builder, left, right, join, &on),
+        How::ForeignKey => foreign_key(builder, left, right, join, &on),
+        How::ManyToMany => many_to_many(builder, left, right, &on),
     }
 }
 
@@ -125,9 +131,10 @@ fn joined(builder: &mut Builder, left: Side, right: Side, key: SideKey, kind: Jo
     columns.extend(right.schema.columns[right.schema.keys..].iter().cloned());
     let times = match &method {
         JoinMethod::StreamTable => left.times,
-        JoinMethod::StreamStream { .. } | JoinMethod::TableTable | JoinMethod::ForeignKey { .. } => {
-            [left.times, right.times].concat()
-        }
+        JoinMethod::StreamStream { .. }
+        | JoinMethod::TableTable
+        | JoinMethod::ForeignKey { .. }
+        | JoinMethod::ManyToMany { .. } => [left.times, right.times].concat(),
     };
     let plan = Join {
         key_types: vec![columns[0].ty.clone()],
@@ -159,69 +166,151 @@ fn set_condition(stage: &mut Stage, condition: Option<Typed>) {
     }
 }
 
+/// A table whose changes go to the partition of an expression over them.
+struct Sent {
+    /// Messages by that.
+    stage: Stage,
+    types: Vec<SqlType>,
+    /// The table's key, and its other columns, its key among them again.
+    key_columns: Vec<SchemaColumn>,
+    columns: Vec<SchemaColumn>,
+    /// Of its key.
+    layout: Layout,
+    from_key: FromKey,
+}
+
+/// Sends the changes of a side. `layout`: how the expression places them.
+fn send(builder: &mut Builder, side: Side, expr: &Expr, layout: Layout) -> Result<Sent> {
+    let (keys, own_layout) = (side.schema.keys, side.layout.clone());
+    let mut side = side.with_keys_as_values();
+    let key = side.check(builder, expr)?;
+    let ty = key.known_type()?.clone();
+    let Schema { columns, .. } = side.schema.clone();
+    side.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![key], columns: columns.len() }));
+    let message = |ty: &SqlType| SchemaColumn { name: MESSAGE_COLUMN.to_string(), ty: ty.clone() };
+    let foreign = SchemaColumn { name: KEY_COLUMN.to_string(), ty };
+    let sent: Vec<SchemaColumn> =
+        std::iter::once(foreign).chain(columns.iter().cloned()).chain(MESSAGE_TYPES.iter().map(message)).collect();
+    side.schema = Schema { columns: sent, keys: 1 };
+    side.exchange(&mut builder.stages, layout);
+    let key_columns = columns[..keys].to_vec();
+    let from_key = match side.joined {
+        true => side.from_key,
+        false => FromKey::LeftTable {
+            columns: key_columns.iter().map(|key| key.name.clone()).collect(),
+            table: builder.names.source(side.source).name.clone(),
+        },
+    };
+    Ok(Sent {
+        stage: side.stage,
+        types: types(&side.schema.columns[1..]),
+        columns: columns[keys..].to_vec(),
+        key_columns,
+        layout: own_layout,
+        from_key,
+    })
+}
+
+fn types(columns: &[SchemaColumn]) -> Vec<SqlType> {
+    columns.iter().map(|column| column.ty.clone()).collect()
+}
+
 /// A table-table join by an expression of the left table that is the right table's key: its rows have the left one's key, by the
 /// name that it has.
 ///
 /// Three stages: the left table's changes go to the partition of their foreign key; there they meet the right table; what
 /// comes of it goes back to the partition of the left table's key.
 fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join, on: &Condition) -> Result<Side> {
-    let (left_keys, left_layout) = (left.schema.keys, left.layout.clone());
-    let mut left = left.with_keys_as_values();
-    let key = left.check(builder, &on.left)?;
-    let foreign_type = key.known_type()?.clone();
-    let types = |columns: &[SchemaColumn]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
-    let key_columns: Vec<SchemaColumn> = left.schema.columns[..left_keys].to_vec();
-    let columns: Vec<SchemaColumn> =
-        left.schema.columns[left_keys..].iter().chain(&right.schema.columns).cloned().collect();
-
-    let message: Vec<SchemaColumn> = MESSAGE_TYPES
-        .iter()
-        .map(|ty| SchemaColumn { name: "KSQL_INTERNAL_MESSAGE".to_string(), ty: ty.clone() })
-        .collect();
-    left.stage.steps.push(Step::ForeignKey(ForeignKey { keys: vec![key], columns: left.schema.columns.len() }));
-    let foreign = SchemaColumn { name: KEY_COLUMN.to_string(), ty: foreign_type.clone() };
-    let sent: Vec<SchemaColumn> = [vec![foreign], left.schema.columns.clone(), message.clone()].concat();
-    left.schema = Schema { columns: sent, keys: 1 };
-    left.exchange(&mut builder.stages, right.layout.clone());
-
+    let (kind, source, times) = (left.kind, left.source, [left.times.as_slice(), &right.times].concat());
+    let (left_key, key_type) = (left.key.clone(), left.check(builder, &on.left)?.known_type()?.clone());
+    let left = send(builder, left, &on.left, right.layout.clone())?;
+    let columns = [left.columns.as_slice(), &right.schema.columns].concat();
     let plan = Join {
-        key_types: vec![foreign_type],
-        left_types: types(&left.schema.columns[1..]),
+        key_types: vec![key_type],
+        left_types: left.types,
         right_types: types(&right.schema.columns[right.schema.keys..]),
         left: left.stage,
         right: right.stage,
         kind: plan_kind(join.kind),
-        method: JoinMethod::ForeignKey { left_keys },
+        method: JoinMethod::ForeignKey { left_keys: left.key_columns.len() },
         condition: None,
     };
-    let given: Vec<SchemaColumn> = [key_columns.clone(), columns.clone(), message].concat();
+    let result =
+        Step::ForeignKeyResult(ForeignKeyResult { key_types: types(&left.key_columns), value_types: types(&columns) });
     let from = builder.stages.len();
-    builder.stages.push(Stage { input: StageInput::Join(Box::new(plan)), steps: Vec::new() });
-    let back = Exchange { from, key: left_layout.clone(), types: types(&given) };
-    let result = ForeignKeyResult { key_types: types(&key_columns), value_types: types(&columns) };
-    let from_key = match left.joined {
-        true => left.from_key,
-        false => FromKey::LeftTable {
-            columns: key_columns.iter().map(|key| key.name.clone()).collect(),
-            table: builder.names.source(left.source).name.clone(),
-        },
-    };
     let side = Side {
-        stage: Stage { input: StageInput::Exchange(back), steps: vec![Step::ForeignKeyResult(result)] },
-        schema: Schema { columns: [key_columns, columns].concat(), keys: left_keys },
+        stage: brought(builder, plan, &left.layout, types(&[left.key_columns.as_slice(), &columns].concat()), result),
+        schema: Schema { keys: left.key_columns.len(), columns: [left.key_columns, columns].concat() },
+        kind,
+        window: None,
+        source,
         joined: true,
-        from_key,
-        times: [left.times, right.times].concat(),
-        layout: left_layout,
-        kind: left.kind,
-        window: left.window,
-        source: left.source,
-        key: left.key,
+        key: left_key,
+        from_key: left.from_key,
+        times,
+        layout: left.layout,
     };
     // The messages between the join and its result have the result's columns, before their own.
     let condition = side.condition(builder, on.others.as_ref())?;
     set_condition(&mut builder.stages[from], condition);
     Ok(side)
+}
+
+/// A table-table join by expressions that are neither one's key: its rows have both keys.
+///
+/// Four stages: the changes of each table go to the partition of the expression; there they meet; the pairs go to the
+/// partition of both keys.
+fn many_to_many(builder: &mut Builder, left: Side, right: Side, on: &Condition) -> Result<Side> {
+    let (kind, source, times) = (left.kind, left.source, [left.times.as_slice(), &right.times].concat());
+    let key_type = left.check(builder, &on.left)?.known_type()?.clone();
+    let met = exchange_layout(builder.names.first(), vec![(KEY_COLUMN.to_string(), key_type.clone())]);
+    let left = send(builder, left, &on.left, met.clone())?;
+    let right = send(builder, right, &on.right, met)?;
+    let columns = [left.columns, right.columns].concat();
+    let key_columns = [left.key_columns.as_slice(), &right.key_columns].concat();
+    let named = key_columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+    let layout = exchange_layout(builder.names.first(), named);
+    let plan = Join {
+        key_types: vec![key_type],
+        left_types: left.types,
+        right_types: right.types,
+        left: left.stage,
+        right: right.stage,
+        kind: JoinKind::Inner,
+        method: JoinMethod::ManyToMany { left_keys: left.key_columns.len(), right_keys: right.key_columns.len() },
+        condition: None,
+    };
+    let result =
+        Step::ManyToManyResult(ManyToManyResult { key_types: types(&key_columns), value_types: types(&columns) });
+    let from = builder.stages.len();
+    let side = Side {
+        stage: brought(builder, plan, &layout, types(&[key_columns.as_slice(), &columns].concat()), result),
+        schema: Schema { keys: key_columns.len(), columns: [key_columns, columns].concat() },
+        kind,
+        window: None,
+        source,
+        joined: true,
+        key: SideKey::default(),
+        from_key: FromKey::Both(Box::new(left.from_key), Box::new(right.from_key)),
+        times,
+        layout,
+    };
+    let condition = side.condition(builder, on.others.as_ref())?;
+    set_condition(&mut builder.stages[from], condition);
+    Ok(side)
+}
+
+/// The stage to which the messages of a join come by their rows' keys; `columns`: types of the rows' columns. The join is a stage
+/// of its own.
+fn brought(builder: &mut Builder, join: Join, key: &Layout, columns: Vec<SqlType>, result: Step) -> Stage {
+    let own: &[SqlType] = match join.method {
+        JoinMethod::ManyToMany { .. } => &PAIR_TYPES,
+        _ => &MESSAGE_TYPES,
+    };
+    let from = builder.stages.len();
+    builder.stages.push(Stage { input: StageInput::Join(Box::new(join)), steps: Vec::new() });
+    let back = Exchange { from, key: key.clone(), types: [columns.as_slice(), own].concat() };
+    Stage { input: StageInput::Exchange(back), steps: vec![result] }
 }
 
 fn plan_kind(kind: ast::JoinKind) -> JoinKind {
@@ -268,8 +357,7 @@ fn reads_row_time(query: &ast::Query) -> bool {
     items.chain(clauses).any(|expr| {
         any_node(expr, &|node| match &node.kind {
             ExprKind::Column { source: None, name } => name.text == "ROWTIME",
-            ExprKind::Call { args, .. } => args.is_empty() && is_aggregate_call(node),
-            _ => false,
+            _ => aggregate_call(node).is_some_and(|call| call.args.is_empty()),
         })
     })
 }

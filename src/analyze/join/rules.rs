@@ -20,17 +20,27 @@ pub(super) struct Meeting<'a> {
     pub on: &'a Condition,
 }
 
+/// How the rows of two sides find each other.
+pub(super) enum How {
+    /// Both by what is their key, or is made it.
+    ByKeys(JoinMethod),
+    /// By the right table's key, which isn't the left one's.
+    ForeignKey,
+    /// By what is neither table's key.
+    ManyToMany,
+}
+
 impl Meeting<'_> {
-    /// How the sides meet; None: by the right table's key, which isn't the left one's.
+    /// How the sides meet.
     ///
     /// `left`, `right`: what makes the side's expression in ON its rows' key.
-    pub fn method(&self, left: Rekey, right: Rekey) -> Result<Option<JoinMethod>> {
+    pub fn how(&self, left: Rekey, right: Rekey) -> Result<How> {
         match (self.left.kind, self.right.kind) {
-            (SourceKind::Stream, SourceKind::Stream) => self.stream_stream().map(Some),
+            (SourceKind::Stream, SourceKind::Stream) => self.stream_stream().map(How::ByKeys),
             (SourceKind::Stream, SourceKind::Table) => {
                 self.refuse_within()?;
                 self.stream_table(right)?;
-                Ok(Some(JoinMethod::StreamTable))
+                Ok(How::ByKeys(JoinMethod::StreamTable))
             }
             (SourceKind::Table, SourceKind::Stream) => Err(Error::statement(format!(
                 "Invalid join order: table-stream joins are not supported; only stream-table joins. Got {}.",
@@ -44,15 +54,18 @@ impl Meeting<'_> {
             .at(self.join.source.name.at)),
             (SourceKind::Table, SourceKind::Table) => {
                 self.refuse_within()?;
-                if right != Rekey::Keep {
-                    return Err(self.invalid(
+                match (left, right) {
+                    (Rekey::Keep, Rekey::Keep) => self.table_table().map(How::ByKeys),
+                    (_, Rekey::Keep) => self.foreign_key().map(|()| How::ForeignKey),
+                    (Rekey::Keep, _) => Err(self.invalid(
                         "table-table joins require to join on the primary key of the right input table",
-                        "the right side's key column must stand alone on one side of ON",
-                    ));
-                }
-                match left {
-                    Rekey::Keep => self.table_table().map(Some),
-                    _ => self.foreign_key().map(|()| None),
+                        &format!(
+                            "the table whose key it is comes behind: {} JOIN {}",
+                            self.name(self.right.source),
+                            self.name(self.on.left_source)
+                        ),
+                    )),
+                    (_, _) => self.many_to_many().map(|()| How::ManyToMany),
                 }
             }
         }
@@ -128,6 +141,23 @@ impl Meeting<'_> {
         Ok(())
     }
 
+    fn many_to_many(&self) -> Result<()> {
+        if self.join.kind != JoinKind::Inner {
+            return Err(Error::statement(format!(
+                "Invalid join type: only an INNER JOIN takes what is neither table's primary key. Got {}.",
+                self.text()
+            ))
+            .hint("the result's key is both tables' keys, and a row alone would lack one of them")
+            .at(self.join.source.name.at));
+        }
+        if self.left.window.is_some() {
+            return Err(
+                self.invalid("many-to-many joins of windowed tables are not supported", "join unwindowed tables")
+            );
+        }
+        Ok(())
+    }
+
     fn refuse_within(&self) -> Result<()> {
         if self.join.within.is_none() {
             return Ok(());
@@ -153,9 +183,16 @@ impl Meeting<'_> {
             };
             format!("`{}` is {kind}", self.name(side.source))
         };
+        // A row of a window meets a table's row by its key alone.
+        let enriched = self.left.kind == SourceKind::Stream && self.right.kind == SourceKind::Table;
+        let streams = self.left.kind == SourceKind::Stream && self.right.kind == SourceKind::Stream;
         let what = match (self.left.window, self.right.window) {
             (None, None) | (Some(SourceWindow::Session), Some(SourceWindow::Session)) => return Ok(()),
-            (Some(SourceWindow::Time { size_ms: left, .. }), Some(SourceWindow::Time { size_ms: right, .. })) => {
+            (Some(_), None) if enriched => return Ok(()),
+            (
+                Some(SourceWindow::Time { size_ms: left, hopping }),
+                Some(SourceWindow::Time { size_ms: right, hopping: other }),
+            ) if streams || hopping == other => {
                 return match left == right {
                     true => Ok(()),
                     false => Err(no_repartitioning(self.join)

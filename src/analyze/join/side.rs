@@ -112,8 +112,13 @@ impl Side {
     /// The type of an expression over this side's columns.
     pub fn check(&self, builder: &Builder, expr: &Expr) -> Result<Typed> {
         let synonyms = self.synonyms();
-        let scope =
-            Columns { schema: &self.schema, synonyms: &synonyms, names: &builder.names, catalog: builder.catalog };
+        let scope = Columns {
+            schema: &self.schema,
+            synonyms: &synonyms,
+            names: &builder.names,
+            catalog: builder.catalog,
+            rules: builder.rules,
+        };
         expr::check(expr, &scope).map_err(|error| error.at(expr.at))
     }
 

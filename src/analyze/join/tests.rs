@@ -42,6 +42,10 @@ fn catalog() -> Catalog {
     create("STREAM", "W2", "id INT KEY, v BIGINT", ", WINDOW_TYPE='HOPPING', WINDOW_SIZE='1 SECOND'");
     create("STREAM", "W5", "id INT KEY, v BIGINT", ", WINDOW_TYPE='TUMBLING', WINDOW_SIZE='5 SECONDS'");
     create("STREAM", "WS", "id INT KEY, v BIGINT", ", WINDOW_TYPE='SESSION'");
+    for (name, kind) in [("WT1", "TUMBLING"), ("WT2", "TUMBLING"), ("HT", "HOPPING")] {
+        let window = format!(", WINDOW_TYPE='{kind}', WINDOW_SIZE='1 SECOND'");
+        create("TABLE", name, "id INT PRIMARY KEY, v BIGINT", &window);
+    }
     catalog
 }
 
@@ -314,13 +318,22 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("S1 JOIN T1 ON S1.a = T1.f", "require to join on the table's primary key. Got S1.A = T1.F."),
         ("S1 JOIN T1 ON S1.a = T1.id + 1", "require to join on the table's primary key"),
         ("S1 JOIN TT2 ON S1.a = TT2.id", "require to join on the table's primary key"),
-        ("T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)", "require to join on the primary key of the right input table"),
+        (
+            "T1 JOIN T2 ON T1.id = CAST(T2.v AS INT)",
+            "of the right input table. Got T1.ID = CAST(T2.V AS INTEGER). (the table whose key it is comes behind: T2 JOIN T1)",
+        ),
+        ("T1 LEFT JOIN T2 ON T1.v = T2.v", "only an INNER JOIN takes what is neither table's primary key"),
         ("T1 JOIN TT2 ON T1.id = TT2.id", "require to join on the primary key of the right input table"),
         ("T1 FULL JOIN T2 ON T1.f = T2.id", "FULL OUTER JOIN on a foreign key is not supported"),
-        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST one of them"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v", "Got S1.ID{INTEGER} = S2.V{BIGINT}. (CAST(S1.ID AS BIGINT))"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.v = S2.b", "(CAST(S2.B AS BIGINT))"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.txt = S2.b", "(CAST(S2.B AS STRING))"),
+        ("S2 JOIN S1 WITHIN 1 HOUR ON S1.txt = S2.b", "(CAST(S2.B AS STRING))"),
+        ("S1 JOIN T1 ON S1.v = T1.id", "(CAST(S1.V AS INTEGER); a table's key can't be cast)"),
+        ("T1 JOIN T2 ON T2.id = T1.v", "(CAST(T1.V AS INTEGER); a table's key can't be cast)"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S2.v = S1.id", "Got S2.V{BIGINT} = S1.ID{INTEGER}."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.m = S2.m", "Map keys, including types that contain maps, are not supported"),
-        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR a = b", "joins on multiple conditions are not yet supported"),
+        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR a = b", "conditions that OR joins can't lead"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id < S2.id", "only an equality of two expressions joins. Got S1.ID < S2.ID."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = 1", "'1' in join 'S1.ID = 1'. Each side"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id + S2.id = S2.b", "Each side of the join comparison must contain"),
@@ -328,11 +341,8 @@ fn kinds_that_cannot_be_joined_are_refused_with_the_way_out() {
         ("S1 JOIN T1 ON S1.id = T2.id JOIN T2 ON S1.id = T2.id", "expected to reference the source (`T1`)"),
         ("S1 JOIN S2 WITHIN 1 HOUR ON COUNT(S1.id) = S2.id", "Aggregate functions are not allowed in ON."),
         ("S1 JOIN S2 WITHIN 1 HOUR ON x.id = id", "'X' is not a valid stream/table name or alias."),
-        ("S1 x JOIN S1 y WITHIN 1 HOUR ON x.id = y.id", "Can not join 'S1' to 'S1': self joins"),
-        (
-            "S1 JOIN T1 ON S1.id = T1.id JOIN T1 t ON S1.id = t.id",
-            "multiple occurrences of the same source. Source: 'T1'",
-        ),
+        ("S1 JOIN S1 WITHIN 1 HOUR ON S1.id = S1.id", "the name or alias 'S1'. (give one of them an alias: S1 other"),
+        ("S1 x JOIN S2 x WITHIN 1 HOUR ON x.id = x.id", "the name or alias 'X'. (give one of them another alias"),
         ("S1 JOIN NOBODY ON S1.id = NOBODY.id", "NOBODY does not exist."),
     ];
     for (from, reason) in cases {
@@ -362,6 +372,32 @@ fn windows_meet_windows_of_their_size() {
     assert_eq!(columns, "L_ID | L_WINDOWSTART L_WINDOWEND L_V R_ID R_WINDOWSTART R_WINDOWEND R_V");
     assert!(persistent(&with("W1", "W2")).window.is_some());
     assert!(persistent(&with("S1", "S2")).window.is_none());
+}
+
+#[test]
+fn windowed_tables_and_tables_for_windowed_rows() {
+    let with = |left: &str, right: &str| format!("SELECT * FROM {left} l JOIN {right} r ON l.id = r.id");
+    assert_eq!(columns(&with("WT1", "WT2")), "L_ID | L_WINDOWSTART L_WINDOWEND L_V R_ID R_WINDOWSTART R_WINDOWEND R_V");
+    assert!(matches!(persistent(&with("WT1", "WT2")).plan.result, ResultKind::Table { windowed: Some(_) }));
+    assert!(persistent(&with("W1", "WT1")).window.is_some());
+    assert_eq!(columns(&with("W1", "T2")), "L_ID | L_WINDOWSTART L_WINDOWEND L_V R_ID R_V");
+    assert!(persistent(&with("WS", "T2")).window.is_some());
+    for (left, right, reason) in [
+        ("WT1", "HT", "windows of different kinds"),
+        ("W1", "HT", "windows of different kinds"),
+        ("WT1", "T2", "windowed source to non-windowed source"),
+        ("T2", "WT1", "windowed source to non-windowed source"),
+        ("S1", "WT1", "windowed source to non-windowed source"),
+        ("WS", "WT1", "windows of different kinds"),
+    ] {
+        let told = refused(&with(left, right));
+        assert!(told.contains(reason), "{left} {right}: {told}");
+    }
+    let grouped = refused("SELECT r.v, COUNT(*) AS n FROM WT1 l JOIN WT2 r ON l.id = r.id GROUP BY r.v");
+    assert!(grouped.contains("persistent queries on windowed tables"), "{grouped}");
+    assert!(refused("SELECT * FROM WT1").contains("persistent queries on windowed tables"));
+    let by_value = refused("SELECT * FROM WT1 l JOIN WT2 r ON l.v = r.v");
+    assert!(by_value.contains("many-to-many joins of windowed tables are not supported"), "{by_value}");
 }
 
 /// Of each source what some clause reads, through joins and exchanges; what isn't read isn't handed on.
@@ -454,9 +490,11 @@ fn clauses_above_a_join_work_on_its_rows() {
     let hours = "FROM S1 JOIN T1 ON S1.id = T1.id WINDOW TUMBLING (SIZE 1 HOUR)";
     let bounds = format!("SELECT S1.id, COUNT(*) AS n, WINDOWSTART AS w, WINDOWEND - 1 AS last {hours} GROUP BY S1.id");
     assert_eq!(columns(&bounds), "S1_ID | N W LAST");
+    let chosen = persistent(&format!("SELECT S1.id, COUNT(*) AS n {hours} WHERE WINDOWSTART > 1 GROUP BY S1.id"));
+    let last = chosen.plan.steps().filter(|step| matches!(step, Step::Filter { .. } | Step::Aggregate(_))).last();
+    assert!(matches!(last, Some(Step::Filter { table: true, name: "WHERE", .. })));
     // Rows have them once they are grouped.
     let before = [
-        format!("SELECT S1.id, COUNT(*) AS n {hours} WHERE WINDOWSTART > 1 GROUP BY S1.id"),
         "SELECT S1.id, WINDOWSTART AS w FROM S1 JOIN T1 ON S1.id = T1.id".to_string(),
         "SELECT S1.id, COUNT(*) AS n, WINDOWEND AS w FROM S1 JOIN T1 ON S1.id = T1.id GROUP BY S1.id".to_string(),
         format!("SELECT S1.id, COUNT(*) AS n, S1.WINDOWEND AS w {hours} GROUP BY S1.id"),
@@ -521,6 +559,28 @@ fn foreign_keys_in_chains() {
     assert_eq!(scans, [vec!["ID", "F"], vec!["ID"], vec!["ID", "V"]]);
 }
 
+/// Neither side's key: the result has both.
+#[test]
+fn many_to_many() {
+    let both = "T1 JOIN T2 ON T1.v = T2.v";
+    assert_eq!(columns(&format!("SELECT * FROM {both}")), "T1_ID T2_ID | T1_V T1_F T2_V");
+    assert_eq!(columns(&format!("SELECT T2.id AS b, T1.id AS a, f FROM {both} WHERE f > 1")), "B A | F");
+    let stages = ["T1", "T2", "(<0 KAFKA INNER <1 KAFKA)", "<2 JSON"];
+    assert_eq!(shapes(&format!("SELECT * FROM {both}")), stages);
+    let missing = refused(&format!("SELECT T1.id, f FROM {both}"));
+    assert!(missing.contains("a table with both keys. Missing column: T2_ID."), "{missing}");
+    // Chains go on from both keys.
+    assert_eq!(
+        columns(&format!("SELECT T3.v, T2.id, T1.id FROM {both} LEFT JOIN T3 ON f = T3.id")),
+        "T2_ID T1_ID | T3_V"
+    );
+    let after_a_join = "T1 JOIN T2 ON T1.id = T2.id JOIN TT2 ON T1.v + 0 = CAST(TT2.id2 AS BIGINT)";
+    assert_eq!(columns(&format!("SELECT T2.id, TT2.id, id2, T1.v AS v FROM {after_a_join}")), "T2_ID TT2_ID ID2 | V");
+    let only_read = persistent(&format!("SELECT T1.id, T2.id, f FROM {both} AND T1.id < T2.id"));
+    let scans: Vec<Vec<&str>> = only_read.plan.scans().map(wanted).collect();
+    assert_eq!(scans, [vec!["ID", "V", "F"], vec!["ID", "V"]]);
+}
+
 /// What a query has for itself lies in topics of their own.
 #[test]
 fn no_two_internal_topics_have_one_name() {
@@ -530,6 +590,8 @@ fn no_two_internal_topics_have_one_name() {
         "T1 JOIN T2 ON T1.id = T2.id JOIN T3 ON f = T3.id JOIN DT ON T1.id = DT.id",
         "T1 JOIN DT ON T1.id = DT.id JOIN T2 ON f = T2.id LEFT JOIN T3 ON CAST(T2.v AS INT) = T3.id",
         "TT2 JOIN T1 ON TT2.f = T1.id JOIN T2 ON T1.f = T2.id JOIN T3 ON TT2.f = T3.id",
+        "T1 JOIN T2 ON T1.v = T2.v JOIN T3 ON T1.v = T3.v JOIN DT ON T1.f = DT.id JOIN TT2 ON T1.f = TT2.id",
+        "T1 JOIN T2 x ON T1.f = x.id JOIN T2 y ON T1.v = y.v JOIN T2 z ON x.v = z.v",
     ];
     for from in froms {
         let plan = persistent(&format!("SELECT T1.f, COUNT(*) FROM {from} GROUP BY T1.f")).plan;
@@ -564,5 +626,33 @@ fn two_sources_of_one_topic_are_not_joined() {
     );
     let query = "SELECT * FROM S1 JOIN AGAIN WITHIN 1 HOUR ON S1.id = AGAIN.id";
     let told = built_on(&catalog, query, Target::Persistent).unwrap_err().to_string();
-    assert!(told.contains("both read topic"), "{told}");
+    assert!(told.contains("both read topic") && told.contains("CREATE STREAM ... AS SELECT * FROM AGAIN"), "{told}");
+}
+
+#[test]
+fn a_source_joined_with_itself() {
+    assert_eq!(columns("SELECT * FROM T1 x LEFT JOIN T1 y ON x.f = y.id"), "X_ID | X_V X_F Y_ID Y_V Y_F");
+    assert_eq!(shapes("SELECT x.id, y.id FROM S1 x JOIN S1 y WITHIN 1 HOUR ON x.id = y.id"), ["(S1 INNER S1)"]);
+    let analyzed =
+        persistent("SELECT y.id, x.v FROM S1 x JOIN S1 y WITHIN 1 HOUR ON x.a = y.id JOIN T1 ON y.id = T1.id");
+    let sources: Vec<&str> = analyzed.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(sources, ["S1", "T1"]);
+    let scans: Vec<Vec<&str>> = analyzed.plan.scans().map(wanted).collect();
+    assert_eq!(scans, [vec!["V", "A"], vec!["ID"], vec!["ID"]]);
+}
+
+/// A key that isn't in the SELECT list is missing there.
+#[test]
+fn a_missing_key_is_told_of_at_the_select_list() {
+    for query in [
+        "SELECT COUNT(*) AS n FROM S1 GROUP BY id",
+        "SELECT v\nFROM T1",
+        "SELECT S1.v FROM S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id",
+        "SELECT f FROM T1 JOIN T2 ON T1.f = T2.id",
+    ] {
+        let error = built(query, Target::Persistent).err().unwrap();
+        let place = error.at.map(|at| (at.line, at.column));
+        assert!(error.what.contains("missing"), "{error}");
+        assert_eq!(place, Some((1, 8)), "{query}");
+    }
 }

@@ -22,6 +22,24 @@ fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// A command's own options are what its `--help` is read for.
+#[test]
+fn common_options_stand_below_a_commands_own() {
+    use clap::CommandFactory;
+    for command in [&["run"][..], &["topic", "produce"], &["datagen"], &["test"]] {
+        let mut cli = Cli::command();
+        cli.build();
+        let of = command.iter().fold(&mut cli, |of, name| of.find_subcommand_mut(name).unwrap());
+        let help = of.render_help().to_string();
+        let (own, common) = help.split_once("Common options:").unwrap();
+        assert!(!own.contains("--data-dir <") && common.contains("--data-dir <"), "{help}");
+        assert!(!common.contains("--until-end") && !common.contains("--rate"), "{help}");
+    }
+    let help = Cli::command().render_help().to_string();
+    let (own, common) = help.split_once("Common options:").unwrap();
+    assert!(own.contains("--execute") && common.contains("--data-dir"), "{help}");
+}
+
 #[test]
 fn statements_and_scripts() {
     assert!(parse("millpond").command.is_none());

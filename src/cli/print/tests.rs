@@ -58,10 +58,10 @@ fn listings_texts_and_lines() {
     let (text, _) = shown("LIST", OutputFormat::Tabular, None);
     assert_eq!(
         text,
-        "Folder : D\n\n+------+-------+\n| Name | Topic |\n+------+-------+\n| S    | t     |\n+------+-------+\n"
+        "+-----------+---------+\n| Type Name | Schema  |\n+-----------+---------+\n| S         | INTEGER |\n+-----------+---------+\n"
     );
     let (text, _) = shown("LIST", OutputFormat::Json, None);
-    assert_eq!(text, "{\"Folder\":\"D\"}\n{\"Name\":\"S\",\"Topic\":\"t\"}\n");
+    assert_eq!(text, "{\"Type Name\":\"S\",\"Schema\":\"INTEGER\"}\n");
     assert_eq!(shown("TEXT", OutputFormat::Tabular, None).0, "two\nlines\n");
     assert_eq!(shown("TEXT", OutputFormat::Json, None).0, "{\"text\":\"two\\nlines\\n\"}\n");
     assert_eq!(shown("ROWS", OutputFormat::Tabular, Some(80)).0.lines().last(), Some("2 rows"));

@@ -39,11 +39,13 @@ pub fn command(cli: &Cli, engine: &mut Connected, out: &mut Output) -> Result<()
 fn interactive(shell: &mut Shell<'_>, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
     shell.interactive = true;
     interrupt::prepare();
-    out.line(&banner(connection, shell.engine.owner))?;
+    let history = connection.data_dir.join(HISTORY_FILE);
+    // Something was entered here before.
+    let visit = if history.exists() { Visit::Again } else { Visit::First };
+    out.line(&banner(connection, shell.engine.owner, visit))?;
     tell_of_idle_owner(shell.engine, out)?;
     out.flush()?;
     let mut editor = editor(shell)?;
-    let history = connection.data_dir.join(HISTORY_FILE);
     // The first session has none yet; without rights to the file the session goes on without.
     let _ = editor.load_history(&history);
     loop {
@@ -125,20 +127,31 @@ fn editor(shell: &Shell<'_>) -> Result<Editor<SqlHelper, FileHistory>, Stop> {
     Ok(editor)
 }
 
-fn banner(connection: &Connection, owner: bool) -> String {
-    let attached = if owner { "" } else { " (held by another process; attached)" };
-    format!(
-        "\
-Millpond {version}: continuous SQL over durable topics
-Data folder: {folder}{attached}
+/// Whether somebody has worked in the folder before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    First,
+    Again,
+}
 
+/// What a first visitor may enter.
+const TO_START_WITH: &str = "
 To start with, while `millpond datagen people` runs in another terminal:
   CREATE STREAM people (id STRING KEY, name STRING, title STRING, age INT)
     WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=4);
   CREATE TABLE titles AS
     SELECT title, COUNT(*) AS n FROM people GROUP BY title EMIT CHANGES;
   SELECT * FROM titles EMIT CHANGES;
+";
 
+fn banner(connection: &Connection, owner: bool, visit: Visit) -> String {
+    let attached = if owner { "" } else { " (held by another process; attached)" };
+    let start = if visit == Visit::First { TO_START_WITH } else { "" };
+    format!(
+        "\
+Millpond {version}: continuous SQL over durable topics
+Data folder: {folder}{attached}
+{start}
 `help` tells the rest, `exit` ends.
 ",
         version = env!("CARGO_PKG_VERSION"),

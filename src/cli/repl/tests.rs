@@ -63,6 +63,10 @@ fn the_banner_names_the_folder() {
         purpose: Purpose::Terminal,
         config: crate::config::Config::default(),
     };
-    let banner = banner(&connection, false);
-    assert!(banner.contains("/some/where") && banner.contains("attached"));
+    let first = banner(&connection, false, Visit::First);
+    assert!(first.contains("/some/where") && first.contains("attached") && first.contains("CREATE STREAM people"));
+    // What to begin with is for beginners.
+    let again = banner(&connection, true, Visit::Again);
+    assert!(again.contains("/some/where") && again.contains("`help`"));
+    assert!(!again.contains("CREATE STREAM") && !again.contains("attached"), "{again}");
 }

@@ -78,6 +78,8 @@ pub(super) struct Groups {
     grown_bytes: usize,
     free: Vec<u32>,
     record_key: RecordKey,
+    /// Only a group's first row changes it.
+    pub first_rows: bool,
 }
 
 /// Bytes of a changelog record beside its key and state, about.
@@ -87,7 +89,19 @@ impl Groups {
     pub(super) fn new(keys: Keys, calls: Vec<Call>, record_key: RecordKey) -> Self {
         let (slots, changed, removed, free) = (Vec::new(), Vec::new(), Removed::default(), Vec::new());
         let (changed_bytes, grown_bytes) = (0, 0);
-        Groups { keys, slots, calls, changed, removed, live: 0, changed_bytes, grown_bytes, free, record_key }
+        Groups {
+            keys,
+            slots,
+            calls,
+            changed,
+            removed,
+            live: 0,
+            changed_bytes,
+            grown_bytes,
+            free,
+            record_key,
+            first_rows: false,
+        }
     }
 
     /// A new group without rows. `fit` must be called before the accumulators see it.
@@ -142,6 +156,9 @@ impl Groups {
     #[inline]
     pub(super) fn touch(&mut self, index: u32, row_time: i64) -> i64 {
         let slot = &mut self.slots[index as usize];
+        if self.first_rows && slot.time != i64::MIN {
+            return slot.time;
+        }
         slot.time = slot.time.max(row_time);
         if slot.flags & CHANGED == 0 {
             slot.flags |= CHANGED;

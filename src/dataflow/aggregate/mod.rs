@@ -14,6 +14,8 @@
 //! caching the last change of each group at `flush`, or when the cache is full, in the order of their first change. With `emit_final` nothing
 //! but each window's last result when it closes, by window start (of sessions: by end) and key bytes.
 //!
+//! With `distinct` each group's first row, at once, whatever is cached; a NULL is a key like others then.
+//!
 //! A window that stream time leaps from before its close to beyond its retention gives its final result all the same
 //! (ksqlDB's store has dropped it by then, and the result is lost).
 //!
@@ -90,6 +92,8 @@ impl Windows {
 enum Emission {
     Changes,
     Final,
+    /// Of each group its first row.
+    First,
 }
 
 /// Buffers that are used again from batch to batch.
@@ -117,12 +121,19 @@ impl Aggregate {
                 (Windows::Time(TimeWindows::new(window.as_ref(), spec.emit_final)), record_key)
             }
         };
+        let emission = match (spec.emit_final, spec.distinct) {
+            (_, true) => Emission::First,
+            (true, false) => Emission::Final,
+            (false, false) => Emission::Changes,
+        };
+        let mut groups = Groups::new(Keys::new(spec.key_types), calls, record_key);
+        groups.first_rows = spec.distinct;
         Ok(Aggregate {
-            groups: Groups::new(Keys::new(spec.key_types), calls, record_key),
+            groups,
             windows,
             record_key,
             shape: Shape { windowed: spec.window.is_some(), old_rows: true },
-            emission: if spec.emit_final { Emission::Final } else { Emission::Changes },
+            emission,
             table_input: spec.table_input,
             held: Held::default(),
             held_max: HELD_MAX,
@@ -161,8 +172,8 @@ impl Aggregate {
             nulls = NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref());
         }
         let tombstone = batch.tombstone.as_ref().filter(|_| !self.table_input);
-        let null_key = batch.null_key.as_ref();
-        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        let null_key = batch.null_key.as_ref().filter(|_| self.emission != Emission::First);
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0 && self.emission != Emission::First);
         if nulls.is_none() && tombstone.is_none() && null_key.is_none() {
             rows.extend(0..batch.rows as u32);
             return;

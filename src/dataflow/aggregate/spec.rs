@@ -13,6 +13,9 @@ pub struct AggregateSpec {
     pub window: Option<Window>,
     /// EMIT FINAL: only with a window.
     pub emit_final: bool,
+    /// SELECT DISTINCT: the first row of each group, also of groups with a NULL in their key. Only without calls, of a
+    /// stream, and without sessions.
+    pub distinct: bool,
     /// The rows are a table's changes: only without a window, and all accumulators can undo.
     pub table_input: bool,
 }
@@ -33,6 +36,10 @@ pub(super) fn check(spec: &AggregateSpec) -> Result<()> {
         return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
             .hint("add a WINDOW clause, or use EMIT CHANGES"));
     }
+    let sessions = spec.window.is_some_and(|window| matches!(window.kind, WindowKind::Session { .. }));
+    if spec.distinct && (spec.emit_final || spec.table_input || sessions || !spec.calls.is_empty()) {
+        return Err(Error::internal("distinct rows of what has no first row"));
+    }
     if spec.table_input && spec.window.is_some() {
         return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
     }
@@ -40,7 +47,7 @@ pub(super) fn check(spec: &AggregateSpec) -> Result<()> {
         return Err(Error::statement(
             "The aggregation function cannot be applied to a table source, only to a stream source.",
         )
-        .hint("COUNT, SUM, AVG, COLLECT_LIST, HISTOGRAM, ATTR, STDDEV_SAMP, STDDEV_SAMPLE and CORRELATION can"));
+        .hint("all but COUNT_DISTINCT can"));
     }
     let Some(window) = &spec.window else { return Ok(()) };
     let good = match window.kind {

@@ -1,5 +1,7 @@
 //! The operator against a slow, plain recomputation: a list of all rows of each group, worked through one by one.
 
+mod distinct;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -39,7 +41,7 @@ struct Out {
 }
 
 fn call(name: &'static str) -> AggregateCall {
-    AggregateCall { name, args: vec![SqlType::Bigint], init: vec![], collect_limit: None }
+    AggregateCall { name, args: vec![SqlType::Bigint], ..AggregateCall::default() }
 }
 
 fn spec(keys: KeyShape, window: Option<Window>, emit_final: bool, table_input: bool) -> AggregateSpec {
@@ -54,12 +56,12 @@ fn spec(keys: KeyShape, window: Option<Window>, emit_final: bool, table_input: b
         accumulators::sum(&call("SUM")).unwrap(),
         accumulators::collect_list(&call("COLLECT_LIST")).unwrap(),
     ];
+    made.push(accumulators::min(&AggregateCall { retracts: table_input, ..call("MIN") }).unwrap());
     if !table_input {
-        made.push(accumulators::min(&call("MIN")).unwrap());
         made.push(accumulators::latest_by_offset(&call("LATEST_BY_OFFSET")).unwrap());
     }
     let calls = made.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![value] }).collect();
-    AggregateSpec { key_types, calls, window, emit_final, table_input }
+    AggregateSpec { key_types, calls, window, emit_final, distinct: false, table_input }
 }
 
 fn key_columns(keys: KeyShape, values: &[Option<i64>]) -> Vec<ArrayRef> {
@@ -483,8 +485,8 @@ fn table_input() {
                 rows.extend(new);
                 let held: Vec<Held> = rows.iter().map(|&row| (row, 0, 0)).collect();
                 let values = values_of(&held);
-                // COUNT, SUM and COLLECT_LIST, not MIN and LATEST_BY_OFFSET.
-                let values = &values[..=values.find(']').unwrap()];
+                // COUNT, SUM, COLLECT_LIST and MIN, not LATEST_BY_OFFSET.
+                let values = &values[..values.rfind(',').unwrap()];
                 expected.push((key_text(keys, *group), values.to_owned()));
             }
         }
@@ -609,7 +611,14 @@ fn the_changelog_format_is_for_ever() {
     let aggregate = |window| {
         let make = [accumulators::count(&call("COUNT")).unwrap(), accumulators::min(&call("MIN")).unwrap()];
         let calls = make.into_iter().map(|accumulator| AggregateInput { accumulator, args: vec![1] }).collect();
-        let spec = AggregateSpec { key_types: key_types(), calls, window, emit_final: false, table_input: false };
+        let spec = AggregateSpec {
+            key_types: key_types(),
+            calls,
+            window,
+            emit_final: false,
+            distinct: false,
+            table_input: false,
+        };
         Aggregate::new(spec).unwrap()
     };
     let window = |kind| Some(Window { kind, grace_ms: 0, retention_ms: 1000 });
@@ -667,7 +676,15 @@ fn speed() {
     let counts = |window| {
         let calls = vec![AggregateInput { accumulator: accumulators::count(&call("COUNT")).unwrap(), args: vec![1] }];
         let key_types = vec![SqlType::String];
-        Aggregate::new(AggregateSpec { key_types, calls, window, emit_final: false, table_input: false }).unwrap()
+        Aggregate::new(AggregateSpec {
+            key_types,
+            calls,
+            window,
+            emit_final: false,
+            distinct: false,
+            table_input: false,
+        })
+        .unwrap()
     };
     let mut random = fastrand::Rng::with_seed(1);
     let make = |random: &mut fastrand::Rng, keys: i64, from: i64| {

@@ -1,6 +1,6 @@
 //! A batch into tumbling or hopping windows, or into no window.
 
-use crate::dataflow::aggregate::changes::Changes;
+use crate::dataflow::aggregate::changes::{Changes, Shape};
 use crate::dataflow::aggregate::groups::{EMITTED, NONE, Rows};
 use crate::dataflow::aggregate::time::Assigned;
 use crate::dataflow::aggregate::{Aggregate, Emission, Scratch, Windows};
@@ -30,6 +30,8 @@ impl Aggregate {
             from = windows.assign(&mut self.groups, batch, selected, from, assigned, context);
             if self.emission == Emission::Final {
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
+            } else if self.emission == Emission::First {
+                self.emit_first(assigned, out)?;
             } else if context.caching() {
                 self.hold(assigned);
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
@@ -55,6 +57,19 @@ impl Aggregate {
             }
         }
         self.held.capture(&mut self.groups, &capture);
+    }
+
+    /// Emits the first row of each group; caching would hold nothing back, since no other follows it.
+    fn emit_first(&mut self, assigned: &Assigned, out: &mut Vec<Batch>) -> Result<()> {
+        let mut changes = Changes::default();
+        for (&index, &time) in assigned.slots.iter().zip(&assigned.times) {
+            let slot = &mut self.groups.slots[index as usize];
+            if slot.flags & EMITTED == 0 {
+                slot.flags |= EMITTED;
+                changes.push(slot, time, 0, NONE);
+            }
+        }
+        changes.finish(&self.groups, Shape { old_rows: false, ..self.shape }, out)
     }
 
     /// Takes the rows in and emits each one's change.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array};
 
 use crate::dataflow::Batch;
+use crate::dataflow::operator::{Context, ErrorKind};
 use crate::dataflow::regroup::any_null;
 use crate::error::{Error, Result};
-use crate::state::Keys;
+use crate::state::{Keys, NO_KEY};
 use crate::types::SqlType;
 
 /// Before the bytes of a key (see `state::Keys`): whether the window's start and end are two BIGINT columns behind the key's own.
@@ -49,9 +50,17 @@ impl JoinKeys {
         &self.types
     }
 
-    /// The numbers of these rows' keys, which are whole; `NO_KEY` for those that have none.
+    /// The numbers of these rows' keys, which are whole; `NO_KEY` for those that have none. Where the keys have no windows, those
+    /// of the rows are no matter.
     pub fn find(&mut self, batch: &Batch, rows: &[u32]) -> Result<Vec<u32>> {
-        let columns = self.columns(batch)?;
+        let columns = match self.windowed {
+            None => return Ok(vec![NO_KEY; rows.len()]),
+            Some(true) => self.columns(batch)?,
+            Some(false) => {
+                self.check(batch.key_columns(), false)?;
+                batch.key_columns().to_vec()
+            }
+        };
         let mut ids = Vec::new();
         self.keys.find(&columns, rows, &mut ids);
         Ok(ids)
@@ -156,6 +165,24 @@ pub(super) enum Tombstones {
     Count,
     /// Of a stream.
     Ignore,
+}
+
+/// Tells of a stream's rows that are left out for want of a key, though their side is given in any case (LEFT, RIGHT, FULL). Of
+/// those that only make pairs nobody misses one: NULL equals nothing.
+pub(super) fn tell_of_keyless(batch: &Batch, context: &mut Context) {
+    let mut keyless = any_null(batch.key_columns(), batch.rows);
+    if let Some(null_key) = &batch.null_key {
+        keyless = &keyless | null_key;
+    }
+    if let Some(tombstone) = &batch.tombstone {
+        keyless = &keyless & &!tombstone;
+    }
+    if keyless.count_set_bits() == 0 {
+        return;
+    }
+    let reason = || "what the row is joined by is NULL: it was left out; COALESCE gives it a key".to_owned();
+    let reasons = keyless.set_indices().map(|row| (row, reason()));
+    context.bad_rows(batch, ErrorKind::Processing, keyless.set_indices(), reasons);
 }
 
 /// The rows that a join takes: those whose key is whole.

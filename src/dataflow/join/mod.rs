@@ -5,6 +5,7 @@ mod condition;
 mod foreign_key;
 mod held;
 mod keys;
+mod many_to_many;
 mod order;
 mod pieces;
 mod stream_stream;
@@ -17,8 +18,10 @@ mod versions;
 mod table_tests;
 
 pub use foreign_key::{ForeignKeyResults, ForeignKeys};
+pub use many_to_many::ManyToManyResults;
 
 use crate::dataflow::join::foreign_key::ForeignKeyJoin;
+use crate::dataflow::join::many_to_many::ManyToManyJoin;
 use crate::dataflow::join::stream_stream::StreamStreamJoin;
 use crate::dataflow::join::stream_table::StreamTableJoin;
 use crate::dataflow::join::table_table::TableTableJoin;
@@ -35,5 +38,6 @@ pub fn join(plan: &Join) -> Result<Box<dyn JoinOperator>> {
         JoinMethod::StreamTable => Box::new(StreamTableJoin::new(plan)?),
         JoinMethod::TableTable => Box::new(TableTableJoin::new(plan)?),
         JoinMethod::ForeignKey { left_keys } => Box::new(ForeignKeyJoin::new(plan, left_keys)?),
+        JoinMethod::ManyToMany { left_keys, right_keys } => Box::new(ManyToManyJoin::new(plan, left_keys, right_keys)?),
     })
 }

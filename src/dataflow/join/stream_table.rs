@@ -1,13 +1,13 @@
 //! A stream's rows, each with the row that a table has for its key just then; of a table that keeps versions, with the row that
 //! was valid at the stream row's time. Only the stream's rows make results; a change of the table changes what later rows
-//! meet.
+//! meet. A stream's row with a window meets the row of its key and window, of a table without windows that of its key.
 
 use arrow::array::ArrayRef;
 
 use crate::dataflow::Batch;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
-use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows};
+use crate::dataflow::join::keys::{JoinKeys, Tombstones, keyed_rows, tell_of_keyless};
 use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRows, restore};
 use crate::dataflow::join::versions::{Place, Versions};
@@ -193,6 +193,9 @@ impl JoinOperator for StreamTableJoin {
         }
         if let Some(stream) = sides.left {
             let rows = keyed_rows(&stream, Tombstones::Ignore);
+            if self.alone == Alone::Given {
+                tell_of_keyless(&stream, context);
+            }
             let mut met = self.meet(&stream, &rows, &mut changes)?;
             self.judge(&stream, &rows, &mut met, context)?;
             self.table.picked(met.len())?;

@@ -1,15 +1,18 @@
 //! How the stages of a query lie on the log: which topics each reads, how many partitions it has, and who reads what it makes.
 
+use super::reader::Use;
 use crate::catalog::Source;
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError};
-use crate::plan::{Exchange, Plan, Stage, StageInput};
+use crate::log::{Log, LogError, StageTopics};
+use crate::plan::{Exchange, Plan, Scan, Stage, StageInput};
 
 /// One stage.
 #[derive(Debug, Clone)]
 pub struct StageLayout {
     /// The topic of each input. That of an exchange is only there where processes share the query.
     pub topics: Vec<String>,
+    /// The one of them, or of another stage, whose partitions are shared out for this one: see [`leads`].
+    pub lead: String,
     /// Tasks in all processes together.
     pub partitions: u32,
     /// Stage and input that read what it makes; None: it is the last one.
@@ -28,9 +31,11 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
     };
     let partitions = plan.partitions(&partitions)?;
     let outs = outs(group, plan);
+    let topics: Vec<Vec<String>> = plan.stages.iter().map(|stage| topics_read(stage, &outs)).collect();
+    let leads = leads(&topics);
     let stage = |(number, partitions): (usize, u32)| {
-        let topics = topics_read(&plan.stages[number], &outs);
-        StageLayout { topics, partitions, to: reader_of(plan, number), out: outs[number].clone() }
+        let (topics, lead) = (topics[number].clone(), leads[number].clone());
+        StageLayout { topics, lead, partitions, to: reader_of(plan, number), out: outs[number].clone() }
     };
     let stages: Vec<StageLayout> = partitions.into_iter().enumerate().map(stage).collect();
     match stages.split_last() {
@@ -39,10 +44,51 @@ pub fn layout(plan: &Plan, group: &str, log: &dyn Log) -> Result<Vec<StageLayout
     }
 }
 
-/// Of each stage the topics that it reads, one for each of its inputs.
-pub(super) fn input_topics(group: &str, plan: &Plan) -> Vec<Vec<String>> {
+/// Of each stage the topics that it reads, as a group shares them out.
+pub(super) fn stage_topics(group: &str, plan: &Plan) -> Vec<StageTopics> {
     let outs = outs(group, plan);
-    plan.stages.iter().map(|stage| topics_read(stage, &outs)).collect()
+    let topics: Vec<Vec<String>> = plan.stages.iter().map(|stage| topics_read(stage, &outs)).collect();
+    let stage = |(mut topics, lead): (Vec<String>, String)| {
+        topics.sort_unstable();
+        topics.dedup();
+        topics.retain(|topic| *topic != lead);
+        StageTopics { lead, followers: topics }
+    };
+    let leads = leads(&topics);
+    topics.into_iter().zip(leads).map(stage).collect()
+}
+
+/// Of each stage the topic whose partitions are shared out for it: the first that it reads. Stages that read the same topic have
+/// one together, whose partitions they take in the same number: a group has one position in a partition, so all that a
+/// record comes to is done by one process.
+fn leads(topics: &[Vec<String>]) -> Vec<String> {
+    let mut together: Vec<usize> = (0..topics.len()).collect();
+    for stage in 1..topics.len() {
+        for before in 0..stage {
+            if topics[before].iter().any(|topic| topics[stage].contains(topic)) {
+                let (from, to) = (together[stage].max(together[before]), together[stage].min(together[before]));
+                together.iter_mut().filter(|number| **number == from).for_each(|number| *number = to);
+            }
+        }
+    }
+    together.into_iter().map(|first| topics[first].first().cloned().unwrap_or_default()).collect()
+}
+
+/// The inputs that read a topic as a source, in the order of the plan.
+pub(super) fn uses<'a>(plan: &'a Plan, topic: &str) -> Vec<(Use, &'a Scan)> {
+    let inputs = plan
+        .stages
+        .iter()
+        .enumerate()
+        .flat_map(|(stage, read)| read.inputs().into_iter().enumerate().map(move |(input, of)| (stage, input, of)));
+    let used = inputs.filter_map(|(stage, input, of)| match of {
+        StageInput::Scan(scan) if scan.source.topic == topic => {
+            let with_old = plan.wants_old_rows(stage, input);
+            Some((Use { stage, input, wanted: scan.wanted.clone(), with_old }, scan))
+        }
+        _ => None,
+    });
+    used.collect()
 }
 
 /// Of each stage the topic by which its rows leave it; None: it is the last.

@@ -58,7 +58,7 @@ use self::reader::Reader;
 use self::refused::{append_fitting, counted};
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
-use self::stage::{Output, Phase, Round, StageTask};
+use self::stage::{Output, Phase, Place, Round, StageTask};
 use crate::dataflow::Batch;
 use crate::dataflow::operator::ProcessingError;
 use crate::dataflow::processing_log;
@@ -494,12 +494,22 @@ impl Run {
             host: &self.host,
         };
         if self.lined_up && phase == Phase::Rows {
-            line_up::line_up(&mut self.stages, &round)?;
+            line_up::line_up(&mut self.stages, &self.layout, &round)?;
         }
         // By stage, partition and input. Of a share of the partitions nothing is handed over in memory.
-        let nothing = |task: &StageTask| vec![Vec::new(); task.readers.len()];
+        let nothing = |task: &StageTask| vec![Vec::new(); task.entries.len()];
         let mut inputs: Vec<Vec<Vec<Vec<Batch>>>> =
             self.stages.iter().map(|tasks| tasks.iter().map(nothing).collect()).collect();
+        if self.lined_up && phase == Phase::Rows {
+            let mut shared = Vec::new();
+            self.stages.iter_mut().flatten().try_for_each(|task| task.take_shared(&round, &mut shared))?;
+            for (Place { stage, partition, input }, batch) in shared {
+                // They are opened and let go together.
+                let task = self.stages[stage].binary_search_by_key(&partition, |task| task.partition);
+                let task = task.map_err(|_| Error::internal("rows of a topic come to a task that isn't here"))?;
+                inputs[stage][task][input].push(batch);
+            }
+        }
         for (number, stage) in self.stages.iter_mut().enumerate() {
             let run = |(task, input): (&mut StageTask, Vec<Vec<Batch>>)| task.run(input, &round);
             let mut came = std::mem::take(&mut inputs[number]);

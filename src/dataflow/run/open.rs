@@ -1,6 +1,6 @@
 //! Opening a query where it stopped: its tasks, at the positions and with the state of its last commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,14 +10,14 @@ use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::Input;
-use super::layout::{StageLayout, layout};
+use super::layout::{StageLayout, layout, uses};
 use super::line_up;
 use super::port::Port;
-use super::reader::Reader;
+use super::reader::{Reader, Use};
 use super::restore::{load_view, restore_state};
 use super::slices::Slices;
 use super::snapshots::{Keeper, PartSnapshot, RunSnapshots};
-use super::stage::{Output, StageTask};
+use super::stage::{Entry, Output, StageTask};
 use super::{Host, Run, RunSpec, Uncommitted};
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeReader, TopicExchangeWriter};
 use crate::dataflow::scan::ScanReader;
@@ -25,7 +25,7 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Durability, Log, LogError, Member, TopicPartition, has_records};
-use crate::plan::{Exchange, StageInput, Step};
+use crate::plan::{Exchange, Scan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
 use crate::types::SqlType;
@@ -179,10 +179,11 @@ impl Opener {
     /// All partitions of the topics by which the stages are shared out.
     fn places(&self) -> Vec<TopicPartition> {
         let of_stage = |stage: &StageLayout| {
-            let topic = stage.topics.first().cloned().unwrap_or_default();
+            let topic = stage.lead.clone();
             (0..stage.partitions).map(move |partition| TopicPartition { topic: topic.clone(), partition })
         };
-        self.layout.iter().flat_map(of_stage).collect()
+        let places: BTreeSet<TopicPartition> = self.layout.iter().flat_map(of_stage).collect();
+        places.into_iter().collect()
     }
 
     /// An error when the state is of a topic that is gone. `positions`: those of what is to be opened; `changelogs`: by stage.
@@ -219,19 +220,20 @@ impl Opener {
         self.layout.iter().zip(changelogs).map(made).collect()
     }
 
-    /// The tasks that read these partitions of their first inputs.
+    /// The tasks that go with these partitions of the topics by which stages are shared out.
     ///
     /// Errors: what can be wrong with topics, positions and state, that the memory is not enough, or that the query is told
     /// to stop.
     pub fn open(&self, places: &[TopicPartition]) -> Result<Opened> {
         let (log, spec) = (&*self.port.log, &self.spec);
         self.sources.check_partitions(log)?;
-        let tasks: Vec<(usize, u32)> = places.iter().filter_map(|place| self.task_of(place)).collect();
+        let tasks: Vec<(usize, u32)> = places.iter().flat_map(|place| self.tasks_of(place)).collect();
         let inputs = |(stage, partition): &(usize, u32)| {
             let (topics, partition) = (self.layout[*stage].topics.clone(), *partition);
             topics.into_iter().map(move |topic| TopicPartition { topic, partition })
         };
-        let places: Vec<TopicPartition> = tasks.iter().flat_map(inputs).collect();
+        let places: BTreeSet<TopicPartition> = tasks.iter().flat_map(inputs).collect();
+        let places: Vec<TopicPartition> = places.into_iter().collect();
         let positions = if spec.durable { self.port.positions(&spec.group, &places)? } else { BTreeMap::new() };
         let changelogs = spec.changelogs();
         check_state_is_there(log, &changelogs.concat(), || Ok(!positions.is_empty()))?;
@@ -261,35 +263,63 @@ impl Opener {
         load_view(view, log, Keeper::new(log, &self.spec, &self.host).as_ref(), &self.host)
     }
 
-    /// The stage whose first input is that, and the partition.
-    fn task_of(&self, place: &TopicPartition) -> Option<(usize, u32)> {
-        let stage = self.layout.iter().position(|stage| stage.topics.first() == Some(&place.topic))?;
-        Some((stage, place.partition))
+    /// Stages and partitions of what goes with that.
+    fn tasks_of(&self, place: &TopicPartition) -> impl Iterator<Item = (usize, u32)> {
+        let stages = self.layout.iter().enumerate().filter(|(_, stage)| stage.lead == place.topic);
+        stages.map(|(stage, _)| (stage, place.partition))
     }
 
     /// The task of a stage for a partition.
     fn task(&self, number: usize, partition: u32, committed: &Committed) -> Result<StageTask> {
         let (port, spec) = (&self.port, &self.spec);
         let (stage, layout) = (&spec.plan.stages[number], &self.layout[number]);
-        let mut readers = Vec::with_capacity(layout.topics.len());
+        let mut entries = Vec::with_capacity(layout.topics.len());
         let lined_up = line_up::is_needed(&spec.plan, &self.layout, port.member.is_some());
         for (index, (input, topic)) in stage.inputs().into_iter().zip(&layout.topics).enumerate() {
             let input = match input {
-                StageInput::Scan(scan) => {
-                    let with_old = spec.plan.wants_old_rows(number, index);
-                    Some(Input::Scan(Box::new(ScanReader::new(scan, partition, with_old)?)))
+                StageInput::Scan(_) => match self.scan(topic, (number, index), partition)? {
+                    Some(scan) => scan,
+                    None => {
+                        entries.push(Entry::Shared);
+                        continue;
+                    }
+                },
+                StageInput::Exchange(_) if port.member.is_none() => {
+                    entries.push(Entry::HandedOver);
+                    continue;
                 }
-                StageInput::Exchange(Exchange { key, types, .. }) => port.member.as_ref().map(|_| {
+                StageInput::Exchange(Exchange { key, types, .. }) => {
                     let source = self.layout[0].topics.first().cloned().unwrap_or_default();
-                    Input::Exchange(TopicExchangeReader::new(source, types.clone(), key.columns.len()))
-                }),
+                    let exchange = TopicExchangeReader::new(source, types.clone(), key.columns.len());
+                    (Input::Exchange(exchange), Vec::new())
+                }
                 StageInput::Join(_) => return Err(Error::internal("a join is no input of a stage")),
             };
             let place = TopicPartition { topic: topic.clone(), partition };
-            readers.push(input.map(|input| Reader::open(input, spec, stage, place, committed, lined_up)).transpose()?);
+            entries.push(Entry::Read(Box::new(Reader::open(input, spec, stage, place, committed, lined_up)?)));
         }
         let task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
-        Ok(StageTask { partition, task, readers, snapshots: Vec::new(), output: self.output(number, partition)? })
+        Ok(StageTask { partition, task, entries, snapshots: Vec::new(), output: self.output(number, partition)? })
+    }
+
+    /// What reads a source's topic for an input (its stage, and its number there), and the inputs that have their rows from it
+    /// where they are several; None: it is one of these, and not the first.
+    fn scan(&self, topic: &str, at: (usize, usize), partition: u32) -> Result<Option<(Input, Vec<Use>)>> {
+        let (mut uses, scans): (Vec<Use>, Vec<&Scan>) = uses(&self.spec.plan, topic).into_iter().unzip();
+        let (Some(first), Some(scan)) = (uses.first(), scans.first()) else {
+            return Err(Error::internal("a source that the plan doesn't read"));
+        };
+        if (first.stage, first.input) != at {
+            return Ok(None);
+        }
+        let wanted = |column: usize| scans.iter().any(|scan| scan.wanted.get(column) == Some(&true));
+        let all = Scan { source: scan.source.clone(), wanted: (0..scan.wanted.len()).map(wanted).collect() };
+        let with_old = uses.iter().any(|of| of.with_old);
+        let input = Input::Scan(Box::new(ScanReader::new(&all, partition, with_old)?));
+        if uses.len() == 1 {
+            uses.clear();
+        }
+        Ok(Some((input, uses)))
     }
 
     /// Where the rows of a stage go.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::Run;
+use super::StageLayout;
 use super::host::Host;
 use super::open::Opened;
 use super::stage::StageTask;
@@ -79,18 +80,19 @@ impl Run {
 
     /// Whether it has one of these partitions.
     pub fn has_any(&self, places: &[TopicPartition]) -> bool {
-        self.all_readers().any(|reader| places.contains(&reader.place))
+        let tasks = self.stages.iter().zip(&*self.layout);
+        tasks.into_iter().any(|(tasks, stage)| tasks.iter().any(|task| task.is_of(stage, places)))
     }
 
     /// Partitions are no longer the run's; all that was done for them is committed.
     pub fn let_go(&mut self, places: &[TopicPartition]) -> Result<()> {
-        self.drop_tasks(|task| task.readers().any(|reader| places.contains(&reader.place)));
+        self.drop_tasks(|stage, task| task.is_of(stage, places));
         self.account()
     }
 
     /// Lets all partitions go, with all that isn't committed.
     pub fn break_off(&mut self) -> Result<()> {
-        self.drop_tasks(|_| true);
+        self.drop_tasks(|_, _| true);
         self.errors.clear();
         self.errors_bytes = 0;
         self.uncommitted.take_back(&self.host.counters);
@@ -99,9 +101,9 @@ impl Run {
         self.account()
     }
 
-    fn drop_tasks(&mut self, goes: impl Fn(&StageTask) -> bool) {
+    fn drop_tasks(&mut self, goes: impl Fn(&StageLayout, &StageTask) -> bool) {
         // What is on its way to the disk gets there, before the same file is written by whoever opens the partition anew.
         self.await_published();
-        self.stages.iter_mut().for_each(|stage| stage.retain(|task| !goes(task)));
+        self.stages.iter_mut().zip(&*self.layout).for_each(|(tasks, stage)| tasks.retain(|task| !goes(stage, task)));
     }
 }

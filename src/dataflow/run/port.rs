@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::layout::input_topics;
+use super::layout::stage_topics;
 use super::spec::{Guarantee, RunSpec};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{
-    Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, StageTopics, TopicPartition, Transaction,
+    Delivery, GroupSpec, Log, LogError, Member, MemberSpec, Records, Signal, TopicPartition, Transaction,
 };
 
 /// A way to the log.
@@ -59,11 +59,6 @@ impl Port {
 impl RunSpec {
     /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
     pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
-        let topics = |topics: Vec<String>| {
-            let mut topics = topics.into_iter();
-            let lead = topics.next().ok_or_else(|| Error::internal("a stage reads nothing"))?;
-            Ok(StageTopics { lead, followers: topics.collect() })
-        };
         let group = GroupSpec {
             id: self.group.clone(),
             transactional_id: format!("{}-{folder}", self.group),
@@ -73,11 +68,8 @@ impl RunSpec {
                 Guarantee::AtLeastOnce => Delivery::AtLeastOnce,
             },
         };
-        let spec = MemberSpec {
-            stages: input_topics(&self.group, &self.plan).into_iter().map(topics).collect::<Result<_>>()?,
-            group: Some(group),
-            signal: signal.clone(),
-        };
+        let spec =
+            MemberSpec { stages: stage_topics(&self.group, &self.plan), group: Some(group), signal: signal.clone() };
         Ok(Arc::from(log.join(&spec)?))
     }
 }

@@ -1,5 +1,9 @@
 //! The reading end of a source's partition.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, NullArray};
+
 use super::ahead::Turn;
 use super::input::Input;
 use super::open::Committed;
@@ -7,7 +11,7 @@ use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::dataflow::{Batch, Context};
+use crate::dataflow::{Batch, Context, OldRows};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
 use crate::plan::{Stage, Step};
@@ -16,6 +20,8 @@ use crate::state::snapshots::Span;
 /// The reading end of a source's partition.
 pub(super) struct Reader {
     pub input: Input,
+    /// The inputs that its rows come to, where they are several.
+    pub uses: Vec<Use>,
     pub place: TopicPartition,
     pub position: i64,
     /// Read up to here and no further.
@@ -36,6 +42,33 @@ pub(super) struct Reader {
     pub begins_at_end: bool,
 }
 
+/// An input of the query's that has its rows from a reading end that others have theirs from, too.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    pub stage: usize,
+    pub input: usize,
+    /// The columns of the scan that it reads.
+    pub wanted: Vec<bool>,
+    /// It looks at the rows that are replaced.
+    pub with_old: bool,
+}
+
+impl Use {
+    /// What it has of a batch: the columns that it reads, as if it had read them by itself.
+    pub fn narrowed(&self, batch: &Batch) -> Batch {
+        let unread: ArrayRef = Arc::new(NullArray::new(batch.rows));
+        let narrow = |columns: &[ArrayRef], wanted: &[bool]| {
+            let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
+            columns.iter().zip(wanted).map(column).collect::<Vec<_>>()
+        };
+        let old = batch.old.as_ref().filter(|_| self.with_old).map(|old| OldRows {
+            columns: narrow(&old.columns, &self.wanted[batch.keys..]),
+            present: old.present.clone(),
+        });
+        Batch { columns: narrow(&batch.columns, &self.wanted), old, ..batch.clone() }
+    }
+}
+
 /// Fetched records that were not all pushed yet.
 pub(super) struct Rest {
     /// The part that was offered last, and the bytes of all.
@@ -54,7 +87,7 @@ fn multiplies(steps: &[Step]) -> bool {
 
 impl Reader {
     pub fn open(
-        input: Input,
+        (input, uses): (Input, Vec<Use>),
         spec: &RunSpec,
         stage: &Stage,
         place: TopicPartition,
@@ -81,6 +114,7 @@ impl Reader {
         let next_position = position;
         Ok(Reader {
             input,
+            uses,
             place,
             position,
             end: None,
@@ -93,6 +127,11 @@ impl Reader {
             snapshot: None,
             begins_at_end,
         })
+    }
+
+    /// Whether its rows come to several inputs.
+    pub fn is_shared(&self) -> bool {
+        !self.uses.is_empty()
     }
 
     /// The batch of the next records, `rows_max` at most; None: there is nothing to read, or no row of it is left. They come

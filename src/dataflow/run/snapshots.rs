@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::host::Host;
 use super::spec::SnapshotCounters;
+use super::stage::Entry;
 use super::{Run, RunSpec, StageTask};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
@@ -276,8 +277,12 @@ impl Run {
     fn snapshot_parts(&mut self) -> impl Iterator<Item = &mut PartSnapshot> {
         let tasks = self.stages.iter_mut().flatten();
         let of_tasks = tasks.flat_map(|task| {
-            let rows = task.readers.iter_mut().flatten().filter_map(|reader| reader.snapshot.as_mut());
-            rows.chain(task.snapshots.iter_mut().flatten())
+            let StageTask { entries, snapshots, .. } = task;
+            let rows = entries.iter_mut().filter_map(|entry| match entry {
+                Entry::Read(reader) => reader.snapshot.as_mut(),
+                Entry::HandedOver | Entry::Shared => None,
+            });
+            rows.chain(snapshots.iter_mut().flatten())
         });
         of_tasks.chain(&mut self.snapshots.view)
     }
@@ -356,7 +361,7 @@ fn publish(log: &Arc<dyn Log>, complete: Vec<(String, Capture)>) -> Published {
 }
 
 fn step_task(task: &mut StageTask, round: &Round<'_>) {
-    for reader in task.readers.iter_mut().flatten() {
+    for reader in task.readers_mut() {
         if let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
             && part.may_be_due(reader.position, round, table)
             && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::StageLayout;
 use super::host::Host;
 use super::input::OldRowsAt;
 use super::port::Port;
@@ -14,18 +15,35 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::dataflow::{Batch, Context};
 use crate::error::Result;
-use crate::log::Records;
+use crate::log::{Records, TopicPartition};
 use crate::state::MemoryShare;
 
 /// One partition's part of one stage.
 pub(super) struct StageTask {
     pub partition: u32,
     pub task: Task,
-    /// The reading end of each of its inputs; None: rows are handed over to it in memory.
-    pub readers: Vec<Option<Reader>>,
+    /// Of each of its inputs.
+    pub entries: Vec<Entry>,
     /// Of each of its states.
     pub snapshots: Vec<Option<PartSnapshot>>,
     pub output: Output,
+}
+
+/// An input of a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub stage: usize,
+    pub partition: u32,
+    pub input: usize,
+}
+
+/// Where a task has the rows of an input from.
+pub(super) enum Entry {
+    Read(Box<Reader>),
+    /// From the stages before, in memory.
+    HandedOver,
+    /// From the reading end of another input: they read one topic.
+    Shared,
 }
 
 pub(super) enum Output {
@@ -70,7 +88,7 @@ impl StageTask {
     /// with the partition it goes to.
     pub fn run(&mut self, inputs: Vec<Vec<Batch>>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
         let mut handed_over = Vec::new();
-        let StageTask { task, readers, output, .. } = self;
+        let StageTask { task, entries, output, .. } = self;
         let mut batches = 0;
         let mut outlet = |batch: Batch, context: &mut Context| {
             batches += 1;
@@ -80,18 +98,18 @@ impl StageTask {
             let bytes = output.put(batch, context, &mut handed_over)?;
             round.memory.grow(bytes)
         };
-        match (round.phase, round.old_rows, readers.as_mut_slice()) {
-            (Phase::Rows, OldRowsAt::Turn, readers) => {
-                let mut batches = Vec::with_capacity(readers.len());
-                for (reader, came) in readers.iter_mut().zip(inputs) {
-                    batches.push(match reader {
-                        Some(reader) => reader.take_granted(round, &mut task.context)?,
-                        None => in_order(came)?,
+        match (round.phase, round.old_rows, entries.as_mut_slice()) {
+            (Phase::Rows, OldRowsAt::Turn, entries) => {
+                let mut batches = Vec::with_capacity(entries.len());
+                for (entry, came) in entries.iter_mut().zip(inputs) {
+                    batches.push(match entry {
+                        Entry::Read(reader) if !reader.is_shared() => reader.take_granted(round, &mut task.context)?,
+                        Entry::Read(_) | Entry::HandedOver | Entry::Shared => in_order(came)?,
                     });
                 }
                 task.push_all(batches, &mut outlet)?;
             }
-            (Phase::Rows, OldRowsAt::Decoding, [Some(reader)]) => read(reader, task, round, &mut outlet)?,
+            (Phase::Rows, OldRowsAt::Decoding, [Entry::Read(reader)]) => read(reader, task, round, &mut outlet)?,
             (phase, _, _) => {
                 for (input, came) in inputs.into_iter().enumerate() {
                     came.into_iter().try_for_each(|batch| task.push_input(input, batch, &mut outlet))?;
@@ -106,11 +124,39 @@ impl StageTask {
 
     /// The reading ends that it has.
     pub fn readers(&self) -> impl Iterator<Item = &Reader> {
-        self.readers.iter().flatten()
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Read(reader) => Some(&**reader),
+            Entry::HandedOver | Entry::Shared => None,
+        })
     }
 
     pub fn readers_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
-        self.readers.iter_mut().flatten()
+        self.entries.iter_mut().filter_map(|entry| match entry {
+            Entry::Read(reader) => Some(&mut **reader),
+            Entry::HandedOver | Entry::Shared => None,
+        })
+    }
+
+    /// Whether it goes with one of these partitions of the topics by which stages are shared out.
+    pub fn is_of(&self, stage: &StageLayout, places: &[TopicPartition]) -> bool {
+        places.iter().any(|place| place.partition == self.partition && place.topic == stage.lead)
+    }
+
+    /// Takes what was granted of readings that come to several inputs, and adds it for each of them.
+    pub fn take_shared(&mut self, round: &Round<'_>, into: &mut Vec<(Place, Batch)>) -> Result<()> {
+        let StageTask { partition, task, entries, .. } = self;
+        for entry in entries {
+            let Entry::Read(reader) = entry else { continue };
+            if !reader.is_shared() {
+                continue;
+            }
+            let Some(batch) = reader.take_granted(round, &mut task.context)? else { continue };
+            for of in &reader.uses {
+                let place = Place { stage: of.stage, partition: *partition, input: of.input };
+                into.push((place, of.narrowed(&batch)));
+            }
+        }
+        Ok(())
     }
 
     /// Bytes that wait in its output.

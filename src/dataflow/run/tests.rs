@@ -6,6 +6,7 @@ mod holds;
 mod interrupted;
 mod large;
 mod memory;
+mod self_joins;
 mod shares;
 
 use std::collections::BTreeMap;

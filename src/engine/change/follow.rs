@@ -106,6 +106,14 @@ impl Inner {
         }
     }
 
+    /// Before the catalog is looked at in a process that doesn't follow, as one that only writes records: takes in what others
+    /// have written.
+    pub(in crate::engine) fn look_at_commands(&self) {
+        if self.is_shared() && self.follower.lock().thread.is_none() {
+            self.follow();
+        }
+    }
+
     /// Takes in what others have written.
     pub(in crate::engine) fn follow(&self) {
         if let Some(reason) = self.log.out_of_reach() {

@@ -19,7 +19,14 @@ impl Change<'_> {
         let prefix = if sink.source.kind == SourceKind::Table { "CTAS" } else { "CSAS" };
         let id = self.query_id(&format!("{prefix}_{}", sink.source.name));
         let topic = self.topic_for(&sink.source, &sink.with, Some(&sink))?;
-        let warnings = self.unheeded(&sink.with);
+        let mut warnings = self.unheeded(&sink.with);
+        if topic.is_none() && self.holds_records(&sink.source.topic) {
+            let whose = match sink.source.kind {
+                SourceKind::Stream => "the query's come behind them",
+                SourceKind::Table => "they are no rows of the table",
+            };
+            warnings.push(format!("topic '{}' holds records already: {whose}", sink.source.topic));
+        }
         let source = Source { query_id: Some(id.clone()), ..sink.source.clone() };
         self.catalog.put_source(source);
         let effect = self.started(id, sink, text, topic.as_ref())?;

@@ -3,6 +3,7 @@
 use super::{Change, Effect, kind_title, kind_word};
 use crate::analyze::properties::With;
 use crate::catalog::{Column, ColumnRole, QueryEntry, Source, SourceKind};
+use crate::dataflow::any_records;
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format::Format;
@@ -50,9 +51,18 @@ impl Change<'_> {
             check_replacement(old, &source)?;
             verb = "replaced";
         }
-        let message = format!("{} {} {verb}", kind_title(source.kind), source.name);
+        let mut message = format!("{} {} {verb}", kind_title(source.kind), source.name);
+        if verb == "created" && topic.is_none() && self.holds_records(&source.topic) {
+            message += &format!(" over topic '{}', which holds records already", source.topic);
+        }
         self.catalog.put_source(source);
         Ok(Effect { topic, warnings: self.unheeded(with), ..Effect::message(message) })
+    }
+
+    /// Whether a topic holds any record, for what a statement's writer is told.
+    pub(super) fn holds_records(&self, topic: &str) -> bool {
+        // That it can't be found out just now is no reason to refuse the statement.
+        self.replay.is_none() && any_records(&*self.inner.log, &[topic.to_string()]).unwrap_or(false)
     }
 
     pub(super) fn drop_source(
@@ -99,7 +109,11 @@ impl Change<'_> {
         {
             stop.push(id.to_string());
         }
-        let message = format!("Source `{name}` (topic: {}) was dropped.", source.topic);
+        let topic = match delete_topic {
+            true => "The topic was deleted, too.",
+            false => "The topic stays, with its records.",
+        };
+        let message = format!("Source `{name}` (topic: {}) was dropped. {topic}", source.topic);
         Ok(Effect {
             stop,
             delete_topic: delete_topic.then(|| source.topic.clone()),

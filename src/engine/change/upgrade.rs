@@ -195,6 +195,7 @@ struct AggregateShape {
     calls: Vec<Symbol>,
     window: Option<Window>,
     emit_final: bool,
+    distinct: bool,
     table_input: bool,
 }
 
@@ -303,7 +304,7 @@ fn advance(step: &Step, columns: Vec<Symbol>, nodes: &mut Vec<Node>, symbols: &m
             [columns, made].concat()
         }
         // A query that joins is made anew.
-        Step::ForeignKey(_) | Step::ForeignKeyResult(_) => return None,
+        Step::ForeignKey(_) | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_) => return None,
         Step::Aggregate(aggregate) => {
             let keys = columns.get(..aggregate.key_types.len())?.to_vec();
             let mut calls = Vec::new();
@@ -320,6 +321,7 @@ fn advance(step: &Step, columns: Vec<Symbol>, nodes: &mut Vec<Node>, symbols: &m
                 calls,
                 window: aggregate.window,
                 emit_final: aggregate.emit_final,
+                distinct: aggregate.distinct,
                 table_input: aggregate.table_input,
             }));
             made

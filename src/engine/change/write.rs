@@ -153,7 +153,9 @@ impl Inner {
         match self.commands.append(&command, wall_time_ms()) {
             Ok(offset) if !self.is_shared() || offset == chain.next => {
                 chain.take(offset, command.judged.as_ref());
-                Ok(Attempted::Done(self.adopt(catalog, effect, command)))
+                let mut done = self.adopt(catalog, effect, command);
+                done.status.command_offset = Some(offset);
+                Ok(Attempted::Done(done))
             }
             Ok(offset) => Ok(Attempted::Written { behind, offset: Some(offset) }),
             Err(error) if !self.is_shared() || is_refusal(&error) => Err(error.into()),
@@ -189,14 +191,16 @@ impl Inner {
     }
 
     fn not_known(&self, why: &str) -> Error {
-        Error::world(format!(
+        let what = format!(
             "The cluster didn't say whether it has the statement, so it isn't known whether it is carried out: {why}"
-        ))
-        .hint("SHOW and DESCRIBE tell when the cluster answers again; the statement can be given again then")
+        );
+        Error { passing: true, ..Error::world(what) }
+            .hint("SHOW and DESCRIBE tell when the cluster answers again; the statement can be given again then")
     }
 
     fn not_changed(&self, error: &Error) -> Error {
-        Error { lasting: error.lasting, ..Error::world(format!("Nothing was changed: {}", error.what)) }
+        let what = format!("Nothing was changed: {}", error.what);
+        Error { lasting: error.lasting, passing: error.passing, ..Error::world(what) }
             .hint(error.hint.clone().unwrap_or_else(|| "try again when the cluster answers".to_owned()))
     }
 }

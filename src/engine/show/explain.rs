@@ -2,40 +2,40 @@
 
 use std::collections::BTreeMap;
 
-use super::describe::duration;
-use super::facts::query_facts;
+use super::standing::summary;
 use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_read};
-use crate::catalog::Source;
+use crate::catalog::{ColumnRole, Source};
 use crate::engine::Inner;
+use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
 use crate::error::{Error, Result};
-use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Scan, Stage, StageInput, Step, WindowKind};
+use crate::plan::{
+    Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
+};
 use crate::sql::ast::{Explained, Statement};
 
 pub(in crate::engine) fn explain(
     inner: &Inner,
     what: &Explained,
     settings: &BTreeMap<String, String>,
-) -> Result<String> {
+) -> Result<Facts> {
     let catalog = inner.catalog.read().clone();
-    match what {
+    let described = match what {
         Explained::QueryId(id) => {
             let query = catalog
                 .query(&id.text)
                 .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
             let sink = inner.sinks.read().get(&query.id).cloned();
             let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
-            let mut text = format!("ID: {}\nSQL: {}\n", query.id, query.statement);
-            let facts = query_facts(inner, &query.id).into_iter();
-            let facts: Vec<String> = facts.map(|(fact, value)| format!("{fact}: {value}")).collect();
-            text.push_str(&format!("{}\n\n", facts.join(", ")));
-            text.push_str(&plan_text(&sink.analyzed.plan, Some(&sink.source)));
-            Ok(text)
+            PlanDescription {
+                query: Some(summary(inner, &catalog, query)),
+                ..described(&sink.analyzed.plan, Some(&sink.source), &query.statement)
+            }
         }
         Explained::Statement(parsed) => {
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
                     let analyzed = analyze(query, &catalog, Target::Transient, settings)?;
-                    return Ok(plan_text(&analyzed.plan, None));
+                    return Ok(Facts::Plan(Box::new(described(&analyzed.plan, None, &parsed.text))));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
                     create_as(*kind, name, properties, query, &parsed.text, &catalog, settings)?
@@ -45,8 +45,28 @@ pub(in crate::engine) fn explain(
                 }
                 _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
             };
-            Ok(plan_text(&sink.analyzed.plan, Some(&sink.source)))
+            described(&sink.analyzed.plan, Some(&sink.source), &parsed.text)
         }
+    };
+    Ok(Facts::Plan(Box::new(described)))
+}
+
+fn described(plan: &Plan, sink: Option<&Source>, statement: &str) -> PlanDescription {
+    let column = |(i, column): (usize, &SchemaColumn)| ColumnDescription {
+        name: column.name.clone(),
+        ty: column.ty.clone(),
+        role: if i < plan.schema.keys { ColumnRole::Key } else { ColumnRole::Value },
+    };
+    let mut sources: Vec<String> = plan.scans().map(|scan| scan.source.name.clone()).collect();
+    sources.sort();
+    sources.dedup();
+    PlanDescription {
+        query: None,
+        statement: statement.to_string(),
+        columns: plan.schema.columns.iter().enumerate().map(column).collect(),
+        sources,
+        sink: sink.map(|sink| sink.name.clone()),
+        steps: plan_text(plan, sink),
     }
 }
 
@@ -126,6 +146,7 @@ fn join_text(join: &Join) -> String {
         JoinMethod::StreamTable => "a stream with a table".to_string(),
         JoinMethod::TableTable => "tables".to_string(),
         JoinMethod::ForeignKey { .. } => "tables by foreign key".to_string(),
+        JoinMethod::ManyToMany { .. } => "tables, many to many,".to_string(),
     };
     let others = if join.condition.is_some() { ", and by other conditions" } else { "" };
     format!("[ JOIN ] {kind} of {method} by key ({}){others}", keys.join(", "))
@@ -154,6 +175,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
         }
         Step::FlatMap { calls } => format!("[ FLAT_MAP ] {} table functions", calls.len()),
         Step::ForeignKey(_) => "[ FOREIGN_KEY ] to the partition of the foreign key".to_string(),
+        Step::ManyToManyResult(_) => "[ MANY_TO_MANY_RESULT ] at the partition of both keys".to_string(),
         Step::ForeignKeyResult(_) => "[ FOREIGN_KEY_RESULT ] back at the partition of the key".to_string(),
         Step::Aggregate(aggregate) => {
             let calls: Vec<&str> = aggregate.calls.iter().map(|call| call.call.name).collect();
@@ -167,6 +189,9 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
                 None => String::new(),
             };
             let last = if aggregate.emit_final { ", final results only" } else { "" };
+            if aggregate.distinct {
+                return format!("[ DISTINCT ] each row once{window}");
+            }
             format!("[ AGGREGATE ] {}{window}{last}", calls.join(", "))
         }
     }
@@ -174,7 +199,7 @@ fn step_text(step: &Step, read: Option<&[usize]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::{Engine, Face, Options, Reply, Session};
+    use crate::engine::{Engine, Face, Options, Page, Reply, Session};
 
     #[test]
     fn a_plan_tells_the_columns_that_are_used() {
@@ -185,7 +210,10 @@ mod tests {
             "CREATE STREAM s (k INT KEY, a INT, b INT, c INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
         );
         let told = match run("EXPLAIN CREATE TABLE t AS SELECT a, SUM(b) AS n FROM s GROUP BY a;") {
-            Reply::Text(text) => text,
+            Reply::Facts(told) => match told.page() {
+                Page::Text(text) => text,
+                listing => panic!("{listing:?}"),
+            },
             other => panic!("{other:?}"),
         };
         let projects = told.lines().filter(|line| line.contains("[ PROJECT ]"));

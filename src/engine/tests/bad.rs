@@ -161,3 +161,19 @@ fn readers_of_tables_are_told_of_rows_that_fail() {
         assert!(told[0].starts_with("1 record had an error, in a row made of several records: "), "{told:?}");
     });
 }
+
+/// What a row is joined by is NULL: LEFT JOIN leaves it out, and says where it lies, also when it was on its way to its partition.
+#[test]
+fn rows_that_a_left_join_leaves_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    topic(&t, &[(0, 10, r#"{"A":1}"#), (1, 11, r#"{"A":null}"#), (1, 12, r#"{"A":2}"#)]);
+    t.done("CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');");
+    t.done("CREATE TABLE u (a INT PRIMARY KEY, v INT) WITH (KAFKA_TOPIC='u', VALUE_FORMAT='JSON', PARTITIONS=2);");
+    t.done("SET 'auto.offset.reset' = 'earliest';");
+    t.query("CREATE STREAM o WITH (PARTITIONS=1) AS SELECT s.a, v FROM s LEFT JOIN u ON s.a = u.a;");
+    t.await_in_any_order("O", &["\0\0\0\u{1}:{\"V\":null}", "\0\0\0\u{2}:{\"V\":null}"]);
+    let log = "SELECT TYPE, RECORD_TIME FROM KSQL_PROCESSING_LOG;";
+    t.await_rows(log, &[r#"String("RECORD_PROCESSING") Bigint(11)"#]);
+    assert_eq!(shown_count(&mut t, "Bad"), "1");
+}

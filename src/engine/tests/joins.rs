@@ -35,6 +35,105 @@ fn of_one_time_the_tables_row_is_first() {
     });
 }
 
+/// Each row meets itself, and is there once for each side.
+#[test]
+fn a_stream_that_meets_itself() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, boss STRING, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        let pairs = t.query("CREATE STREAM pairs WITH (PARTITIONS=1) AS SELECT a.k, a.v, b.v FROM s a JOIN s b WITHIN 1 HOUR ON a.k = b.k;");
+        t.query("CREATE STREAM bosses WITH (PARTITIONS=1) AS SELECT b.k, a.v, b.v FROM s a JOIN s b WITHIN 1 HOUR ON a.boss = b.k;");
+        // The same twice, by a stream of its own.
+        t.query("CREATE STREAM copy AS SELECT k, v + 100 AS v FROM s;");
+        t.query("CREATE STREAM with_copy WITH (PARTITIONS=1) AS SELECT s.k, s.v, c.v FROM s JOIN copy c WITHIN 1 HOUR ON s.k = c.k;");
+        assert_eq!(t.engine.catalog().query(&pairs).unwrap().sources, ["S"]);
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (1000, 'x', 'y', 1);");
+        t.await_records("PAIRS", &[r#"x:{"A_V":1,"B_V":1}"#]);
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (2000, 'y', 'y', 2);");
+        t.done("INSERT INTO s (ROWTIME, k, boss, v) VALUES (3000, 'x', 'x', 3);");
+        let expected = [
+            r#"x:{"A_V":1,"B_V":1}"#,
+            r#"y:{"A_V":2,"B_V":2}"#,
+            r#"x:{"A_V":3,"B_V":1}"#,
+            r#"x:{"A_V":1,"B_V":3}"#,
+            r#"x:{"A_V":3,"B_V":3}"#,
+        ];
+        t.await_records("PAIRS", &expected);
+        let expected =
+            [r#"y:{"A_V":1,"B_V":2}"#, r#"y:{"A_V":2,"B_V":2}"#, r#"x:{"A_V":3,"B_V":1}"#, r#"x:{"A_V":3,"B_V":3}"#];
+        t.await_records("BOSSES", &expected);
+        let expected = [
+            r#"x:{"S_V":1,"C_V":101}"#,
+            r#"x:{"S_V":1,"C_V":103}"#,
+            r#"x:{"S_V":3,"C_V":101}"#,
+            r#"x:{"S_V":3,"C_V":103}"#,
+            r#"y:{"S_V":2,"C_V":102}"#,
+        ];
+        t.await_in_any_order("WITH_COPY", &expected);
+    });
+}
+
+/// Rows of one key and window meet; a table without windows has one row for all of a key's.
+#[test]
+fn windowed_tables() {
+    on_both(|t| {
+        for name in ["a", "b"] {
+            t.done(&format!("CREATE STREAM {name} (k STRING KEY, v INT) WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=2);"));
+            t.query(&format!("CREATE TABLE {name}n AS SELECT k, COUNT(*) AS n FROM {name} WINDOW TUMBLING (SIZE 1 SECOND) GROUP BY k;"));
+        }
+        t.done("CREATE TABLE names (k STRING PRIMARY KEY, name STRING) WITH (KAFKA_TOPIC='names', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        t.done("INSERT INTO names (ROWTIME, k, name) VALUES (0, 'x', 'Ada');");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        t.query("CREATE TABLE both AS SELECT an.k AS k, an.n AS a, bn.n AS b FROM an LEFT JOIN bn ON an.k = bn.k;");
+        t.done("CREATE STREAM changes (k STRING KEY, n BIGINT) WITH (KAFKA_TOPIC='AN', VALUE_FORMAT='JSON', WINDOW_TYPE='TUMBLING', WINDOW_SIZE='1 SECOND');");
+        t.query("CREATE STREAM named AS SELECT c.k AS k, name, n FROM changes c JOIN names ON c.k = names.k;");
+        for (stream, time) in [("a", 100), ("a", 1100), ("b", 200), ("b", 2200), ("a", 300), ("b", 400)] {
+            t.done(&format!("INSERT INTO {stream} (ROWTIME, k, v) VALUES ({time}, 'x', 1);"));
+        }
+        let rows = [
+            r#"String("x") Bigint(0) Bigint(1000) Bigint(2) Bigint(2)"#,
+            r#"String("x") Bigint(1000) Bigint(2000) Bigint(1) Null"#,
+        ];
+        t.await_rows("SELECT k, WINDOWSTART, WINDOWEND, a, b FROM both;", &rows);
+        assert!(t.engine.catalog().source("NAMED").unwrap().window.is_some());
+        t.done("CREATE STREAM flat AS SELECT k, CAST(WINDOWSTART AS STRING) + name AS w, n FROM named PARTITION BY k;");
+        let flat = t.stream("SELECT w, n FROM flat EMIT CHANGES LIMIT 3;");
+        let expected = [r#"String("0Ada") Bigint(1)"#, r#"String("1000Ada") Bigint(1)"#, r#"String("0Ada") Bigint(2)"#];
+        t.settle();
+        assert_eq!(next_rows(&flat, 3), expected);
+    });
+}
+
+/// Of tables that are joined by what is neither one's key each pair is a row, and goes with either of them.
+#[test]
+fn pairs_of_two_tables() {
+    on_both(|t| {
+        t.done("CREATE TABLE people (id INT PRIMARY KEY, town STRING) WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=2);");
+        t.done("CREATE TABLE shops (name STRING PRIMARY KEY, place STRING) WITH (KAFKA_TOPIC='shops', VALUE_FORMAT='JSON', PARTITIONS=3);");
+        let near = "CREATE TABLE near WITH (KEY_FORMAT='JSON') AS SELECT id, name, town FROM people JOIN shops ON town = place;";
+        assert!(t.fails(&near.replace("WITH (KEY_FORMAT='JSON') ", "")).contains("only supports a single field"));
+        t.query(near);
+        t.query("CREATE TABLE counts AS SELECT town, COUNT(*) AS n FROM near GROUP BY town;");
+        for (table, row) in
+            [("people", "1, 'Ulm'"), ("people", "2, 'Ulm'"), ("shops", "'tea', 'Ulm'"), ("shops", "'ink', 'Ulm'")]
+        {
+            t.done(&format!("INSERT INTO {table} VALUES ({row});"));
+        }
+        let row = |id: i32, name: &str, town: &str| format!(r#"Int({id}) String("{name}") String("{town}")"#);
+        let all = [row(1, "ink", "Ulm"), row(1, "tea", "Ulm"), row(2, "ink", "Ulm"), row(2, "tea", "Ulm")];
+        t.await_rows("SELECT * FROM near;", &all.each_ref().map(String::as_str));
+        t.await_rows("SELECT * FROM near WHERE id = 2 AND name = 'tea';", &[&all[3]]);
+        t.await_rows("SELECT * FROM counts;", &[r#"String("Ulm") Bigint(4)"#]);
+        t.done("INSERT INTO shops VALUES ('tea', 'Bonn');");
+        t.await_rows("SELECT * FROM near;", &[&all[0], &all[2]]);
+        t.done("INSERT INTO people VALUES (2, 'Bonn');");
+        t.await_rows("SELECT * FROM near;", &[&all[0], &row(2, "tea", "Bonn")]);
+        t.done("DELETE FROM people WHERE id = 1;");
+        t.await_rows("SELECT * FROM near;", &[&row(2, "tea", "Bonn")]);
+        t.await_rows("SELECT * FROM counts WHERE n > 0;", &[r#"String("Bonn") Bigint(1)"#]);
+    });
+}
+
 const PRICED: &str = "CREATE STREAM priced WITH (PARTITIONS=1) AS SELECT item, o.id, n * price AS cost FROM orders o JOIN items i ON item = i.name EMIT CHANGES;";
 
 /// Two streams with the same key and number of partitions.
@@ -76,7 +175,7 @@ fn rows_of_a_join_for_a_reader() {
         let stream = t.stream(&format!(
             "SELECT other.v, a.*, ROWTIME {join} WHERE ROWTIME > '1970-01-01T00:00:01' EMIT CHANGES LIMIT 1;"
         ));
-        let names: Vec<String> = stream.columns.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = stream.columns.iter().map(|column| column.name.clone()).collect();
         assert_eq!(names, ["OTHER_V", "A_ID", "A_V", "ROWTIME"]);
         let rows: Vec<String> = stream.collect().unwrap().iter().map(shown).collect();
         assert_eq!(rows, [r#"Int(2) String("x") Int(1) Bigint(2000)"#]);

@@ -305,3 +305,21 @@ fn delete_takes_one_row() {
         t.await_rows("SELECT * FROM copy;", &[r#"String("a") Int(2) Int(20)"#]);
     });
 }
+
+/// A new key is made of a row's key and value; ROWTIME counts as of the value, as ksqlDB has it.
+#[test]
+fn the_new_key_of_a_row_without_value() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', FORMAT='JSON', WRAP_SINGLE_VALUE=false, PARTITIONS=1);");
+        t.query("CREATE STREAM by_time AS SELECT * FROM s PARTITION BY v, ROWTIME, UCASE(k);");
+        t.done("INSERT INTO s (ROWTIME, k, v) VALUES (5, 'a', 1);");
+        t.done("INSERT INTO s (ROWTIME, k, v) VALUES (6, 'a', NULL);");
+        t.await_records(
+            "BY_TIME",
+            &[
+                r#"{"V":1,"ROWTIME":5,"KSQL_COL_0":"A"}:{"K":"a"}"#,
+                r#"{"V":null,"ROWTIME":null,"KSQL_COL_0":"A"}:null"#,
+            ],
+        );
+    });
+}

@@ -1,5 +1,6 @@
 //! Tests of the whole engine, with its threads on a folder and stepped in memory.
 
+mod aggregates;
 mod bad;
 mod failures;
 mod fed_tables;
@@ -21,6 +22,7 @@ mod settings;
 mod shared;
 mod snapshots;
 mod tables;
+mod told;
 mod topics;
 mod versions;
 
@@ -28,7 +30,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::{
-    Drive, Engine, Face, Listing, Options, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
+    Drive, Engine, Face, Listing, Options, Page, QueryState, Reply, Row, RowEvent, RowStream, Session, Status,
 };
 use crate::error::Error;
 use crate::log::embedded::{EmbeddedOptions, FsyncPolicy};
@@ -105,7 +107,10 @@ impl Terminal {
 
     fn listing(&mut self, sql: &str) -> Listing {
         match self.run(sql) {
-            Ok(Reply::Listing(listing)) => listing,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Listing(listing) => listing,
+                text => panic!("{sql}: {text:?}"),
+            },
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -117,7 +122,10 @@ impl Terminal {
 
     fn text(&mut self, sql: &str) -> String {
         match self.run(sql) {
-            Ok(Reply::Text(text)) => text,
+            Ok(Reply::Facts(told)) => match told.page() {
+                Page::Text(text) => text,
+                listing => panic!("{sql}: {listing:?}"),
+            },
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -165,6 +173,21 @@ impl Terminal {
         loop {
             let records = records(&*self.engine.log(), topic);
             if records.len() >= expected.len() || asked.elapsed() > PATIENCE {
+                assert_eq!(records, expected);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a topic of one partition holds so many records; sorted.
+    fn await_in_any_order(&self, topic: &str, expected: &[&str]) {
+        self.settle();
+        let asked = now();
+        loop {
+            let mut records = records(&*self.engine.log(), topic);
+            if records.len() >= expected.len() || asked.elapsed() > PATIENCE {
+                records.sort();
                 assert_eq!(records, expected);
                 return;
             }

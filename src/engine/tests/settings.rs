@@ -158,3 +158,57 @@ fn defaults_of_formats_and_names() {
         assert!(t.fails("CREATE STREAM f (v INT) WITH (KAFKA_TOPIC='f', PARTITIONS=1);").contains("VALUE_FORMAT"));
     });
 }
+
+/// What puts ksqlDB's oddities right is fixed in a query when it is made, and is so after a restart.
+#[test]
+fn oddities_are_put_right_by_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    t.done(S);
+    let columns =
+        "k, LOG(v) AS l, INITCAP(' a') AS i, CAST('t' AS BOOLEAN) AS b, v / 3.0 AS d, NOT (v = CAST(NULL AS INT)) AS n";
+    let sums = "k, SUM(v) AS s, STDDEV_SAMP(v) AS d";
+    t.query(&format!("CREATE STREAM odd AS SELECT {columns} FROM s;"));
+    t.query(&format!("CREATE TABLE odd_sums AS SELECT {sums} FROM s GROUP BY k;"));
+    for (name, value) in [
+        ("millpond.log.base", "10"),
+        ("millpond.initcap.blanks", "kept"),
+        ("millpond.cast.boolean", "exact"),
+        ("millpond.decimal.division", "rounded"),
+        ("millpond.null.comparison", "null"),
+        ("millpond.sum.overflow", "null"),
+        ("millpond.stddev.samp", "deviation"),
+    ] {
+        t.done(&format!("SET '{name}' = '{value}';"));
+    }
+    t.query(&format!("CREATE STREAM right_ones AS SELECT {columns} FROM s;"));
+    t.query(&format!("CREATE TABLE right_sums AS SELECT {sums} FROM s GROUP BY k;"));
+    put(&mut t, "a", 10);
+    let odd = r#"a:{"L":2.302585092994046,"I":"A","B":true,"D":null,"N":true}"#;
+    let right = r#"a:{"L":1.0,"I":" A","B":null,"D":3.333333,"N":null}"#;
+    t.await_records("ODD", &[odd]);
+    t.await_records("RIGHT_ONES", &[right]);
+    drop(t);
+    let mut t = Terminal::open(folder.path());
+    put(&mut t, "a", 14);
+    put(&mut t, "a", i32::MAX);
+    // Of 10 and 14 the variance is 8.
+    let before = [r#"a:{"S":10,"D":0.0}"#, r#"a:{"S":24,"D":8.0}"#];
+    let records = |t: &Terminal, topic: &str| {
+        let asked = now();
+        loop {
+            let found = records(&*t.engine.log(), topic);
+            if found.len() >= 3 {
+                return found;
+            }
+            assert!(asked.elapsed() < PATIENCE, "{found:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let found = records(&t, "ODD_SUMS");
+    assert_eq!(found[..2], before);
+    assert!(found[2].starts_with(r#"a:{"S":-2147483625,"#), "{}", found[2]);
+    let found = records(&t, "RIGHT_SUMS");
+    assert_eq!(found[..2], [before[0], r#"a:{"S":24,"D":2.8284271247461903}"#]);
+    assert!(found[2].starts_with(r#"a:{"S":null,"#), "{}", found[2]);
+}

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::catalog::{Command, CommandLog, DeletedTopic, Judged, ReadCommand, Service};
 use crate::engine::seat::Seat;
-use crate::engine::{Drive, Job, SnapshotOptions, SnapshotStore};
+use crate::engine::{Drive, GroupKind, Job, SnapshotOptions, SnapshotStore};
 use crate::log::intercepted::{Call, Intercepted};
 use crate::log::{LogError, TopicSpec};
 
@@ -133,6 +133,11 @@ fn all_carry_out_what_is_given_to_one() {
     await_that("b has the stream", || b.firsts("SHOW STREAMS;").contains(&"S".to_owned()));
     let id = b.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
     await_that("a has the query", || a.firsts("SHOW QUERIES;") == [id.clone()]);
+    // Each knows of its own part only.
+    let listing = a.listing("SHOW QUERIES;");
+    let told_by = listing.columns.iter().position(|column| column == "Told By").unwrap();
+    assert_eq!(listing.rows[0][told_by], format!("process {}", std::process::id()));
+    assert_eq!(listing.rows[0].len(), listing.columns.len());
     // A statement sees all that was acknowledged before it was given, whoever it was given to.
     a.done("DROP STREAM o;");
     b.done("DROP STREAM s;");
@@ -243,6 +248,45 @@ fn what_can_not_be_followed_is_told() {
     cluster.unreadable.store(false, Ordering::Relaxed);
     await_that("the warning goes", || a.listing("SHOW STREAMS;").warnings.is_empty());
     a.done("DROP STREAM s;");
+}
+
+/// As a generator's process, which others attach to.
+#[test]
+fn who_has_given_no_statement_knows_the_catalog_too() {
+    let cluster = Cluster::new();
+    let idle = cluster.engine(false);
+    let mut a = cluster.process();
+    a.done(S);
+    let id = a.query("CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    assert!(idle.topic_users("s").unwrap().names.contains(&"stream S".to_owned()));
+    let group = Service::default().query_group(&id);
+    let groups = idle.groups(None).unwrap();
+    let standing = groups.iter().find(|standing| standing.description.name == group).unwrap();
+    assert!(matches!(&standing.kind, GroupKind::Query(query) if query.id == id), "{standing:?}");
+    a.done("DROP STREAM o;");
+    assert!(idle.names().contains(&"S".to_owned()) && !idle.names().contains(&id));
+    assert!(!idle.layouts().contains_key("O"));
+}
+
+/// What was carried out before the cluster went stands, and is left alone.
+#[test]
+fn a_job_that_the_cluster_left_half_way_can_be_begun_again() {
+    let cluster = Cluster::new();
+    let a = cluster.process();
+    let unreadable = cluster.unreadable.clone();
+    cluster.after_command(move || {
+        unreadable.store(true, Ordering::Relaxed);
+        Ok(())
+    });
+    let text = format!("{S} CREATE STREAM o AS SELECT * FROM s EMIT CHANGES;");
+    let none = BTreeMap::new();
+    let start = || Job::start(&a.engine, &text, &none, &none, false).map(drop);
+    let error = start().unwrap_err();
+    assert!(error.passing && error.to_string().contains("Nothing was changed"), "{error}");
+    cluster.unreadable.store(false, Ordering::Relaxed);
+    assert_eq!(cluster.counting(), [S]);
+    assert_eq!(start(), Ok(()));
+    assert_eq!(cluster.counting().len(), 2);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn a_late_row_meets_the_version_of_its_time() {
             "CREATE STREAM priced AS SELECT item, n, price FROM orders LEFT JOIN items ON item = name EMIT CHANGES;",
         );
         t.await_records("PRICED", &["tea:1,7", "tea:2,5", "tea:3,"]);
-        let Reply::Listing(described) = t.run("DESCRIBE items EXTENDED;").unwrap() else { panic!("no listing") };
+        let described = t.listing("DESCRIBE items EXTENDED;");
         let kept = described.facts.iter().find(|(fact, _)| fact == "Versions kept").map(|(_, value)| value.as_str());
         assert_eq!(kept, Some("1 DAYS"));
     });

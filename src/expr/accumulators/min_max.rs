@@ -12,6 +12,7 @@ use arrow::datatypes::{
 use super::cells::compare_cells;
 use super::composite::{Composite, Grouped};
 use super::numeric::{Kernel, Numeric};
+use super::ranked::{Choice, Ranked};
 use super::{Made, arg, bad_type};
 use crate::expr::accumulator::AggregateCall;
 use crate::state::codec::{take_cell, write_cell};
@@ -29,6 +30,10 @@ pub(crate) fn max(call: &AggregateCall) -> Made {
 
 fn extreme(call: &AggregateCall, wins: Ordering) -> Made {
     let ty = arg(call, 0)?.clone();
+    if call.retracts && !matches!(ty, SqlType::Boolean | SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_)) {
+        let choice = if wins == Ordering::Less { Choice::Least } else { Choice::Greatest };
+        return Ok(Box::new(Grouped::new(Ranked::new(&call.args[..1], ty, choice))));
+    }
     Ok(match ty {
         SqlType::Int => numbers::<Int32Type>(wins, ty),
         SqlType::Bigint => numbers::<Int64Type>(wins, ty),

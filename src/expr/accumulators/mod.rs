@@ -5,6 +5,7 @@
 
 mod attr;
 mod avg;
+mod bag;
 mod cells;
 mod collect;
 mod composite;
@@ -12,12 +13,16 @@ mod correlation;
 mod count;
 mod count_distinct;
 mod counted;
+mod current;
 mod distinct_cells;
+mod exact_sum;
 mod histogram;
 mod list;
 mod min_max;
 mod numeric;
 mod offset;
+mod picked;
+mod ranked;
 mod sum;
 mod sum_list;
 mod topk;
@@ -27,8 +32,7 @@ mod variance;
 mod tests;
 
 use crate::error::{Error, Result};
-use crate::expr::accumulator::Accumulator;
-use crate::expr::accumulator::AggregateCall;
+use crate::expr::accumulator::{Accumulator, AggregateCall, BuildAccumulator};
 use crate::types::{SqlType, Value};
 
 pub(crate) use attr::attr;
@@ -37,6 +41,7 @@ pub(crate) use collect::{collect_list, collect_set};
 pub(crate) use correlation::correlation;
 pub(crate) use count::count;
 pub(crate) use count_distinct::count_distinct;
+pub(crate) use exact_sum::exact_sum;
 pub(crate) use histogram::histogram;
 pub(crate) use min_max::{max, min};
 pub(crate) use offset::{earliest_by_offset, latest_by_offset};
@@ -44,6 +49,18 @@ pub(crate) use sum::sum;
 pub(crate) use sum_list::sum_list;
 pub(crate) use topk::{topk, topk_item, topkdistinct};
 pub(crate) use variance::{stddev_samp, stddev_sample};
+
+/// The accumulator of a call with its DISTINCT and FILTER. Errors: what the aggregate can't be asked for.
+pub(crate) fn build(make: BuildAccumulator, call: &AggregateCall) -> Made {
+    let mut made = make(call)?;
+    if call.distinct {
+        made = Box::new(picked::Picked::new(made, picked::Different::new(arg(call, 0)?.clone())));
+    }
+    if call.filtered {
+        made = Box::new(picked::Picked::new(made, picked::Passing));
+    }
+    Ok(made)
+}
 
 /// What a constructor gives.
 type Made = Result<Box<dyn Accumulator>>;

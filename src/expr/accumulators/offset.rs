@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef};
 
 use super::cells::Cells;
 use super::composite::{Composite, Grouped};
+use super::current::Current;
 use super::{Made, arg, positive};
 use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
@@ -23,7 +24,7 @@ pub(crate) fn latest_by_offset(call: &AggregateCall) -> Made {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Earliest,
     Latest,
 }
@@ -39,6 +40,11 @@ fn make(call: &AggregateCall, end: End) -> Made {
     };
     let returns = if n.is_some() { SqlType::Array(Box::new(item.clone())) } else { item.clone() };
     let shape = if n.is_some() { Shape::List } else { Shape::Single };
+    if call.retracts {
+        let n = n.unwrap_or(1);
+        let current = Current { item, returns, shape, n, end, nulls, next: 0, scratch: Vec::new() };
+        return Ok(Box::new(Grouped::new(current)));
+    }
     let by_offset = ByOffset { item, returns, shape, n: n.unwrap_or(1), end, nulls, next: 0, scratch: Vec::new() };
     Ok(Box::new(Grouped::new(by_offset)))
 }
@@ -49,7 +55,7 @@ fn bad_constants<T>(call: &AggregateCall) -> Result<T> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nulls {
+pub(super) enum Nulls {
     Ignored,
     Kept,
 }
@@ -61,7 +67,7 @@ impl From<bool> for Nulls {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     Single,
     List,
 }

@@ -1,5 +1,7 @@
 //! Every accumulator against a plain list of its rows, through random updates, undos, merges, resets and restores.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -92,8 +94,18 @@ struct Check {
     types: Vec<SqlType>,
     init: Vec<Value>,
     limit: Option<usize>,
+    ways: Ways,
     make: fn(&AggregateCall) -> Made,
     expected: Box<dyn Fn(&Rows) -> Expected>,
+}
+
+/// How an aggregate is called.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ways {
+    retracts: bool,
+    distinct: bool,
+    /// Rows whose number is a multiple of three count.
+    filtered: bool,
 }
 
 const GROUPS: usize = 5;
@@ -108,8 +120,11 @@ impl Check {
             args: self.types.clone(),
             init: self.init.clone(),
             collect_limit: self.limit,
+            retracts: self.ways.retracts,
+            distinct: self.ways.distinct,
+            filtered: self.ways.filtered,
         };
-        let mut accumulator = (self.make)(&call).unwrap();
+        let mut accumulator = build(self.make, &call).unwrap();
         accumulator.resize(GROUPS);
         accumulator
     }
@@ -166,8 +181,20 @@ impl Check {
         }
     }
 
-    fn args(&self, numbers: &[Option<i64>]) -> Vec<ArrayRef> {
-        self.types.iter().map(|ty| column(ty, numbers)).collect()
+    /// The argument columns of rows with these numbers, which have these keys.
+    fn args(&self, numbers: &[Option<i64>], keys: &[usize]) -> Vec<ArrayRef> {
+        let mut args: Vec<ArrayRef> = self.types.iter().map(|ty| column(ty, numbers)).collect();
+        if self.has_keys() {
+            args.push(Arc::new(keys.iter().map(|&key| Some(key as i64)).collect::<Int64Array>()));
+        }
+        if self.ways.filtered {
+            args.push(Arc::new(numbers.iter().map(|number| number.map(|n| n % 3 == 0)).collect::<BooleanArray>()));
+        }
+        args
+    }
+
+    fn has_keys(&self) -> bool {
+        self.ways.retracts && self.name.ends_with("_BY_OFFSET")
     }
 
     fn update(
@@ -182,7 +209,9 @@ impl Check {
         // Not every row of the batch.
         let rows: Vec<u32> = (0..numbers.len() as u32).filter(|_| random.u8(0..5) > 0).collect();
         let groups: Vec<u32> = rows.iter().map(|_| random.u32(0..GROUPS as u32)).collect();
-        let args = self.args(numbers);
+        let mut keys = vec![0; numbers.len()];
+        rows.iter().enumerate().for_each(|(i, &row)| keys[row as usize] = *arrival + i);
+        let args = self.args(numbers, &keys);
         let each = random.bool().then(|| accumulator.update_each(&args, &rows, &groups, &mut errors));
         if each.is_none() {
             accumulator.update(&args, &rows, &groups, &mut errors);
@@ -208,10 +237,12 @@ impl Check {
         if model[group].is_empty() {
             return;
         }
-        let number = model[group][random.usize(0..model[group].len())].0;
+        let chosen = random.usize(0..model[group].len());
+        let number = model[group][chosen].0;
+        // Without a key the last of equal ones goes.
         let last = model[group].iter().rposition(|row| row.0 == number).unwrap();
-        model[group].remove(last);
-        accumulator.undo(&self.args(&[None, number]), &[1], &[group as u32], &mut EvalErrors::default());
+        let (_, key) = model[group].remove(if self.has_keys() { chosen } else { last });
+        accumulator.undo(&self.args(&[None, number], &[0, key]), &[1], &[group as u32], &mut EvalErrors::default());
     }
 
     fn restored(&self, old: &dyn Accumulator, random: &mut fastrand::Rng) -> Box<dyn Accumulator> {
@@ -234,8 +265,20 @@ fn check(
     make: fn(&AggregateCall) -> Made,
     expected: impl Fn(&Rows) -> Expected + 'static,
 ) {
+    check_called(Ways::default(), name, types, init, make, expected);
+}
+
+fn check_called(
+    ways: Ways,
+    name: &'static str,
+    types: &[SqlType],
+    init: &[Value],
+    make: fn(&AggregateCall) -> Made,
+    expected: impl Fn(&Rows) -> Expected + 'static,
+) {
     let (types, init) = (types.to_vec(), init.to_vec());
-    let check = Check { name, types, init, limit: None, make, expected: Box::new(expected) };
+    let check = Check { name, types, init, limit: None, ways, make, expected: Box::new(expected) };
+    assert!(!ways.retracts || check.accumulator().can_undo(), "{name}");
     (0..SEEDS).for_each(|seed| check.run(seed));
 }
 
@@ -312,9 +355,11 @@ fn collections() {
             let values: Vec<_> = values(rows).into_iter().take(4).collect();
             words(list(&SqlType::Int, &values))
         };
-        let check =
-            Check { name, types: vec![SqlType::Int], init: vec![], limit: Some(4), make, expected: Box::new(expected) };
-        (0..SEEDS).for_each(|seed| check.run(seed));
+        for retracts in [false, true] {
+            let (ways, expected) = (Ways { retracts, ..Ways::default() }, Box::new(expected));
+            let check = Check { name, types: vec![SqlType::Int], init: vec![], limit: Some(4), ways, make, expected };
+            (0..SEEDS).for_each(|seed| check.run(seed));
+        }
     };
     limited("COLLECT_SET", collect_set, distinct);
 }
@@ -331,7 +376,13 @@ fn distinct(rows: &Rows) -> Vec<Option<i64>> {
 
 #[test]
 fn collect_list_stops_at_its_limit() {
-    let call = AggregateCall { name: "COLLECT_LIST", args: vec![SqlType::Int], init: vec![], collect_limit: Some(2) };
+    let call = AggregateCall {
+        name: "COLLECT_LIST",
+        args: vec![SqlType::Int],
+        init: vec![],
+        collect_limit: Some(2),
+        ..AggregateCall::default()
+    };
     let mut accumulator = collect_list(&call).unwrap();
     accumulator.resize(2);
     let args = [column(&SqlType::Int, &[Some(1), None, Some(3)])];
@@ -404,7 +455,7 @@ fn greatest() {
 #[test]
 fn topk_keeps_arrival_among_equals() {
     let args = vec![SqlType::Int, SqlType::Boolean];
-    let call = AggregateCall { name: "TOPK", args, init: vec![Value::Int(2)], collect_limit: None };
+    let call = AggregateCall { name: "TOPK", args, init: vec![Value::Int(2)], ..AggregateCall::default() };
     let mut accumulator = topk(&call).unwrap();
     accumulator.resize(1);
     let columns = [
@@ -435,7 +486,7 @@ fn counted_values() {
 
 #[test]
 fn histogram_stops_at_a_thousand() {
-    let call = AggregateCall { name: "HISTOGRAM", args: vec![SqlType::String], init: vec![], collect_limit: None };
+    let call = AggregateCall { name: "HISTOGRAM", args: vec![SqlType::String], ..AggregateCall::default() };
     let mut accumulator = histogram(&call).unwrap();
     accumulator.resize(1);
     let keys: ArrayRef = Arc::new((0..1500).map(|i| Some(i.to_string())).collect::<StringArray>());
@@ -471,7 +522,7 @@ fn statistics() {
 
 #[test]
 fn correlation_of_two_columns() {
-    let call = AggregateCall { name: "CORRELATION", args: vec![SqlType::Double; 2], init: vec![], collect_limit: None };
+    let call = AggregateCall { name: "CORRELATION", args: vec![SqlType::Double; 2], ..AggregateCall::default() };
     let mut accumulator = correlation(&call).unwrap();
     accumulator.resize(1);
     let x = [Some(1.0), Some(2.0), None, Some(4.0), Some(9.0)];
@@ -487,7 +538,7 @@ fn correlation_of_two_columns() {
 #[test]
 fn integers_wrap_and_decimals_do_not() {
     let make = |ty: SqlType| {
-        let call = AggregateCall { name: "SUM", args: vec![ty], init: vec![], collect_limit: None };
+        let call = AggregateCall { name: "SUM", args: vec![ty], ..AggregateCall::default() };
         let mut accumulator = sum(&call).unwrap();
         accumulator.resize(1);
         accumulator
@@ -509,7 +560,7 @@ fn integers_wrap_and_decimals_do_not() {
 
 fn decimal_sum(precision: u32, groups: usize) -> (Box<dyn Accumulator>, SqlType) {
     let ty = SqlType::Decimal { precision, scale: 2 };
-    let call = AggregateCall { name: "SUM", args: vec![ty.clone()], init: vec![], collect_limit: None };
+    let call = AggregateCall { name: "SUM", args: vec![ty.clone()], ..AggregateCall::default() };
     let mut accumulator = sum(&call).unwrap();
     accumulator.resize(groups);
     (accumulator, ty)
@@ -574,7 +625,7 @@ fn wrong_constants_are_told() {
         name,
         args: vec![SqlType::Int],
         init: init.to_vec(),
-        collect_limit: None,
+        ..AggregateCall::default()
     };
     assert!(topk(&call("TOPK", &[Value::Int(0)])).is_err());
     assert!(topk(&call("TOPK", &[])).is_err());

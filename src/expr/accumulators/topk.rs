@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef};
 use super::cells::{Cells, compare_cells};
 use super::composite::Grouped;
 use super::list::{Keep, Lists};
+use super::ranked::{Choice, Ranked};
 use super::{Made, arg, bad_type, positive};
 use crate::error::{Error, Result};
 use crate::expr::accumulator::AggregateCall;
@@ -20,6 +21,9 @@ pub(crate) fn topk(call: &AggregateCall) -> Made {
         return Err(bad_type(call, sort));
     }
     let (k, structs) = (constant_k(call)?, call.args.len() > 1);
+    if call.retracts {
+        return Ok(Box::new(Grouped::new(Ranked::new(&call.args, topk_item(&call.args), Choice::Top(k)))));
+    }
     let keep = Greatest { sort: sort.clone(), structs, k, equal: Equal::Kept };
     Ok(Box::new(Grouped::new(Lists::new(topk_item(&call.args), keep))))
 }
@@ -30,7 +34,11 @@ pub(crate) fn topkdistinct(call: &AggregateCall) -> Made {
     if matches!(sort, SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_)) {
         return Err(bad_type(call, sort));
     }
-    let keep = Greatest { sort: sort.clone(), structs: false, k: constant_k(call)?, equal: Equal::Dropped };
+    let k = constant_k(call)?;
+    if call.retracts {
+        return Ok(Box::new(Grouped::new(Ranked::new(&call.args[..1], sort.clone(), Choice::TopDistinct(k)))));
+    }
+    let keep = Greatest { sort: sort.clone(), structs: false, k, equal: Equal::Dropped };
     Ok(Box::new(Grouped::new(Lists::new(sort.clone(), keep))))
 }
 

@@ -10,6 +10,7 @@ use crate::types::{SqlType, Value};
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Result<Typed> {
         let function = functions::table().function(&name.text).map_err(|error| error.at(name.at))?;
+        let function = functions::table().under(function, self.rules);
         match function.kind {
             FunctionKind::Scalar => {}
             FunctionKind::Aggregate => {
@@ -48,6 +49,20 @@ impl Checker<'_> {
         }
         let call = Call { function, overload: found.overload, args: values, lambdas };
         Ok(Typed::new(Node::Call(call), ty))
+    }
+
+    /// A call with DISTINCT or FILTER where a value is wanted.
+    pub(super) fn aggregate(&mut self, name: &Ident) -> Result<Typed> {
+        let function = functions::table().function(&name.text).map_err(|error| error.at(name.at))?;
+        Err(match function.kind {
+            FunctionKind::Aggregate => {
+                Error::statement(format!("The aggregate function {} can't be used here", function.name))
+                    .hint("aggregates stand in the SELECT or HAVING clause of a query with GROUP BY")
+            }
+            _ => {
+                Error::statement(format!("{} is no aggregate function: it takes no DISTINCT or FILTER", function.name))
+            }
+        })
     }
 
     /// An argument before the overload is known. Lambdas are checked afterwards.

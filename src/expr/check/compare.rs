@@ -150,6 +150,9 @@ fn unify(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) -> Result<
             let ty = x.as_ref().or(y.as_ref()).cloned().unwrap_or(SqlType::String);
             return Ok((a.coerce(&ty)?, b.coerce(&ty)?));
         }
+        // What is empty is of the other's type.
+        (Some(ty), None) if !b.is_bare_null() => (ty.clone(), b.clone().coerce(ty)?.known_type()?.clone()),
+        (None, Some(ty)) if !a.is_bare_null() => (a.clone().coerce(ty)?.known_type()?.clone(), ty.clone()),
         _ => {
             let (left, right) = (text(left), text(right));
             return Err(Error::statement(format!("Comparison with NULL not supported: {left} {} {right}", op.name()))

@@ -48,8 +48,7 @@ impl Checker<'_> {
 
     pub(super) fn array(&mut self, items: &[Expr]) -> Result<Typed> {
         if items.is_empty() {
-            return Err(Error::statement("Array constructor cannot be empty. Please supply at least one element.")
-                .hint("an empty array can be made by a CAST or a function, e.g. FILTER"));
+            return Ok(Typed::empty(Node::Array(Vec::new())));
         }
         let typed = items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
         let Some(ty) = common_of(&typed, &|i| text(&items[i]))? else {
@@ -62,9 +61,7 @@ impl Checker<'_> {
 
     pub(super) fn map(&mut self, entries: &[(Expr, Expr)]) -> Result<Typed> {
         if entries.is_empty() {
-            return Err(Error::statement(
-                "Map constructor cannot be empty. Please supply at least one key value pair.",
-            ));
+            return Ok(Typed::empty(Node::Map(Vec::new())));
         }
         let mut keys = Vec::with_capacity(entries.len());
         let mut values = Vec::with_capacity(entries.len());

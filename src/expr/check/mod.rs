@@ -6,15 +6,18 @@ mod make;
 mod text;
 
 use crate::error::{Error, Result};
-use crate::expr::Scope;
 use crate::expr::decimal::{self, Shape};
-use crate::expr::typed::{Arithmetic, Node, Typed};
+use crate::expr::functions::exact_boolean;
+use crate::expr::typed::{Arithmetic, Call, Node, Typed};
+use crate::expr::{Rules, Scope};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Type, UnaryOp};
 use crate::types::{DECIMAL_PRECISION_MAX, SqlType, Value};
 
 /// The type of an expression, with every name, cast and overload settled.
 pub fn check(ast: &Expr, scope: &dyn Scope) -> Result<Typed> {
-    Checker { scope, params: Vec::new() }.expr(ast)
+    let rules = scope.rules();
+    let typed = Checker { scope, rules, params: Vec::new() }.expr(ast)?;
+    Ok(if rules.unknown_comparisons { typed.three_valued() } else { typed })
 }
 
 /// A type as written, with aliases put in by `custom`.
@@ -76,6 +79,7 @@ fn decimal_type(precision: u32, scale: u32) -> Result<SqlType> {
 
 struct Checker<'a> {
     scope: &'a dyn Scope,
+    rules: Rules,
     /// The parameters of the lambdas around, the outermost first.
     params: Vec<(String, SqlType)>,
 }
@@ -102,7 +106,11 @@ impl Checker<'_> {
             ExprKind::Unary { op, operand } => self.unary(*op, operand),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right),
             ExprKind::IsNull { operand, negated } => {
-                Ok(boolean(Node::IsNull { operand: self.boxed(operand)?, negated: *negated }))
+                let operand = self.boxed(operand)?;
+                if !operand.is_bare_null() {
+                    operand.known_type()?;
+                }
+                Ok(boolean(Node::IsNull { operand, negated: *negated }))
             }
             ExprKind::Between { operand, negated, low, high } => self.between(operand, *negated, low, high),
             ExprKind::InList { operand, negated, list } => self.in_list(operand, *negated, list),
@@ -117,6 +125,7 @@ impl Checker<'_> {
             ExprKind::Map(entries) => self.map(entries),
             ExprKind::Struct(fields) => self.structure(fields),
             ExprKind::Call { name, args } => self.call(name, args),
+            ExprKind::Aggregate { name, .. } => self.aggregate(name),
             ExprKind::Lambda { .. } => {
                 Err(Error::statement("A lambda can only be an argument of a function that takes one"))
             }
@@ -173,7 +182,7 @@ impl Checker<'_> {
         if let (Some(SqlType::String), Some(SqlType::String), Arithmetic::Add) = (&a.ty, &b.ty, arithmetic) {
             return self.call(&Ident::new("CONCAT"), &[left.clone(), right.clone()]);
         }
-        calculate(arithmetic, a, b)
+        calculate(arithmetic, a, b, self.rules)
     }
 
     /// An operand of AND, OR, NOT or WHEN.
@@ -199,7 +208,33 @@ impl Checker<'_> {
         if !crate::expr::eval::can_cast(&from, &to) {
             return Err(Error::statement(format!("Cast of {from} to {to} is not supported")));
         }
+        if self.rules.exact_booleans && contains_boolean(&to) && from != to {
+            return self.cast_exactly(typed, &from, to);
+        }
         Ok(Typed::new(Node::Cast(Box::new(typed)), to))
+    }
+
+    /// A cast to a type with BOOLEAN in it, of which text must be `true` or `false`.
+    fn cast_exactly(&self, typed: Typed, from: &SqlType, to: SqlType) -> Result<Typed> {
+        match (from, &to) {
+            (SqlType::String, SqlType::Boolean) => {
+                let (function, overload) = exact_boolean()?;
+                Ok(Typed::new(Node::Call(Call { function, overload, args: vec![typed], lambdas: Vec::new() }), to))
+            }
+            _ => Err(Error::not_supported(
+                format!("a cast of {from} to {to} with millpond.cast.boolean = exact"),
+                "cast each of its parts: TRANSFORM(list, x => CAST(x AS BOOLEAN))",
+            )),
+        }
+    }
+}
+
+fn contains_boolean(ty: &SqlType) -> bool {
+    match ty {
+        SqlType::Boolean => true,
+        SqlType::Array(item) | SqlType::Map(item) => contains_boolean(item),
+        SqlType::Struct(fields) => fields.iter().any(|(_, ty)| contains_boolean(ty)),
+        _ => false,
     }
 }
 
@@ -243,7 +278,7 @@ fn negate(value: &Value) -> Option<Value> {
 }
 
 /// Arithmetic of two numbers: widens the operands and gives the result's type.
-fn calculate(op: Arithmetic, left: Typed, right: Typed) -> Result<Typed> {
+fn calculate(op: Arithmetic, left: Typed, right: Typed, rules: Rules) -> Result<Typed> {
     let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
         let name = |ty: &Option<SqlType>| ty.as_ref().map_or("null".to_string(), ToString::to_string);
         return Err(Error::statement(format!(
@@ -257,6 +292,7 @@ fn calculate(op: Arithmetic, left: Typed, right: Typed) -> Result<Typed> {
         return Err(Error::statement(format!("Unsupported arithmetic types. {a} {b}"))
             .hint("arithmetic needs numbers; CAST what is text"));
     }
+    let mut op = op;
     let (to_left, to_right, ty) = if a == SqlType::Double || b == SqlType::Double {
         (SqlType::Double, SqlType::Double, SqlType::Double)
     } else if let (false, false) = (matches!(a, SqlType::Decimal { .. }), matches!(b, SqlType::Decimal { .. })) {
@@ -269,9 +305,12 @@ fn calculate(op: Arithmetic, left: Typed, right: Typed) -> Result<Typed> {
         let result = match op {
             Arithmetic::Add | Arithmetic::Subtract => x.sum(y),
             Arithmetic::Multiply => x.product(y),
-            Arithmetic::Divide => x.quotient(y),
+            Arithmetic::Divide | Arithmetic::DivideRounded => x.quotient(y),
             Arithmetic::Modulo => x.remainder(y),
         };
+        if op == Arithmetic::Divide && rules.rounded_division {
+            op = Arithmetic::DivideRounded;
+        }
         (x.ty(), y.ty(), result.ty())
     };
     let (left, right) = (Box::new(left.coerce(&to_left)?), Box::new(right.coerce(&to_right)?));

@@ -50,6 +50,11 @@ pub fn text(expr: &Expr) -> String {
                 fields.iter().map(|(name, value)| format!("{}:={}", ident(name), text(value))).collect();
             format!("STRUCT({})", fields.join(", "))
         }
+        ExprKind::Aggregate { name, args, distinct, filter } => {
+            let distinct = if *distinct { "DISTINCT " } else { "" };
+            let filter = filter.as_ref().map(|filter| format!(" FILTER (WHERE {})", text(filter))).unwrap_or_default();
+            format!("{}({distinct}{}){filter}", name.text, join(args))
+        }
         ExprKind::Call { name, args } => format!("{}({})", name.text, join(args)),
         ExprKind::Lambda { params, body } => {
             let params: Vec<_> = params.iter().map(|param| param.text.clone()).collect();

@@ -80,7 +80,7 @@ fn kernel(op: Arithmetic, left: &Column, right: &Column, count: usize) -> ArrayR
         Arithmetic::Add => numeric::add_wrapping(a.as_ref(), b.as_ref()),
         Arithmetic::Subtract => numeric::sub_wrapping(a.as_ref(), b.as_ref()),
         Arithmetic::Multiply => numeric::mul_wrapping(a.as_ref(), b.as_ref()),
-        Arithmetic::Divide => numeric::div(a.as_ref(), b.as_ref()),
+        Arithmetic::Divide | Arithmetic::DivideRounded => numeric::div(a.as_ref(), b.as_ref()),
         Arithmetic::Modulo => numeric::rem(a.as_ref(), b.as_ref()),
     };
     // Operands have one numeric type by the type check; doubles never fail.
@@ -156,7 +156,7 @@ fn exact(op: Arithmetic, left: i256, right: i256, scales: Scales) -> Result<i256
             (result.ok_or(OVERFLOW)?, widest)
         }
         Arithmetic::Multiply => (left.checked_mul(right).ok_or(OVERFLOW)?, left_scale + right_scale),
-        Arithmetic::Divide => {
+        Arithmetic::Divide | Arithmetic::DivideRounded => {
             if right == i256::ZERO {
                 return Err("Division by zero");
             }
@@ -165,7 +165,8 @@ fn exact(op: Arithmetic, left: i256, right: i256, scales: Scales) -> Result<i256
                 Some(up) => decimal::pow10(up).and_then(|factor| left.checked_mul(factor)),
                 None => decimal::rescale(left, left_scale, scale + right_scale, Rounding::Unnecessary),
             };
-            let quotient = decimal::divide(dividend.ok_or(OVERFLOW)?, right, Rounding::Unnecessary);
+            let rounding = if op == Arithmetic::Divide { Rounding::Unnecessary } else { Rounding::HalfUp };
+            let quotient = decimal::divide(dividend.ok_or(OVERFLOW)?, right, rounding);
             (quotient.ok_or("Rounding necessary")?, scale)
         }
     };

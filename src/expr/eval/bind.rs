@@ -8,7 +8,7 @@ use super::{Column, Rows, logic};
 use crate::error::{Error, Result};
 use crate::expr::EvalErrors;
 use crate::expr::functions::{Overload, ScalarFn};
-use crate::expr::typed::{Arithmetic, Comparison, Node, Typed};
+use crate::expr::typed::{Arithmetic, Comparison, Node, Nulls, Typed};
 use crate::types::{SqlType, Value, values_to_array};
 
 /// A node that can be run.
@@ -19,6 +19,7 @@ pub(in crate::expr) struct Plan {
     pub columns: Vec<usize>,
     /// No row can fail, so that it may be run for rows nobody selected.
     pub infallible: bool,
+    pub nulls: Nulls,
 }
 
 pub(in crate::expr) enum Op {
@@ -62,11 +63,19 @@ pub(in crate::expr) struct LambdaPlan {
 impl Plan {
     /// The plan of a typed expression.
     pub fn new(typed: &Typed) -> Result<Plan> {
+        Plan::with(typed, Nulls::False)
+    }
+
+    /// `nulls`: what comparisons in it give.
+    fn with(typed: &Typed, nulls: Nulls) -> Result<Plan> {
+        if let Node::ThreeValued(inner) = &typed.node {
+            return Plan::with(inner, Nulls::Unknown);
+        }
         let ty = typed.ty().cloned().unwrap_or(SqlType::String);
-        let op = op_of(typed, &ty)?;
+        let op = op_of(typed, &ty, nulls)?;
         let columns = typed.columns();
         let infallible = is_infallible(&op);
-        let plan = Plan { op, ty, columns, infallible };
+        let plan = Plan { op, ty, columns, infallible, nulls };
         if is_foldable(typed) { Ok(plan.fold()) } else { Ok(plan) }
     }
 
@@ -81,7 +90,7 @@ impl Plan {
         if !errors.is_empty() || column.failed.is_some() {
             return self;
         }
-        Plan { op: Op::Constant(column.array), ty: self.ty, columns: vec![], infallible: true }
+        Plan { op: Op::Constant(column.array), columns: vec![], infallible: true, ..self }
     }
 
     /// The value, when it is the same for all rows.
@@ -105,21 +114,25 @@ impl Plan {
             Op::Negate(operand) => super::arithmetic::negate(operand.run(rows, errors), rows, errors),
             Op::Compare { op, left, right } => {
                 let (a, b) = (left.run(rows, errors), right.run(rows, errors));
-                super::compare::compare(*op, a, b, (&left.ty, &right.ty), rows)
+                super::compare::compare(*op, a, b, (&left.ty, &right.ty), self.nulls, rows)
             }
             Op::IsNull { operand, negated } => super::predicate::is_null(operand.run(rows, errors), *negated, rows),
             Op::Between { operand, low, high, negated } => {
-                super::predicate::between(operand, low, high, *negated, rows, errors)
+                super::predicate::between(operand, low, high, (*negated, self.nulls), rows, errors)
             }
-            Op::In { operand, list, negated } => super::predicate::in_list(operand, list, *negated, rows, errors),
+            Op::In { operand, list, negated } => {
+                super::predicate::in_list(operand, list, (*negated, self.nulls), rows, errors)
+            }
             Op::Like { operand, pattern, matcher, negated } => {
                 let (text, pattern) = (operand.run(rows, errors), pattern.run(rows, errors));
                 super::predicate::like(text, pattern, matcher, *negated, rows, errors)
             }
-            Op::And(left, right) => logic::and_or(left, right, logic::Connective::And, rows, errors),
-            Op::Or(left, right) => logic::and_or(left, right, logic::Connective::Or, rows, errors),
-            Op::Not(operand) => logic::not(operand, rows, errors),
-            Op::Case { branches, otherwise } => logic::case(branches, otherwise.as_deref(), &self.ty, rows, errors),
+            Op::And(left, right) => logic::and_or(left, right, (logic::Connective::And, self.nulls), rows, errors),
+            Op::Or(left, right) => logic::and_or(left, right, (logic::Connective::Or, self.nulls), rows, errors),
+            Op::Not(operand) => logic::not(operand, self.nulls, rows, errors),
+            Op::Case { branches, otherwise } => {
+                logic::case(branches, otherwise.as_deref(), (&self.ty, self.nulls), rows, errors)
+            }
             Op::Cast(operand) => super::cast::run(operand, &self.ty, rows, errors),
             Op::ArrayItem { base, index } => super::access::array_item(base, index, rows, errors),
             Op::MapItem { base, key } => super::access::map_item(base, key, rows, errors),
@@ -132,63 +145,78 @@ impl Plan {
     }
 }
 
-fn boxed(typed: &Typed) -> Result<Box<Plan>> {
-    Plan::new(typed).map(Box::new)
+fn boxed(typed: &Typed, nulls: Nulls) -> Result<Box<Plan>> {
+    Plan::with(typed, nulls).map(Box::new)
 }
 
-fn all(list: &[Typed]) -> Result<Vec<Plan>> {
-    list.iter().map(Plan::new).collect()
+fn all(list: &[Typed], nulls: Nulls) -> Result<Vec<Plan>> {
+    list.iter().map(|typed| Plan::with(typed, nulls)).collect()
 }
 
-fn op_of(typed: &Typed, ty: &SqlType) -> Result<Op> {
+fn op_of(typed: &Typed, ty: &SqlType, nulls: Nulls) -> Result<Op> {
     Ok(match &typed.node {
         Node::Literal(Value::Null) if typed.ty().is_none() => Op::Constant(Arc::new(NullArray::new(1))),
         Node::Literal(value) => Op::Constant(values_to_array(std::slice::from_ref(value), ty)),
+        Node::ThreeValued(inner) => op_of(inner, ty, Nulls::Unknown)?,
         Node::Unread => return Err(Error::internal("what nobody reads is evaluated")),
         Node::Column(index) => Op::Column(*index),
         Node::Param(slot) => Op::Param(*slot),
-        Node::Arithmetic { op, left, right } => Op::Arithmetic { op: *op, left: boxed(left)?, right: boxed(right)? },
-        Node::Negate(operand) => Op::Negate(boxed(operand)?),
-        Node::Compare { op, left, right } => Op::Compare { op: *op, left: boxed(left)?, right: boxed(right)? },
-        Node::IsNull { operand, negated } => Op::IsNull { operand: boxed(operand)?, negated: *negated },
-        Node::Between { operand, low, high, negated } => {
-            Op::Between { operand: boxed(operand)?, low: boxed(low)?, high: boxed(high)?, negated: *negated }
+        Node::Arithmetic { op, left, right } => {
+            Op::Arithmetic { op: *op, left: boxed(left, nulls)?, right: boxed(right, nulls)? }
         }
-        Node::In { operand, list, negated } => Op::In { operand: boxed(operand)?, list: all(list)?, negated: *negated },
+        Node::Negate(operand) => Op::Negate(boxed(operand, nulls)?),
+        Node::Compare { op, left, right } => {
+            Op::Compare { op: *op, left: boxed(left, nulls)?, right: boxed(right, nulls)? }
+        }
+        Node::IsNull { operand, negated } => Op::IsNull { operand: boxed(operand, nulls)?, negated: *negated },
+        Node::Between { operand, low, high, negated } => Op::Between {
+            operand: boxed(operand, nulls)?,
+            low: boxed(low, nulls)?,
+            high: boxed(high, nulls)?,
+            negated: *negated,
+        },
+        Node::In { operand, list, negated } => {
+            Op::In { operand: boxed(operand, nulls)?, list: all(list, nulls)?, negated: *negated }
+        }
         Node::Like { operand, pattern, escape, negated } => {
-            let pattern = boxed(pattern)?;
+            let pattern = boxed(pattern, nulls)?;
             let matcher = super::predicate::Matcher::new(pattern.constant(), *escape)?;
-            Op::Like { operand: boxed(operand)?, pattern, matcher, negated: *negated }
+            Op::Like { operand: boxed(operand, nulls)?, pattern, matcher, negated: *negated }
         }
-        Node::And(left, right) => Op::And(boxed(left)?, boxed(right)?),
-        Node::Or(left, right) => Op::Or(boxed(left)?, boxed(right)?),
-        Node::Not(operand) => Op::Not(boxed(operand)?),
+        Node::And(left, right) => Op::And(boxed(left, nulls)?, boxed(right, nulls)?),
+        Node::Or(left, right) => Op::Or(boxed(left, nulls)?, boxed(right, nulls)?),
+        Node::Not(operand) => Op::Not(boxed(operand, nulls)?),
         Node::Case { branches, otherwise } => Op::Case {
             branches: branches
                 .iter()
-                .map(|(when, then)| Ok((Plan::new(when)?, Plan::new(then)?)))
+                .map(|(when, then)| Ok((Plan::with(when, nulls)?, Plan::with(then, nulls)?)))
                 .collect::<Result<_>>()?,
-            otherwise: otherwise.as_deref().map(boxed).transpose()?,
+            otherwise: otherwise.as_deref().map(|otherwise| boxed(otherwise, nulls)).transpose()?,
         },
-        Node::Cast(operand) => Op::Cast(boxed(operand)?),
-        Node::ArrayItem { base, index } => Op::ArrayItem { base: boxed(base)?, index: boxed(index)? },
-        Node::MapItem { base, key } => Op::MapItem { base: boxed(base)?, key: boxed(key)? },
-        Node::Field { base, index } => Op::Field { base: boxed(base)?, index: *index },
-        Node::Array(items) => Op::Array(all(items)?),
-        Node::Map(entries) => {
-            Op::Map(entries.iter().map(|(key, value)| Ok((Plan::new(key)?, Plan::new(value)?))).collect::<Result<_>>()?)
-        }
-        Node::Struct(fields) => Op::Struct(all(fields)?),
-        Node::Call(call) => Op::Call(call_plan(call)?),
+        Node::Cast(operand) => Op::Cast(boxed(operand, nulls)?),
+        Node::ArrayItem { base, index } => Op::ArrayItem { base: boxed(base, nulls)?, index: boxed(index, nulls)? },
+        Node::MapItem { base, key } => Op::MapItem { base: boxed(base, nulls)?, key: boxed(key, nulls)? },
+        Node::Field { base, index } => Op::Field { base: boxed(base, nulls)?, index: *index },
+        Node::Array(items) => Op::Array(all(items, nulls)?),
+        Node::Map(entries) => Op::Map(
+            entries
+                .iter()
+                .map(|(key, value)| Ok((Plan::with(key, nulls)?, Plan::with(value, nulls)?)))
+                .collect::<Result<_>>()?,
+        ),
+        Node::Struct(fields) => Op::Struct(all(fields, nulls)?),
+        Node::Call(call) => Op::Call(call_plan(call, nulls)?),
     })
 }
 
-fn call_plan(call: &crate::expr::typed::Call) -> Result<CallPlan> {
-    let args = all(&call.args)?;
+fn call_plan(call: &crate::expr::typed::Call, nulls: Nulls) -> Result<CallPlan> {
+    let args = all(&call.args, nulls)?;
     let lambdas = call
         .lambdas
         .iter()
-        .map(|lambda| Ok(LambdaPlan { first: lambda.first, params: lambda.params, body: Plan::new(&lambda.body)? }))
+        .map(|lambda| {
+            Ok(LambdaPlan { first: lambda.first, params: lambda.params, body: Plan::with(&lambda.body, nulls)? })
+        })
         .collect::<Result<_>>()?;
     Ok(CallPlan {
         call: scalar_fn(call.overload)?,

@@ -1,4 +1,4 @@
-//! `= <> < <= > >=` and IS [NOT] DISTINCT FROM. A NULL side makes a comparison FALSE, never NULL.
+//! `= <> < <= > >=` and IS [NOT] DISTINCT FROM. A NULL side makes a comparison FALSE, or NULL where that is asked for.
 
 use arrow::array::{Array, AsArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -11,7 +11,7 @@ use arrow::datatypes::{
 use super::equal::rows_equal;
 use super::{Column, Rows, both_failed};
 use crate::expr::decimal::{self, Rounding};
-use crate::expr::typed::Comparison;
+use crate::expr::typed::{Comparison, Nulls};
 use crate::types::SqlType;
 
 /// A comparison of two columns whose types the check has made equal (decimals but for precision and scale).
@@ -20,9 +20,14 @@ pub(super) fn compare(
     left: Column,
     right: Column,
     types: (&SqlType, &SqlType),
+    nulls: Nulls,
     rows: Rows<'_>,
 ) -> Column {
     let failed = both_failed(&left, &right);
+    if nulls == Nulls::Unknown && !matches!(op, Comparison::Distinct | Comparison::NotDistinct) {
+        let known = mask(mask(BooleanBuffer::new_set(rows.count), &left), &right);
+        return finish_known(raw(op, &left, &right, types, rows), &known, failed);
+    }
     let values = match op {
         Comparison::Distinct => !&same(&left, &right, types, rows),
         Comparison::NotDistinct => same(&left, &right, types, rows),
@@ -43,6 +48,16 @@ pub(super) fn finish(values: BooleanBuffer, failed: Option<BooleanBuffer>) -> Co
             Column::rows(std::sync::Arc::new(array)).with_failed(Some(failed))
         }
     }
+}
+
+/// As `finish`, and NULL where the value isn't known.
+pub(super) fn finish_known(values: BooleanBuffer, known: &BooleanBuffer, failed: Option<BooleanBuffer>) -> Column {
+    let valid = match &failed {
+        Some(failed) => known & &!failed,
+        None => known.clone(),
+    };
+    let array = arrow::array::BooleanArray::new(values, Some(NullBuffer::new(valid)));
+    Column::rows(std::sync::Arc::new(array)).with_failed(failed)
 }
 
 /// FALSE where the operand is NULL.

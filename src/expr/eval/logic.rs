@@ -5,9 +5,10 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::interleave;
 
 use super::bind::Plan;
-use super::compare::finish;
+use super::compare::{finish, finish_known};
 use super::{Column, Failures, Rows, either, is_failed, nulls, pick};
 use crate::expr::EvalErrors;
+use crate::expr::typed::Nulls;
 use crate::types::SqlType;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +21,31 @@ pub(super) enum Connective {
 struct Truths {
     values: BooleanBuffer,
     failed: Option<BooleanBuffer>,
+    /// Rows without a truth value, where that is no failure; their value is FALSE.
+    unknown: Option<BooleanBuffer>,
 }
 
 impl Truths {
-    /// Rows of `wanted` whose value is NULL fail.
-    fn of(column: Column, wanted: Option<&BooleanBuffer>, rows: Rows<'_>, errors: &mut EvalErrors) -> Truths {
+    /// Rows of `wanted` whose value is NULL fail, or are unknown.
+    fn of(
+        column: Column,
+        wanted: Option<&BooleanBuffer>,
+        mode: Nulls,
+        rows: Rows<'_>,
+        errors: &mut EvalErrors,
+    ) -> Truths {
         let column = column.expand(rows.count);
         let array = column.array.as_boolean();
         let Some(nulls) = array.nulls() else {
-            return Truths { values: array.values().clone(), failed: column.failed };
+            return Truths { values: array.values().clone(), failed: column.failed, unknown: None };
         };
+        if mode == Nulls::Unknown {
+            let unknown = match &column.failed {
+                Some(failed) => &!nulls.inner() & &!failed,
+                None => !nulls.inner(),
+            };
+            return Truths { values: array.values() & nulls.inner(), failed: column.failed, unknown: Some(unknown) };
+        }
         let mut failures = Failures::new(rows, errors);
         for row in 0..rows.count {
             let is_wanted = wanted.is_none_or(|wanted| wanted.value(row));
@@ -38,7 +54,15 @@ impl Truths {
             }
         }
         let failed = either(column.failed.clone(), failures.into_mask());
-        Truths { values: array.values() & nulls.inner(), failed }
+        Truths { values: array.values() & nulls.inner(), failed, unknown: None }
+    }
+
+    /// Rows that are FALSE.
+    fn untrue(&self) -> BooleanBuffer {
+        match &self.unknown {
+            Some(unknown) => &!&self.values & &!unknown,
+            None => !&self.values,
+        }
     }
 
     fn without_failed(&self, values: BooleanBuffer) -> BooleanBuffer {
@@ -52,19 +76,30 @@ impl Truths {
 pub(super) fn and_or(
     left: &Plan,
     right: &Plan,
-    connective: Connective,
+    (connective, mode): (Connective, Nulls),
     rows: Rows<'_>,
     errors: &mut EvalErrors,
 ) -> Column {
-    let first = Truths::of(left.run(rows, errors), None, rows, errors);
+    let first = Truths::of(left.run(rows, errors), None, mode, rows, errors);
     let undecided = match connective {
-        Connective::And => first.without_failed(first.values.clone()),
+        Connective::And => first.without_failed(!&first.untrue()),
         Connective::Or => first.without_failed(!&first.values),
     };
     if undecided.count_set_bits() == 0 {
         return finish(first.values, first.failed);
     }
-    let second = truths_of_selected(right, &undecided, rows, errors);
+    let second = truths_of_selected(right, &undecided, mode, rows, errors);
+    if mode == Nulls::Unknown {
+        let (is_true, is_false) = match connective {
+            Connective::And => {
+                (&(&first.values & &second.values) & &undecided, &first.untrue() | &(&undecided & &second.untrue()))
+            }
+            Connective::Or => {
+                (&first.values | &(&undecided & &second.values), &(&first.untrue() & &second.untrue()) & &undecided)
+            }
+        };
+        return finish_known(is_true.clone(), &(&is_true | &is_false), either(first.failed, second.failed));
+    }
     let decided_true = match connective {
         Connective::And => BooleanBuffer::new_unset(rows.count),
         Connective::Or => first.values,
@@ -72,23 +107,34 @@ pub(super) fn and_or(
     finish(&decided_true | &(&undecided & &second.values), either(first.failed, second.failed))
 }
 
-pub(super) fn not(operand: &Plan, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
-    let truths = Truths::of(operand.run(rows, errors), None, rows, errors);
-    finish(!&truths.values, truths.failed)
+pub(super) fn not(operand: &Plan, mode: Nulls, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
+    let truths = Truths::of(operand.run(rows, errors), None, mode, rows, errors);
+    match truths.unknown {
+        Some(unknown) => finish_known(!&truths.values, &!&unknown, truths.failed),
+        None => finish(!&truths.values, truths.failed),
+    }
 }
 
 /// The plan's truth values for the selected rows; anything elsewhere, but never failed there.
-fn truths_of_selected(plan: &Plan, selected: &BooleanBuffer, rows: Rows<'_>, errors: &mut EvalErrors) -> Truths {
+fn truths_of_selected(
+    plan: &Plan,
+    selected: &BooleanBuffer,
+    mode: Nulls,
+    rows: Rows<'_>,
+    errors: &mut EvalErrors,
+) -> Truths {
     if plan.infallible || selected.count_set_bits() == rows.count {
-        let mut truths = Truths::of(plan.run(rows, errors), Some(selected), rows, errors);
+        let mut truths = Truths::of(plan.run(rows, errors), Some(selected), mode, rows, errors);
         truths.failed = truths.failed.map(|failed| &failed & selected);
         return truths;
     }
     let subset = Subset::new(plan, selected, rows);
-    let truths = Truths::of(plan.run(subset.rows(), errors), None, subset.rows(), errors);
+    let truths = Truths::of(plan.run(subset.rows(), errors), None, mode, subset.rows(), errors);
+    let spread = |bits: Option<BooleanBuffer>| bits.map(|bits| subset.spread(&bits, rows.count));
     Truths {
         values: subset.spread(&truths.values, rows.count),
-        failed: truths.failed.map(|failed| subset.spread(&failed, rows.count)),
+        failed: spread(truths.failed),
+        unknown: spread(truths.unknown),
     }
 }
 
@@ -131,7 +177,7 @@ impl Subset {
 pub(super) fn case(
     branches: &[(Plan, Plan)],
     otherwise: Option<&Plan>,
-    ty: &SqlType,
+    (ty, mode): (&SqlType, Nulls),
     rows: Rows<'_>,
     errors: &mut EvalErrors,
 ) -> Column {
@@ -142,7 +188,7 @@ pub(super) fn case(
         if remaining.count_set_bits() == 0 {
             break;
         }
-        let truths = truths_of_selected(when, &remaining, rows, errors);
+        let truths = truths_of_selected(when, &remaining, mode, rows, errors);
         let matched = &remaining & &truths.without_failed(truths.values.clone());
         remaining = truths.without_failed(&remaining & &!&matched);
         failed = either(failed, truths.failed);

@@ -5,11 +5,11 @@ use arrow::buffer::BooleanBuffer;
 use regex::Regex;
 
 use super::bind::Plan;
-use super::compare::{compare, finish};
+use super::compare::{compare, finish, finish_known};
 use super::{Column, Failures, Rows, both_failed, either, is_failed};
 use crate::error::{Error, Result};
 use crate::expr::EvalErrors;
-use crate::expr::typed::Comparison;
+use crate::expr::typed::{Comparison, Nulls};
 use crate::types::Value;
 
 pub(super) fn is_null(operand: Column, negated: bool, rows: Rows<'_>) -> Column {
@@ -21,6 +21,14 @@ pub(super) fn is_null(operand: Column, negated: bool, rows: Rows<'_>) -> Column 
     finish(if negated { valid } else { !&valid }, operand.failed)
 }
 
+/// Where the column isn't NULL.
+fn known(column: &Column, rows: Rows<'_>) -> BooleanBuffer {
+    match column.array.nulls() {
+        Some(nulls) => nulls.inner().clone(),
+        None => BooleanBuffer::new_set(rows.count),
+    }
+}
+
 fn truths(column: &Column) -> &BooleanBuffer {
     column.array.as_boolean().values()
 }
@@ -29,27 +37,47 @@ pub(super) fn between(
     operand: &Plan,
     low: &Plan,
     high: &Plan,
-    negated: bool,
+    (negated, nulls): (bool, Nulls),
     rows: Rows<'_>,
     errors: &mut EvalErrors,
 ) -> Column {
     let value = operand.run(rows, errors);
     let (low_column, high_column) = (low.run(rows, errors), high.run(rows, errors));
-    let above = compare(Comparison::GreaterEqual, value.clone(), low_column, (&operand.ty, &low.ty), rows);
-    let below = compare(Comparison::LessEqual, value, high_column, (&operand.ty, &high.ty), rows);
+    let above = compare(Comparison::GreaterEqual, value.clone(), low_column, (&operand.ty, &low.ty), nulls, rows);
+    let below = compare(Comparison::LessEqual, value, high_column, (&operand.ty, &high.ty), nulls, rows);
+    if nulls == Nulls::Unknown {
+        let (above_known, below_known) = (known(&above, rows), known(&below, rows));
+        let inside = &(truths(&above) & &above_known) & &(truths(&below) & &below_known);
+        let outside = &(&!truths(&above) & &above_known) | &(&!truths(&below) & &below_known);
+        let decided = &inside | &outside;
+        return finish_known(if negated { !&inside } else { inside }, &decided, both_failed(&above, &below));
+    }
     let inside = truths(&above) & truths(&below);
     finish(if negated { !&inside } else { inside }, both_failed(&above, &below))
 }
 
-pub(super) fn in_list(operand: &Plan, list: &[Plan], negated: bool, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
+pub(super) fn in_list(
+    operand: &Plan,
+    list: &[Plan],
+    (negated, nulls): (bool, Nulls),
+    rows: Rows<'_>,
+    errors: &mut EvalErrors,
+) -> Column {
     let value = operand.run(rows, errors);
     let mut failed = value.failed.clone();
     let mut found = BooleanBuffer::new_unset(rows.count);
+    let mut all_known = BooleanBuffer::new_set(rows.count);
     for item in list {
         let other = item.run(rows, errors);
-        let equal = compare(Comparison::Equal, value.clone(), other, (&operand.ty, &item.ty), rows);
-        found = &found | truths(&equal);
+        let equal = compare(Comparison::Equal, value.clone(), other, (&operand.ty, &item.ty), nulls, rows);
+        let is_known = known(&equal, rows);
+        found = &found | &(truths(&equal) & &is_known);
+        all_known = &all_known & &is_known;
         failed = either(failed, equal.failed);
+    }
+    if nulls == Nulls::Unknown {
+        let decided = &found | &all_known;
+        return finish_known(if negated { !&found } else { found }, &decided, failed);
     }
     finish(if negated { !&found } else { found }, failed)
 }

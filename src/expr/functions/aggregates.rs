@@ -26,7 +26,7 @@ pub(super) fn entries() -> Vec<Function> {
 }
 
 fn function(name: &'static str, description: &'static str, overloads: Vec<Overload>) -> Function {
-    Function { name, kind: FunctionKind::Aggregate, category: CATEGORY, description, overloads, examples: &[] }
+    Function { overloads, ..Function::new(name, FunctionKind::Aggregate, CATEGORY, description) }
 }
 
 fn param(name: &'static str, ty: ParamType, description: &'static str) -> Param {
@@ -75,19 +75,19 @@ fn counts_and_sums() -> Vec<Function> {
             "COUNT",
             "Number of rows whose value is not NULL; COUNT(*) counts all rows.",
             vec![overload(vec![any("val")], Returns::Is(is(&SqlType::Bigint)), made::count)],
-        ),
+        ).nulls("NULLs are not counted.").examples(&[("COUNT(x) of 'a', NULL, 'b'", "2"), ("COUNT(*) of 'a', NULL, 'b'", "3")]),
         function(
             "COUNT_DISTINCT",
             "Number of different values, NULL not counted. Exact up to 1024, above that within about 1 %.",
             vec![overload(vec![any("val")], Returns::Is(is(&SqlType::Bigint)), made::count_distinct)],
-        ),
+        ).examples(&[("COUNT_DISTINCT(x) of 1, 2, 2, NULL", "2")]),
         function(
             "SUM",
             "Sum of the values; 0 when there are none. Integers wrap; a DECIMAL that doesn't fit is NULL until it does.",
             sums,
-        ),
-        function("SUM_LIST", "Sum of the items of all lists.", lists.into()),
-        function("AVG", "Mean of the values; 0 when there are none.", giving(&NUMBERS, &SqlType::Double, made::avg)),
+        ).examples(&[("SUM(x) of 1, 2, NULL", "3"), ("SUM(x) of 1.50, -0.25", "1.25")]),
+        function("SUM_LIST", "Sum of the items of all lists.", lists.into()).examples(&[("SUM_LIST(x) of ARRAY[1, 2], ARRAY[3, NULL]", "6")]),
+        function("AVG", "Mean of the values; 0 when there are none.", giving(&NUMBERS, &SqlType::Double, made::avg)).examples(&[("AVG(x) of 1, 2", "1.5")]),
     ]
 }
 
@@ -124,10 +124,15 @@ fn extremes() -> Vec<Function> {
         made::topkdistinct,
     );
     vec![
-        function("MIN", "Least value; NULL when there is none.", with_decimal(made::min)),
-        function("MAX", "Greatest value; NULL when there is none.", with_decimal(made::max)),
-        function("TOPK", "The k greatest values, greatest first.", topk.collect()),
-        function("TOPKDISTINCT", "The k greatest different values, greatest first.", vec![distinct]),
+        function("MIN", "Least value; NULL when there is none.", with_decimal(made::min))
+            .examples(&[("MIN(x) of 3, 1, 2", "1"), ("MIN(x) of 'b', 'a'", "a")]),
+        function("MAX", "Greatest value; NULL when there is none.", with_decimal(made::max))
+            .examples(&[("MAX(x) of 3, 1, NULL", "3")]),
+        function("TOPK", "The k greatest values, greatest first.", topk.collect())
+            .nulls("Rows whose first value is NULL are left out.")
+            .examples(&[("TOPK(x, 2) of 1, 3, 3, 2", "[3, 3]")]),
+        function("TOPKDISTINCT", "The k greatest different values, greatest first.", vec![distinct])
+            .examples(&[("TOPKDISTINCT(x, 2) of 1, 3, 3, 2", "[3, 2]")]),
     ]
 }
 
@@ -147,22 +152,30 @@ fn collections() -> Vec<Function> {
             "COLLECT_LIST",
             "All values, NULLs too, in order of arrival.",
             vec![overload(value(), list(), made::collect_list)],
-        ),
+        )
+        .nulls("NULLs are kept.")
+        .examples(&[("COLLECT_LIST(x) of 1, NULL, 1", "[1, null, 1]")]),
         function(
             "COLLECT_SET",
             "The different values in order of arrival.",
             vec![overload(value(), list(), made::collect_set)],
-        ),
+        )
+        .nulls("One NULL is kept.")
+        .examples(&[("COLLECT_SET(x) of 2, 1, 2", "[2, 1]")]),
         function(
             "HISTOGRAM",
             "How often each value came, of the first 1000 different ones.",
             giving(&[SqlType::String], &SqlType::Map(Box::new(SqlType::Bigint)), made::histogram),
-        ),
+        )
+        .nulls("NULLs are counted under the key `null`.")
+        .examples(&[("HISTOGRAM(x) of 'a', 'b', 'a'", "{a=2, b=1}")]),
         function(
             "ATTR",
             "The value when all rows have the same one, else NULL.",
             vec![overload(value(), Returns::Is(ParamType::Generic("T")), made::attr)],
-        ),
+        )
+        .nulls("NULL is a value like others.")
+        .examples(&[("ATTR(x) of 'a', 'a'", "a"), ("ATTR(x) of 'a', 'b'", "null")]),
     ]
 }
 
@@ -185,12 +198,20 @@ fn by_offset() -> Vec<Function> {
             "EARLIEST_BY_OFFSET",
             "The first value, or the first n, in order of arrival.",
             overloads(made::earliest_by_offset),
-        ),
+        )
+        .nulls("NULLs are left out, unless ignoreNulls is false.")
+        .examples(&[("EARLIEST_BY_OFFSET(x) of 1, 2, 3", "1"), ("EARLIEST_BY_OFFSET(x, 2) of 1, 2, 3", "[1, 2]")]),
         function(
             "LATEST_BY_OFFSET",
             "The last value, or the last n, in order of arrival.",
             overloads(made::latest_by_offset),
-        ),
+        )
+        .nulls("NULLs are left out, unless ignoreNulls is false.")
+        .examples(&[
+            ("LATEST_BY_OFFSET(x) of 1, 2, NULL", "2"),
+            ("LATEST_BY_OFFSET(x, false) of 1, 2, NULL", "null"),
+            ("LATEST_BY_OFFSET(x, 2) of 1, 2, 3", "[2, 3]"),
+        ]),
     ]
 }
 
@@ -204,13 +225,17 @@ fn statistics() -> Vec<Function> {
             "STDDEV_SAMP",
             "Sample variance, as ksqlDB has it; STDDEV_SAMPLE is the standard deviation.",
             giving(&NUMBERS, &SqlType::Double, made::stddev_samp),
-        ),
+        )
+        .examples(&[("STDDEV_SAMP(x) of 10, 14", "8.0")]),
         function(
             "STDDEV_SAMPLE",
             "Sample standard deviation.",
             giving(&NUMBERS, &SqlType::Double, made::stddev_sample),
-        ),
-        function("CORRELATION", "Pearson's correlation of two values.", pairs.into()),
+        )
+        .examples(&[("STDDEV_SAMPLE(x) of 1, 5, 9", "4.0")]),
+        function("CORRELATION", "Pearson's correlation of two values.", pairs.into())
+            .nulls("Pairs with a NULL are left out.")
+            .examples(&[("CORRELATION(x, y) of (0, 5), (2, 3)", "-1.0")]),
     ]
 }
 

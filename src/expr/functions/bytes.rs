@@ -229,10 +229,10 @@ fn uuid() -> Function {
                 Ok(::uuid::Uuid::from_slice(known!(bytes.get(row))).ok().map(|uuid| uuid.to_string()))
             })
         })
-        .examples(&[(
-            "UUID(TO_BYTES('237e9877e79b12d4a765321741963000', 'hex'))",
-            "237e9877-e79b-12d4-a765-321741963000",
-        )])
+        .examples(&[
+            ("LEN(UUID())", "36"),
+            ("UUID(TO_BYTES('237e9877e79b12d4a765321741963000', 'hex'))", "237e9877-e79b-12d4-a765-321741963000"),
+        ])
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ fn questions() -> Vec<Function> {
             })
             .examples(&[("ARRAY_LENGTH(ARRAY[1, 2, 3])", "3")]),
         Function::scalar("ARRAY_CONTAINS", CATEGORY, "Whether a value is among the elements.")
+            .nulls("false for a NULL array; a NULL can be looked for.")
             .over(&[arg, ("value", &T, "what to look for")], BOOLEAN, |call| {
                 let (list, value) = (call.list(0), &call.args[1]);
                 call.collect_booleans(|row| Ok(Some(find(list, row, value, row))))
@@ -50,6 +51,7 @@ fn questions() -> Vec<Function> {
             CATEGORY,
             "The elements as one text, with a delimiter (a comma unless given) between them.",
         )
+        .nulls("NULL when the array is; NULL items are written `null`, a NULL delimiter is an empty one.")
         .over(&[arg], STRING, join)
         .over(&[arg, ("delimiter", &STRING, "what stands between the elements")], STRING, join)
         .examples(&[("ARRAY_JOIN(ARRAY[1, NULL, 3])", "1,null,3"), ("ARRAY_JOIN(ARRAY['a', 'b'], '-')", "a-b")]),
@@ -118,6 +120,7 @@ fn sets() -> Vec<Function> {
             .over(&pair, list.clone(), |call| combine(call, |lists, row| filtered(lists, row, false)))
             .examples(&[("ARRAY_EXCEPT(ARRAY[1, 2, 3, 2], ARRAY[3])", "[1, 2]")]),
         Function::scalar("ARRAY_CONCAT", CATEGORY, "The elements of the first array, then those of the second.")
+            .nulls("NULL when both are; one that is NULL is as if empty.")
             .over(&pair, list.clone(), |call| {
                 combine(call, |lists, row| match (lists.of(0, row), lists.of(1, row)) {
                     (None, None) => None,
@@ -173,6 +176,7 @@ fn changes() -> Vec<Function> {
     let arg = ("array", &list, "an array");
     vec![
         Function::scalar("ARRAY_REMOVE", CATEGORY, "The array without the elements that equal a value.")
+            .nulls("NULL when the array is; a NULL can be removed.")
             .over(&[arg, ("value", &T, "what to leave out")], list.clone(), |call| {
                 let (list, value) = (call.list(0), &call.args[1]);
                 rebuild(call, |row| {
@@ -198,6 +202,7 @@ fn changes() -> Vec<Function> {
             CATEGORY,
             "The elements from one place to another, both counted from 1 and included.",
         )
+        .nulls("NULL when the array is; a bound that is NULL is open.")
         .over(
             &[arg, ("from", &INT, "the first place; NULL: 1"), ("to", &INT, "the last place; NULL: the end")],
             list.clone(),

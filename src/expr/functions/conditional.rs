@@ -17,6 +17,7 @@ use crate::types::SqlType;
 pub(super) fn entries() -> Vec<Function> {
     vec![
         Function::scalar("COALESCE", "CONDITIONAL", "The first of its arguments that is not NULL.")
+            .nulls("NULL when all are.")
             .variadic(
                 &[("first", &T, "a value"), ("others", &T, "values to take when those before are NULL")],
                 T,
@@ -24,21 +25,22 @@ pub(super) fn entries() -> Vec<Function> {
             )
             .examples(&[("COALESCE(NULL, 'a', 'b')", "a")]),
         Function::scalar("IFNULL", "CONDITIONAL", "The value, or the alternative when the value is NULL.")
+            .nulls("NULL when both are.")
             .over(&[("value", &T, "a value"), ("alternative", &T, "what stands for NULL")], T, coalesce)
             .examples(&[("IFNULL(CAST(NULL AS INT), 7)", "7")]),
         Function::scalar("NULLIF", "CONDITIONAL", "NULL when both arguments are equal, else the first.")
+            .nulls("NULL when the first is; a second one that is NULL equals nothing.")
             .over(&[("value", &T, "a value"), ("other", &T, "the value that becomes NULL")], T, nullif)
             .examples(&[("NULLIF(1, 1)", "null"), ("NULLIF('a', 'b')", "a")]),
         extreme("GREATEST", "The largest of its arguments; NULLs don't count.", greatest)
             .examples(&[("GREATEST(3, 9, 4)", "9")]),
         extreme("LEAST", "The smallest of its arguments; NULLs don't count.", least)
             .examples(&[("LEAST('b', 'a', 'c')", "a")]),
-        Function::scalar("AS_VALUE", "OTHER", "Its argument: copies a key column into the value of the result.").over(
-            &[("key", &T, "a key column")],
-            T,
-            |call| call.args[0].clone(),
-        ),
+        Function::scalar("AS_VALUE", "OTHER", "Its argument: copies a key column into the value of the result.")
+            .examples(&[("AS_VALUE(1)", "1")])
+            .over(&[("key", &T, "a key column")], T, |call| call.args[0].clone()),
         Function::scalar("ELT", "STRING", "The nth of the texts, counted from 1; NULL when there is none.")
+            .nulls("NULL when the number is, or the chosen text.")
             .variadic(&[("n", &INT, "which text"), ("texts", &STRING, "the texts")], STRING, elt)
             .examples(&[("ELT(2, 'a', 'b')", "b"), ("ELT(3, 'a', 'b')", "null")]),
         Function::scalar(
@@ -46,13 +48,15 @@ pub(super) fn entries() -> Vec<Function> {
             "STRING",
             "The place of a text among the others, counted from 1; 0 when it isn't there.",
         )
+        .nulls("0 when the first is NULL; others that are NULL match nothing.")
         .variadic(&[("text", &STRING, "the text to find"), ("texts", &STRING, "where to look")], INT, field)
         .examples(&[("FIELD('b', 'a', 'b')", "2"), ("FIELD('x', 'a', 'b')", "0")]),
     ]
 }
 
 fn extreme(name: &'static str, description: &'static str, call: ScalarFn) -> Function {
-    let mut function = Function::scalar(name, "CONDITIONAL", description);
+    let mut function =
+        Function::scalar(name, "CONDITIONAL", description).nulls("NULL when all are; else NULLs are left out.");
     for ty in [INT, BIGINT, DOUBLE, STRING, BYTES, DATE, TIME, TIMESTAMP] {
         function = function.variadic(&[("first", &ty, "a value"), ("others", &ty, "more values")], ty.clone(), call);
     }

@@ -304,6 +304,7 @@ fn deprecated() -> Vec<Function> {
             CATEGORY,
             "The text of days since 1970-01-01 by a pattern. FORMAT_DATE is newer.",
         )
+        .nulls("A NULL date fails.")
         .over(&[("days", &INT, "days since 1970-01-01"), PATTERN], STRING, |call| {
             let days = call.ints(0);
             format_local(call, Field::is_of_date, |row| {

@@ -28,6 +28,9 @@ pub(super) fn lambda(params: &[ParamType], returns: ParamType) -> ParamType {
     ParamType::Lambda(params.to_vec(), Box::new(returns))
 }
 
+/// What most scalar functions do.
+pub(super) const NULL_GIVES_NULL: &str = "NULL when an argument is.";
+
 /// A parameter: name, type, what it is.
 pub(super) type P<'a> = (&'static str, &'a ParamType, &'static str);
 
@@ -38,7 +41,12 @@ impl Function {
         category: &'static str,
         description: &'static str,
     ) -> Self {
-        Function { name, kind, category, description, overloads: vec![], examples: &[] }
+        let nulls = match kind {
+            FunctionKind::Scalar => NULL_GIVES_NULL,
+            FunctionKind::Aggregate => "NULLs are left out.",
+            FunctionKind::Table => "A NULL gives no row.",
+        };
+        Function { name, kind, category, description, overloads: vec![], nulls, examples: &[] }
     }
 
     pub(super) fn scalar(name: &'static str, category: &'static str, description: &'static str) -> Self {
@@ -75,6 +83,12 @@ impl Function {
         let params =
             params.iter().map(|(name, ty, description)| Param { name, ty: (*ty).clone(), description }).collect();
         self.overloads.push(Overload { params, variadic, returns, call });
+        self
+    }
+
+    /// Another handling of NULLs than that of most.
+    pub(super) fn nulls(mut self, nulls: &'static str) -> Self {
+        self.nulls = nulls;
         self
     }
 

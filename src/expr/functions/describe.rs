@@ -53,6 +53,7 @@ pub fn describe(function: &Function) -> String {
     line(format!("Overview    : {}", function.description));
     line(format!("Type        : {kind}"));
     line(format!("Category    : {}", function.category));
+    line(format!("NULLs       : {}", function.nulls));
     line("Variations  :".into());
     for overload in &function.overloads {
         line(String::new());

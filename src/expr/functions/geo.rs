@@ -26,6 +26,7 @@ pub(super) fn entries() -> Vec<Function> {
             "MATHEMATICAL",
             "The distance between two points on the Earth along a great circle, in kilometres or miles.",
         )
+        .nulls("A NULL coordinate fails; a NULL unit is kilometres.")
         .over(&points, DOUBLE, geo_distance)
         .over(&with_unit, DOUBLE, geo_distance)
         .examples(&[("GEO_DISTANCE(10, 20, 10, 20)", "0.0"), ("ROUND(GEO_DISTANCE(0, 0, 0, 180, 'miles'))", "12438")]),

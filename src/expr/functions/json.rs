@@ -30,6 +30,7 @@ pub(super) fn entries() -> Vec<Function> {
             (r#"EXTRACTJSONFIELD('{"a": {"b": ["x", 1.50]}}', '$.a')"#, r#"{"b":["x",1.50]}"#),
         ]),
         Function::scalar("IS_JSON_STRING", CATEGORY, "Whether a text holds JSON.")
+            .nulls("false for NULL.")
             .over(&[json], super::define::BOOLEAN, |call| {
                 let json = call.texts(0);
                 call.collect_booleans(|row| Ok(Some(json.get(row).is_some_and(is_json))))
@@ -63,6 +64,7 @@ pub(super) fn entries() -> Vec<Function> {
             CATEGORY,
             "A value of any type as JSON, members in the order of their names.",
         )
+        .nulls("NULL becomes the text `null`.")
         .over(&[("value", &ParamType::Any, "a value")], STRING, to_json_string)
         .examples(&[
             ("TO_JSON_STRING(ARRAY['a', NULL])", r#"["a",null]"#),
@@ -80,6 +82,7 @@ fn arrays() -> Vec<Function> {
             CATEGORY,
             "Whether a JSON array has an element of just that type and value: 1 isn't 1.0.",
         )
+        .nulls("NULL when the JSON is; a NULL can be looked for.")
         .computed(&[json, ("value", &ParamType::Any, "what to look for")], contains_type, contains)
         .examples(&[("JSON_ARRAY_CONTAINS('[1, 2, 3]', 3)", "true"), ("JSON_ARRAY_CONTAINS('[1.0]', 1)", "false")]),
         Function::scalar(

@@ -108,6 +108,18 @@ impl<'a> ScalarCall<'a> {
         Arc::new(out.finish())
     }
 
+    /// A STRING column: `f` appends a row's text to a buffer, which is empty then.
+    pub(super) fn write_texts(&mut self, mut f: impl FnMut(usize, &mut String) -> Out<()>) -> ArrayRef {
+        let mut out = StringBuilder::with_capacity(self.rows, self.rows * 8);
+        let mut text = String::new();
+        for row in 0..self.rows {
+            text.clear();
+            let written = f(row, &mut text);
+            out.append_option(self.take(row, written).map(|()| text.as_str()));
+        }
+        Arc::new(out.finish())
+    }
+
     /// A BYTES column.
     pub(super) fn collect_bytes<S: AsRef<[u8]>>(&mut self, mut f: impl FnMut(usize) -> Out<S>) -> ArrayRef {
         let mut out = BinaryBuilder::new();

@@ -51,6 +51,7 @@ pub(super) fn entries() -> Vec<Function> {
                 ("FILTER(MAP('a' := 1, 'b' := 2), (k, v) => v = 2)", "{b=2}"),
             ]),
         Function::scalar("REDUCE", CATEGORY, "The state after a lambda has taken in one element after another.")
+            .nulls("NULL when the initial state is; the initial state when the collection is.")
             .over(&[list, state, ("f", &lambda(&[S, T], S), "(s, x) => next state")], S, reduce_array)
             .over(&[dictionary, state, ("f", &lambda(&[S, STRING, T], S), "(s, k, v) => next state")], S, reduce_map)
             .examples(&[("REDUCE(ARRAY[1, 2, 3], 10, (s, x) => s + x)", "16")]),

@@ -22,6 +22,7 @@ pub(super) fn entries() -> Vec<Function> {
             .over(&[("map", &any, "a map")], array(T), |call| part(call, |map| map.values()))
             .examples(&[("MAP_VALUES(MAP('a' := 1, 'b' := 2))", "[1, 2]")]),
         Function::scalar("MAP_UNION", CATEGORY, "The entries of both maps; where both have a key, that of the second.")
+            .nulls("NULL when both are; one that is NULL is as if empty.")
             .over(&[("left", &any, "a map"), ("right", &any, "a map")], any.clone(), union)
             .examples(&[("MAP_UNION(MAP('a' := 1, 'b' := 2), MAP('b' := 3))", "{a=1, b=3}")]),
         Function::scalar("AS_MAP", CATEGORY, "A map from an array of keys and one of values.")

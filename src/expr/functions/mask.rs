@@ -53,7 +53,10 @@ fn masks(
         ("digit", &STRING, "the character for digits; NULL leaves them as they are"),
         ("other", &STRING, "the character for all else; NULL leaves it as it is"),
     ]);
-    Function::scalar(name, CATEGORY, description).over(&params, STRING, call).over(&with_masks, STRING, call)
+    Function::scalar(name, CATEGORY, description)
+        .nulls("NULL when the text is, or the count; a class whose mask is NULL stays as it is.")
+        .over(&params, STRING, call)
+        .over(&with_masks, STRING, call)
 }
 
 /// Which characters are masked.

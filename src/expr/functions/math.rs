@@ -81,10 +81,21 @@ fn logarithms() -> Vec<Function> {
             })
             .examples(&[("POWER(2, 10)", "1024.0")]),
         Function::scalar("RANDOM", CATEGORY, "A number from 0 up to, not including, 1; another one for each row.")
+            .examples(&[("RANDOM() BETWEEN 0 AND 1", "true")])
             .over(&[], DOUBLE, |call| {
                 Arc::new((0..call.rows).map(|_| Some(fastrand::f64())).collect::<Float64Array>())
             }),
     ]
+}
+
+pub(super) fn log_of_ten() -> Function {
+    unary!(
+        "LOG",
+        "The logarithm to base 10; with two arguments, the logarithm to a base.",
+        f64::log10,
+        &[("LOG(1000)", "3.0"), ("LOG(2, 8)", "3.0")]
+    )
+    .over(&[("base", &DOUBLE, "the base"), ("value", &DOUBLE, "a number")], DOUBLE, |call| binary(call, log))
 }
 
 fn log(base: f64, value: f64) -> f64 {

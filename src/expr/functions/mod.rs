@@ -19,6 +19,7 @@ mod lists;
 mod maps;
 mod mask;
 mod math;
+mod mended;
 mod order;
 mod pattern;
 mod pattern_format;
@@ -37,7 +38,8 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
-pub use self::describe::{describe, rows};
+pub use self::describe::{describe, rows, type_text};
+pub(in crate::expr) use self::mended::exact_boolean;
 pub use self::registry::{FunctionTable, table};
 pub use self::resolve::ArgType;
 pub(in crate::expr) use self::resolve::Bindings;
@@ -62,7 +64,11 @@ pub struct Function {
     pub category: &'static str,
     pub description: &'static str,
     pub overloads: Vec<Overload>,
-    /// (expression, its result as text): run as tests.
+    /// What becomes of NULLs.
+    pub nulls: &'static str,
+    /// (expression, its result as text): run as tests. Those of aggregates are `CALL of row, row, ...`, where the call's
+    /// columns are `x`, `y` and a row of several columns stands in parentheses; the rows of a table function are joined by
+    /// `; `.
     pub examples: &'static [(&'static str, &'static str)],
 }
 

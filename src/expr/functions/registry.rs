@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::mended::{self, Mended};
+use crate::expr::Rules;
 use crate::expr::functions::{Function, FunctionKind};
 use crate::nearest::nearest;
 
 /// The functions of the language, in the order of their names.
 pub struct FunctionTable {
     by_name: BTreeMap<&'static str, Function>,
+    /// What stands in the place of some where the settings say so.
+    pub(super) mended: Vec<Mended>,
 }
 
 /// The one table.
@@ -16,6 +20,7 @@ pub fn table() -> &'static FunctionTable {
     static TABLE: OnceLock<FunctionTable> = OnceLock::new();
     TABLE.get_or_init(|| FunctionTable {
         by_name: super::all_entries().into_iter().map(|function| (function.name, function)).collect(),
+        mended: mended::entries(),
     })
 }
 
@@ -33,6 +38,12 @@ impl FunctionTable {
     /// By name, in any case.
     pub fn get(&self, name: &str) -> Option<&Function> {
         self.by_name.get(name).or_else(|| self.by_name.get(name.to_uppercase().as_str()))
+    }
+
+    /// The function, or what the rules put in its place.
+    pub(in crate::expr) fn under(&'static self, function: &'static Function, rules: Rules) -> &'static Function {
+        let stands_for = |mended: &&Mended| mended.function.name == function.name && (mended.asked_for)(&rules);
+        self.mended.iter().find(stands_for).map_or(function, |mended| &mended.function)
     }
 
     /// In alphabetical order.

@@ -140,19 +140,7 @@ impl FunctionTable {
     /// The overload that a call with these arguments means, the casts it needs, and its type.
     /// Lambdas' types aren't known here: functions that take them are refused.
     pub fn resolve(&'static self, name: &str, args: &[ArgType]) -> Result<Resolved> {
-        let function = self.function(name)?;
-        let found = function.choose(name, args)?;
-        let types: Vec<SqlType> = args
-            .iter()
-            .zip(&found.casts)
-            .map(|(arg, cast)| match (arg, cast) {
-                (_, Some(ty)) => ty.clone(),
-                (ArgType::Typed(ty), None) => ty.clone(),
-                _ => SqlType::String,
-            })
-            .collect();
-        let returns = found.overload.result_type(&found.bindings, &types)?;
-        Ok(Resolved { overload: found.overload, casts: found.casts, returns })
+        self.function(name)?.resolve(name, args)
     }
 
     pub(in crate::expr) fn function(&self, name: &str) -> Result<&Function> {
@@ -167,6 +155,22 @@ impl FunctionTable {
 }
 
 impl Function {
+    /// As [`FunctionTable::resolve`], of this function; `name` is how the call names it.
+    pub(in crate::expr) fn resolve(&'static self, name: &str, args: &[ArgType]) -> Result<Resolved> {
+        let found = self.choose(name, args)?;
+        let types: Vec<SqlType> = args
+            .iter()
+            .zip(&found.casts)
+            .map(|(arg, cast)| match (arg, cast) {
+                (_, Some(ty)) => ty.clone(),
+                (ArgType::Typed(ty), None) => ty.clone(),
+                _ => SqlType::String,
+            })
+            .collect();
+        let returns = found.overload.result_type(&found.bindings, &types)?;
+        Ok(Resolved { overload: found.overload, casts: found.casts, returns })
+    }
+
     pub(in crate::expr) fn choose(&'static self, name: &str, args: &[ArgType]) -> Result<Match> {
         if let Some(found) = self.best(name, args, Pass::Exact)? {
             return Ok(found);

@@ -1,6 +1,9 @@
 //! Functions on text (and those that take BYTES in the same way).
 
-use arrow::array::{Array, ArrayRef};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int32Array, StringArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Int32Type;
 
 use super::define::{BYTES, INT, STRING, array, map};
@@ -22,13 +25,16 @@ fn whole() -> Vec<Function> {
     let text = ("text", &STRING, "a text");
     vec![
         Function::scalar("UCASE", CATEGORY, "The text in capitals.")
-            .over(&[text], STRING, |call| map_text(call, |text| text.to_uppercase()))
+            .over(&[text], STRING, |call| change_case(call, <[u8]>::make_ascii_uppercase, |text| text.to_uppercase()))
             .examples(&[("UCASE('straße')", "STRASSE")]),
         Function::scalar("LCASE", CATEGORY, "The text in small letters.")
-            .over(&[text], STRING, |call| map_text(call, |text| text.to_lowercase()))
+            .over(&[text], STRING, |call| change_case(call, <[u8]>::make_ascii_lowercase, |text| text.to_lowercase()))
             .examples(&[("LCASE('ABC')", "abc")]),
         Function::scalar("TRIM", CATEGORY, "The text without blanks and control characters at both ends.")
-            .over(&[text], STRING, |call| map_text(call, |text| text.trim_matches(|c: char| c <= ' ').to_string()))
+            .over(&[text], STRING, |call| {
+                let text = call.texts(0);
+                call.collect_text(|row| Ok(text.get(row).map(|text| text.trim_matches(|c: char| c <= ' '))))
+            })
             .examples(&[("TRIM('  a b ')", "a b")]),
         Function::scalar("INITCAP", CATEGORY, "Each word with a capital first letter and small ones after it.")
             .over(&[text], STRING, |call| map_text(call, initcap))
@@ -36,6 +42,10 @@ fn whole() -> Vec<Function> {
         Function::scalar("LEN", CATEGORY, "The length in UTF-16 units, or of BYTES in bytes.")
             .over(&[text], INT, |call| {
                 let text = call.texts(0);
+                if text.value_data().is_ascii() {
+                    let lengths = text.offsets().windows(2).map(|ends| ends[1] - ends[0]).collect();
+                    return Arc::new(Int32Array::new(lengths, text.nulls().cloned()));
+                }
                 call.collect::<Int32Type>(|row| Ok(Some(units::len(known!(text.get(row))) as i32)))
             })
             .over(&[("bytes", &BYTES, "bytes")], INT, |call| {
@@ -49,16 +59,43 @@ fn whole() -> Vec<Function> {
     ]
 }
 
+/// `ascii` works on all texts at once: what is ASCII keeps its length.
+fn change_case(call: &mut ScalarCall<'_>, ascii: fn(&mut [u8]), other: fn(&str) -> String) -> ArrayRef {
+    let text = call.texts(0);
+    let (first, last) = (text.value_offsets()[0] as usize, text.value_offsets()[text.len()] as usize);
+    let bytes = &text.value_data()[first..last];
+    if !bytes.is_ascii() {
+        return map_text(call, other);
+    }
+    let mut changed = bytes.to_vec();
+    ascii(&mut changed);
+    let offsets = OffsetBuffer::from_lengths(text.offsets().windows(2).map(|ends| (ends[1] - ends[0]) as usize));
+    match StringArray::try_new(offsets, changed.into(), text.nulls().cloned()) {
+        Ok(array) => Arc::new(array),
+        Err(_) => map_text(call, other),
+    }
+}
+
 fn map_text(call: &mut ScalarCall<'_>, f: impl Fn(&str) -> String) -> ArrayRef {
     let text = call.texts(0);
     call.collect_text(|row| Ok(text.get(row).map(&f)))
 }
 
+pub(super) fn initcap_with_blanks() -> Function {
+    Function::scalar("INITCAP", CATEGORY, "Each word with a capital first letter and small ones after it.")
+        .over(&[("text", &STRING, "a text")], STRING, |call| map_text(call, capitalised))
+        .examples(&[("INITCAP('  the QUICK fox')", "  The Quick Fox")])
+}
+
 /// Blanks before the first word get lost, as in the original.
 fn initcap(text: &str) -> String {
+    capitalised(text.trim_start())
+}
+
+fn capitalised(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut starts = true;
-    for c in text.trim_start().chars() {
+    for c in text.chars() {
         if starts {
             out.extend(c.to_uppercase());
         } else {
@@ -77,9 +114,13 @@ fn md5(text: &str) -> String {
 
 fn concat() -> Function {
     Function::scalar("CONCAT", CATEGORY, "The texts, or bytes, one after another; NULLs are left out.")
+        .nulls("NULLs are left out.")
         .variadic(&[("texts", &STRING, "what to put together")], STRING, |call| {
             let texts: Vec<_> = (0..call.args.len()).map(|arg| call.texts(arg)).collect();
-            call.collect_text(|row| Ok(Some(texts.iter().filter_map(|text| text.get(row)).collect::<String>())))
+            call.write_texts(|row, out| {
+                texts.iter().filter_map(|text| text.get(row)).for_each(|text| out.push_str(text));
+                Ok(Some(()))
+            })
         })
         .variadic(&[("bytes", &BYTES, "what to put together")], BYTES, |call| {
             let parts: Vec<_> = (0..call.args.len()).map(|arg| call.bytes(arg)).collect();
@@ -93,15 +134,19 @@ fn concat() -> Function {
 fn concat_ws() -> Function {
     let separator = "what stands between them";
     Function::scalar("CONCAT_WS", CATEGORY, "The texts, or bytes, with a separator between them; NULLs are left out.")
+        .nulls("NULL when the separator is; other NULLs are left out.")
         .variadic(
             &[("separator", &STRING, separator), ("first", &STRING, "a part"), ("others", &STRING, "more parts")],
             STRING,
             |call| {
                 let texts: Vec<_> = (0..call.args.len()).map(|arg| call.texts(arg)).collect();
-                call.collect_text(|row| {
+                call.write_texts(|row, out| {
                     let separator = known!(texts[0].get(row));
-                    let parts: Vec<_> = texts[1..].iter().filter_map(|text| text.get(row)).collect();
-                    Ok(Some(parts.join(separator)))
+                    for (i, part) in texts[1..].iter().filter_map(|text| text.get(row)).enumerate() {
+                        out.push_str(if i > 0 { separator } else { "" });
+                        out.push_str(part);
+                    }
+                    Ok(Some(()))
                 })
             },
         )
@@ -127,9 +172,16 @@ fn replace() -> Function {
             STRING,
             |call| {
                 let (text, from, to) = (call.texts(0), call.texts(1), call.texts(2));
-                call.collect_text(|row| {
+                call.write_texts(|row, out| {
                     let (text, from, to) = (known!(text.get(row)), known!(from.get(row)), known!(to.get(row)));
-                    Ok(Some(text.replace(from, to)))
+                    let mut rest = 0;
+                    for (at, found) in text.match_indices(from) {
+                        out.push_str(&text[rest..at]);
+                        out.push_str(to);
+                        rest = at + found.len();
+                    }
+                    out.push_str(&text[rest..]);
+                    Ok(Some(()))
                 })
             },
         )

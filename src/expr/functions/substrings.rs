@@ -56,6 +56,7 @@ fn instr() -> Function {
     let position = ("position", &INT, "where to begin, counted from 1; negative: from the end, backwards");
     let occurrence = ("occurrence", &INT, "the how manieth to find");
     Function::scalar("INSTR", CATEGORY, "The place of a part in a text, counted from 1; 0 when it isn't there.")
+        .nulls("0 when an argument is NULL.")
         .over(&[text, part], INT, find_part)
         .over(&[text, part, position], INT, find_part)
         .over(&[text, part, position, occurrence], INT, find_part)
@@ -85,6 +86,9 @@ fn find(text: &str, part: &str, position: i32, occurrence: i32) -> i32 {
     let far = position.unsigned_abs() as usize;
     if position == 0 || far > len || occurrence < 1 {
         return 0;
+    }
+    if (position, occurrence) == (1, 1) && !part.is_empty() {
+        return text.find(part).map_or(0, |at| units::position(text, at) as i32 + 1);
     }
     let places = (0..=text.len()).filter(|at| text.is_char_boundary(*at) && text[*at..].starts_with(part));
     let nth = occurrence as usize - 1;

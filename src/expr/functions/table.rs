@@ -20,6 +20,8 @@ pub(super) fn entries() -> Vec<Function> {
             "TABLE",
             "A row for each element of an array; none for an empty one or NULL.",
         )
+        .nulls("A NULL array gives no row, a NULL item one of NULL.")
+        .examples(&[("EXPLODE(ARRAY[1, NULL, 3])", "1; null; 3")])
         .overload(&[("array", &list, "an array")], None, Returns::Is(T), Implementation::Table(explode)),
         Function::new(
             "CUBE_EXPLODE",
@@ -27,6 +29,8 @@ pub(super) fn entries() -> Vec<Function> {
             "TABLE",
             "A row for each way to put NULL in the place of some of the array's elements.",
         )
+        .nulls("A NULL array gives no row; NULL items stay NULL and make no rows of their own.")
+        .examples(&[("CUBE_EXPLODE(ARRAY[1, 2])", "[null, null]; [null, 2]; [1, null]; [1, 2]")])
         .overload(&[("columns", &list, "an array")], None, Returns::Is(array(T)), Implementation::Table(cube)),
     ]
 }

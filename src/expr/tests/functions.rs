@@ -199,3 +199,43 @@ fn a_failed_argument_is_null_and_only_its_row_suffers() {
     let table = Table::default().with("N", "INT", ints(&[Some(1), None]));
     assert_eq!(table.texts("COALESCE(N, 7)"), ["1", "7"]);
 }
+
+/// Columns of ASCII are worked on at once: they give what their rows give one by one, also in part.
+#[test]
+fn texts_of_columns() {
+    let ascii = strings(&[Some(" Ab "), None, Some(""), Some("xbY-b\u{1}")]);
+    let others = strings(&[Some("Straße"), None, Some("b😀b"), Some("É b")]);
+    let cases: [(&str, [&str; 4], [&str; 4]); 9] = [
+        ("UCASE(S)", [" AB ", "null", "", "XBY-B\u{1}"], ["STRASSE", "null", "B😀B", "É B"]),
+        ("LCASE(S)", [" ab ", "null", "", "xby-b\u{1}"], ["straße", "null", "b😀b", "é b"]),
+        ("TRIM(S)", ["Ab", "null", "", "xbY-b"], ["Straße", "null", "b😀b", "É b"]),
+        ("LEN(S)", ["4", "null", "0", "6"], ["6", "null", "4", "3"]),
+        (
+            "CONCAT(S, '+', S)",
+            [" Ab + Ab ", "+", "+", "xbY-b\u{1}+xbY-b\u{1}"],
+            ["Straße+Straße", "+", "b😀b+b😀b", "É b+É b"],
+        ),
+        ("CONCAT_WS('+', S, NULL, 'z')", [" Ab +z", "z", "+z", "xbY-b\u{1}+z"], ["Straße+z", "z", "b😀b+z", "É b+z"]),
+        ("REPLACE(S, 'b', '<>')", [" A<> ", "null", "", "x<>Y-<>\u{1}"], ["Straße", "null", "<>😀<>", "É <>"]),
+        (
+            "REPLACE(S, '', '.')",
+            [". .A.b. .", "null", ".", ".x.b.Y.-.b.\u{1}."],
+            [".S.t.r.a.ß.e.", "null", ".b.😀.b.", ".É. .b."],
+        ),
+        ("INSTR(S, 'b')", ["3", "0", "0", "2"], ["0", "0", "1", "3"]),
+    ];
+    for (texts, of) in [(ascii, 0), (others, 1)] {
+        let table = Table::default().with("S", "STRING", texts);
+        for (text, ascii, others) in &cases {
+            let expected = if of == 0 { ascii } else { others };
+            assert_eq!(table.texts(text), *expected, "{text}");
+            let typed = table.check(text).unwrap();
+            let part = [table.arrays()[0].slice(1, 3)];
+            let input = crate::expr::Input { columns: &part, rows: 3 };
+            let got = crate::expr::compile(&typed).unwrap().evaluate(input, &mut crate::expr::EvalErrors::default());
+            let got: Vec<String> =
+                (0..3).map(|row| crate::types::Value::from_array(&got, row, typed.ty().unwrap()).to_string()).collect();
+            assert_eq!(got, expected[1..], "{text} of a part");
+        }
+    }
+}

@@ -3,12 +3,13 @@
 mod errors;
 mod functions;
 mod numbers;
+mod oddities;
 mod oracle;
 mod rules;
 
 use arrow::array::ArrayRef;
 
-use super::{EvalErrors, Input, Scope, Typed, check, compile};
+use super::{EvalErrors, Input, Rules, Scope, Typed, check, compile};
 use crate::error::{Error, Result};
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, Value, values_to_array};
@@ -18,6 +19,7 @@ use crate::types::{SqlType, Value, values_to_array};
 pub(in crate::expr) struct Table {
     columns: Vec<(String, SqlType, ArrayRef)>,
     rows: usize,
+    rules: Rules,
 }
 
 impl Table {
@@ -67,6 +69,10 @@ impl Scope for Table {
         Ok((index, self.columns[index].1.clone()))
     }
 
+    fn rules(&self) -> Rules {
+        self.rules
+    }
+
     fn custom_type(&self, name: &str) -> Option<SqlType> {
         (name == "ADDRESS").then(|| SqlType::Struct(vec![("CITY".into(), SqlType::String)]))
     }
@@ -74,7 +80,12 @@ impl Scope for Table {
 
 /// One row: an expression without columns.
 pub(super) fn one(text: &str) -> String {
-    let table = Table { columns: vec![], rows: 1 };
+    one_under(Rules::default(), text)
+}
+
+/// The same under other rules.
+pub(super) fn one_under(rules: Rules, text: &str) -> String {
+    let table = Table { columns: vec![], rows: 1, rules };
     let (values, failed) = table.run(text);
     if failed.is_empty() { values[0].to_string() } else { format!("failed, {}", values[0]) }
 }

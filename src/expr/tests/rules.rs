@@ -228,6 +228,24 @@ fn like() {
 }
 
 #[test]
+fn what_is_empty_has_the_type_of_its_place() {
+    let lists = vec![Value::Array(vec![]), Value::Array(vec![Value::Int(1)]), Value::Null];
+    let table = Table::default().with("L", "ARRAY<INT>", lists);
+    assert_eq!(table.texts("CAST(ARRAY[] AS ARRAY<INT>)"), ["[]", "[]", "[]"]);
+    assert_eq!(table.texts("CAST(MAP() AS MAP<STRING, ARRAY<DATE>>)"), ["{}", "{}", "{}"]);
+    assert_eq!(table.texts("IFNULL(L, ARRAY[])"), ["[]", "[1]", "[]"]);
+    assert_eq!(table.texts("CASE WHEN L[1] = 1 THEN ARRAY[] ELSE L END"), ["[]", "[]", "null"]);
+    assert_eq!(table.texts("ARRAY[L, ARRAY[]]"), ["[[], []]", "[[1], []]", "[null, []]"]);
+    assert_eq!(table.run("L = ARRAY[]").0, booleans(&[Some(true), Some(false), Some(false)]));
+    assert_eq!(table.run("MAP() <> MAP('a' := 1)").0, booleans(&[Some(true); 3]));
+    assert_eq!(table.run("ARRAY[] IS NOT DISTINCT FROM L").0, booleans(&[Some(true), Some(false), Some(false)]));
+    assert_eq!(table.texts("ARRAY_LENGTH(ARRAY[])"), ["0", "0", "0"]);
+    let list = SqlType::Array(Box::new(SqlType::Bigint));
+    let empty = crate::expr::constant(&crate::sql::parse_expression("ARRAY[]").unwrap(), Some(&list), &|_| None);
+    assert_eq!(empty.unwrap(), Value::Array(vec![]));
+}
+
+#[test]
 fn system_times_take_text() {
     let times = vec![Value::Bigint(0), Value::Bigint(1_514_764_800_000)];
     let table = Table::default().with("ROWTIME", "BIGINT", times);

@@ -45,6 +45,7 @@ impl Background {
             move || {
                 while !stopping.load(Ordering::Acquire) {
                     wake.wait(LOOK_EVERY);
+                    cluster.find_brokers_again();
                     cluster.refresh_when_old();
                     readers.close_idle();
                     look(&cluster, &watchers);

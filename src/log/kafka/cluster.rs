@@ -1,16 +1,16 @@
 //! What is known of the cluster, and the client that it is asked by.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::CALL_TIMEOUT;
-use super::config::KafkaConfig;
+use super::config::{KafkaConfig, Role};
 use super::errors::log_error;
-use super::native::{Client, Code, Failure, Metadata, PartitionList, Position, Seen, TopicMetadata};
+use super::native::{Client, ClientKind, Code, Failure, Metadata, PartitionList, Position, Seen, TopicMetadata};
 use crate::log::{LogError, TopicId, TopicPartition};
 use crate::time;
 
@@ -27,8 +27,10 @@ pub(super) const END: i64 = -1;
 
 pub(super) struct Cluster {
     pub config: KafkaConfig,
-    /// Appends outside transactions, too.
+    /// Sends no records: a producer that has failed would be of no use for anything any more.
     pub client: Arc<Client>,
+    /// All that there are, this one included.
+    clients: Mutex<Vec<Weak<Client>>>,
     known: Mutex<Known>,
     ids: Mutex<BTreeMap<String, (Instant, KnownId)>>,
     looked_at: AtomicBool,
@@ -61,8 +63,28 @@ impl KnownId {
 }
 
 impl Cluster {
-    pub(super) fn new(config: KafkaConfig, client: Arc<Client>) -> Cluster {
-        Cluster { config, client, known: Mutex::default(), ids: Mutex::default(), looked_at: AtomicBool::new(false) }
+    pub(super) fn new(config: KafkaConfig) -> Result<Cluster, LogError> {
+        let client = super::client(&config, ClientKind::Producer, Role::Admin)?;
+        let clients = Mutex::new(vec![Arc::downgrade(&client)]);
+        let (known, ids, looked_at) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Ok(Cluster { config, client, clients, known, ids, looked_at })
+    }
+
+    /// A client of its own for a role.
+    pub(super) fn new_client(&self, kind: ClientKind, role: Role<'_>) -> Result<Arc<Client>, LogError> {
+        let client = super::client(&self.config, kind, role)?;
+        self.clients.lock().push(Arc::downgrade(&client));
+        Ok(client)
+    }
+
+    /// For the background: none of the clients stays without a broker to turn to.
+    pub(super) fn find_brokers_again(&self) {
+        let clients: Vec<Arc<Client>> = {
+            let mut clients = self.clients.lock();
+            clients.retain(|client| client.strong_count() > 0);
+            clients.iter().filter_map(Weak::upgrade).collect()
+        };
+        clients.iter().for_each(|client| client.find_brokers_again());
     }
 
     /// Fails when the cluster doesn't answer.

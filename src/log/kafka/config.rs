@@ -20,7 +20,9 @@ pub struct KafkaConfig {
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role<'a> {
-    /// Appends outside transactions, and admin calls.
+    /// Asks and changes what the cluster has besides records.
+    Admin,
+    /// Appends outside transactions.
     Appender,
     /// At-least-once writes of a member.
     Writer,
@@ -162,14 +164,14 @@ impl KafkaConfig {
                 .map(|(name, value)| (*name, (*value).to_owned())),
         );
         let own = match role {
-            Role::Appender | Role::Writer | Role::Transactional(_) => &self.producer,
+            Role::Admin | Role::Appender | Role::Writer | Role::Transactional(_) => &self.producer,
             Role::Reader | Role::Member { .. } => &self.consumer,
         };
         for (name, value) in self.common.iter().chain(own) {
             settings.insert(name, value.clone());
         }
         match role {
-            Role::Appender => {}
+            Role::Admin | Role::Appender => {}
             Role::Writer => {
                 settings.insert("delivery.report.only.error", "true".to_owned());
             }
@@ -199,18 +201,14 @@ const NO_TOPIC_BY_CHANCE: (&str, &str) = ("allow.auto.create.topics", "false");
 
 /// What brings clients back after all brokers were away. With librdkafka 2.12's connections on demand a client may never connect
 /// again, and what waits for it (a commit) waits for ever; and a call that waits for a certain broker asks for a connection
-/// thousands of times a second.
-/// And a client that was told of no broker by one that shut down has nobody left to ask: it begins with the given addresses again
-/// after so long (else after five minutes).
-const RECONNECTS: [(&str, &str); 3] = [
-    ("enable.sparse.connections", "false"),
-    ("reconnect.backoff.max.ms", "2000"),
-    ("metadata.recovery.rebootstrap.trigger.ms", "5000"),
-];
+/// thousands of times a second. That a broker is tried again and again is also how one that isn't tried any more is found out
+/// (`native/brokers`).
+const RECONNECTS: [(&str, &str); 2] = [("enable.sparse.connections", "false"), ("reconnect.backoff.max.ms", "2000")];
 
 /// Ours, unless set otherwise; `OURS` can't be.
 fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
     match role {
+        Role::Admin => &[("client.id", "millpond")],
         Role::Appender => &[
             ("client.id", "millpond"),
             ("enable.idempotence", "true"),
@@ -328,6 +326,7 @@ mod tests {
     fn every_role_has_settings_that_librdkafka_takes() {
         let config = KafkaConfig::new("localhost:9092").unwrap();
         let roles = [
+            Role::Admin,
             Role::Appender,
             Role::Writer,
             Role::Transactional("t"),

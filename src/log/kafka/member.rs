@@ -59,7 +59,7 @@ impl GroupedMember {
         // The producer first: it ends what its predecessor left open, and positions wait for that.
         let producer = producer(cluster, group)?;
         let role = Role::Member { group: &group.id, instance: group.instance_id.as_deref() };
-        let client = super::client(&cluster.config, ClientKind::Consumer, role)?;
+        let client = cluster.new_client(ClientKind::Consumer, role)?;
         let leads: Vec<String> = leads.into_iter().collect();
         let consumer = GroupConsumer::subscribe(client, &leads, &spec.signal)
             .map_err(|failure| failed("joining", &group.id, failure))?;

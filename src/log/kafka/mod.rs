@@ -1,8 +1,9 @@
 //! The log that is a Kafka cluster: the same [`Log`], on librdkafka.
 //!
-//! What the cluster has is the truth; here are clients of it. One appends and makes admin calls; those that read
+//! What the cluster has is the truth; here are clients of it. One makes admin calls; the one that appends, those that read
 //! partitions for [`Log::fetch`] and those of transactions come into being when they are needed; each member has its own
-//! three (`member`).
+//! three (`member`). Clients outlast the cluster's being away; one that is left without a broker to turn to is given the
+//! first addresses again (`native/brokers`).
 //!
 //! # Invariants
 //!
@@ -58,8 +59,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Kafka cluster as a log.
 pub struct KafkaLog {
     cluster: Arc<Cluster>,
-    /// Of appends outside transactions; replaced when it has failed.
-    appender: Mutex<Arc<Producer>>,
+    /// Of appends outside transactions, from the first one on; replaced when it has failed.
+    appender: Mutex<Option<Arc<Producer>>>,
     readers: Arc<Readers>,
     /// Of transactions outside members, between one and the next.
     idle: IdleProducers,
@@ -69,22 +70,21 @@ pub struct KafkaLog {
 impl KafkaLog {
     /// Finds the cluster; fails when it doesn't answer.
     pub fn open(config: &KafkaConfig) -> Result<KafkaLog, LogError> {
-        let client = client(config, ClientKind::Producer, Role::Appender)?;
-        let cluster = Arc::new(Cluster::new(config.clone(), client));
+        let cluster = Arc::new(Cluster::new(config.clone())?);
         cluster.find(OPEN_TIMEOUT)?;
         let readers = Arc::new(Readers::new(Arc::clone(&cluster)));
         let background = Background::start(&cluster, &readers)?;
-        let appender = Mutex::new(Arc::new(Producer::new(&cluster, &cluster.client)));
-        Ok(KafkaLog { cluster, appender, readers, idle: IdleProducers::default(), background })
+        let (appender, idle) = (Mutex::default(), IdleProducers::default());
+        Ok(KafkaLog { cluster, appender, readers, idle, background })
     }
 
     /// One that can be used.
     fn appender(&self) -> Result<Arc<Producer>, LogError> {
         let mut appender = self.appender.lock();
-        if !appender.is_usable() {
-            *appender = Arc::new(Producer::appender(&self.cluster)?);
+        match &*appender {
+            Some(producer) if producer.is_usable() => Ok(Arc::clone(producer)),
+            _ => Ok(Arc::clone(appender.insert(Arc::new(Producer::appender(&self.cluster)?)))),
         }
-        Ok(Arc::clone(&appender))
     }
 
     /// The name that the cluster gives itself, the same whichever of its brokers is asked.
@@ -99,7 +99,7 @@ impl KafkaLog {
 ///
 /// Errors: it doesn't answer, or has none.
 pub fn find_cluster_id(config: &KafkaConfig) -> Result<String, LogError> {
-    cluster_id(&*client(config, ClientKind::Producer, Role::Appender)?, config)
+    cluster_id(&*client(config, ClientKind::Producer, Role::Admin)?, config)
 }
 
 fn cluster_id(client: &Client, config: &KafkaConfig) -> Result<String, LogError> {

@@ -47,7 +47,7 @@ impl Producer {
 
     /// Takes over from former producers of this id.
     pub(super) fn transactional(cluster: &Arc<Cluster>, id: &str) -> Result<Producer, LogError> {
-        let client = super::client(&cluster.config, ClientKind::Producer, Role::Transactional(id))?;
+        let client = cluster.new_client(ClientKind::Producer, Role::Transactional(id))?;
         let started = time::now();
         loop {
             match client.init_transactions(INIT_TIMEOUT.saturating_sub(started.elapsed())) {
@@ -62,13 +62,13 @@ impl Producer {
 
     /// Without transactions; failures are told by a flush.
     pub(super) fn writer(cluster: &Arc<Cluster>) -> Result<Producer, LogError> {
-        let client = super::client(&cluster.config, ClientKind::Producer, Role::Writer)?;
+        let client = cluster.new_client(ClientKind::Producer, Role::Writer)?;
         Ok(Producer::new(cluster, &client))
     }
 
     /// Sends what isn't part of a transaction, one append after the other.
     pub(super) fn appender(cluster: &Arc<Cluster>) -> Result<Producer, LogError> {
-        let client = super::client(&cluster.config, ClientKind::Producer, Role::Appender)?;
+        let client = cluster.new_client(ClientKind::Producer, Role::Appender)?;
         Ok(Producer::new(cluster, &client))
     }
 

@@ -48,7 +48,7 @@ impl Lane {
         match &*client {
             Some(client) => Ok(Arc::clone(client)),
             None => {
-                let new = super::client(&self.cluster.config, ClientKind::Consumer, Role::Reader)?;
+                let new = self.cluster.new_client(ClientKind::Consumer, Role::Reader)?;
                 *client = Some(Arc::clone(&new));
                 Ok(new)
             }

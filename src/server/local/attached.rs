@@ -6,16 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Holder;
 use super::client::{self, CallError, Client, Heir, Streaming};
-use super::owner::Holder;
 use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
-use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
-use crate::engine::{Face, GroupStanding, Reply, RowStream, Session, TopicLayout, TopicUsers, Trial};
+use super::wire::{self, Info, InsertCall, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
+use crate::engine::{Face, GroupStanding, Reply, ResultColumn, RowStream, Session, TopicLayout, TopicUsers, Trial};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
-use crate::types::SqlType;
 
 /// How long the owner may take to say who it is.
 const ATTACH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -141,7 +140,7 @@ impl Attached {
     /// Rows as they come. A thread reads them ahead of the reader by a few events.
     fn rows(
         &self,
-        columns: Vec<(String, SqlType)>,
+        columns: Vec<ResultColumn>,
         query_id: Option<String>,
         answer: Streaming,
         first: Vec<u8>,
@@ -197,11 +196,18 @@ impl Face for Attached {
         *session = head.session;
         match head.reply {
             ReplyHead::Done(status) => Ok(Reply::Done(status)),
-            ReplyHead::Listing(listing) => Ok(Reply::Listing(listing)),
-            ReplyHead::Text(text) => Ok(Reply::Text(text)),
+            ReplyHead::Facts(told) => Ok(Reply::Facts(told)),
             ReplyHead::Rows { columns, query_id } => Ok(Reply::Rows(self.rows(columns, query_id, answer, first)?)),
             ReplyHead::Failed(error) => Err(error),
         }
+    }
+
+    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
+        let (target, row, properties) = (target.to_owned(), row.to_owned(), properties.clone());
+        // Once only: a row that is written twice is there twice.
+        let outcome: Result<Result<()>, CallError> =
+            self.client.post_json(wire::INSERT, &InsertCall { target, row, properties });
+        outcome.map_err(|error| face_error(&error))?
     }
 
     fn log(&self) -> Arc<dyn Log> {

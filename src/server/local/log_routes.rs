@@ -139,7 +139,7 @@ pub async fn watch(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
         Ok(topics) => topics,
         Err(error) => return malformed(&error),
     };
-    let (sender, body) = body::channel();
+    let (sender, body) = body::channel(super::wire::CHUNKS_MAX);
     tokio::task::spawn_blocking(move || send_rings(&owner, &topics, &sender));
     Body::new(body).into_response()
 }

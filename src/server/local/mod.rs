@@ -7,7 +7,6 @@
 
 mod attached;
 mod binary;
-mod body;
 mod client;
 mod listener;
 mod log_routes;
@@ -24,4 +23,6 @@ mod wire;
 
 pub use attached::{Attached, attach};
 pub use client::Succession;
-pub use owner::{Holder, LocalServer, serve};
+pub use owner::{LocalServer, serve};
+
+use super::{Holder, ServerInfo, body, server_info};

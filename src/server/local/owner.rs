@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::listener::LocalListener;
 use super::wire::CONNECTIONS_MAX;
-use super::{routes, socket};
-use crate::engine::{Belonging, Face};
+use super::{Holder, routes, socket};
+use crate::engine::Face;
 use crate::error::{Error, Result};
 
 /// Time for answers under way when the server stops.
@@ -23,15 +23,6 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// One a connection, and as many for calls whose client went away.
 const BLOCKING_THREADS_MAX: usize = 2 * CONNECTIONS_MAX;
-
-/// What who attaches is told of the process that holds the folder.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Holder {
-    /// What the folder is of.
-    pub belonging: Belonging,
-    /// It does the work of the queries. Else, on a cluster, others do, or nobody.
-    pub works: bool,
-}
 
 /// What all requests share.
 pub struct Owner {

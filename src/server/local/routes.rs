@@ -11,8 +11,8 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::owner::Owner;
-use super::wire::{self, Info, OwnerInfo, ReplyHead, ResetCall, ServerInfo, StatementAnswer, StatementCall};
-use super::{body, log_routes, rows};
+use super::wire::{self, Info, InsertCall, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
+use super::{body, log_routes, rows, server_info};
 use crate::engine::Reply;
 use crate::error::Error;
 
@@ -27,6 +27,7 @@ pub fn router(owner: Arc<Owner>) -> Router {
         .route(wire::USERS, post(users))
         .route(wire::GROUPS, post(groups))
         .route(wire::RESET, post(reset))
+        .route(wire::INSERT, post(insert))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
         .route(wire::FETCH, post(log_routes::fetch))
@@ -57,17 +58,7 @@ async fn info(State(owner): State<Arc<Owner>>) -> Response {
     match blocking(move || owner.face.log().durability()).await {
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
         Ok(durability) => Json(Info {
-            server: ServerInfo {
-                version: VERSION.into(),
-                kafka_cluster_id: holder
-                    .belonging
-                    .cluster
-                    .as_ref()
-                    .and_then(|cluster| cluster.id.clone())
-                    .unwrap_or_default(),
-                ksql_service_id: holder.belonging.service.clone(),
-                server_status: "RUNNING".into(),
-            },
+            server: server_info(&holder),
             owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability, holder },
         })
         .into_response(),
@@ -115,6 +106,15 @@ async fn reset(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     }
 }
 
+async fn insert(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    match serde_json::from_slice(&bytes) {
+        Ok(InsertCall { target, row, properties }) => {
+            outcome(move || owner.face.insert(&target, &row, &properties)).await
+        }
+        Err(error) => malformed(&error),
+    }
+}
+
 /// What comes of a call, its error included.
 async fn outcome<T: serde::Serialize + Send + 'static>(
     call: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -143,8 +143,7 @@ async fn statement(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     let mut stream = None;
     let reply = match reply {
         Ok(Reply::Done(status)) => ReplyHead::Done(status),
-        Ok(Reply::Listing(listing)) => ReplyHead::Listing(listing),
-        Ok(Reply::Text(text)) => ReplyHead::Text(text),
+        Ok(Reply::Facts(told)) => ReplyHead::Facts(told),
         Ok(Reply::Rows(mut rows)) => {
             let head = ReplyHead::Rows { columns: std::mem::take(&mut rows.columns), query_id: rows.query_id.clone() };
             stream = Some(rows);
@@ -160,7 +159,7 @@ async fn statement(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     let body = match stream {
         None => Body::from(line),
         Some(stream) => {
-            let (sender, body) = body::channel();
+            let (sender, body) = body::channel(wire::CHUNKS_MAX);
             tokio::task::spawn_blocking(move || rows::send(owner, stream, line.into(), sender));
             Body::new(body)
         }

@@ -9,6 +9,7 @@
 //! | POST /local/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
 //! | POST /local/groups | a group's name or null | [`GroupStanding`](crate::engine::GroupStanding)s, or an error |
 //! | POST /local/reset | [`ResetCall`] | null, or an error |
+//! | POST /local/insert | [`InsertCall`] | null, or an error |
 //! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
 //! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
 //! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
@@ -23,11 +24,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::owner::Holder;
-use crate::engine::{Listing, Session, Status, Trial};
+use super::{Holder, ServerInfo};
+use crate::engine::{ResultColumn, Session, Status, Told, Trial};
 use crate::error::Error;
 use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec, TopicSummary};
-use crate::types::SqlType;
 
 pub const INFO: &str = "/info";
 pub const NAMES: &str = "/local/names";
@@ -35,6 +35,7 @@ pub const LAYOUTS: &str = "/local/layouts";
 pub const USERS: &str = "/local/users";
 pub const GROUPS: &str = "/local/groups";
 pub const RESET: &str = "/local/reset";
+pub const INSERT: &str = "/local/insert";
 pub const STATEMENT: &str = "/local/statement";
 pub const LOG: &str = "/local/log";
 pub const FETCH: &str = "/local/fetch";
@@ -46,6 +47,8 @@ pub const WATCH: &str = "/local/watch";
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// The most that one fetch asks for; a larger record comes all the same.
 pub const FETCH_BYTES_MAX: usize = 16 << 20;
+/// Chunks of an answer that may wait for a slow client.
+pub const CHUNKS_MAX: usize = 4;
 /// The most connections at once; more wait. A push query and a watched set of topics keep one each.
 pub const CONNECTIONS_MAX: usize = 256;
 
@@ -55,16 +58,6 @@ pub struct Info {
     pub server: ServerInfo,
     #[serde(rename = "MillpondInfo")]
     pub owner: OwnerInfo,
-}
-
-/// As ksqlDB's `/info` has it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerInfo {
-    pub version: String,
-    pub kafka_cluster_id: String,
-    pub ksql_service_id: String,
-    pub server_status: String,
 }
 
 /// The process that holds the folder.
@@ -85,6 +78,14 @@ pub struct ResetCall {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+pub struct InsertCall {
+    pub target: String,
+    /// A JSON object.
+    pub row: String,
+    pub properties: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StatementCall {
     pub session: Session,
     pub statement: String,
@@ -101,9 +102,8 @@ pub struct StatementAnswer {
 #[serde(rename_all = "snake_case")]
 pub enum ReplyHead {
     Done(Status),
-    Listing(Listing),
-    Text(String),
-    Rows { columns: Vec<(String, SqlType)>, query_id: Option<String> },
+    Facts(Told),
+    Rows { columns: Vec<ResultColumn>, query_id: Option<String> },
     Failed(Error),
 }
 

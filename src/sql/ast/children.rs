@@ -36,6 +36,9 @@ macro_rules! children {
                 operand.chain(branches).chain(otherwise.$iter().map(|otherwise| $($borrow)+ **otherwise)).collect()
             }
             ExprKind::Array(items) | ExprKind::Call { args: items, .. } => items.$iter().collect(),
+            ExprKind::Aggregate { args, filter, .. } => {
+                args.$iter().chain(filter.$iter().map(|filter| $($borrow)+ **filter)).collect()
+            }
             ExprKind::Map(entries) => entries.$iter().flat_map(|(key, value)| [key, value]).collect(),
             ExprKind::Struct(fields) => fields.$iter().map(|(_, field)| field).collect(),
         }
@@ -71,6 +74,7 @@ mod tests {
             ("MAP(A := B, C := D)", "A B C D"),
             ("STRUCT(X := A, Y := B)", "A B"),
             ("F(A, B)", "A B"),
+            ("SUM(DISTINCT A) FILTER (WHERE B)", "A B"),
             ("A[B]", "A B"),
             ("A->B", "A"),
         ] {

@@ -96,6 +96,13 @@ pub enum ExprKind {
         name: Ident,
         args: Vec<Expr>,
     },
+    /// A call with what only aggregates take: `name(DISTINCT args) FILTER (WHERE filter)`, one of them or both.
+    Aggregate {
+        name: Ident,
+        args: Vec<Expr>,
+        distinct: bool,
+        filter: Option<Box<Expr>>,
+    },
     Lambda {
         params: Vec<Ident>,
         body: Box<Expr>,

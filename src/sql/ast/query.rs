@@ -6,6 +6,8 @@ use super::{Expr, Ident, Location};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
+    /// SELECT DISTINCT
+    pub distinct: bool,
     pub items: Vec<SelectItem>,
     pub from: Relation,
     pub window: Option<Window>,
@@ -15,6 +17,16 @@ pub struct Query {
     pub having: Option<Expr>,
     pub emit: Option<Emit>,
     pub limit: Option<u64>,
+}
+
+impl Query {
+    /// Where its SELECT list begins.
+    pub fn items_at(&self) -> Location {
+        self.items.first().map_or_else(Location::default, |item| match item {
+            SelectItem::Star { at, .. } => *at,
+            SelectItem::StructStar(expr) | SelectItem::Expr { expr, .. } => expr.at,
+        })
+    }
 }
 
 /// One item of a SELECT list. Equality ignores the place.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Expr, Ident, Location, Query, Type};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceKind {
     Stream,
     Table,

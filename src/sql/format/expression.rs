@@ -174,10 +174,12 @@ fn structure(out: &mut String, kind: &ExprKind) {
             };
             out.push_str(&format!("STRUCT({})", list(fields, one)));
         }
-        ExprKind::Call { name, args } => {
-            let stars = args.is_empty() && name.text == "COUNT";
-            let args = if stars { "*".to_owned() } else { all(args) };
-            out.push_str(&format!("{}({args})", identifier(&name.text)));
+        ExprKind::Call { name, args } => out.push_str(&call(name, args, "")),
+        ExprKind::Aggregate { name, args, distinct, filter } => {
+            out.push_str(&call(name, args, if *distinct { "DISTINCT " } else { "" }));
+            if let Some(filter) = filter {
+                out.push_str(&format!(" FILTER (WHERE {})", whole(filter)));
+            }
         }
         ExprKind::Lambda { params, body } => {
             let names = list(params, |param| identifier(&param.text));
@@ -186,6 +188,12 @@ fn structure(out: &mut String, kind: &ExprKind) {
         }
         _ => {}
     }
+}
+
+fn call(name: &crate::sql::ast::Ident, args: &[Expr], before: &str) -> String {
+    let stars = args.is_empty() && name.text == "COUNT";
+    let args = if stars { "*".to_owned() } else { list(args, whole) };
+    format!("{}({before}{args})", identifier(&name.text))
 }
 
 fn case(out: &mut String, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) {

@@ -4,7 +4,8 @@ use super::{expression, identifier, list, span};
 use crate::sql::ast::{Emit, Expr, Join, JoinKind, NamedSource, Query, SelectItem, Window, WindowKind, Within};
 
 pub(super) fn text(query: &Query) -> String {
-    let mut out = format!("SELECT {} FROM {}", list(&query.items, item), source(&query.from.first));
+    let distinct = if query.distinct { "DISTINCT " } else { "" };
+    let mut out = format!("SELECT {distinct}{} FROM {}", list(&query.items, item), source(&query.from.first));
     for each in &query.from.joins {
         out.push_str(&join(each));
     }

@@ -225,10 +225,6 @@ impl Parser<'_> {
             "STRUCT" if before("(") => self.struct_constructor(),
             "DECIMAL" if matches!(self.peek_at(1).kind, Kind::Text(_)) => self.decimal_literal(),
             "EXISTS" | "SELECT" => Err(self.subquery()),
-            "DISTINCT" => {
-                let hint = "Write COUNT_DISTINCT(x) for COUNT(DISTINCT x); group by the columns for distinct rows.";
-                Err(Error::not_supported("DISTINCT", hint).at(self.at()))
-            }
             _ => self.name_or_call(),
         }
     }
@@ -259,19 +255,29 @@ impl Parser<'_> {
             }
             self.advance();
         }
+        let distinct = !star && self.eat_word("DISTINCT");
         let args = if star || self.is_symbol(")") { Vec::new() } else { self.list(Self::expression)? };
         if !self.eat_symbol(")") {
             return Err(self.unexpected("`,` or `)`"));
         }
-        if matches!(self.word_at(0), Some("FILTER" | "OVER")) && self.is_symbol_at(1, "(") {
-            let (what, hint) = if self.is_word("OVER") {
-                ("OVER", "Aggregate with GROUP BY and a WINDOW clause.")
-            } else {
-                ("FILTER", "Aggregate CASE WHEN condition THEN value END.")
-            };
-            return Err(Error::not_supported(what, hint).at(self.at()));
+        if self.is_word("OVER") && self.is_symbol_at(1, "(") {
+            return Err(Error::not_supported("OVER", "Aggregate with GROUP BY and a WINDOW clause.").at(self.at()));
         }
-        Ok(ExprKind::Call { name, args })
+        let filter =
+            if self.is_word("FILTER") && self.is_symbol_at(1, "(") { Some(self.aggregate_filter()?) } else { None };
+        match (distinct, filter) {
+            (false, None) => Ok(ExprKind::Call { name, args }),
+            (distinct, filter) => Ok(ExprKind::Aggregate { name, args, distinct, filter }),
+        }
+    }
+
+    /// `FILTER (WHERE condition)`
+    fn aggregate_filter(&mut self) -> Result<Box<Expr>> {
+        self.advance();
+        self.expect_symbol("(")?;
+        self.expect_word("WHERE")?;
+        let condition = self.expression()?;
+        if self.eat_symbol(")") { Ok(Box::new(condition)) } else { Err(self.unexpected("`)`")) }
     }
 
     fn parenthesis(&mut self) -> Result<Expr> {

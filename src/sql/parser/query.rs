@@ -21,15 +21,13 @@ pub(crate) const UNITS: &[(&str, u64)] = &[
 impl Parser<'_> {
     pub(super) fn query(&mut self) -> Result<Query> {
         self.expect_word("SELECT")?;
-        if self.is_word("DISTINCT") && !self.is_symbol_at(1, ",") && self.word_at(1) != Some("FROM") {
-            let hint = "Group by the columns, in a table: every group is there once.";
-            return Err(Error::not_supported("SELECT DISTINCT", hint).at(self.at()));
-        }
+        let distinct = self.eat_word("DISTINCT");
         let items = self.list(Self::select_item)?;
         if !self.eat_word("FROM") {
             return Err(self.unexpected("`,` or FROM"));
         }
         let query = Query {
+            distinct,
             items,
             from: self.relation()?,
             window: if self.is_word("WINDOW") { Some(self.window()?) } else { None },
@@ -75,6 +73,10 @@ impl Parser<'_> {
                 return Err(self.unexpected(if within.is_some() { "ON" } else { "WITHIN or ON" }));
             }
             joins.push(Join { kind, source, within, on: self.expression()? });
+            if self.is_word("WITHIN") {
+                let hint = "It stands before ON: a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
+                return Err(Error::statement("WITHIN can't stand here").at(self.at()).hint(hint));
+            }
         }
         if self.is_symbol(",") {
             let hint = "Write FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
@@ -254,6 +256,10 @@ impl Parser<'_> {
     }
 
     fn misplaced_clause(&self, word: &str) -> Result<()> {
+        if matches!(word, "JOIN" | "INNER" | "LEFT" | "RIGHT" | "FULL") {
+            let hint = "Joins belong to FROM: FROM a JOIN b ON a.id = b.id WINDOW ... WHERE ... GROUP BY ...";
+            return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(hint));
+        }
         if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "EMIT" | "LIMIT") {
             let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT.";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));

@@ -99,6 +99,11 @@ fn structures(inner: impl Strategy<Value = Expr> + Clone + 'static) -> impl Stra
         vec((ident(), inner.clone()), 0..3).prop_map(ExprKind::Struct),
         (ident(), vec(inner.clone(), 0..3)).prop_map(|(name, args)| ExprKind::Call { name, args }),
         Just(ExprKind::Call { name: Ident::new("COUNT"), args: Vec::new() }),
+        (ident(), vec(inner.clone(), 1..3), any::<bool>(), one.clone()).prop_map(|(name, args, distinct, filter)| {
+            ExprKind::Aggregate { name, args, distinct, filter: Some(filter) }
+        }),
+        (ident(), vec(inner.clone(), 1..3))
+            .prop_map(|(name, args)| { ExprKind::Aggregate { name, args, distinct: true, filter: None } }),
         (vec(ident(), 1..4), one).prop_map(|(params, body)| ExprKind::Lambda { params, body }),
     ]
 }
@@ -183,8 +188,9 @@ fn query() -> impl Strategy<Value = Query> {
     let relation = (source(), vec(join(), 0..2)).prop_map(|(first, joins)| Relation { first, joins });
     let emit = option::of(proptest::sample::select(vec![Emit::Changes, Emit::Final]));
     let clauses = (option::of(expr()), vec(expr(), 0..3), vec(expr(), 0..3), option::of(expr()));
-    (vec(item(), 1..3), relation, option::of(window()), clauses, emit, option::of(any::<u64>())).prop_map(
-        |(items, from, window, (filter, group_by, partition_by, having), emit, limit)| Query {
+    ((any::<bool>(), vec(item(), 1..3)), relation, option::of(window()), clauses, emit, option::of(any::<u64>()))
+        .prop_map(|((distinct, items), from, window, (filter, group_by, partition_by, having), emit, limit)| Query {
+            distinct,
             items,
             from,
             window,
@@ -194,8 +200,7 @@ fn query() -> impl Strategy<Value = Query> {
             having,
             emit,
             limit,
-        },
-    )
+        })
 }
 
 fn columns() -> impl Strategy<Value = Vec<ColumnDef>> {

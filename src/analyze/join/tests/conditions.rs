@@ -85,7 +85,10 @@ fn an_equality_must_lead() {
     let cases = [
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id < S2.id AND a = 1", none),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S1.a AND S1.v > S2.v", none),
-        ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR S1.a = S2.b", "(an equality must lead: ON left.column = right"),
+        (
+            "S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id OR S1.a = S2.b",
+            "(rows meet by an equality: ON left.column = right.column AND (... OR ...)",
+        ),
         ("S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.v AND a = b", "types don't match. Got S1.ID{INTEGER} = S2.V{BIGINT}."),
         (
             "S1 JOIN S2 WITHIN 1 HOUR ON S1.id = S2.id AND a + b",

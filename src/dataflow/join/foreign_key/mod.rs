@@ -29,6 +29,7 @@ mod tests;
 pub use join::ForeignKeyJoin;
 pub use results::ForeignKeyResults;
 pub use send::ForeignKeys;
+pub(super) use subscriptions::Subscriptions;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -39,7 +40,7 @@ use crate::plan::MESSAGE_TYPES;
 
 /// What a message tells of a left row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tells {
+pub(super) enum Tells {
     /// It changed and has the foreign key that it had; behind the join also: the right row changed.
     Changed,
     /// It is new.
@@ -66,7 +67,7 @@ impl Tells {
         }
     }
 
-    fn of(number: i32) -> Result<Tells> {
+    pub fn of(number: i32) -> Result<Tells> {
         let all = [Tells::Changed, Tells::New, Tells::Came, Tells::Left, Tells::Deleted];
         let found = all.into_iter().find(|tells| tells.number() == number);
         found.ok_or_else(|| Error::internal(format!("a foreign key join got the message {number}")))
@@ -74,7 +75,7 @@ impl Tells {
 }
 
 /// The messages' own columns: the versions, and what they tell.
-fn message_columns(batch: &Batch) -> Result<(&[i64], &[i32])> {
+pub(super) fn message_columns(batch: &Batch) -> Result<(&[i64], &[i32])> {
     let own: &[ArrayRef] = batch.columns.last_chunk::<{ MESSAGE_TYPES.len() }>().map_or(&[], |own| own);
     let versions = own.first().and_then(|column| column.as_primitive_opt::<Int64Type>());
     let tells = own.last().and_then(|column| column.as_primitive_opt::<Int32Type>());

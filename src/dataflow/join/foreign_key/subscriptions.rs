@@ -5,7 +5,7 @@ use crate::state::NO_KEY;
 
 /// Left keys by foreign key; both are numbers of their [`JoinKeys`].
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions {
+pub struct Subscriptions {
     /// By left key; `NO_KEY`: it has none.
     foreign: Vec<u32>,
     /// By foreign key.

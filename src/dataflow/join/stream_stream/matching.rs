@@ -71,6 +71,11 @@ impl State {
         }
     }
 
+    /// Whether a side's rows are given when nothing matches them.
+    pub fn given_alone(&self, hand: Hand) -> bool {
+        self.spec.unmatched(hand) != Unmatched::Dropped
+    }
+
     /// Makes room in the lists for all keys.
     pub fn fit_lists(&mut self) {
         if self.lists.len() < self.keys.capacity() {

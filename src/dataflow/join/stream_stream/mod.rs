@@ -39,6 +39,7 @@ use arrow::datatypes::Int64Type;
 use crate::dataflow::batch::arrow_error;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
+use crate::dataflow::join::keys::tell_of_keyless;
 use crate::dataflow::operator::{JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, Context, Origin, WindowBounds};
 use crate::error::{Error, Result};
@@ -201,6 +202,11 @@ impl JoinOperator for StreamStreamJoin {
         self.recover()?;
         if self.work.is_some() {
             return Err(Error::internal("a join got rows before it was done with those before"));
+        }
+        for (hand, batch) in Hand::BOTH.into_iter().zip([&sides.left, &sides.right]) {
+            if let Some(batch) = batch.as_ref().filter(|_| self.state.given_alone(hand)) {
+                tell_of_keyless(batch, context);
+            }
         }
         let left = self.state.take_in(Hand::Left, sides.left)?;
         let right = self.state.take_in(Hand::Right, sides.right)?;

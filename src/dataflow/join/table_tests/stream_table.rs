@@ -84,14 +84,40 @@ fn a_condition_that_fails_is_told() {
     assert_eq!(context.errors[0].row_time, Some(2));
 }
 
+/// A row of a window meets a row without; one without has no window to look for.
 #[test]
-fn rows_with_and_without_windows_do_not_meet() {
+fn rows_with_and_without_windows() {
     let plain = case(KeyShape::Text, false, JoinKind::Left, None);
     let windowed = case(KeyShape::Text, true, JoinKind::Left, None);
     let mut operator = plain.operator();
     let (mut out, mut context) = (Vec::new(), Context::default());
-    operator.push(sides(&plain, &[event(1, 1, 1, 1)], true), &mut out, &mut context).unwrap();
-    assert!(operator.push(sides(&windowed, &[event(0, 1, 1, 2)], true), &mut out, &mut context).is_err());
+    // Also when there is no row of the table yet.
+    operator.push(sides(&windowed, &[event(0, 1, 1, 1)], true), &mut out, &mut context).unwrap();
+    operator.push(sides(&plain, &[event(1, 1, 2, 2)], true), &mut out, &mut context).unwrap();
+    operator.push(sides(&windowed, &[event(0, 1, 3, 3)], true), &mut out, &mut context).unwrap();
+    let rows: Vec<_> = read(&mut out).into_iter().map(|out| (out.key, out.value.unwrap())).collect();
+    let expected = [("k1@0-10", "1,null,v1,null,null,null"), ("k1@0-10", "3,null,v3,2,null,v2")];
+    assert_eq!(rows, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+
+    let mut operator = plain.operator();
+    operator.push(sides(&windowed, &[event(1, 1, 1, 1)], true), &mut out, &mut context).unwrap();
+    assert!(operator.push(sides(&plain, &[event(0, 1, 1, 2)], true), &mut out, &mut context).is_err());
+}
+
+/// The second column that the rows are joined by is NULL: LEFT JOIN leaves them out, and says so.
+#[test]
+fn rows_that_are_left_out_are_told_of() {
+    let keyless = Event { key: None, ..event(0, 1, 1, 2) };
+    for (kind, told) in [(JoinKind::Inner, 0), (JoinKind::Left, 1)] {
+        let case = case(KeyShape::Both, false, kind, None);
+        let (mut out, mut context) = (Vec::new(), Context::default());
+        let tombstone = Event { value: None, ..keyless.clone() };
+        let events = [event(1, 1, 1, 1), keyless.clone(), tombstone, event(0, 1, 5, 3)];
+        case.operator().push(sides(&case, &events, true), &mut out, &mut context).unwrap();
+        assert_eq!(read(&mut out).len(), 1);
+        assert_eq!((context.bad, context.errors.len()), (told, told as usize), "{kind:?}");
+        assert!(context.errors.iter().all(|error| error.reason.contains("is NULL") && error.row_time == Some(2)));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A client of the cluster: what producers, consumers and admin calls are made on.
 
 use std::collections::BTreeMap;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rdkafka::bindings as sys;
 
+use super::brokers::{self, Brokers};
 use super::{Code, Conf, ErrorText, Failure, addresses, c_string, code, items, millis, produce, text, zero_time};
 use crate::log::{Replication, TopicPartition};
 
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     trouble: Mutex<Option<String>>,
     /// The first record of a transaction that the cluster didn't take.
     pub undelivered: Mutex<Option<Failure>>,
+    brokers: Brokers,
 }
 
 pub(in crate::log::kafka) struct Client {
@@ -50,6 +52,10 @@ pub(in crate::log::kafka) struct TopicMetadata {
 /// Complaints are of this level (warning) or a more urgent one, as syslog counts.
 const LOG_LEVEL_MAX: c_int = 4;
 
+/// How long no broker is tried, beyond the pause between two tries, until none is left to be tried.
+const UNTRIED_MAX: Duration = Duration::from_secs(3);
+const SETTING_BYTES_MAX: usize = 64 << 10;
+
 impl Client {
     pub(in crate::log::kafka) fn new(kind: ClientKind, mut conf: Conf) -> Result<Arc<Client>, Failure> {
         let shared = Box::<Shared>::default();
@@ -60,6 +66,7 @@ impl Client {
         unsafe {
             sys::rd_kafka_conf_set_opaque(conf.0, opaque);
             sys::rd_kafka_conf_set_log_cb(conf.0, Some(on_log));
+            brokers::watch(conf.0, &shared.brokers);
             let kind = match kind {
                 ClientKind::Producer => {
                     sys::rd_kafka_conf_set_dr_msg_cb(conf.0, Some(produce::on_delivery));
@@ -96,6 +103,38 @@ impl Client {
         match self.shared.trouble.lock().clone().filter(|_| silent) {
             Some(trouble) => Failure { text: format!("{}: {trouble}", failure.text), ..failure },
             None => failure,
+        }
+    }
+
+    /// Has the client begin with the addresses that it was given, when it has let go of all brokers and doesn't do so by itself.
+    /// To be called now and then.
+    pub(in crate::log::kafka) fn find_brokers_again(&self) {
+        let none_for = self.shared.brokers.none_for();
+        if none_for < UNTRIED_MAX {
+            return;
+        }
+        let between_tries = self.setting(c"reconnect.backoff.max.ms").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+        // Connected on demand, brokers are there though none is tried.
+        let on_demand = self.setting(c"enable.sparse.connections").is_none_or(|set| set == "true");
+        if on_demand || none_for < Duration::from_millis(between_tries) + UNTRIED_MAX {
+            return;
+        }
+        self.shared.brokers.wait_anew();
+        if let Some(Ok(addresses)) = self.setting(c"bootstrap.servers").map(|addresses| c_string(&addresses)) {
+            // SAFETY: alive; the text is copied.
+            unsafe { sys::rd_kafka_brokers_add(self.ptr, addresses.as_ptr()) };
+        }
+    }
+
+    /// The value of one of the settings that it was made with.
+    fn setting(&self, name: &CStr) -> Option<String> {
+        let mut value = [0; SETTING_BYTES_MAX];
+        let mut size = value.len();
+        // SAFETY: alive, and so are its settings; at most `size` bytes are written, the last of which is a zero.
+        unsafe {
+            let found =
+                sys::rd_kafka_conf_get(sys::rd_kafka_conf(self.ptr), name.as_ptr(), value.as_mut_ptr(), &mut size);
+            (found == sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK).then(|| text(value.as_ptr()))
         }
     }
 

@@ -8,13 +8,14 @@
 //!   results are used by one thread at a time, or only read.
 //! - Messages and results are copied out while their owner is held; no reference into librdkafka's memory leaves a
 //!   function.
-//! - Callbacks get pointers to a client's `Shared` (which outlives the client: it is dropped after it), to a `Delivery`
+//! - Callbacks get pointers to a client's `Shared` (which outlives the client: it is dropped after it), or to a part of that, to a `Delivery`
 //!   (whose owner waits until all its reports came in) or to a `Signal` (kept by the queue until the callback is off;
 //!   switching it off takes the queue's lock, under which it is called). They don't panic.
 //! - Error codes are a Rust enum in the bindings, made from the same header as the library. Those of newer brokers, which
 //!   librdkafka passes on, aren't among its values: what may be one is taken as a number (`code`). The rest are librdkafka's own.
 
 mod admin;
+mod brokers;
 mod client;
 mod code;
 mod conf;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use arrow::datatypes::i256;
 use parking_lot::Mutex;
 
-use crate::engine::{Face, GroupKind, GroupStanding, Listing, Reply, Row, RowEvent, RowStream, Session, Status, Trial};
+use crate::engine::{
+    Face, Facts, GroupKind, GroupStanding, Reply, ResultColumn, Row, RowEvent, RowStream, Session, Status, Told, Trial,
+};
 use crate::error::{Error, Result};
 use crate::log::{
     Durability, GroupDescription, GroupMember, GroupState, Log, LogError, PartitionDescription, Records, Signal,
@@ -305,32 +307,28 @@ pub fn all_values() -> Row {
     Row { values, tombstone: true }
 }
 
-pub fn columns() -> Vec<(String, SqlType)> {
-    vec![
-        ("A".into(), SqlType::Decimal { precision: 76, scale: 10 }),
-        (
-            "b".into(),
-            SqlType::Struct(vec![("F".into(), SqlType::Array(Box::new(SqlType::Map(Box::new(SqlType::Int)))))]),
-        ),
-    ]
+pub fn columns() -> Vec<ResultColumn> {
+    let column = |name: &str, ty, key| ResultColumn { name: name.into(), ty, key };
+    let nested = SqlType::Struct(vec![("F".into(), SqlType::Array(Box::new(SqlType::Map(Box::new(SqlType::Int)))))]);
+    vec![column("A", SqlType::Decimal { precision: 76, scale: 10 }, true), column("b", nested, false)]
 }
 
 pub fn place_error() -> Error {
     Error::not_supported("a comet", "use a star").at(Location { line: 3, column: 7 })
 }
 
-pub fn listing() -> Listing {
-    Listing {
-        kind: "streams".into(),
-        facts: vec![("a".into(), "b".into())],
-        columns: vec!["C".into()],
-        rows: vec![vec!["v".into()], vec!["한".into()]],
-        warnings: vec!["maybe".into()],
-    }
+pub fn told() -> Told {
+    let ty = SqlType::Struct(vec![("F".into(), SqlType::Decimal { precision: 5, scale: 2 })]);
+    Told { facts: Facts::Types(vec![("T".into(), ty), ("한".into(), SqlType::Int)]), warnings: vec!["maybe".into()] }
 }
 
 pub fn status() -> Status {
-    Status { message: "made".into(), query_id: Some("CSAS_1".into()), warnings: vec!["careful".into()] }
+    Status {
+        message: "made".into(),
+        query_id: Some("CSAS_1".into()),
+        warnings: vec!["careful".into()],
+        command_offset: Some(7),
+    }
 }
 
 impl FakeFace {
@@ -394,12 +392,15 @@ impl FakeFace {
 }
 
 impl Face for FakeFace {
+    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::statement(format!("no rows here: {target} {row}")))
+    }
+
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         let (word, rest) = statement.split_once(' ').unwrap_or((statement, ""));
         match word {
             "done" => Ok(Reply::Done(status())),
-            "listing" => Ok(Reply::Listing(listing())),
-            "text" => Ok(Reply::Text("a\nb\n".into())),
+            "facts" => Ok(Reply::Facts(told())),
             "error" => Err(place_error()),
             "panic" => panic!("on purpose"),
             "set" => {

@@ -121,6 +121,8 @@ impl Oracle {
         self.stream_time = self.stream_time.max(row.time);
         self.close(row.place);
         if row.key.is_none() || row.null_key || row.tombstone {
+            // Who misses such a row is told of it.
+            self.failed += u64::from(!row.tombstone && self.given_alone(row.hand));
             return;
         }
         let retention = self.case.before + self.case.after + self.case.grace.unwrap_or(DAY);

@@ -1,5 +1,7 @@
 //! Clients that fail, on librdkafka's own imitation of a cluster: what fails there can't be made to fail on a real one.
 
+mod fading_broker;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use rdkafka::producer::DefaultProducerContext;
 use super::member::GroupedMember;
 use super::*;
 use crate::log::{Change, Delivery, GroupSpec, StageTopics};
+use fading_broker::FadingBroker;
 
 const TOPIC: &str = "t";
 
@@ -34,7 +37,7 @@ fn record(value: &str) -> Records {
 fn an_appender_that_has_failed_is_replaced() {
     let (_cluster, log) = cluster();
     assert_eq!(log.append(&place(), &record("a")).unwrap(), 0);
-    log.appender.lock().client.fail_for_test();
+    log.appender.lock().as_ref().unwrap().client.fail_for_test();
     assert_eq!(log.append(&place(), &record("b")).unwrap(), 1);
 }
 
@@ -112,4 +115,28 @@ fn a_producer_that_cannot_be_used_is_replaced_before_positions_are_asked_for() {
     // The imitation doesn't tell the ids of topics, which positions go with.
     drop(member.positions(&[place()]));
     assert!(member.producer_is_usable_for_test());
+}
+
+/// librdkafka lets go of all brokers then, and doesn't find them again by itself.
+#[test]
+fn clients_that_were_told_of_no_broker_find_them_again() {
+    let broker = FadingBroker::start();
+    let log = KafkaLog::open(&KafkaConfig::new(&broker.bootstrap()).unwrap()).unwrap();
+    let reader = log.cluster.new_client(ClientKind::Consumer, Role::Reader).unwrap();
+    for client in [&log.cluster.client, &reader] {
+        let started = crate::time::now();
+        let ask = || {
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody answers");
+            client.metadata(Duration::from_secs(1))
+        };
+        while ask().is_err() {}
+        let before = broker.faded();
+        broker.set_fading(true);
+        while broker.faded() == before {
+            // The answer itself is good.
+            drop(ask());
+        }
+        broker.set_fading(false);
+        while ask().is_err() {}
+    }
 }

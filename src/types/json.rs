@@ -1,4 +1,4 @@
-//! Single values as JSON and as text of a table's cell.
+//! Single values as JSON for people (the terminal, the HTTP API), and as text of a table's cell.
 
 use arrow::datatypes::i256;
 use base64::Engine;

@@ -1,5 +1,7 @@
 //! INSERT INTO ... VALUES: one record, written at once.
 
+mod json;
+
 use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
@@ -13,19 +15,20 @@ use crate::expr;
 use crate::format::{self, Layout};
 use crate::log::partitioner::partition_for;
 use crate::log::{Records, TopicPartition};
+use crate::nearest::nearest;
 use crate::sql::ast::{Expr, Ident};
 use crate::time::wall_time_ms;
 use crate::types::{SqlType, Value, values_to_array};
 
 impl Inner {
-    /// Writes one record to the topic of a stream or table.
+    /// Writes one record to the topic of a stream or table. Gives what is to be told of it.
     pub(super) fn insert_values(
         &self,
         target: &Ident,
         columns: &[Ident],
         values: &[Expr],
         properties: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
             return Err(Error::statement("INSERT INTO ... VALUES is disabled by ksql.insert.into.values.enabled."));
         }
@@ -52,7 +55,16 @@ impl Inner {
                 row.insert(name, value);
             }
         }
-        self.write_row(&source, self.encode(&source, &row, row_time)?, "inserted")
+        self.write_row(&source, self.encode(&source, &row, row_time)?, "inserted")?;
+        let maker =
+            source.query_id.as_ref().filter(|id| source.kind == SourceKind::Table && catalog.query(id).is_some());
+        let told = maker.map(|id| {
+            format!(
+                "{} is made by {id}, which doesn't know of this row: its next result for the key takes its place",
+                source.name
+            )
+        });
+        Ok(told.into_iter().collect())
     }
 
     /// Appends the record of one row to the source's topic; `done` is what the row is then.
@@ -153,7 +165,15 @@ fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<
         let error = if PSEUDO_COLUMNS.contains(&column.text.as_str()) {
             Error::statement(format!("Inserting into column `{}` is not allowed.", column.text))
         } else {
-            Error::statement(format!("Column name `{}` does not exist.", column.text))
+            let names = source.columns.iter().map(|column| column.name.as_str());
+            let error = Error::statement(format!("Column name `{}` does not exist.", column.text));
+            error.hint(match nearest(&column.text, names.clone()) {
+                Some(other) if other.eq_ignore_ascii_case(&column.text) => {
+                    format!("did you mean `{other}`? Names in back-ticks keep their case")
+                }
+                Some(other) => format!("did you mean {other}?"),
+                None => format!("{} has {}", source.name, names.collect::<Vec<_>>().join(", ")),
+            })
         };
         return Err(error.at(column.at));
     }

@@ -8,14 +8,12 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
-/// Chunks that may wait to be sent: a slow reader slows the writer down.
-const CHUNKS_MAX: usize = 4;
-
 /// Sends what comes through the channel. The sender finds the channel closed when the client is gone.
 pub struct ChannelBody(mpsc::Receiver<Bytes>);
 
-pub fn channel() -> (mpsc::Sender<Bytes>, ChannelBody) {
-    let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+/// `chunks_max`: chunks that may wait to be sent; a slow reader slows the writer down.
+pub fn channel(chunks_max: usize) -> (mpsc::Sender<Bytes>, ChannelBody) {
+    let (sender, receiver) = mpsc::channel(chunks_max);
     (sender, ChannelBody(receiver))
 }
 

@@ -1,0 +1,83 @@
+//! Persistent queries, and what a driven one tells of itself.
+
+use crate::catalog::{Catalog, QueryEntry};
+use crate::dataflow::{Counters, SnapshotCounters};
+use crate::engine::facts::{Counts, Health, QuerySummary, Standing};
+use crate::engine::{Drive, Inner, QueryState};
+
+/// What became of the snapshots of a query's state since the process started.
+fn snapshots(counters: &SnapshotCounters) -> String {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counts = [
+        ("written", &counters.written),
+        ("failed", &counters.failed),
+        ("used", &counters.used),
+        ("refused", &counters.refused),
+    ];
+    let counts = counts.map(|(what, count)| format!("{} {what}", count.load(Relaxed)));
+    let failure = counters.last_failure.lock().as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    counts.join(", ") + &failure
+}
+
+/// With how much of its changelog was read, while it is read.
+fn recovering(inner: &Inner, id: &str) -> String {
+    let percent = match &inner.drive {
+        Drive::Threads(queries) => queries.lock().get(id).and_then(|query| query.counters.recovery.percent()),
+        Drive::Stepped(_) => None,
+    };
+    match percent {
+        Some(percent) => format!("{} ({percent} %)", QueryState::Recovering),
+        None => QueryState::Recovering.to_string(),
+    }
+}
+
+/// What is to say of a persistent query.
+pub(super) fn summary(inner: &Inner, catalog: &Catalog, query: &QueryEntry) -> QuerySummary {
+    QuerySummary {
+        id: query.id.clone(),
+        statement: query.statement.clone(),
+        sink: query.sink.clone(),
+        sink_topic: catalog.source(&query.sink).map(|sink| sink.topic.clone()).unwrap_or_default(),
+        standing: standing(inner, &query.id),
+    }
+}
+
+fn standing(inner: &Inner, id: &str) -> Standing {
+    let state = inner.query_state(id);
+    let (counts, warning) = match &inner.drive {
+        Drive::Threads(queries) => match queries.lock().get(id) {
+            Some(query) => (Some(counts(&query.counters)), query.counters.expiring.get().cloned()),
+            None => (None, None),
+        },
+        Drive::Stepped(_) => (None, None),
+    };
+    let health = match &state {
+        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
+            Health::Running
+        }
+        Some(QueryState::Paused) => Health::Paused,
+        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
+        Some(QueryState::Stopped) | None => Health::NotRunning,
+    };
+    let state = match state {
+        Some(QueryState::Recovering) => recovering(inner, id),
+        Some(state) => state.to_string(),
+        None if !inner.works => "NOT RUN BY THIS PROCESS".to_string(),
+        None => "NOT RUNNING".to_string(),
+    };
+    let told_by = inner.is_shared().then(std::process::id);
+    Standing { health, state, counts, warning, told_by }
+}
+
+fn counts(counters: &Counters) -> Counts {
+    use std::sync::atomic::Ordering::Relaxed;
+    Counts {
+        rows_in: counters.rows_in.load(Relaxed),
+        rows_out: counters.rows_out.load(Relaxed),
+        late: counters.late.load(Relaxed),
+        bad: counters.bad.load(Relaxed),
+        lag: counters.lag.load(Relaxed),
+        state_bytes: counters.state_bytes.load(Relaxed),
+        snapshots: snapshots(&counters.snapshots),
+    }
+}

@@ -1,0 +1,30 @@
+//! The bounds of what a client may ask for, all in one place.
+
+use std::time::Duration;
+
+/// Bytes of a request's body; /inserts-stream reads its own without end.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a line of /inserts-stream.
+pub const LINE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a request's head.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Time for a request's head to come: a client that sends a byte now and then is let go.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time for a request's body to come.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time for a TLS handshake.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Connections at once; more wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Requests at once on an HTTP/2 connection.
+pub const STREAMS_MAX: u32 = 1024;
+/// Push queries at once (ksqlDB's `ksql.max.push.queries` is 100).
+pub const PUSH_QUERIES_MAX: usize = 4096;
+/// Statements that run at once, those of push queries among them; more wait.
+pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 512;
+/// Chunks of an answer that may wait for a slow client; then its query waits.
+pub const CHUNKS_MAX: usize = 16;
+/// Bytes after which a chunk of an answer is sent.
+pub const CHUNK_BYTES: usize = 64 << 10;
+/// Time for answers under way when the server stops.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,39 @@
+//! ksqlDB's HTTP API over the network: statements, rows, inserts, and what the server tells of itself.
+//!
+//! | path | what |
+//! | --- | --- |
+//! | POST /ksql | statements; an entity each ([`entity`]) |
+//! | POST /query, /query-stream | rows of a SELECT or PRINT ([`format`]) |
+//! | POST /close-query | ends a push query |
+//! | GET /info, /healthcheck, /v1/metadata, /chc/ready, /chc/live | what the server is, how it does |
+//! | POST /inserts-stream | rows, one a line |
+//! | GET /ws/query | rows over a WebSocket |
+//! | GET /is_valid_property/NAME | whether SET takes it |
+//! | GET /metrics | for Prometheus |
+//!
+//! A blocking thread runs each call of the engine; one more follows each push query. What a client may ask for is bounded
+//! in [`limits`].
+
+pub mod access;
+mod entity;
+mod failure;
+mod format;
+mod guard;
+mod info;
+mod inserts;
+mod limits;
+mod listener;
+mod metrics;
+mod payload;
+mod query;
+mod request;
+mod serve;
+mod state;
+mod statements;
+mod tls;
+mod websocket;
+
+pub use serve::{HttpOptions, HttpServer, serve};
+pub use tls::TlsFiles;
+
+use super::body;

@@ -1,0 +1,222 @@
+//! POST /query and /query-stream: SELECT and PRINT, their rows as they come. POST /close-query.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc::Sender;
+
+use super::body;
+use super::failure::{Code, Failure};
+use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat};
+use super::limits::{CHUNK_BYTES, CHUNKS_MAX};
+use super::payload::Payload;
+use super::request::{self, Request};
+use super::state::{Registered, State, blocking};
+use crate::engine::shown::text_of;
+use crate::engine::{Reply, RowEvent, RowStream, Session};
+use crate::error::Error;
+use crate::sql::ast::{ParsedStatement, Statement};
+
+/// Of /query; the first where Accept says nothing.
+const OF_QUERY: &[(&str, RowFormat)] =
+    &[(KSQL_JSON, RowFormat::Objects), (JSON, RowFormat::Objects), (DELIMITED, RowFormat::Delimited)];
+/// Of /query-stream.
+const OF_QUERY_STREAM: &[(&str, RowFormat)] =
+    &[(DELIMITED, RowFormat::Delimited), (JSON, RowFormat::Array), (KSQL_JSON, RowFormat::Objects)];
+
+pub async fn query(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
+    answer(state, &headers, body, OF_QUERY).await
+}
+
+pub async fn query_stream(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
+    answer(state, &headers, body, OF_QUERY_STREAM).await
+}
+
+async fn answer(
+    extract::State(state): extract::State<Arc<State>>,
+    headers: &HeaderMap,
+    body: Bytes,
+    offered: &[(&'static str, RowFormat)],
+) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let Some((content_type, format)) = RowFormat::negotiate(accept, offered) else {
+        let known: Vec<&str> = offered.iter().map(|(name, _)| *name).collect();
+        let why = format!("None of the accepted content types can be given; there are {}", known.join(", "));
+        return Failure::new(Code::NotAcceptable, why).into_response();
+    };
+    let call = move || begin(&state, &body, format);
+    let begun = match blocking(call).await {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(failure)) => return failure.into_response(),
+        Err(error) => return Failure::of(&error).into_response(),
+    };
+    let content_type = if begun.is_print { "text/plain; charset=utf-8" } else { content_type };
+    let body = match begun.rest {
+        None => Body::from(begun.first),
+        Some(rest) => {
+            let (sender, body) = body::channel(CHUNKS_MAX);
+            if let Some(registered) = &rest.registered {
+                // The client goes away, or the rows end.
+                let running = registered.running.clone();
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = sender.closed() => running.end(),
+                        () = running.over.notified() => {}
+                    }
+                });
+            }
+            tokio::task::spawn_blocking(move || rest.pump(begun.first.into(), &sender));
+            Body::new(body)
+        }
+    };
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// A query whose rows have begun to come.
+struct Begun {
+    /// The header, and the rows that were there.
+    first: String,
+    /// None: that was all.
+    rest: Option<Rest>,
+    is_print: bool,
+}
+
+/// The rows that are yet to come.
+struct Rest {
+    stream: RowStream,
+    format: RowFormat,
+    /// Of a query that has no end by itself.
+    registered: Option<Registered>,
+}
+
+/// Runs the statement, which must be a query.
+pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
+    let mut session = request.session()?;
+    let parsed = only(&request.ksql, &session)?;
+    if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
+        let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";
+        return Err(Failure::new(Code::BadStatement, why).about(&parsed.text));
+    }
+    match state.face.execute(&mut session, &parsed.text) {
+        Ok(Reply::Rows(stream)) => Ok((stream, parsed)),
+        Ok(_) => Err(Failure::of(&Error::internal("a query gave no rows"))),
+        Err(error) => Err(Failure::of_statement(&error, &parsed.text)),
+    }
+}
+
+/// The one statement of a text; a `;` behind it may be left out.
+fn only(text: &str, session: &Session) -> Result<ParsedStatement, Failure> {
+    request::statement(text, session)
+}
+
+/// Lists a query that has no end by itself, so that it can be ended.
+pub fn register(
+    state: &Arc<State>,
+    stream: &mut RowStream,
+    parsed: &ParsedStatement,
+) -> Result<Option<Registered>, Failure> {
+    match (&stream.query_id, &parsed.statement) {
+        (Some(id), _) => state.register(id, stream.on_drop.take()).map(Some),
+        (None, Statement::Print { .. }) => {
+            let id = format!("print_{}", uuid::Uuid::new_v4());
+            state.register(&id, stream.on_drop.take()).map(Some)
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, Failure> {
+    let request = Request::read(body)?;
+    let (mut stream, parsed) = run(state, &request)?;
+    let is_print = matches!(parsed.statement, Statement::Print { .. });
+    let format = if is_print { RowFormat::Lines } else { format };
+    let registered = register(state, &mut stream, &parsed)?;
+    let mut first = String::new();
+    format.header(&stream.columns, stream.query_id.as_deref(), &mut first);
+    let rest = Rest { stream, format, registered };
+    if rest.registered.is_none() {
+        // A pull query's rows are there, or soon: a small answer goes out whole.
+        while first.len() < CHUNK_BYTES {
+            let event = rest.stream.events.recv().ok();
+            if rest.take(event, &mut first) == Progress::Over {
+                return Ok(Begun { first, rest: None, is_print });
+            }
+        }
+    }
+    Ok(Begun { first, rest: Some(rest), is_print })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    More,
+    Over,
+}
+
+impl Rest {
+    /// Sends the rows until they end or the client is gone.
+    fn pump(self, first: Bytes, to: &Sender<Bytes>) {
+        let mut ready = to.blocking_send(first).is_ok();
+        while ready {
+            let mut chunk = String::new();
+            let mut event = self.stream.events.recv().ok();
+            loop {
+                if self.take(event, &mut chunk) == Progress::Over {
+                    let _ = to.blocking_send(chunk.into());
+                    return;
+                }
+                if chunk.len() >= CHUNK_BYTES {
+                    break;
+                }
+                match self.stream.events.try_recv() {
+                    Ok(next) => event = Some(next),
+                    Err(_) => break,
+                }
+            }
+            ready = chunk.is_empty() || to.blocking_send(chunk.into()).is_ok();
+        }
+    }
+
+    /// Writes what came; None: nothing will.
+    fn take(&self, event: Option<RowEvent>, out: &mut String) -> Progress {
+        match event {
+            Some(RowEvent::Rows(rows)) => rows.iter().for_each(|row| self.format.row(row, out)),
+            Some(RowEvent::Line(line)) => self.format.line(&text_of(&line).unwrap_or(line), out),
+            // What is bad is no row of the answer.
+            Some(RowEvent::Warning(_)) => {}
+            Some(RowEvent::End(message)) => {
+                self.format.end(self.stream.query_id.as_ref().map(|_| message.as_str()), out);
+                return Progress::Over;
+            }
+            Some(RowEvent::Failed(error)) => {
+                self.format.failure(&Failure::of(&error), out);
+                return Progress::Over;
+            }
+            // It was ended: by /close-query, or because the server stops.
+            None => {
+                self.format.end(None, out);
+                return Progress::Over;
+            }
+        }
+        Progress::More
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Close {
+    #[serde(rename = "queryId")]
+    query_id: String,
+}
+
+pub async fn close(extract::State(state): extract::State<Arc<State>>, Payload(body): Payload) -> Response {
+    match serde_json::from_slice::<Close>(&body) {
+        Err(error) => Failure::bad_request(format!("Malformed request: {error}")).into_response(),
+        Ok(Close { query_id }) if state.close(&query_id) => Json(json!({})).into_response(),
+        Ok(Close { query_id }) => Failure::bad_request(format!("No query with id {query_id}")).into_response(),
+    }
+}

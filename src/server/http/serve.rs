@@ -1,0 +1,152 @@
+//! A server: its address, its threads, and the way from a connection to the routes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use axum::http::{HeaderValue, Method, header};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::access::Access;
+use super::limits::CALLS_MAX;
+use super::listener::accept_all;
+use super::state::State;
+use super::tls::{Tls, TlsFiles};
+use super::{guard, info, inserts, metrics, query, statements, websocket};
+use crate::engine::Face;
+use crate::error::{Error, Result};
+use crate::server::Holder;
+
+/// Statements run on these threads, and deeply nested ones need room: as much as on a main thread.
+const STACK_BYTES: usize = 8 << 20;
+
+/// How a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// Port 0: any that is free.
+    pub listen: SocketAddr,
+    /// The file of users and tokens ([`access`](super::access)). None: whoever can connect may do all.
+    pub access: Option<PathBuf>,
+    /// Certificates (the server's first) and its key, in PEM; without them the server speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// The origins whose web pages may ask; `*`: all.
+    pub origins: Vec<String>,
+    /// Also where others can connect, whoever can may do all.
+    pub allow_anyone: bool,
+}
+
+/// Serves until it is dropped, which ends the push queries of its clients and lets answers under way go out.
+pub struct HttpServer {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HttpServer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Listens, and serves an engine.
+///
+/// # Errors
+/// The address can't be listened on; others could connect, and there is no access file; a file can't be read or is wrong.
+pub fn serve(face: Arc<dyn Face>, holder: Holder, options: &HttpOptions) -> Result<HttpServer> {
+    let cannot = |cause: std::io::Error| {
+        Error::world(format!("cannot listen on {}: {cause}", options.listen)).hint(match cause.kind() {
+            std::io::ErrorKind::AddrInUse => "another process listens there: choose another port with --listen",
+            _ => "choose another address with --listen",
+        })
+    };
+    if !options.listen.ip().is_loopback() && options.access.is_none() && !options.allow_anyone {
+        let what = format!("others can connect to {}, and everybody could do everything", options.listen);
+        return Err(Error::world(what).hint(
+            "give a file of users and tokens with --access (`millpond access` makes it), or say --allow-anyone",
+        ));
+    }
+    let access = options.access.as_deref().map(Access::open).transpose()?;
+    let tls = options.tls.as_ref().map(Tls::open).transpose()?;
+    let runtime = runtime().map_err(cannot)?;
+    let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let state = Arc::new(State::new(face, holder, access, options));
+    let router = router(state.clone());
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("http-server".into())
+        .spawn(move || {
+            runtime.block_on(accept_all(listener, tls, router, stopped));
+            // What still blocks is left behind: it ends with its call.
+            runtime.shutdown_background();
+        })
+        .map_err(cannot)?;
+    Ok(HttpServer { address, state, stop: Some(stop), thread: Some(thread) })
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(CALLS_MAX)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("http-server")
+        .enable_all()
+        .build()
+}
+
+fn router(state: Arc<State>) -> Router {
+    Router::new()
+        .route("/", get(info::root))
+        .route("/info", get(info::info))
+        .route("/healthcheck", get(info::healthcheck))
+        .route("/chc/ready", get(info::probe))
+        .route("/chc/live", get(info::probe))
+        .route("/v1/metadata", get(info::metadata))
+        .route("/v1/metadata/id", get(info::metadata_id))
+        .route("/is_valid_property/{name}", get(info::is_valid_property))
+        .route("/ksql", post(statements::run))
+        .route("/query", post(query::query))
+        .route("/query-stream", post(query::query_stream))
+        .route("/close-query", post(query::close))
+        .route("/inserts-stream", post(inserts::inserts))
+        .route("/metrics", get(metrics::metrics))
+        .route("/ws/query", get(websocket::query))
+        .fallback(info::not_found)
+        .method_not_allowed_fallback(info::not_allowed)
+        .layer(middleware::from_fn_with_state(state.clone(), guard::check))
+        .layer(cors(&state.origins))
+        .layer(middleware::from_fn_with_state(state.clone(), metrics::count))
+        .with_state(state)
+}
+
+/// What browsers are told of the pages that may ask.
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = match origins.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+    };
+    CorsLayer::new().allow_origin(allowed).allow_methods([Method::GET, Method::POST]).allow_headers([
+        header::ACCEPT,
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+    ])
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.state.stop();
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

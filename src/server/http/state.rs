@@ -1,0 +1,132 @@
+//! What all requests of a server share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+
+use super::HttpOptions;
+use super::access::Access;
+use super::failure::{Code, Failure};
+use super::guard::CHECKS_MAX;
+use super::limits::PUSH_QUERIES_MAX;
+use super::metrics::Metrics;
+use crate::engine::Face;
+use crate::error::{Error, Result};
+use crate::server::Holder;
+
+/// A server's engine, and what runs on it for clients.
+pub struct State {
+    pub face: Arc<dyn Face>,
+    /// Of what the engine is.
+    pub holder: Holder,
+    /// None: whoever can connect may do all.
+    pub access: Option<Access>,
+    /// The origins whose web pages may ask; `*`: all.
+    pub origins: Vec<String>,
+    /// It listens for this machine only.
+    pub loopback: bool,
+    /// So many passwords are checked at once.
+    pub checks: Arc<Semaphore>,
+    /// What was asked of it.
+    pub metrics: Metrics,
+    pub stopping: AtomicBool,
+    running: Mutex<HashMap<String, Arc<Running>>>,
+}
+
+/// A push query that runs for a client.
+pub struct Running {
+    /// Ends the query, which ends its rows.
+    end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Its rows have ended.
+    pub over: Notify,
+}
+
+impl Running {
+    /// Ends the query, once.
+    pub fn end(&self) {
+        if let Some(end) = self.end.lock().take() {
+            end();
+        }
+    }
+}
+
+/// Takes a push query out of the list when its rows have ended.
+pub struct Registered {
+    state: Arc<State>,
+    id: String,
+    pub running: Arc<Running>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.running.end();
+        self.state.running.lock().remove(&self.id);
+        self.running.over.notify_one();
+    }
+}
+
+impl State {
+    pub fn new(face: Arc<dyn Face>, holder: Holder, access: Option<Access>, options: &HttpOptions) -> Self {
+        State {
+            face,
+            holder,
+            access,
+            origins: options.origins.clone(),
+            loopback: options.listen.ip().is_loopback(),
+            checks: Arc::new(Semaphore::new(CHECKS_MAX)),
+            metrics: Metrics::default(),
+            stopping: AtomicBool::new(false),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Lists a push query; `end` ends it.
+    ///
+    /// Errors: there are as many as may be, or the server stops. The query is ended then.
+    pub fn register(self: &Arc<Self>, id: &str, end: Option<Box<dyn FnOnce() + Send>>) -> Result<Registered, Failure> {
+        let mut queries = self.running.lock();
+        let refused = if self.stopping.load(Ordering::SeqCst) {
+            Some(Failure::new(Code::ShuttingDown, "The server is shutting down"))
+        } else if queries.len() >= PUSH_QUERIES_MAX {
+            Some(Failure::new(
+                Code::TooManyPushQueries,
+                format!("Maximum number of push queries exceeded: {PUSH_QUERIES_MAX} run already"),
+            ))
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            end.into_iter().for_each(|end| end());
+            return Err(refused);
+        }
+        let running = Arc::new(Running { end: Mutex::new(end), over: Notify::new() });
+        queries.insert(id.to_owned(), running.clone());
+        Ok(Registered { state: self.clone(), id: id.to_owned(), running })
+    }
+
+    /// Ends the push query of that id; tells whether there was one.
+    pub fn close(&self, id: &str) -> bool {
+        let found = self.running.lock().get(id).cloned();
+        found.as_ref().inspect(|running| running.end()).is_some()
+    }
+
+    /// Ends all push queries; there will be no others.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let all: Vec<_> = self.running.lock().values().cloned().collect();
+        all.iter().for_each(|running| running.end());
+    }
+
+    /// Push queries that run.
+    pub fn running(&self) -> usize {
+        self.running.lock().len()
+    }
+}
+
+/// Runs a blocking call on a thread that may block. `Err`: it panicked.
+pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(call).await.map_err(|error| Error::internal(format!("a call failed: {error}")))
+}
