@@ -88,7 +88,7 @@ const MISTAKES: &[(&str, u32, &str)] = &[
         57,
         "The order is FROM",
     ),
-    ("SELECT id FROM orders o JOIN customers c ON o.price = c.name EMIT CHANGES;", 45, "CAST(... AS"),
+    ("SELECT id FROM orders o JOIN customers c ON o.price = c.name EMIT CHANGES;", 45, "CAST(O.PRICE AS STRING)"),
     ("SET 'auto.offset.rest' = 'earliest';", 1, "auto.offset.reset"),
     ("DROP TABLE orders;", 1, "DROP STREAM ORDERS;"),
     ("SHOW STREEMS;", 6, "Did you mean STREAMS?"),
