@@ -31,26 +31,10 @@ fn as_known(inner: &Inner, facts: Facts) -> Reply {
     Reply::Facts(Told { facts, warnings: inner.out_of_date().into_iter().collect() })
 }
 
-/// Whether a statement can't be carried out by what is known alone.
-fn needs_the_log(statement: &Statement) -> bool {
-    !matches!(
-        statement,
-        Statement::Show(_)
-            | Statement::Describe { .. }
-            | Statement::DescribeAll { .. }
-            | Statement::DescribeFunction(_)
-            | Statement::Explain(_)
-            | Statement::Set { .. }
-            | Statement::Unset { .. }
-            | Statement::Define { .. }
-            | Statement::Undefine { .. }
-    )
-}
-
 /// Runs one statement that was read already.
 pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStatement) -> Result<Reply> {
     let properties = session.properties.clone();
-    if needs_the_log(&parsed.statement) {
+    if !parsed.statement.is_of_what_is_known() {
         inner.await_reach()?;
     }
     match &parsed.statement {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use crate::engine::{ResultColumn, Row};
-use crate::types::json::{put_string, put_value};
+use crate::types::json::put_value;
 
 /// A form of rows, chosen by endpoint and Accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +81,8 @@ impl RowFormat {
     pub fn row(self, row: &Row, out: &mut String) {
         match self {
             RowFormat::Objects => {
-                out.push_str(",\n{\"row\":{\"columns\":");
-                put_values(row, out);
-                out.push_str(if row.tombstone { ",\"tombstone\":true}}" } else { "}}" });
+                out.push_str(",\n");
+                put_row(row, out);
             }
             RowFormat::Array | RowFormat::Delimited if row.tombstone => {}
             RowFormat::Array => {
@@ -95,21 +94,6 @@ impl RowFormat {
                 out.push('\n');
             }
             RowFormat::Lines => {}
-        }
-    }
-
-    /// A record of PRINT.
-    pub fn line(self, text: &str, out: &mut String) {
-        match self {
-            RowFormat::Lines => {
-                out.push_str(text);
-                out.push('\n');
-            }
-            RowFormat::Objects | RowFormat::Array | RowFormat::Delimited => {
-                out.push_str(if self == RowFormat::Delimited { "" } else { ",\n" });
-                put_string(out, text);
-                out.push_str(if self == RowFormat::Delimited { "\n" } else { "" });
-            }
         }
     }
 
@@ -135,6 +119,13 @@ impl RowFormat {
             RowFormat::Delimited | RowFormat::Lines => out.push_str(&format!("{}\n", failure.body())),
         }
     }
+}
+
+/// `{"row":{"columns":[...]}}`, with `"tombstone":true` of a deleted key.
+pub fn put_row(row: &Row, out: &mut String) {
+    out.push_str("{\"row\":{\"columns\":");
+    put_values(row, out);
+    out.push_str(if row.tombstone { ",\"tombstone\":true}}" } else { "}}" });
 }
 
 fn put_values(row: &Row, out: &mut String) {

@@ -94,18 +94,8 @@ fn is_own_name(host: &str) -> bool {
 /// What a statement asks of who gives it.
 pub fn needed(statement: &Statement) -> Role {
     match statement {
-        Statement::Select(_)
-        | Statement::Print { .. }
-        | Statement::Show(_)
-        | Statement::Describe { .. }
-        | Statement::DescribeAll { .. }
-        | Statement::DescribeFunction(_)
-        | Statement::Explain(_)
-        | Statement::Set { .. }
-        | Statement::Unset { .. }
-        | Statement::Define { .. }
-        | Statement::Undefine { .. }
-        | Statement::AssertTopic { .. } => Role::Read,
+        Statement::Select(_) | Statement::Print { .. } | Statement::AssertTopic { .. } => Role::Read,
+        statement if statement.is_of_what_is_known() => Role::Read,
         Statement::InsertValues { .. } | Statement::DeleteRow { .. } => Role::Write,
         _ => Role::Admin,
     }

@@ -18,7 +18,7 @@ use super::payload::Payload;
 use super::request::{self, Request};
 use super::state::{Registered, State, blocking};
 use crate::engine::shown::text_of;
-use crate::engine::{Reply, RowEvent, RowStream, Session};
+use crate::engine::{Reply, RowEvent, RowStream};
 use crate::error::Error;
 use crate::sql::ast::{ParsedStatement, Statement};
 
@@ -98,7 +98,7 @@ struct Rest {
 /// Runs the statement, which must be a query.
 pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
     let mut session = request.session()?;
-    let parsed = only(&request.ksql, &session)?;
+    let parsed = request::statement(&request.ksql, &session)?;
     if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
         let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";
         return Err(Failure::new(Code::BadStatement, why).about(&parsed.text));
@@ -108,11 +108,6 @@ pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStateme
         Ok(_) => Err(Failure::of(&Error::internal("a query gave no rows"))),
         Err(error) => Err(Failure::of_statement(&error, &parsed.text)),
     }
-}
-
-/// The one statement of a text; a `;` behind it may be left out.
-fn only(text: &str, session: &Session) -> Result<ParsedStatement, Failure> {
-    request::statement(text, session)
 }
 
 /// Lists a query that has no end by itself, so that it can be ended.
@@ -186,7 +181,11 @@ impl Rest {
     fn take(&self, event: Option<RowEvent>, out: &mut String) -> Progress {
         match event {
             Some(RowEvent::Rows(rows)) => rows.iter().for_each(|row| self.format.row(row, out)),
-            Some(RowEvent::Line(line)) => self.format.line(&text_of(&line).unwrap_or(line), out),
+            // Of PRINT, whose form is lines.
+            Some(RowEvent::Line(line)) => {
+                out.push_str(&text_of(&line).unwrap_or(line));
+                out.push('\n');
+            }
             // What is bad is no row of the answer.
             Some(RowEvent::Warning(_)) => {}
             Some(RowEvent::End(message)) => {

@@ -65,7 +65,7 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// A statement of a request, its variables put in.
+/// The one statement of a text, its variables put in; a `;` behind it may be left out.
 pub fn statement(text: &str, session: &Session) -> Result<ParsedStatement, Failure> {
     let failed = |error: &crate::error::Error| Failure::of_statement(error, text);
     let substitute = settings::value(&session.properties, "ksql.variable.substitution.enable") == "true";

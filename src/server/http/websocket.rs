@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 use super::access::Role;
 use super::entity::schema;
 use super::failure::Failure;
+use super::format::put_row;
 use super::limits::CHUNKS_MAX;
 use super::query::{register, run};
 use super::request::Request;
 use super::state::{Registered, State, blocking};
 use crate::engine::shown::text_of;
-use crate::engine::{RowEvent, RowStream};
-use crate::types::json::put_value;
+use crate::engine::{Row, RowEvent, RowStream};
 
 /// Of a client's frames; it has nothing to say but that it goes.
 const FRAME_BYTES_MAX: usize = 64 << 10;
@@ -135,14 +135,8 @@ fn pump(stream: &RowStream, _registered: Option<Registered>, to: &mpsc::Sender<F
     }
 }
 
-fn row_text(row: &crate::engine::Row) -> String {
-    let mut out = String::from("{\"row\":{\"columns\":[");
-    for (i, value) in row.values.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        put_value(&mut out, value);
-    }
-    out.push_str(if row.tombstone { "],\"tombstone\":true}}" } else { "]}}" });
+fn row_text(row: &Row) -> String {
+    let mut out = String::new();
+    put_row(row, &mut out);
     out
 }

@@ -189,6 +189,25 @@ pub enum Statement {
     },
 }
 
+impl Statement {
+    /// Whether what is known suffices to carry it out: it tells of the catalog, or changes the session. SHOW TOPICS asks the
+    /// log by itself.
+    pub fn is_of_what_is_known(&self) -> bool {
+        matches!(
+            self,
+            Statement::Show(_)
+                | Statement::Describe { .. }
+                | Statement::DescribeAll { .. }
+                | Statement::DescribeFunction(_)
+                | Statement::Explain(_)
+                | Statement::Set { .. }
+                | Statement::Unset { .. }
+                | Statement::Define { .. }
+                | Statement::Undefine { .. }
+        )
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Explained {
     QueryId(Ident),
