@@ -82,11 +82,13 @@ pub mod internals {
         Batch, Context, Counters, Guarantee, Host, JoinOperator, Node, Origin, Run, RunSpec, STAGED_BYTES_MAX, Sides,
         SinkSpec, Start, changelog_topics, join,
     };
+    pub use crate::expr::{EvalErrors, Evaluator, Input, Scope, check, compile};
     pub use crate::format::{Decoder, Format, Layout, Part, decoder};
     pub use crate::plan::{Exchange, Join, JoinKind, JoinMethod, Plan, Stage, StageInput};
     pub use crate::query::View;
-    pub use crate::sql::ast::Statement;
+    pub use crate::sql::ast::{Ident, Statement};
     pub use crate::sql::format::statement as statement_text;
-    pub use crate::sql::{layout, parse};
+    pub use crate::sql::{layout, parse, parse_expression};
     pub use crate::state::MemoryBudget;
+    pub use crate::types::values_to_array;
 }

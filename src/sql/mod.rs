@@ -13,9 +13,7 @@ mod parser;
 mod split;
 mod variables;
 
-#[cfg(test)]
-use ast::Expr;
-use ast::{Location, ParsedStatement, Type};
+use ast::{Expr, Location, ParsedStatement, Type};
 
 pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
@@ -47,7 +45,6 @@ pub fn parse_statement(text: &str, at: Location) -> Result<ParsedStatement> {
 }
 
 /// The whole text as one expression.
-#[cfg(test)]
 pub fn parse_expression(text: &str) -> Result<Expr> {
     parser::parse_expression(text)
 }

@@ -12,7 +12,8 @@ pub(crate) mod json;
 pub(crate) mod text;
 mod value;
 
-pub(crate) use arrays::values_to_array;
+#[doc(hidden)] // for the benchmarks' columns
+pub use arrays::values_to_array;
 pub use value::Value;
 
 /// The most digits a DECIMAL can have here (ksqlDB: no bound).

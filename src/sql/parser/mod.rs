@@ -10,9 +10,7 @@ mod statement;
 mod types;
 mod unexpected;
 
-#[cfg(test)]
-use super::ast::Expr;
-use super::ast::{Ident, Literal, Location, Properties, Type};
+use super::ast::{Expr, Ident, Literal, Location, Properties, Type};
 use super::keywords;
 use super::lexer::{Kind, Token, lex};
 use crate::error::{Error, Result};
@@ -32,7 +30,6 @@ pub const NESTING_MAX: usize = 100;
 pub const TREE_HEIGHT_MAX: usize = 200;
 
 /// The whole text as one expression.
-#[cfg(test)]
 pub(super) fn parse_expression(text: &str) -> Result<Expr> {
     let mut parser = Parser::new(text, Location { line: 1, column: 1 })?;
     let expr = parser.expression()?;
