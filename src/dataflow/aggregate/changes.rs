@@ -1,6 +1,8 @@
 //! Output rows under construction: which group, and where its values before and after lie.
 
-use arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayBuilder, ArrayRef, AsArray, BinaryBuilder, UInt32Array, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{concat, take};
 
@@ -86,6 +88,10 @@ pub(super) struct Changes {
     /// The place of the row that they are made of now, and of each (see [`Batch::order`]).
     place: Option<u64>,
     order: Vec<u64>,
+    /// The headers column and row of what they are made of now.
+    made_of: Option<(ArrayRef, usize)>,
+    /// Of each row so far, up to the last that has some.
+    headers: BinaryBuilder,
 }
 
 /// What the output carries beside the values.
@@ -104,6 +110,13 @@ impl Changes {
     /// What is added from now on is made of this row.
     pub(super) fn of_row(&mut self, batch: &Batch, row: u32) {
         self.at_place(batch.order.as_ref().map(|order| order[row as usize]));
+        self.made_of = batch.headers.as_ref().map(|headers| (headers.clone(), row as usize));
+    }
+
+    /// The headers of the row that what is added is made of.
+    pub(super) fn headers(&self) -> Option<&[u8]> {
+        let (headers, row) = self.made_of.as_ref()?;
+        headers.is_valid(*row).then(|| headers.as_binary::<i32>().value(*row))
     }
 
     /// What is added from now on has this place.
@@ -120,14 +133,34 @@ impl Changes {
         self.start.push(group.start);
         self.end.push(group.end);
         self.order.extend(self.place);
+        if let Some((headers, row)) = self.made_of.take() {
+            self.give_headers(headers.is_valid(row).then(|| headers.as_binary::<i32>().value(row)));
+            self.made_of = Some((headers, row));
+        }
+    }
+
+    /// Gives headers to the row added last.
+    pub(super) fn give_headers(&mut self, headers: Option<&[u8]>) {
+        let Some(headers) = headers else { return };
+        self.headers.append_nulls(self.new.len() - 1 - self.headers.len());
+        self.headers.append_value(headers);
+    }
+
+    fn headers_of(&mut self, rows: usize) -> Option<ArrayRef> {
+        if self.headers.is_empty() {
+            return None;
+        }
+        self.headers.append_nulls(rows - self.headers.len());
+        Some(Arc::new(self.headers.finish()))
     }
 
     /// The rows as a batch; nothing when there are none.
-    pub(super) fn finish(self, groups: &Groups, shape: Shape, out: &mut Vec<Batch>) -> Result<()> {
+    pub(super) fn finish(mut self, groups: &Groups, shape: Shape, out: &mut Vec<Batch>) -> Result<()> {
         let rows = self.new.len();
         if rows == 0 {
             return Ok(());
         }
+        let headers = self.headers_of(rows);
         let mut columns = groups.keys.columns(&self.keys);
         let keys = columns.len();
         let mut old = Vec::new();
@@ -149,7 +182,7 @@ impl Changes {
             row_time: self.time.into(),
             window: shape.windowed.then(|| WindowBounds { start: self.start.into(), end: self.end.into() }),
             null_key: None,
-            headers: None,
+            headers,
             origin: Origin::default(),
             order: (self.order.len() == rows).then(|| self.order.into()),
         });

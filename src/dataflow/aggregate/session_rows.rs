@@ -92,6 +92,9 @@ impl Aggregate {
                         waiting.work_off(&mut self.groups, &mut emitting, context);
                     }
                     let slot = self.take_row((key, time), (start, end), &found, mode, &mut emitting);
+                    if mode == Mode::Held {
+                        self.held.note_headers(batch, std::iter::once((row, slot)));
+                    }
                     if mode == Mode::Each {
                         let at = emitting.changes.values.len() + waiting.waiting.len() as u32;
                         let old = if (start, end) == (time, time) { emitting.get(slot) } else { NONE };
@@ -167,7 +170,7 @@ impl Aggregate {
         self.groups.merge(found);
         for &index in earlier {
             if mode == Mode::Held {
-                self.held.replace(&mut self.groups, index);
+                self.held.replace(&mut self.groups, index, emitting.changes.headers());
             }
             let time = self.groups.slots[index as usize].time;
             self.groups.touch(slot, time);
@@ -175,7 +178,7 @@ impl Aggregate {
         }
         let bounds = self.groups.slots[slot as usize];
         if mode == Mode::Held && (bounds.start, bounds.end) != (start, end) {
-            self.held.replace(&mut self.groups, slot);
+            self.held.replace(&mut self.groups, slot, emitting.changes.headers());
         }
         sessions.extend(&mut self.groups, slot, start, end);
         self.note_change(slot, time, mode);

@@ -68,6 +68,7 @@ impl Aggregate {
             }
             self.groups.touch(slot, time);
             let wanted = if context.caching() {
+                self.held.note_headers(batch, std::iter::once((row, slot)));
                 self.held.mark(&mut self.groups, slot)
             } else {
                 self.groups.slots[slot as usize].flags & EMITTED != 0

@@ -5,8 +5,9 @@ mod distinct;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, StringArray};
 use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
 
 use super::*;
@@ -578,6 +579,59 @@ fn two_sessions_are_joined() {
             "k1@0-15 4,10,[1, 2, 3, 4],1,4 15",
         ]
     );
+}
+
+/// A group's change has the headers of the row that made it, which LATEST_BY_OFFSET tells: held back or not, however the
+/// rows are cut into batches, some of which have no headers at all.
+#[test]
+fn changes_have_the_headers_of_their_rows() {
+    let headers_of = |i: i64| (i % 3 != 0 && i / 20 % 2 == 0).then(|| i.to_be_bytes().to_vec());
+    let mut random = fastrand::Rng::with_seed(5);
+    for window in [
+        None,
+        Some(WindowKind::Tumbling { size_ms: 10 }),
+        Some(WindowKind::Hopping { size_ms: 10, advance_ms: 4 }),
+        Some(WindowKind::Session { gap_ms: 3 }),
+    ] {
+        let window = window.map(|kind| Window { kind, grace_ms: 1000, retention_ms: 10_000 });
+        for cache_bytes_max in [0, 2000, usize::MAX] {
+            let mut operator = Aggregate::new(spec(KeyShape::Text, window, false, false)).unwrap();
+            let mut context = Context { cache_bytes_max, ..Context::default() };
+            let (mut out, mut next) = (Vec::new(), 0);
+            while next < 400 {
+                let numbers: Vec<i64> = (next..next + random.i64(1..30)).collect();
+                next += numbers.len() as i64;
+                let mut row = |i: &i64| Row {
+                    key: Some(i % 5),
+                    value: Some(*i),
+                    time: i / 4 + random.i64(0..9),
+                    tombstone: false,
+                };
+                let rows: Vec<Row> = numbers.iter().map(&mut row).collect();
+                let headers: BinaryArray = numbers.iter().map(|i| headers_of(*i)).collect();
+                let headers: Option<ArrayRef> = (headers.null_count() < headers.len()).then(|| Arc::new(headers) as _);
+                operator.push(Batch { headers, ..batch(KeyShape::Text, &rows) }, &mut out, &mut context).unwrap();
+                while operator.unfinished.is_some() {
+                    operator.resume(&mut out, &mut context).unwrap();
+                }
+            }
+            operator.flush(&mut out, &mut context).unwrap();
+            assert_eq!(operator.held.data_bytes(), 0, "{window:?}");
+            let mut with_headers = 0;
+            for (batch, row) in out.iter().flat_map(|batch| (0..batch.rows).map(move |row| (batch, row))) {
+                if batch.tombstone.as_ref().is_some_and(|tombstone| tombstone.value(row)) {
+                    continue;
+                }
+                let latest = batch.columns.last().unwrap().as_primitive::<Int64Type>().value(row);
+                let headers = batch.headers.as_ref().map(|headers| headers.as_binary::<i32>());
+                let headers =
+                    headers.filter(|headers| headers.is_valid(row)).map(|headers| headers.value(row).to_vec());
+                assert_eq!(headers, headers_of(latest), "{window:?}, cache {cache_bytes_max}, row {latest}");
+                with_headers += usize::from(headers.is_some());
+            }
+            assert!(with_headers > 0, "{window:?}");
+        }
+    }
 }
 
 /// Windows that are over leave nothing behind, in memory or in the changelog.

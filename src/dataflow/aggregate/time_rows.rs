@@ -31,9 +31,9 @@ impl Aggregate {
             if self.emission == Emission::Final {
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
             } else if self.emission == Emission::First {
-                self.emit_first(assigned, out)?;
+                self.emit_first(batch, assigned, out)?;
             } else if context.caching() {
-                self.hold(assigned);
+                self.hold(batch, assigned);
                 rows.update(&mut self.groups, &assigned.rows, &assigned.slots, context);
                 self.flush_when_full(out, context)?;
             } else {
@@ -49,7 +49,7 @@ impl Aggregate {
     }
 
     /// Notes which groups are about to change, and keeps what downstream has of them.
-    fn hold(&mut self, assigned: &Assigned) {
+    fn hold(&mut self, batch: &Batch, assigned: &Assigned) {
         let mut capture = Vec::new();
         for &slot in &assigned.slots {
             if self.held.mark(&mut self.groups, slot) && self.shape.old_rows {
@@ -57,16 +57,18 @@ impl Aggregate {
             }
         }
         self.held.capture(&mut self.groups, &capture);
+        self.held.note_headers(batch, assigned.rows.iter().copied().zip(assigned.slots.iter().copied()));
     }
 
     /// Emits the first row of each group; caching would hold nothing back, since no other follows it.
-    fn emit_first(&mut self, assigned: &Assigned, out: &mut Vec<Batch>) -> Result<()> {
+    fn emit_first(&mut self, batch: &Batch, assigned: &Assigned, out: &mut Vec<Batch>) -> Result<()> {
         let mut changes = Changes::default();
-        for (&index, &time) in assigned.slots.iter().zip(&assigned.times) {
+        for (i, &index) in assigned.slots.iter().enumerate() {
             let slot = &mut self.groups.slots[index as usize];
             if slot.flags & EMITTED == 0 {
                 slot.flags |= EMITTED;
-                changes.push(slot, time, 0, NONE);
+                changes.of_row(batch, assigned.rows[i]);
+                changes.push(slot, assigned.times[i], 0, NONE);
             }
         }
         changes.finish(&self.groups, Shape { old_rows: false, ..self.shape }, out)
