@@ -42,6 +42,6 @@ pub fn report(errors: EvalErrors, batch: &Batch, over: Over, context: &mut Conte
     let there = |row: usize| batch.tombstone.as_ref().is_none_or(|tombstone| !tombstone.value(row));
     let failed = errors.failed_rows().filter(|&row| there(row));
     let reasons = errors.errors.iter().filter(|error| there(error.row));
-    let reasons = reasons.map(|error| (error.row, error.reason.clone()));
+    let reasons = reasons.map(|error| (error.row, error.reason.to_string()));
     context.bad_rows(batch, ErrorKind::Processing, failed, reasons);
 }

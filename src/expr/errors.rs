@@ -1,12 +1,14 @@
 //! Rows for which an expression or an aggregate failed.
 
+use std::borrow::Cow;
+
 use arrow::buffer::BooleanBuffer;
 
 /// An expression failed for a row: its value there is NULL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
     pub row: usize,
-    pub reason: String,
+    pub reason: Cow<'static, str>,
 }
 
 /// What an evaluation collects besides its result. Bounded: beyond `ERRORS_MAX` only the rows are kept.
@@ -21,7 +23,7 @@ pub struct EvalErrors {
 pub const ERRORS_MAX: usize = 1000;
 
 impl EvalErrors {
-    pub fn push(&mut self, row: usize, reason: impl Into<String>) {
+    pub fn push(&mut self, row: usize, reason: impl Into<Cow<'static, str>>) {
         self.failed.push(row as u32);
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(RowError { row, reason: reason.into() });

@@ -1,10 +1,8 @@
 //! Calls of table functions, which give any number of rows for each row.
 
-use arrow::array::ArrayRef;
-
 use crate::error::{Error, Result};
 use crate::expr::eval::{Plan, Rows};
-use crate::expr::functions::{self, Implementation, ScalarCall, TableFn, TableResult};
+use crate::expr::functions::{self, Args, Implementation, ScalarCall, TableFn, TableResult};
 use crate::expr::{EvalErrors, Input, Typed};
 use crate::types::SqlType;
 
@@ -45,7 +43,7 @@ impl TableEvaluator {
     /// The values for each row. A row that fails has none and goes to `errors`.
     pub fn evaluate(&mut self, input: Input<'_>, errors: &mut EvalErrors) -> TableResult {
         let rows = Rows { columns: input.columns, params: &[], count: input.rows, origin: None };
-        let args: Vec<ArrayRef> = self.args.iter().map(|arg| arg.run(rows, errors).expand(input.rows).array).collect();
+        let args = Args::new(self.args.iter().map(|arg| arg.run(rows, errors)), input.rows);
         (self.call)(&mut ScalarCall {
             args: &args,
             arg_types: &self.arg_types,

@@ -292,7 +292,7 @@ impl Rows<'_> {
         if errors.is_empty() {
             return;
         }
-        let reasons = errors.errors.iter().map(|error| (error.row, error.reason.clone()));
+        let reasons = errors.errors.iter().map(|error| (error.row, error.reason.to_string()));
         context.bad_rows(self.batch, ErrorKind::Processing, errors.failed_rows(), reasons);
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::expr) enum Op {
     IsNull { operand: Box<Plan>, negated: bool },
     Between { operand: Box<Plan>, low: Box<Plan>, high: Box<Plan>, negated: bool },
     In { operand: Box<Plan>, list: Vec<Plan>, negated: bool },
-    Like { operand: Box<Plan>, pattern: Box<Plan>, matcher: super::predicate::Matcher, negated: bool },
+    Like { operand: Box<Plan>, pattern: Box<Plan>, matcher: super::like::Matcher, negated: bool },
     And(Box<Plan>, Box<Plan>),
     Or(Box<Plan>, Box<Plan>),
     Not(Box<Plan>),
@@ -125,7 +125,7 @@ impl Plan {
             }
             Op::Like { operand, pattern, matcher, negated } => {
                 let (text, pattern) = (operand.run(rows, errors), pattern.run(rows, errors));
-                super::predicate::like(text, pattern, matcher, *negated, rows, errors)
+                super::like::like(text, pattern, matcher, *negated, rows, errors)
             }
             Op::And(left, right) => logic::and_or(left, right, (logic::Connective::And, self.nulls), rows, errors),
             Op::Or(left, right) => logic::and_or(left, right, (logic::Connective::Or, self.nulls), rows, errors),
@@ -180,7 +180,7 @@ fn op_of(typed: &Typed, ty: &SqlType, nulls: Nulls) -> Result<Op> {
         }
         Node::Like { operand, pattern, escape, negated } => {
             let pattern = boxed(pattern, nulls)?;
-            let matcher = super::predicate::Matcher::new(pattern.constant(), *escape)?;
+            let matcher = super::like::Matcher::new(pattern.constant(), *escape)?;
             Op::Like { operand: boxed(operand, nulls)?, pattern, matcher, negated: *negated }
         }
         Node::And(left, right) => Op::And(boxed(left, nulls)?, boxed(right, nulls)?),

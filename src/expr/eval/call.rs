@@ -7,11 +7,11 @@ use arrow::compute::nullif;
 use super::bind::{CallPlan, LambdaPlan};
 use super::{Column, Rows, pick, repeat};
 use crate::expr::EvalErrors;
-use crate::expr::functions::{LambdaBody, ScalarCall};
+use crate::expr::functions::{Args, LambdaBody, ScalarCall};
 use crate::types::SqlType;
 
 pub(super) fn run(plan: &CallPlan, returns: &SqlType, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
-    let args: Vec<ArrayRef> = plan.args.iter().map(|arg| arg.run(rows, errors).into_array(rows.count)).collect();
+    let args = Args::new(plan.args.iter().map(|arg| arg.run(rows, errors)), rows.count);
     let bound: Vec<BoundLambda<'_>> = plan.lambdas.iter().map(|lambda| BoundLambda { plan: lambda, rows }).collect();
     let lambdas: Vec<&dyn LambdaBody> = bound.iter().map(|lambda| lambda as &dyn LambdaBody).collect();
     let mut own = EvalErrors::default();

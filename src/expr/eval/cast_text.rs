@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Date32Array, Decimal256Array, Float64Array, Int32Array,
-    Int64Array, StringBuilder, Time32MillisecondArray, TimestampMillisecondArray,
+    Int64Array, PrimitiveArray, StringBuilder, Time32MillisecondArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::{
-    Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
+    TimestampMillisecondType,
 };
 use base64::Engine;
 
@@ -19,6 +20,11 @@ use crate::types::SqlType;
 
 /// Every entry's text; NULL stays NULL.
 pub(super) fn to_text(array: &ArrayRef, from: &SqlType) -> ArrayRef {
+    match from {
+        SqlType::Int => return integers_to_text(array.as_primitive::<Int32Type>()),
+        SqlType::Bigint => return integers_to_text(array.as_primitive::<Int64Type>()),
+        _ => {}
+    }
     let mut out = StringBuilder::with_capacity(array.len(), array.len() * 8);
     let mut buffer = String::new();
     for row in 0..array.len() {
@@ -33,6 +39,18 @@ pub(super) fn to_text(array: &ArrayRef, from: &SqlType) -> ArrayRef {
     Arc::new(out.finish())
 }
 
+fn integers_to_text<T: ArrowPrimitiveType<Native: itoa::Integer>>(array: &PrimitiveArray<T>) -> ArrayRef {
+    let mut out = StringBuilder::with_capacity(array.len(), array.len() * 8);
+    let mut digits = itoa::Buffer::new();
+    for number in array {
+        match number {
+            Some(number) => out.append_value(digits.format(number)),
+            None => out.append_null(),
+        }
+    }
+    Arc::new(out.finish())
+}
+
 /// Appends an entry's text as Java's `toString` would have it. Parts that are NULL are `null`.
 pub(in crate::expr) fn write_text(array: &ArrayRef, ty: &SqlType, row: usize, out: &mut String) {
     if array.is_null(row) {
@@ -42,8 +60,8 @@ pub(in crate::expr) fn write_text(array: &ArrayRef, ty: &SqlType, row: usize, ou
     // A String takes all that is written to it.
     let _ = match ty {
         SqlType::Boolean => write!(out, "{}", array.as_boolean().value(row)),
-        SqlType::Int => write!(out, "{}", array.as_primitive::<Int32Type>().value(row)),
-        SqlType::Bigint => write!(out, "{}", array.as_primitive::<Int64Type>().value(row)),
+        SqlType::Int => out.write_str(itoa::Buffer::new().format(array.as_primitive::<Int32Type>().value(row))),
+        SqlType::Bigint => out.write_str(itoa::Buffer::new().format(array.as_primitive::<Int64Type>().value(row))),
         SqlType::Double => {
             crate::types::text::write_double(out, array.as_primitive::<Float64Type>().value(row));
             Ok(())

@@ -7,7 +7,7 @@ use arrow::datatypes::{
 };
 
 /// Entry `i` of `a` equals entry `j` of `b`. The columns have one type.
-pub(in crate::expr) fn rows_equal(a: &dyn Array, i: usize, b: &dyn Array, j: usize) -> bool {
+pub(super) fn rows_equal(a: &dyn Array, i: usize, b: &dyn Array, j: usize) -> bool {
     match (a.is_null(i), b.is_null(j)) {
         (true, true) => return true,
         (true, false) | (false, true) => return false,
@@ -39,6 +39,28 @@ pub(in crate::expr) fn rows_equal(a: &dyn Array, i: usize, b: &dyn Array, j: usi
         }
         DataType::Map(..) => maps_equal(a, i, b, j),
         _ => false,
+    }
+}
+
+/// As `rows_equal` for many entries of two columns of one type: what the type is, is found out once.
+pub(in crate::expr) fn equality<'a>(a: &'a dyn Array, b: &'a dyn Array) -> Box<dyn Fn(usize, usize) -> bool + 'a> {
+    macro_rules! by {
+        ($a:expr, $b:expr) => {{
+            let (a, b) = ($a, $b);
+            Box::new(move |i: usize, j: usize| match (a.is_valid(i), b.is_valid(j)) {
+                (true, true) => a.value(i) == b.value(j),
+                (is_a, is_b) => is_a == is_b,
+            })
+        }};
+    }
+    match a.data_type() {
+        DataType::Boolean => by!(a.as_boolean(), b.as_boolean()),
+        DataType::Int32 => by!(a.as_primitive::<Int32Type>(), b.as_primitive::<Int32Type>()),
+        DataType::Int64 => by!(a.as_primitive::<Int64Type>(), b.as_primitive::<Int64Type>()),
+        DataType::Float64 => by!(a.as_primitive::<Float64Type>(), b.as_primitive::<Float64Type>()),
+        DataType::Utf8 => by!(a.as_string::<i32>(), b.as_string::<i32>()),
+        DataType::Binary => by!(a.as_binary::<i32>(), b.as_binary::<i32>()),
+        _ => Box::new(move |i, j| rows_equal(a, i, b, j)),
     }
 }
 

@@ -12,11 +12,13 @@ mod cast;
 mod cast_text;
 mod compare;
 mod equal;
+mod like;
 mod logic;
 mod make;
 mod predicate;
 pub(super) mod values;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Datum, Scalar, UInt32Array};
@@ -27,7 +29,7 @@ pub(in crate::expr) use self::bind::Plan;
 pub(super) use self::cast::can_cast;
 pub(in crate::expr) use self::cast_text::write_text;
 pub(in crate::expr) use self::compare::{compare_bytes, compare_decimals, compare_texts};
-pub(in crate::expr) use self::equal::rows_equal;
+pub(in crate::expr) use self::equal::equality;
 use crate::expr::EvalErrors;
 use crate::types::SqlType;
 
@@ -147,7 +149,7 @@ impl<'a, 'b> Failures<'a, 'b> {
         Failures { rows, errors, mask: None }
     }
 
-    fn fail(&mut self, row: usize, reason: impl Into<String>) {
+    fn fail(&mut self, row: usize, reason: impl Into<Cow<'static, str>>) {
         self.errors.push(self.rows.row(row), reason);
         self.mark(row);
     }

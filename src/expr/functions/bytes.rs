@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::define::{BIGINT, BYTES, DOUBLE, INT, STRING};
-use super::kernel::{Get, Out, known};
+use super::kernel::{Out, known};
 use super::{Function, ParamType, ScalarCall, ScalarFn};
 
 const CATEGORY: &str = "BYTES";
@@ -112,7 +112,8 @@ impl Encoding {
     }
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Small hexadecimal digits.
+pub(super) fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {

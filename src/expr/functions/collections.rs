@@ -1,16 +1,19 @@
 //! Functions on arrays.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, ListArray};
+use arrow::buffer::{BooleanBuffer, OffsetBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Float64Type, Int32Type, Int64Type};
 
 use super::define::{BIGINT, BOOLEAN, INT, STRING, T, array};
 use super::kernel::{Get, Out, known};
 use super::lists::{Lists, range};
 use super::order::compare;
 use super::{Function, ScalarCall};
-use crate::expr::eval::{pick, rows_equal, write_text};
+use crate::expr::eval::values::list_array;
+use crate::expr::eval::{equality, pick, write_text};
 use crate::types::SqlType;
 
 const CATEGORY: &str = "COLLECTION";
@@ -35,10 +38,7 @@ fn questions() -> Vec<Function> {
             .examples(&[("ARRAY_LENGTH(ARRAY[1, 2, 3])", "3")]),
         Function::scalar("ARRAY_CONTAINS", CATEGORY, "Whether a value is among the elements.")
             .nulls("false for a NULL array; a NULL can be looked for.")
-            .over(&[arg, ("value", &T, "what to look for")], BOOLEAN, |call| {
-                let (list, value) = (call.list(0), &call.args[1]);
-                call.collect_booleans(|row| Ok(Some(find(list, row, value, row))))
-            })
+            .over(&[arg, ("value", &T, "what to look for")], BOOLEAN, contains)
             .examples(&[("ARRAY_CONTAINS(ARRAY[1, 2], 2)", "true"), ("ARRAY_CONTAINS(ARRAY['a'], 'b')", "false")]),
         Function::scalar("ARRAY_MAX", CATEGORY, "The largest element; NULLs don't count.")
             .over(&[arg], T, |call| extreme(call, Ordering::Greater))
@@ -58,9 +58,43 @@ fn questions() -> Vec<Function> {
     ]
 }
 
-fn find(list: &ListArray, row: usize, value: &ArrayRef, at: usize) -> bool {
-    let Some(entries) = range(list, row) else { return false };
-    entries.into_iter().any(|entry| rows_equal(list.values().as_ref(), entry, value.as_ref(), at))
+fn contains(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let list = call.list(0);
+    let found = match (call.args.constant(1), list.values().data_type()) {
+        (Some(value), DataType::Int32) => contains_number::<Int32Type>(list, value),
+        (Some(value), DataType::Int64) => contains_number::<Int64Type>(list, value),
+        (Some(value), DataType::Float64) => contains_number::<Float64Type>(list, value),
+        _ => None,
+    };
+    let found = found.unwrap_or_else(|| {
+        let is_same = same_as(list.values(), call, 1);
+        BooleanBuffer::collect_bool(call.rows, |row| {
+            range(list, row).is_some_and(|mut entries| entries.any(|entry| is_same(entry, row)))
+        })
+    });
+    Arc::new(BooleanArray::new(found, None))
+}
+
+/// One number in arrays without NULLs.
+fn contains_number<N: ArrowPrimitiveType>(list: &ListArray, value: &ArrayRef) -> Option<BooleanBuffer> {
+    let (numbers, value) = (list.values().as_primitive::<N>(), value.as_primitive::<N>().get(0)?);
+    if numbers.null_count() > 0 {
+        return None;
+    }
+    Some(BooleanBuffer::collect_bool(list.len(), |row| {
+        range(list, row).is_some_and(|entries| numbers.values()[entries].contains(&value))
+    }))
+}
+
+/// Whether an entry of `values` is the argument's value in a row.
+fn same_as<'a>(values: &'a ArrayRef, call: &ScalarCall<'a>, arg: usize) -> Box<dyn Fn(usize, usize) -> bool + 'a> {
+    match call.args.constant(arg) {
+        Some(value) => {
+            let same = equality(values.as_ref(), value.as_ref());
+            Box::new(move |entry, _| same(entry, 0))
+        }
+        None => equality(values.as_ref(), call.args[arg].as_ref()),
+    }
 }
 
 fn extreme(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
@@ -81,18 +115,17 @@ fn join(call: &mut ScalarCall<'_>) -> ArrayRef {
         SqlType::Array(item) => (**item).clone(),
         other => other.clone(),
     };
-    call.collect_text(|row| {
+    call.buffer_texts(|row, out| {
         let entries = known!(range(list, row));
         if !(item.is_numeric() || matches!(item, SqlType::Boolean | SqlType::String)) {
             return Err(format!("ARRAY_JOIN takes no elements of type {item}"));
         }
         let delimiter = delimiters.map_or(",", |array| array.get(row).unwrap_or(""));
-        let mut out = String::new();
         for (i, entry) in entries.enumerate() {
             out.push_str(if i > 0 { delimiter } else { "" });
-            write_text(list.values(), &item, entry, &mut out);
+            write_text(list.values(), &item, entry, out);
         }
-        Ok(Some(out))
+        Ok(Some(()))
     })
 }
 
@@ -132,25 +165,40 @@ fn sets() -> Vec<Function> {
 }
 
 /// The array arguments of a call.
-struct Arrays<'a>(Vec<&'a ListArray>);
+struct Arrays<'a> {
+    lists: Vec<&'a ListArray>,
+    /// Of each two of them, whether their elements are the same.
+    equality: Vec<Vec<Equality<'a>>>,
+}
 
-impl Arrays<'_> {
+type Equality<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
+
+impl<'a> Arrays<'a> {
+    fn new(call: &ScalarCall<'a>) -> Self {
+        let lists: Vec<&'a ListArray> = (0..call.args.len()).map(|arg| call.list(arg)).collect();
+        let with = |a: &'a ListArray| {
+            lists.iter().map(|b: &&'a ListArray| equality(a.values().as_ref(), b.values().as_ref())).collect()
+        };
+        let equality = lists.iter().map(|a| with(a)).collect();
+        Arrays { lists, equality }
+    }
+
     fn of(&self, arg: usize, row: usize) -> Option<Elements> {
-        Some(range(self.0[arg], row)?.map(|entry| (arg, entry)).collect())
+        Some(range(self.lists[arg], row)?.map(|entry| (arg, entry)).collect())
     }
 
     fn same(&self, a: (usize, usize), b: (usize, usize)) -> bool {
-        rows_equal(self.0[a.0].values().as_ref(), a.1, self.0[b.0].values().as_ref(), b.1)
+        self.equality[a.0][b.0](a.1, b.1)
     }
 }
 
 fn combine(call: &mut ScalarCall<'_>, f: impl Fn(&Arrays<'_>, usize) -> Option<Elements>) -> ArrayRef {
-    let arrays = Arrays((0..call.args.len()).map(|arg| call.list(arg)).collect());
+    let arrays = Arrays::new(call);
     let mut out = Lists::default();
     for row in 0..call.rows {
         out.push(f(&arrays, row));
     }
-    let columns: Vec<&dyn Array> = arrays.0.iter().map(|list| list.values().as_ref()).collect();
+    let columns: Vec<&dyn Array> = arrays.lists.iter().map(|list| list.values().as_ref()).collect();
     out.finish(&columns, call.returns)
 }
 
@@ -178,12 +226,9 @@ fn changes() -> Vec<Function> {
         Function::scalar("ARRAY_REMOVE", CATEGORY, "The array without the elements that equal a value.")
             .nulls("NULL when the array is; a NULL can be removed.")
             .over(&[arg, ("value", &T, "what to leave out")], list.clone(), |call| {
-                let (list, value) = (call.list(0), &call.args[1]);
-                rebuild(call, |row| {
-                    let kept = range(list, row)?
-                        .filter(|entry| !rows_equal(list.values().as_ref(), *entry, value.as_ref(), row));
-                    Some(kept.collect())
-                })
+                let list = call.list(0);
+                let is_same = same_as(list.values(), call, 1);
+                rebuild(call, |row| Some(range(list, row)?.filter(|entry| !is_same(*entry, row)).collect()))
             })
             .examples(&[("ARRAY_REMOVE(ARRAY[1, 2, 1], 1)", "[2]")]),
         Function::scalar(
@@ -273,35 +318,39 @@ fn generate_series() -> Function {
 }
 
 fn series(call: &mut ScalarCall<'_>) -> ArrayRef {
-    use crate::types::{Value, values_to_array};
     let is_int = call.arg_types[0] == SqlType::Int;
-    let args = call.args;
-    let bound = |arg: usize, row: usize| match args[arg].as_primitive_opt::<Int32Type>() {
-        Some(ints) => ints.get(row).map(i64::from),
-        None => args[arg].as_primitive::<Int64Type>().get(row),
+    let starts_and_ends = |arg: usize| (is_int.then(|| call.ints(arg)), (!is_int).then(|| call.bigints(arg)));
+    let args = [starts_and_ends(0), starts_and_ends(1)];
+    let bound = |arg: usize, row: usize| match args[arg] {
+        (Some(ints), _) => ints.get(row).map(i64::from),
+        (None, bigints) => bigints?.get(row),
     };
-    let mut rows = Vec::with_capacity(call.rows);
+    let mut all: Vec<i64> = Vec::new();
+    let (mut lengths, mut valid) = (Vec::with_capacity(call.rows), Vec::with_capacity(call.rows));
     for row in 0..call.rows {
         let step = if call.args.len() > 2 { call.ints(2).get(row).map(Some) } else { Some(None) };
         let numbers = match (bound(0, row), bound(1, row), step) {
             (Some(start), Some(end), Some(step)) => steps(start, end, step.map(i64::from)),
             _ => Ok(None),
         };
-        rows.push(match numbers {
-            Ok(Some(numbers)) => Value::Array(
-                numbers.into_iter().map(|n| if is_int { Value::Int(n as i32) } else { Value::Bigint(n) }).collect(),
-            ),
-            Ok(None) => Value::Null,
-            Err(reason) => {
-                call.errors.push(row, reason);
-                Value::Null
-            }
+        let numbers = numbers.unwrap_or_else(|reason| {
+            call.errors.push(row, reason);
+            None
         });
+        valid.push(numbers.is_some());
+        let before = all.len();
+        all.extend(numbers.into_iter().flatten());
+        lengths.push(all.len() - before);
     }
-    values_to_array(&rows, call.returns)
+    let (values, item): (ArrayRef, _) = if is_int {
+        (Arc::new(all.into_iter().map(|n| n as i32).collect::<Int32Array>()), SqlType::Int)
+    } else {
+        (Arc::new(Int64Array::from(all)), SqlType::Bigint)
+    };
+    list_array(OffsetBuffer::from_lengths(lengths), values, Some(valid.into()), &item)
 }
 
-fn steps(start: i64, end: i64, step: Option<i64>) -> Out<Vec<i64>> {
+fn steps(start: i64, end: i64, step: Option<i64>) -> Out<impl Iterator<Item = i64>> {
     let step = step.unwrap_or(if end > start { 1 } else { -1 });
     if step == 0 || (end > start && step < 0) || (end < start && step > 0) {
         return Err("GENERATE_SERIES step has the wrong sign or is 0".into());
@@ -310,5 +359,5 @@ fn steps(start: i64, end: i64, step: Option<i64>) -> Out<Vec<i64>> {
     if count >= SERIES_MAX {
         return Err(format!("GENERATE_SERIES gives at most {SERIES_MAX} elements"));
     }
-    Ok(Some((0..=count as i64).map(|i| start + i * step).collect()))
+    Ok(Some((0..=count as i64).map(move |i| start + i * step)))
 }

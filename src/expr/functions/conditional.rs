@@ -2,16 +2,17 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::interleave;
+use arrow::array::{Array, ArrayRef, Scalar};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{interleave, is_not_null};
 use arrow::datatypes::{Decimal256Type, Int32Type};
 
 use super::define::{BIGINT, BYTES, DATE, DOUBLE, INT, STRING, T, TIME, TIMESTAMP};
-use super::kernel::{Get, known};
+use super::kernel::known;
 use super::order::compare;
 use super::{Function, Implementation, ParamType, Returns, ScalarCall, ScalarFn};
 use crate::expr::coerce::common;
-use crate::expr::eval::{compare_decimals, nulls, rows_equal};
+use crate::expr::eval::{compare_decimals, equality, nulls};
 use crate::types::SqlType;
 
 pub(super) fn entries() -> Vec<Function> {
@@ -87,16 +88,26 @@ fn choose(call: &ScalarCall<'_>, args: &[ArrayRef], which: impl Fn(usize) -> Opt
     interleave(&arrays, &sources).unwrap_or_else(|_| nulls(call.returns, call.rows))
 }
 
+/// Argument by argument, as long as there are NULLs.
 fn coalesce(call: &mut ScalarCall<'_>) -> ArrayRef {
-    if call.args[0].null_count() == 0 {
-        return call.args[0].clone();
+    let mut known = call.args[0].clone();
+    for arg in 1..call.args.len() {
+        if known.null_count() == 0 {
+            break;
+        }
+        let filled = is_not_null(&known).and_then(|is_known| match call.args.constant(arg) {
+            Some(value) => zip(&is_known, &known, &Scalar::new(value)),
+            None => zip(&is_known, &known, &call.args[arg]),
+        });
+        known = filled.unwrap_or_else(|_| nulls(call.returns, call.rows));
     }
-    choose(call, call.args, |row| call.args.iter().position(|arg| arg.is_valid(row)))
+    known
 }
 
 fn nullif(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (a, b) = (&call.args[0], &call.args[1]);
-    choose(call, call.args, |row| (!rows_equal(a.as_ref(), row, b.as_ref(), row)).then_some(0))
+    let same = equality(a.as_ref(), b.as_ref());
+    choose(call, std::slice::from_ref(a), |row| (!same(row, row)).then_some(0))
 }
 
 fn greatest(call: &mut ScalarCall<'_>) -> ArrayRef {
@@ -111,10 +122,11 @@ fn extreme_of(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
     if let SqlType::Decimal { .. } = call.returns {
         return extreme_decimal(call, wanted);
     }
-    choose(call, call.args, |row| {
+    let args = call.args.columns();
+    choose(call, &args, |row| {
         let mut best: Option<usize> = None;
-        for (i, arg) in call.args.iter().enumerate() {
-            let is_better = |best: usize| compare(arg.as_ref(), row, call.args[best].as_ref(), row) == wanted;
+        for (i, arg) in args.iter().enumerate() {
+            let is_better = |best: usize| compare(arg.as_ref(), row, args[best].as_ref(), row) == wanted;
             if arg.is_valid(row) && best.is_none_or(is_better) {
                 best = Some(i);
             }
@@ -128,12 +140,9 @@ fn extreme_decimal(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
     use crate::expr::decimal::{Rounding, Shape, rescale};
     let scales: Vec<u32> = call.arg_types.iter().map(|ty| Shape::of(ty).map_or(0, |shape| shape.scale)).collect();
     let scale = Shape::of(call.returns).map_or(0, |shape| shape.scale);
-    let args = call.args;
+    let args: Vec<_> = (0..call.args.len()).map(|arg| call.numbers::<Decimal256Type>(arg)).collect();
     call.collect::<Decimal256Type>(|row| {
-        let values = args.iter().zip(&scales).filter_map(|(arg, scale)| {
-            let array = arg.as_primitive::<Decimal256Type>();
-            array.get(row).map(|value| (value, *scale))
-        });
+        let values = args.iter().zip(&scales).filter_map(|(arg, scale)| arg.get(row).map(|value| (value, *scale)));
         let best = values.reduce(|best, next| if compare_decimals(next, best) == wanted { next } else { best });
         let (value, from) = known!(best);
         rescale(value, from, scale, Rounding::Unnecessary).map(Some).ok_or_else(|| "Numeric field overflow".into())
@@ -142,7 +151,7 @@ fn extreme_decimal(call: &mut ScalarCall<'_>, wanted: Ordering) -> ArrayRef {
 
 fn elt(call: &mut ScalarCall<'_>) -> ArrayRef {
     let n = call.ints(0);
-    let texts = &call.args[1..];
+    let texts = &call.args.columns()[1..];
     choose(call, texts, |row| {
         let n = usize::try_from(n.get(row)?).ok()?;
         (n >= 1 && n <= texts.len()).then(|| n - 1)

@@ -1,11 +1,13 @@
 //! Functions on dates and times.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{Date32Type, Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType};
 use chrono::{NaiveDateTime, Timelike};
 
+use super::args::Values;
 use super::define::{BIGINT, DATE, INT, P, STRING, TIME, TIMESTAMP};
-use super::kernel::{Get, known};
+use super::kernel::known;
+use super::last::Last;
 pub use super::pattern::Pattern;
 use super::pattern::{Field, Style};
 use super::pattern_format::Moment;
@@ -79,48 +81,37 @@ fn convert_tz(call: &mut ScalarCall<'_>) -> ArrayRef {
     })
 }
 
-/// The pattern of the row before: most calls have one for all rows.
-struct Patterns {
-    last: Option<(String, Result<Pattern, String>)>,
+/// The pattern of the row before.
+struct Patterns<'a> {
+    last: Last<'a, Result<Pattern, String>>,
     style: Style,
 }
 
-impl Patterns {
+impl<'a> Patterns<'a> {
     fn new(style: Style) -> Self {
-        Patterns { last: None, style }
+        Patterns { last: Last::default(), style }
     }
 
-    fn get(&mut self, text: &str) -> Result<&Pattern, String> {
-        if self.last.as_ref().is_none_or(|(known, _)| known != text) {
-            self.last = Some((text.into(), Pattern::with_style(text, self.style)));
-        }
-        match &self.last {
-            Some((_, Ok(pattern))) => Ok(pattern),
-            Some((_, Err(reason))) => Err(reason.clone()),
-            None => Err("no pattern".into()),
-        }
+    fn get(&mut self, text: &'a str) -> Result<&Pattern, String> {
+        let pattern = self.last.of(text, |text| Pattern::with_style(text, self.style));
+        pattern.as_ref().map_err(|reason| reason.clone())
     }
 }
 
 /// The same for zones.
 #[derive(Default)]
-struct Zones {
-    last: Option<(String, Result<Zone, String>)>,
-}
+struct Zones<'a>(Last<'a, Result<Zone, String>>);
 
-impl Zones {
-    fn get(&mut self, text: &str) -> Result<Zone, String> {
-        if self.last.as_ref().is_none_or(|(known, _)| known != text) {
-            self.last = Some((text.into(), Zone::parse(text)));
-        }
-        self.last.as_ref().map_or_else(|| Err("no zone".into()), |(_, zone)| zone.clone())
+impl<'a> Zones<'a> {
+    fn get(&mut self, text: &'a str) -> Result<&Zone, String> {
+        self.0.of(text, Zone::parse).as_ref().map_err(|reason| reason.clone())
     }
 }
 
 /// The zone of the optional third argument. Outer `None`: it is NULL.
 struct ZoneArg<'a> {
-    texts: Option<&'a arrow::array::StringArray>,
-    zones: Zones,
+    texts: Option<Values<'a, StringArray>>,
+    zones: Zones<'a>,
     default: Zone,
 }
 
@@ -129,9 +120,9 @@ impl<'a> ZoneArg<'a> {
         ZoneArg { texts: (call.args.len() > 2).then(|| call.texts(2)), zones: Zones::default(), default }
     }
 
-    fn get(&mut self, row: usize) -> Result<Option<Zone>, String> {
+    fn get(&mut self, row: usize) -> Result<Option<&Zone>, String> {
         match self.texts {
-            None => Ok(Some(self.default.clone())),
+            None => Ok(Some(&self.default)),
             Some(texts) => texts.get(row).map(|text| self.zones.get(text)).transpose(),
         }
     }
@@ -190,9 +181,9 @@ fn format_timestamp<T: arrow::datatypes::ArrowPrimitiveType<Native = i64>>(
 ) -> ArrayRef {
     let (times, texts) = (call.numbers::<T>(0), call.texts(1));
     let (mut patterns, mut zones) = (Patterns::new(Style::Strict), ZoneArg::new(call, default));
-    call.collect_text(|row| {
+    call.buffer_texts(|row, out| {
         let (ms, pattern, zone) = (known!(times.get(row)), known!(texts.get(row)), known!(zones.get(row)?));
-        patterns.get(pattern)?.format_millis(ms, &zone).map(Some)
+        patterns.get(pattern)?.write_millis(ms, zone, out).map(Some)
     })
 }
 
@@ -204,13 +195,14 @@ fn format_local(
     let texts = call.texts(1);
     let mut patterns = Patterns::new(Style::Strict);
     let zone = Zone::utc();
-    call.collect_text(|row| {
+    call.buffer_texts(|row, out| {
         let (local, pattern) = (known!(local_at(row)?), known!(texts.get(row)));
         let compiled = patterns.get(pattern)?;
         if compiled.has(|field| !allowed(field)) {
             return Err(format!("Pattern '{pattern}' has a field that the value hasn't"));
         }
-        Ok(Some(compiled.format(&Moment { local, instant: 0, zone: &zone })))
+        compiled.write(&Moment { local, instant: 0, zone: &zone }, out);
+        Ok(Some(()))
     })
 }
 
@@ -248,7 +240,7 @@ fn parse_timestamp<T: arrow::datatypes::ArrowPrimitiveType<Native = i64>>(
     let (mut patterns, mut zones) = (Patterns::new(Style::Strict), ZoneArg::new(call, default));
     call.collect::<T>(|row| {
         let (text, pattern, zone) = (known!(values.get(row)), known!(texts.get(row)), known!(zones.get(row)?));
-        patterns.get(pattern)?.parse_millis(text, &zone).map(Some)
+        patterns.get(pattern)?.parse_millis(text, zone).map(Some)
     })
 }
 

@@ -4,7 +4,6 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Float64Type;
 
 use super::define::{DOUBLE, STRING};
-use super::kernel::Get;
 use super::{Function, ScalarCall};
 
 /// The Earth's mean radius.

@@ -1,5 +1,7 @@
 //! Functions on texts that hold JSON. How such a text is walked is `json_text`'s knowledge.
 
+use std::borrow::Cow;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::Int32Type;
 
@@ -7,11 +9,12 @@ use super::define::{INT, STRING, array, map};
 use super::json_compact::compact;
 use super::json_path::JsonPath;
 use super::json_text::{Kind, distinct_members, first_value, items, unquote};
-use super::kernel::{Get, Out, known};
+use super::kernel::{Out, known};
+use super::last::Last;
 use super::{Function, ParamType, ScalarCall};
 use crate::expr::decimal;
 use crate::expr::eval::compare_decimals;
-use crate::types::{SqlType, Value, values_to_array};
+use crate::types::{SqlType, Value};
 
 const CATEGORY: &str = "JSON";
 
@@ -113,28 +116,21 @@ fn is_json(text: &str) -> bool {
 
 fn extract(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (json, path) = (call.texts(0), call.texts(1));
-    // Nearly always one path for all rows.
-    let mut last: Option<(&str, Result<JsonPath, String>)> = None;
-    call.collect_text(|row| {
+    let mut paths = Last::default();
+    call.buffer_texts(|row, out| {
         let (json, path) = (known!(json.get(row)), known!(path.get(row)));
-        if last.as_ref().is_none_or(|(text, _)| *text != path) {
-            last = Some((path, JsonPath::parse(path)));
-        }
-        let path = match &last {
-            Some((_, Ok(path))) => path,
-            Some((_, Err(reason))) => return Err(reason.clone()),
-            None => return Ok(None),
-        };
-        text_of(known!(path.find(known!(first_value(json)?)))).map(Some)
+        let path = paths.of(path, JsonPath::parse).as_ref().map_err(|reason| reason.clone())?;
+        out.push_str(&text_of(known!(path.find(known!(first_value(json)?))))?);
+        Ok(Some(()))
     })
 }
 
 /// A string's text, or another value as JSON.
-fn text_of(json: &str) -> Result<String, String> {
+fn text_of(json: &str) -> Result<Cow<'_, str>, String> {
     match Kind::of(json) {
-        Kind::String => Ok(unquote(json).into_owned()),
-        Kind::Array | Kind::Object => compact(json),
-        _ => Ok(json.to_string()),
+        Kind::String => Ok(unquote(json)),
+        Kind::Array | Kind::Object => compact(json).map(Cow::Owned),
+        _ => Ok(Cow::Borrowed(json)),
     }
 }
 
@@ -153,29 +149,19 @@ fn elements(text: &str) -> Out<Vec<String>> {
 
 fn all_records(call: &mut ScalarCall<'_>) -> ArrayRef {
     let json = call.texts(0);
-    let mut out = Vec::with_capacity(call.rows);
-    for row in 0..call.rows {
-        out.push(match json.get(row).map_or(Ok(None), records) {
-            Ok(members) => members.map_or(Value::Null, Value::Map),
-            Err(reason) => {
-                call.errors.push(row, reason);
-                Value::Null
-            }
-        });
-    }
-    values_to_array(&out, call.returns)
+    call.write_text_maps(|row, out| {
+        out.extend(known!(records(known!(json.get(row)))?));
+        Ok(Some(()))
+    })
 }
 
-fn records(text: &str) -> Out<Vec<(String, Value)>> {
+fn records(text: &str) -> Out<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
     let json = known!(first_value(text)?);
     if Kind::of(json) != Kind::Object {
         return Ok(None);
     }
     let members = distinct_members(json).into_iter();
-    members
-        .map(|(name, value)| Ok((name.into_owned(), Value::String(text_of(value)?))))
-        .collect::<Result<_, _>>()
-        .map(Some)
+    members.map(|(name, value)| Ok((name, text_of(value)?))).collect::<Result<_, _>>().map(Some)
 }
 
 fn concat(call: &mut ScalarCall<'_>) -> ArrayRef {
@@ -244,7 +230,12 @@ fn contains_type(types: &[SqlType]) -> Result<SqlType, String> {
 
 fn contains(call: &mut ScalarCall<'_>) -> ArrayRef {
     let json = call.texts(0);
-    let (column, ty) = (call.args[1].clone(), call.arg_types[1].clone());
+    let ty = call.arg_types[1].clone();
+    if let Some(value) = call.args.constant(1) {
+        let value = Value::from_array(value.as_ref(), 0, &ty);
+        return call.collect_booleans(|row| Ok(Some(has(known!(json.get(row)), &value))));
+    }
+    let column = call.args[1].clone();
     call.collect_booleans(|row| {
         let json = known!(json.get(row));
         Ok(Some(has(json, &Value::from_array(column.as_ref(), row, &ty))))
@@ -347,8 +338,7 @@ mod tests {
             assert_eq!(records(text), Ok(None), "{text}");
         }
         assert!(keys("{").is_err() && records("{").is_err());
-        let text = |text: &str| Value::String(text.into());
-        let expected = vec![("s".into(), text("a\"b")), ("o".into(), text("{\"x\":1}")), ("n".into(), text("null"))];
+        let expected = vec![("s".into(), "a\"b".into()), ("o".into(), "{\"x\":1}".into()), ("n".into(), "null".into())];
         assert_eq!(records(r#"{"s": "a\"b", "o": {"x": 1}, "n": null}"#), Ok(Some(expected)));
         assert_eq!(elements("[1.0, \"a\", [ ]]"), Ok(Some(vec!["1.0".into(), "\"a\"".into(), "[]".into()])));
         for text in ["{}", "", "1", "["] {

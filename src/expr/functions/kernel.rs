@@ -1,14 +1,21 @@
 //! What function bodies share: typed views of arguments and loops that collect a column row by row.
 
+use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder, ListArray, MapArray,
-    PrimitiveArray, PrimitiveBuilder, StringArray, StringBuilder,
+    Array, ArrayBuilder, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder,
+    GenericByteBuilder, ListArray, MapArray, NullBufferBuilder, PrimitiveArray, PrimitiveBuilder, StringArray,
+    StringBuilder,
 };
-use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{ArrowPrimitiveType, ByteArrayType, Float64Type, Int32Type, Int64Type};
 
+use super::args::Values;
+use crate::expr::eval::values::{list_array, map_array};
 use crate::expr::functions::ScalarCall;
+use crate::types::SqlType;
 
 /// A row's result: a value, NULL, or the reason why it failed.
 pub(super) type Out<T> = Result<Option<T>, String>;
@@ -51,33 +58,33 @@ impl<'a, T: ArrowPrimitiveType> Get<'a> for PrimitiveArray<T> {
     }
 }
 
-/// The arguments as arrays of their types. The overload has settled them: another type is a defect of its entry.
+/// The arguments by their types. The overload has settled them: another type is a defect of its entry.
 impl<'a> ScalarCall<'a> {
-    pub(super) fn texts(&self, arg: usize) -> &'a StringArray {
-        self.args[arg].as_string()
+    pub(super) fn texts(&self, arg: usize) -> Values<'a, StringArray> {
+        self.args.values(arg, |array| array.as_string())
     }
 
-    pub(super) fn bytes(&self, arg: usize) -> &'a BinaryArray {
-        self.args[arg].as_binary()
+    pub(super) fn bytes(&self, arg: usize) -> Values<'a, BinaryArray> {
+        self.args.values(arg, |array| array.as_binary())
     }
 
-    pub(super) fn booleans(&self, arg: usize) -> &'a BooleanArray {
-        self.args[arg].as_boolean()
+    pub(super) fn booleans(&self, arg: usize) -> Values<'a, BooleanArray> {
+        self.args.values(arg, |array| array.as_boolean())
     }
 
-    pub(super) fn numbers<T: ArrowPrimitiveType>(&self, arg: usize) -> &'a PrimitiveArray<T> {
-        self.args[arg].as_primitive()
+    pub(super) fn numbers<T: ArrowPrimitiveType>(&self, arg: usize) -> Values<'a, PrimitiveArray<T>> {
+        self.args.values(arg, |array| array.as_primitive())
     }
 
-    pub(super) fn ints(&self, arg: usize) -> &'a PrimitiveArray<Int32Type> {
+    pub(super) fn ints(&self, arg: usize) -> Values<'a, PrimitiveArray<Int32Type>> {
         self.numbers(arg)
     }
 
-    pub(super) fn bigints(&self, arg: usize) -> &'a PrimitiveArray<Int64Type> {
+    pub(super) fn bigints(&self, arg: usize) -> Values<'a, PrimitiveArray<Int64Type>> {
         self.numbers(arg)
     }
 
-    pub(super) fn doubles(&self, arg: usize) -> &'a PrimitiveArray<Float64Type> {
+    pub(super) fn doubles(&self, arg: usize) -> Values<'a, PrimitiveArray<Float64Type>> {
         self.numbers(arg)
     }
 
@@ -108,8 +115,22 @@ impl<'a> ScalarCall<'a> {
         Arc::new(out.finish())
     }
 
+    /// A STRING column: `f` writes a row's text in pieces, and none before it is known that there is one.
+    pub(super) fn write_texts(&mut self, mut f: impl FnMut(usize, &mut Pieces<'_>) -> Out<()>) -> ArrayRef {
+        let mut out = StringBuilder::with_capacity(self.rows, self.rows * 8);
+        for row in 0..self.rows {
+            let written = f(row, &mut Pieces(&mut out));
+            match self.take(row, written) {
+                // What was written since the row before is the row's value.
+                Some(()) => out.append_value(""),
+                None => out.append_null(),
+            }
+        }
+        Arc::new(out.finish())
+    }
+
     /// A STRING column: `f` appends a row's text to a buffer, which is empty then.
-    pub(super) fn write_texts(&mut self, mut f: impl FnMut(usize, &mut String) -> Out<()>) -> ArrayRef {
+    pub(super) fn buffer_texts(&mut self, mut f: impl FnMut(usize, &mut String) -> Out<()>) -> ArrayRef {
         let mut out = StringBuilder::with_capacity(self.rows, self.rows * 8);
         let mut text = String::new();
         for row in 0..self.rows {
@@ -146,24 +167,71 @@ impl<'a> ScalarCall<'a> {
         Arc::new(out.finish())
     }
 
-    /// A column of arrays of texts.
-    pub(super) fn collect_text_lists<S: AsRef<str>>(&mut self, mut f: impl FnMut(usize) -> Out<Vec<S>>) -> ArrayRef {
-        let mut items = StringBuilder::new();
-        let (mut lengths, mut valid) = (Vec::with_capacity(self.rows), Vec::with_capacity(self.rows));
+    /// A column of arrays of texts: `f` appends a row's elements, and none before it is known that there is an array.
+    pub(super) fn write_lists(&mut self, f: impl FnMut(usize, &mut StringBuilder) -> Out<()>) -> ArrayRef {
+        self.lists(&SqlType::String, f)
+    }
+
+    /// The same of BYTES.
+    pub(super) fn write_byte_lists(&mut self, f: impl FnMut(usize, &mut BinaryBuilder) -> Out<()>) -> ArrayRef {
+        self.lists(&SqlType::Bytes, f)
+    }
+
+    fn lists<T: ByteArrayType<Offset = i32>>(
+        &mut self,
+        item: &SqlType,
+        mut f: impl FnMut(usize, &mut GenericByteBuilder<T>) -> Out<()>,
+    ) -> ArrayRef {
+        let mut items = GenericByteBuilder::<T>::with_capacity(self.rows * 4, self.rows * 32);
+        let (mut offsets, mut valid) = (Vec::with_capacity(self.rows + 1), NullBufferBuilder::new(self.rows));
+        offsets.push(0);
         for row in 0..self.rows {
-            let list = self.take(row, f(row));
-            valid.push(list.is_some());
-            let list = list.unwrap_or_default();
-            lengths.push(list.len());
-            for item in list {
-                items.append_value(item);
+            let written = f(row, &mut items);
+            valid.append(self.take(row, written).is_some());
+            offsets.push(items.len());
+        }
+        let lengths = offsets.windows(2).map(|ends| ends[1] - ends[0]);
+        list_array(OffsetBuffer::from_lengths(lengths), Arc::new(items.finish()), valid.finish(), item)
+    }
+
+    /// A column of maps of texts: `f` appends a row's entries to a list, which is empty then.
+    pub(super) fn write_text_maps<'t>(
+        &mut self,
+        mut f: impl FnMut(usize, &mut Vec<(Cow<'t, str>, Cow<'t, str>)>) -> Out<()>,
+    ) -> ArrayRef {
+        let (mut keys, mut values) = (StringBuilder::new(), StringBuilder::new());
+        let (mut lengths, mut valid) = (Vec::with_capacity(self.rows), NullBufferBuilder::new(self.rows));
+        let mut entries = Vec::new();
+        for row in 0..self.rows {
+            entries.clear();
+            let written = f(row, &mut entries);
+            let is_known = self.take(row, written).is_some();
+            valid.append(is_known);
+            lengths.push(if is_known { entries.len() } else { 0 });
+            for (key, value) in entries.drain(..).filter(|_| is_known) {
+                keys.append_value(key);
+                values.append_value(value);
             }
         }
-        crate::expr::eval::values::list_array(
-            arrow::buffer::OffsetBuffer::from_lengths(lengths),
-            Arc::new(items.finish()),
-            Some(valid.into()),
-            &crate::types::SqlType::String,
-        )
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        map_array(offsets, Arc::new(keys.finish()), Arc::new(values.finish()), valid.finish(), &SqlType::String)
+    }
+
+    /// A column of arrays of texts.
+    pub(super) fn collect_text_lists<S: AsRef<str>>(&mut self, mut f: impl FnMut(usize) -> Out<Vec<S>>) -> ArrayRef {
+        self.write_lists(|row, out| {
+            known!(f(row)?).iter().for_each(|item| out.append_value(item));
+            Ok(Some(()))
+        })
+    }
+}
+
+/// The text of a row under construction.
+pub(super) struct Pieces<'a>(&'a mut StringBuilder);
+
+impl Pieces<'_> {
+    pub fn push_str(&mut self, piece: &str) {
+        // A builder takes all that is written to it.
+        let _ = self.0.write_str(piece);
     }
 }

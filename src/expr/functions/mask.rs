@@ -4,10 +4,11 @@
 use std::sync::LazyLock;
 
 use ::regex::Regex;
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{ArrayRef, StringArray};
 
+use super::args::Values;
 use super::define::{INT, STRING};
-use super::kernel::{Get, Out, known};
+use super::kernel::{Out, known};
 use super::{Function, ScalarCall, ScalarFn};
 
 const CATEGORY: &str = "STRING";
@@ -73,7 +74,7 @@ fn mask(call: &mut ScalarCall<'_>, part: Part) -> ArrayRef {
     let text = call.texts(0);
     let count = (part != Part::All).then(|| call.ints(1));
     let first = if part == Part::All { 1 } else { 2 };
-    let masks: Vec<&StringArray> = (first..call.args.len()).map(|arg| call.texts(arg)).collect();
+    let masks: Vec<Values<'_, StringArray>> = (first..call.args.len()).map(|arg| call.texts(arg)).collect();
     call.collect_text(|row| {
         let text = known!(text.get(row));
         let count = match count {
@@ -119,13 +120,13 @@ impl Masks {
     const DEFAULT: Masks = Masks { upper: Some('X'), lower: Some('x'), digit: Some('n'), other: Some('-') };
 
     /// A row's masks: upper, lower, digit, other; none were given where there are no arrays.
-    fn of(arrays: &[&StringArray], row: usize) -> Result<Masks, String> {
+    fn of(arrays: &[Values<'_, StringArray>], row: usize) -> Result<Masks, String> {
         let [upper, lower, digit, other] = arrays else { return Ok(Masks::DEFAULT) };
         Ok(Masks {
-            upper: single(upper, row)?,
-            lower: single(lower, row)?,
-            digit: single(digit, row)?,
-            other: single(other, row)?,
+            upper: single(upper.get(row))?,
+            lower: single(lower.get(row))?,
+            digit: single(digit.get(row))?,
+            other: single(other.get(row))?,
         })
     }
 
@@ -140,11 +141,8 @@ impl Masks {
     }
 }
 
-fn single(masks: &StringArray, row: usize) -> Out<char> {
-    if masks.is_null(row) {
-        return Ok(None);
-    }
-    let mask = masks.value(row);
+fn single(mask: Option<&str>) -> Out<char> {
+    let mask = known!(mask);
     let mut chars = mask.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) => Ok(Some(c)),
@@ -238,8 +236,10 @@ mod tests {
 
     #[test]
     fn masks_are_single_characters() {
-        let masks = StringArray::from(vec![Some("*"), Some("é"), None, Some(""), Some("ab")]);
-        let got: Vec<_> = (0..5).map(|row| single(&masks, row).map_err(drop)).collect();
-        assert_eq!(got, [Ok(Some('*')), Ok(Some('é')), Ok(None), Err(()), Err(())]);
+        let masks = [Some("*"), Some("é"), None, Some(""), Some("ab")];
+        assert_eq!(
+            masks.map(|mask| single(mask).map_err(drop)),
+            [Ok(Some('*')), Ok(Some('é')), Ok(None), Err(()), Err(())]
+        );
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, PrimitiveArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, PrimitiveArray};
 use arrow::datatypes::{ArrowPrimitiveType, Decimal256Type, Float64Type, Int32Type, Int64Type, i256};
 
 use super::define::{BIGINT, DOUBLE, INT};
-use super::kernel::{Get, known};
+use super::double_digits::double_to_digits;
+use super::kernel::known;
 use super::{Function, ParamType, ScalarCall, ScalarFn};
 use crate::expr::decimal::{self, Rounding, Shape, pow10, rescale};
 use crate::types::SqlType;
@@ -109,7 +110,7 @@ fn map<From: ArrowPrimitiveType, To: ArrowPrimitiveType>(
     call: &ScalarCall<'_>,
     f: impl Fn(From::Native) -> To::Native,
 ) -> ArrayRef {
-    let result: PrimitiveArray<To> = call.numbers::<From>(0).unary(f);
+    let result: PrimitiveArray<To> = call.args[0].as_primitive::<From>().unary(f);
     Arc::new(result)
 }
 
@@ -162,7 +163,7 @@ fn floor() -> Function {
 
 /// Which whole number, or number of fewer digits, a number becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whole {
+pub(super) enum Whole {
     Up,
     Down,
     /// To the nearest; half way, towards plus infinity.
@@ -194,7 +195,7 @@ fn to_whole(value: i256, scale: u32, whole: Whole) -> Option<i256> {
 }
 
 /// With `digits` digits behind the point (negative: before it), in the same scale.
-fn to_digits(value: i256, scale: u32, digits: i32, whole: Whole) -> Option<i256> {
+pub(super) fn to_digits(value: i256, scale: u32, digits: i32, whole: Whole) -> Option<i256> {
     let drop = i64::from(scale) - i64::from(digits);
     match u32::try_from(drop) {
         Err(_) | Ok(0) => Some(value),
@@ -241,21 +242,6 @@ fn decimal_to_digits(call: &mut ScalarCall<'_>, whole: Whole) -> ArrayRef {
         let (value, digits) = (known!(values.get(row)), known!(is_known(row)));
         let value = to_digits(value, scale, digits, whole).filter(|value| decimal::fits(*value, precision));
         value.map(Some).ok_or_else(|| "Numeric field overflow".into())
-    })
-}
-
-/// Through the shortest decimal text of the double, so that 1.005 is what it looks like.
-fn double_to_digits(call: &mut ScalarCall<'_>, whole: Whole) -> ArrayRef {
-    let (values, digits) = (call.doubles(0), call.ints(1));
-    call.collect::<Float64Type>(|row| {
-        let (value, digits) = (known!(values.get(row)), known!(digits.get(row)));
-        if !value.is_finite() {
-            return Ok(Some(value));
-        }
-        // Numbers beyond an i256's digits have nothing behind the point to round.
-        let parsed = decimal::parse(ryu::Buffer::new().format_finite(value));
-        let Some((unscaled, scale)) = parsed else { return Ok(Some(value)) };
-        Ok(to_digits(unscaled, scale, digits, whole).map(|rounded| decimal::to_double(rounded, scale)))
     })
 }
 

@@ -67,7 +67,6 @@ fn boolean() -> Function {
         |call| {
             let texts = call.texts(0);
             call.collect_booleans(|row| {
-                use super::kernel::Get;
                 let Some(text) = texts.get(row) else { return Ok(None) };
                 match text.trim() {
                     word if word.eq_ignore_ascii_case("true") => Ok(Some(true)),

@@ -2,12 +2,14 @@
 //! read it. One file a family; each gives its entries by `pub(super) fn entries() -> Vec<Function>`.
 
 pub(in crate::expr) mod aggregates;
+mod args;
 mod bytes;
 mod collections;
 mod conditional;
 pub mod dates;
 mod define;
 mod describe;
+mod double_digits;
 mod geo;
 mod json;
 mod json_compact;
@@ -15,11 +17,13 @@ mod json_path;
 mod json_text;
 mod kernel;
 mod lambdas;
+mod last;
 mod lists;
 mod maps;
 mod mask;
 mod math;
 mod mended;
+mod needle;
 mod order;
 mod pattern;
 mod pattern_format;
@@ -28,6 +32,7 @@ mod regex;
 mod registry;
 mod resolve;
 mod shifts;
+mod splits;
 mod strings;
 mod substrings;
 mod table;
@@ -38,6 +43,7 @@ mod zone;
 
 use arrow::array::ArrayRef;
 
+pub use self::args::Args;
 pub use self::describe::{describe, rows, type_text};
 pub(in crate::expr) use self::mended::exact_boolean;
 pub use self::registry::{FunctionTable, table};
@@ -123,8 +129,8 @@ pub enum Implementation {
 pub type ScalarFn = for<'a, 'b> fn(&'a mut ScalarCall<'b>) -> ArrayRef;
 
 pub struct ScalarCall<'a> {
-    /// One array per argument, `rows` long. Lambda arguments are not among them.
-    pub args: &'a [ArrayRef],
+    /// Lambda arguments are not among them.
+    pub args: &'a Args,
     pub arg_types: &'a [SqlType],
     pub lambdas: &'a [&'a dyn LambdaBody],
     pub rows: usize,
@@ -164,6 +170,7 @@ fn all_entries() -> Vec<Function> {
         math::entries(),
         regex::entries(),
         shifts::entries(),
+        splits::entries(),
         strings::entries(),
         substrings::entries(),
         table::entries(),

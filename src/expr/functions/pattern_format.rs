@@ -32,23 +32,23 @@ pub(super) struct Moment<'a> {
 }
 
 impl Pattern {
-    /// The instant's text in that zone; the error when it is out of the calendar's range.
-    pub fn format_millis(&self, ms: i64, zone: &Zone) -> Result<String, String> {
+    /// Appends the instant's text in that zone; the error when it is out of the calendar's range.
+    pub(super) fn write_millis(&self, ms: i64, zone: &Zone, out: &mut String) -> Result<(), String> {
         let local_ms = ms.checked_add(i64::from(zone.offset_at(ms)) * 1000).ok_or("The time is out of range")?;
         let local = chrono::DateTime::from_timestamp_millis(local_ms).ok_or("The time is out of range")?.naive_utc();
-        Ok(self.format(&Moment { local, instant: ms, zone }))
+        self.write(&Moment { local, instant: ms, zone }, out);
+        Ok(())
     }
 
-    pub(super) fn format(&self, moment: &Moment<'_>) -> String {
-        let mut out = String::new();
+    /// Appends the moment's text.
+    pub(super) fn write(&self, moment: &Moment<'_>, out: &mut String) {
         for item in &self.items {
             match item {
                 Item::Literal(text) => out.push_str(text),
-                Item::Field(field, count) => write_field(&mut out, *field, *count, moment),
+                Item::Field(field, count) => write_field(out, *field, *count, moment),
                 Item::Open | Item::Close => {}
             }
         }
-        out
     }
 }
 
@@ -77,16 +77,24 @@ fn write_field(out: &mut String, field: Field, count: usize, moment: &Moment<'_>
         Field::Minute => u64::from(local.minute()),
         Field::Second => u64::from(local.second()),
         Field::Fraction => {
-            let digits = format!("{:09}", local.nanosecond());
-            return out.push_str(&digits[..count.min(9)]);
+            let digits = count.min(9);
+            let dropped = 10u32.pow(9 - digits as u32);
+            return write_number(out, u64::from(local.nanosecond() / dropped), digits);
         }
         Field::MilliOfDay => nanos / 1_000_000,
         Field::Nano => u64::from(local.nanosecond()),
         Field::NanoOfDay => nanos,
         _ => return write_zone(out, field, count, moment),
     };
-    // A String takes all that is written to it.
-    let _ = write!(out, "{number:0count$}");
+    write_number(out, number, count);
+}
+
+/// With zeros before it up to that width.
+fn write_number(out: &mut String, number: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number);
+    (digits.len()..width).for_each(|_| out.push('0'));
+    out.push_str(digits);
 }
 
 fn write_year(out: &mut String, year: i32, count: usize) {
@@ -96,7 +104,10 @@ fn write_year(out: &mut String, year: i32, count: usize) {
         _ if year < 0 => write!(out, "-{:0count$}", year.unsigned_abs()),
         // More digits than the pattern has letters are told apart from others by a sign.
         _ if count >= 4 && year >= 10i32.saturating_pow(count as u32) => write!(out, "+{year}"),
-        _ => write!(out, "{year:0count$}"),
+        _ => {
+            write_number(out, u64::from(year.unsigned_abs()), count);
+            Ok(())
+        }
     };
 }
 

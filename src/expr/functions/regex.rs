@@ -2,12 +2,15 @@
 //! its row.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use ::regex::Regex;
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, Int32Array, StringArray};
 
+use super::args::Values;
 use super::define::{INT, STRING, array};
-use super::kernel::{Get, Out, known};
+use super::kernel::{Out, known};
+use super::last::Last;
 use super::{Function, ScalarCall};
 
 const CATEGORY: &str = "REGULAR EXPRESSION";
@@ -39,14 +42,17 @@ pub(super) fn entries() -> Vec<Function> {
 }
 
 thread_local! {
-    /// The last patterns compiled: most calls have one pattern for all their rows, and small batches come often.
-    static COMPILED: RefCell<Vec<(String, Result<Regex, String>)>> = const { RefCell::new(Vec::new()) };
+    /// The last patterns compiled: most calls have one pattern for all their rows, and small batches come often. A copy of
+    /// a `Regex` would have no scratch memory yet, which costs more than a search.
+    static COMPILED: RefCell<Vec<(String, Compiled)>> = const { RefCell::new(Vec::new()) };
 }
+
+type Compiled = Result<Rc<Regex>, String>;
 
 /// Patterns a thread keeps.
 const COMPILED_MAX: usize = 32;
 
-fn compiled(pattern: &str) -> Result<Regex, String> {
+fn compiled(pattern: &str) -> Compiled {
     COMPILED.with_borrow_mut(|known| {
         if let Some(at) = known.iter().position(|(text, _)| text == pattern) {
             return known[at].1.clone();
@@ -55,45 +61,83 @@ fn compiled(pattern: &str) -> Result<Regex, String> {
         if known.len() == COMPILED_MAX {
             drop(known.remove(0));
         }
+        let regex = regex.map(Rc::new);
         known.push((pattern.into(), regex.clone()));
         regex
     })
 }
 
-/// Pattern, text and group of a row; `None` when one is NULL or there is no such group.
-fn match_of<'a>(call: &ScalarCall<'a>, row: usize) -> Out<(Regex, &'a str, usize)> {
-    let (pattern, text) = (known!(call.texts(0).get(row)), known!(call.texts(1).get(row)));
-    let group = if call.args.len() > 2 { known!(call.ints(2).get(row)) } else { 0 };
-    let regex = compiled(pattern)?;
-    let Ok(group) = usize::try_from(group) else { return Ok(None) };
-    Ok((group < regex.captures_len()).then_some((regex, text, group)))
+/// The pattern of the row before.
+#[derive(Default)]
+struct Patterns<'a>(Last<'a, Compiled>);
+
+impl<'a> Patterns<'a> {
+    fn get(&mut self, pattern: &'a str) -> Result<&Regex, String> {
+        self.0.of(pattern, compiled).as_deref().map_err(|reason| reason.clone())
+    }
+}
+
+/// Patterns, texts and groups of a call.
+struct Matches<'a> {
+    patterns: Values<'a, StringArray>,
+    texts: Values<'a, StringArray>,
+    groups: Option<Values<'a, Int32Array>>,
+    compiled: Patterns<'a>,
+}
+
+impl<'a> Matches<'a> {
+    fn of(call: &ScalarCall<'a>) -> Self {
+        let groups = (call.args.len() > 2).then(|| call.ints(2));
+        Matches { patterns: call.texts(0), texts: call.texts(1), groups, compiled: Patterns::default() }
+    }
+
+    /// Of a row; `None` when one is NULL or there is no such group.
+    fn get(&mut self, row: usize) -> Out<(&Regex, &'a str, usize)> {
+        let (pattern, text) = (known!(self.patterns.get(row)), known!(self.texts.get(row)));
+        let group = known!(self.groups.map_or(Some(0), |groups| groups.get(row)));
+        let regex = self.compiled.get(pattern)?;
+        let Ok(group) = usize::try_from(group) else { return Ok(None) };
+        Ok((group < regex.captures_len()).then_some((regex, text, group)))
+    }
 }
 
 fn extract(call: &mut ScalarCall<'_>) -> ArrayRef {
-    let matches: Vec<_> = (0..call.rows).map(|row| match_of(call, row)).collect();
+    let mut matches = Matches::of(call);
     call.collect_text(|row| {
-        let (regex, text, group) = known!(matches[row].as_ref().map_err(Clone::clone)?);
-        let captures = known!(regex.captures(text));
-        Ok(captures.get(*group).map(|found| found.as_str().to_string()))
+        let (regex, text, group) = known!(matches.get(row)?);
+        // To find the whole match is less work than to find groups.
+        let found = if group == 0 { regex.find(text) } else { known!(regex.captures(text)).get(group) };
+        Ok(found.map(|found| found.as_str()))
     })
 }
 
 fn extract_all(call: &mut ScalarCall<'_>) -> ArrayRef {
-    let matches: Vec<_> = (0..call.rows).map(|row| match_of(call, row)).collect();
-    call.collect_text_lists(|row| {
-        let (regex, text, group) = known!(matches[row].as_ref().map_err(Clone::clone)?);
-        let found = regex.captures_iter(text).filter_map(|captures| captures.get(*group));
-        Ok(Some(found.map(|found| found.as_str().to_string()).collect()))
+    let mut matches = Matches::of(call);
+    call.write_lists(|row, out| {
+        let (regex, text, group) = known!(matches.get(row)?);
+        if group == 0 {
+            regex.find_iter(text).for_each(|found| out.append_value(found.as_str()));
+        } else {
+            let found = regex.captures_iter(text).filter_map(|captures| captures.get(group));
+            found.for_each(|found| out.append_value(found.as_str()));
+        }
+        Ok(Some(()))
     })
 }
 
 fn replace(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (text, pattern, new) = (call.texts(0), call.texts(1), call.texts(2));
+    let mut patterns = Patterns::default();
+    // Made for patterns of so many groups.
+    let (mut templates, mut groups) = (Last::default(), 0);
     call.collect_text(|row| {
         let (text, pattern, new) = (known!(text.get(row)), known!(pattern.get(row)), known!(new.get(row)));
-        let regex = compiled(pattern)?;
-        let template = template(new, regex.captures_len())?;
-        Ok(Some(regex.replace_all(text, template.as_str()).into_owned()))
+        let regex = patterns.get(pattern)?;
+        if regex.captures_len() != groups {
+            (templates, groups) = (Last::default(), regex.captures_len());
+        }
+        let template = templates.of(new, |new| template(new, groups)).as_ref().map_err(|reason| reason.clone())?;
+        Ok(Some(regex.replace_all(text, template.as_str())))
     })
 }
 
@@ -130,13 +174,13 @@ fn template(java: &str, groups: usize) -> Result<String, String> {
 
 fn split(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (text, pattern) = (call.texts(0), call.texts(1));
-    call.collect_text_lists(|row| {
+    let mut patterns = Patterns::default();
+    call.write_lists(|row, out| {
         let (text, pattern) = (known!(text.get(row)), known!(pattern.get(row)));
-        let regex = compiled(pattern)?;
-        if regex.is_match("") {
-            let pieces = regex.split(text).filter(|piece| !piece.is_empty());
-            return Ok(Some(pieces.map(str::to_string).collect()));
-        }
-        Ok(Some(regex.split(text).map(str::to_string).collect()))
+        let regex = patterns.get(pattern)?;
+        let matches_nothing = regex.is_match("");
+        let pieces = regex.split(text).filter(|piece| !(matches_nothing && piece.is_empty()));
+        pieces.for_each(|piece| out.append_value(piece));
+        Ok(Some(()))
     })
 }

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{Date32Type, Time32MillisecondType, TimestampMillisecondType};
 
 use super::define::{DATE, INT, TIME, TIMESTAMP};
-use super::kernel::{Get, known};
+use super::kernel::known;
 use super::{Function, ParamType, ScalarCall, ScalarFn};
 
 const CATEGORY: &str = "DATE / TIME";

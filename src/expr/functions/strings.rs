@@ -1,15 +1,16 @@
 //! Functions on text (and those that take BYTES in the same way).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int32Array, StringArray};
+use arrow::array::{Array, ArrayRef, GenericByteArray, Int32Array, StringArray};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{ByteArrayType, Int32Type};
 
-use super::define::{BYTES, INT, STRING, array, map};
-use super::kernel::{Get, Out, known};
+use super::define::{BYTES, INT, STRING};
+use super::kernel::{Out, known};
+use super::needle::Needle;
 use super::{Function, ScalarCall, units};
-use crate::expr::eval::nulls;
 
 const CATEGORY: &str = "STRING";
 
@@ -17,7 +18,6 @@ pub(super) fn entries() -> Vec<Function> {
     let mut all = whole();
     all.extend([concat(), concat_ws(), replace(), chr()]);
     all.extend(pads());
-    all.extend(splits());
     all
 }
 
@@ -25,31 +25,27 @@ fn whole() -> Vec<Function> {
     let text = ("text", &STRING, "a text");
     vec![
         Function::scalar("UCASE", CATEGORY, "The text in capitals.")
-            .over(&[text], STRING, |call| change_case(call, <[u8]>::make_ascii_uppercase, |text| text.to_uppercase()))
+            .over(&[text], STRING, |call| change_case(call, str::make_ascii_uppercase, |text| text.to_uppercase()))
             .examples(&[("UCASE('straße')", "STRASSE")]),
         Function::scalar("LCASE", CATEGORY, "The text in small letters.")
-            .over(&[text], STRING, |call| change_case(call, <[u8]>::make_ascii_lowercase, |text| text.to_lowercase()))
+            .over(&[text], STRING, |call| change_case(call, str::make_ascii_lowercase, |text| text.to_lowercase()))
             .examples(&[("LCASE('ABC')", "abc")]),
         Function::scalar("TRIM", CATEGORY, "The text without blanks and control characters at both ends.")
             .over(&[text], STRING, |call| {
                 let text = call.texts(0);
-                call.collect_text(|row| Ok(text.get(row).map(|text| text.trim_matches(|c: char| c <= ' '))))
+                call.collect_text(|row| Ok(text.get(row).map(trimmed)))
             })
             .examples(&[("TRIM('  a b ')", "a b")]),
         Function::scalar("INITCAP", CATEGORY, "Each word with a capital first letter and small ones after it.")
             .over(&[text], STRING, |call| map_text(call, initcap))
             .examples(&[("INITCAP('the QUICK fox')", "The Quick Fox")]),
         Function::scalar("LEN", CATEGORY, "The length in UTF-16 units, or of BYTES in bytes.")
-            .over(&[text], INT, |call| {
-                let text = call.texts(0);
-                if text.value_data().is_ascii() {
-                    let lengths = text.offsets().windows(2).map(|ends| ends[1] - ends[0]).collect();
-                    return Arc::new(Int32Array::new(lengths, text.nulls().cloned()));
-                }
-                call.collect::<Int32Type>(|row| Ok(Some(units::len(known!(text.get(row))) as i32)))
-            })
+            .over(&[text], INT, length)
             .over(&[("bytes", &BYTES, "bytes")], INT, |call| {
                 let bytes = call.bytes(0);
+                if let Some(column) = bytes.column() {
+                    return lengths(column);
+                }
                 call.collect::<Int32Type>(|row| Ok(Some(known!(bytes.get(row)).len() as i32)))
             })
             .examples(&[("LEN('hello')", "5"), ("LEN(CAST(NULL AS STRING))", "null")]),
@@ -59,21 +55,67 @@ fn whole() -> Vec<Function> {
     ]
 }
 
-/// `ascii` works on all texts at once: what is ASCII keeps its length.
-fn change_case(call: &mut ScalarCall<'_>, ascii: fn(&mut [u8]), other: fn(&str) -> String) -> ArrayRef {
+/// Blanks and control characters are single bytes, and no byte of another character is as small.
+fn trimmed(text: &str) -> &str {
+    let is_kept = |byte: &u8| *byte > b' ';
+    let Some(first) = text.bytes().position(|byte| is_kept(&byte)) else { return "" };
+    let last = text.as_bytes().iter().rposition(is_kept).unwrap_or(first);
+    &text[first..=last]
+}
+
+/// The bytes of all texts of a column.
+fn all_bytes(text: &StringArray) -> &[u8] {
+    let offsets = text.value_offsets();
+    &text.value_data()[offsets[0] as usize..offsets[text.len()] as usize]
+}
+
+/// In bytes.
+fn lengths<T: ByteArrayType<Offset = i32>>(column: &GenericByteArray<T>) -> ArrayRef {
+    let lengths = column.offsets().windows(2).map(|ends| ends[1] - ends[0]).collect();
+    Arc::new(Int32Array::new(lengths, column.nulls().cloned()))
+}
+
+fn length(call: &mut ScalarCall<'_>) -> ArrayRef {
     let text = call.texts(0);
-    let (first, last) = (text.value_offsets()[0] as usize, text.value_offsets()[text.len()] as usize);
-    let bytes = &text.value_data()[first..last];
-    if !bytes.is_ascii() {
-        return map_text(call, other);
+    if let Some(column) = text.column()
+        && all_bytes(column).is_ascii()
+    {
+        return lengths(column);
     }
-    let mut changed = bytes.to_vec();
-    ascii(&mut changed);
-    let offsets = OffsetBuffer::from_lengths(text.offsets().windows(2).map(|ends| (ends[1] - ends[0]) as usize));
-    match StringArray::try_new(offsets, changed.into(), text.nulls().cloned()) {
-        Ok(array) => Arc::new(array),
-        Err(_) => map_text(call, other),
+    call.collect::<Int32Type>(|row| Ok(Some(units::len(known!(text.get(row))) as i32)))
+}
+
+/// `ascii` works on all texts at once: what is ASCII keeps its length, and what isn't is worked on by `other`.
+fn change_case(call: &mut ScalarCall<'_>, ascii: fn(&mut str), other: fn(&str) -> String) -> ArrayRef {
+    let text = call.texts(0);
+    if let Some(column) = text.column()
+        && let Ok(all) = std::str::from_utf8(all_bytes(column))
+    {
+        let mut changed = all.to_string();
+        ascii(&mut changed);
+        if !all.is_ascii() {
+            return change_each(call, column, &changed, other);
+        }
+        let lengths = column.offsets().windows(2).map(|ends| (ends[1] - ends[0]) as usize);
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        if let Ok(array) = StringArray::try_new(offsets, changed.into_bytes().into(), column.nulls().cloned()) {
+            return Arc::new(array);
+        }
     }
+    map_text(call, other)
+}
+
+/// `changed` has all texts of the column with their ASCII changed.
+fn change_each(call: &mut ScalarCall<'_>, column: &StringArray, changed: &str, other: fn(&str) -> String) -> ArrayRef {
+    let offsets = column.value_offsets();
+    let place = |row: usize| (offsets[row] - offsets[0]) as usize;
+    call.collect_text(|row| {
+        if column.is_null(row) {
+            return Ok(None);
+        }
+        let text = &changed[place(row)..place(row + 1)];
+        Ok(Some(if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(other(column.value(row))) }))
+    })
 }
 
 fn map_text(call: &mut ScalarCall<'_>, f: impl Fn(&str) -> String) -> ArrayRef {
@@ -108,8 +150,7 @@ fn capitalised(text: &str) -> String {
 
 fn md5(text: &str) -> String {
     use md5::{Digest, Md5};
-    let digest = Md5::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    super::bytes::to_hex(&Md5::digest(text.as_bytes()))
 }
 
 fn concat() -> Function {
@@ -125,7 +166,8 @@ fn concat() -> Function {
         .variadic(&[("bytes", &BYTES, "what to put together")], BYTES, |call| {
             let parts: Vec<_> = (0..call.args.len()).map(|arg| call.bytes(arg)).collect();
             call.collect_bytes(|row| {
-                Ok(Some(parts.iter().filter_map(|part| part.get(row)).flatten().copied().collect::<Vec<u8>>()))
+                let parts: Vec<_> = parts.iter().filter_map(|part| part.get(row)).collect();
+                Ok(Some(parts.concat()))
             })
         })
         .examples(&[("CONCAT('a', NULL, 'b')", "ab"), ("'a' || 'b'", "ab")])
@@ -170,22 +212,30 @@ fn replace() -> Function {
         .over(
             &[("text", &STRING, "a text"), ("from", &STRING, "what to replace"), ("to", &STRING, "what to put there")],
             STRING,
-            |call| {
-                let (text, from, to) = (call.texts(0), call.texts(1), call.texts(2));
-                call.write_texts(|row, out| {
-                    let (text, from, to) = (known!(text.get(row)), known!(from.get(row)), known!(to.get(row)));
-                    let mut rest = 0;
-                    for (at, found) in text.match_indices(from) {
-                        out.push_str(&text[rest..at]);
-                        out.push_str(to);
-                        rest = at + found.len();
-                    }
-                    out.push_str(&text[rest..]);
-                    Ok(Some(()))
-                })
-            },
+            replace_all,
         )
         .examples(&[("REPLACE('a-b-c', '-', '+')", "a+b+c")])
+}
+
+fn replace_all(call: &mut ScalarCall<'_>) -> ArrayRef {
+    let (text, from, to) = (call.texts(0), call.texts(1), call.texts(2));
+    let mut needle = Needle::default();
+    call.write_texts(|row, out| {
+        let (text, from, to) = (known!(text.get(row)), known!(from.get(row)), known!(to.get(row)));
+        let mut rest = 0;
+        let mut replace = |at: usize| {
+            out.push_str(&text[rest..at]);
+            out.push_str(to);
+            rest = at + from.len();
+        };
+        if from.is_empty() {
+            text.match_indices(from).for_each(|(at, _)| replace(at));
+        } else {
+            needle.of(from).find_iter(text.as_bytes()).for_each(replace);
+        }
+        out.push_str(&text[rest..]);
+        Ok(Some(()))
+    })
 }
 
 fn chr() -> Function {
@@ -272,9 +322,12 @@ fn pad<U: Copy>(items: &[U], length: i32, padding: &[U], side: Side) -> Out<Vec<
 fn pad_text(call: &mut ScalarCall<'_>, side: Side) -> ArrayRef {
     let (text, length, padding) = (call.texts(0), call.ints(1), call.texts(2));
     call.collect_text(|row| {
-        let items: Vec<u16> = known!(text.get(row)).encode_utf16().collect();
-        let length = known!(length.get(row));
-        let padding: Vec<u16> = known!(padding.get(row)).encode_utf16().collect();
+        let (text, length, padding) = (known!(text.get(row)), known!(length.get(row)), known!(padding.get(row)));
+        if text.is_ascii() && padding.is_ascii() {
+            let padded = known!(pad(text.as_bytes(), length, padding.as_bytes(), side)?);
+            return Ok(String::from_utf8(padded).ok());
+        }
+        let (items, padding): (Vec<u16>, Vec<u16>) = (text.encode_utf16().collect(), padding.encode_utf16().collect());
         Ok(pad(&items, length, &padding, side)?.map(|padded| String::from_utf16_lossy(&padded)))
     })
 }
@@ -284,101 +337,15 @@ fn pad_bytes(call: &mut ScalarCall<'_>, side: Side) -> ArrayRef {
     call.collect_bytes(|row| pad(known!(bytes.get(row)), known!(length.get(row)), known!(padding.get(row)), side))
 }
 
-fn splits() -> Vec<Function> {
-    vec![
-        Function::scalar(
-            "SPLIT",
-            CATEGORY,
-            "The pieces of a text between its delimiters; without delimiter, its characters.",
-        )
-        .over(&[("text", &STRING, "a text"), ("delimiter", &STRING, "what separates")], array(STRING), |call| {
-            let (text, delimiter) = (call.texts(0), call.texts(1));
-            call.collect_text_lists(|row| {
-                let (text, delimiter) = (known!(text.get(row)), known!(delimiter.get(row)));
-                Ok(Some(pieces(text, delimiter)))
-            })
-        })
-        .over(&[("bytes", &BYTES, "bytes"), ("delimiter", &BYTES, "what separates")], array(BYTES), split_bytes)
-        .examples(&[("SPLIT('a,b,', ',')", "[a, b, ]"), ("SPLIT('abc', '')", "[a, b, c]")]),
-        Function::scalar("SPLIT_TO_MAP", CATEGORY, "The entries of a text such as 'a:1/b:2'.")
-            .over(
-                &[
-                    ("text", &STRING, "a text"),
-                    ("entries", &STRING, "what separates entries"),
-                    ("values", &STRING, "what separates a key from its value"),
-                ],
-                map(STRING),
-                split_to_map,
-            )
-            .examples(&[("SPLIT_TO_MAP('a:1/b:2', '/', ':')", "{a=1, b=2}")]),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn pieces<'a>(text: &'a str, delimiter: &str) -> Vec<&'a str> {
-    if delimiter.is_empty() {
-        return text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect();
-    }
-    text.split(delimiter).collect()
-}
-
-fn split_bytes(call: &mut ScalarCall<'_>) -> ArrayRef {
-    use crate::types::{Value, values_to_array};
-    let (bytes, delimiter) = (call.bytes(0), call.bytes(1));
-    let rows: Vec<Value> = (0..call.rows)
-        .map(|row| match (bytes.get(row), delimiter.get(row)) {
-            (Some(bytes), Some(delimiter)) => Value::Array(
-                byte_pieces(bytes, delimiter).into_iter().map(|piece| Value::Bytes(piece.into())).collect(),
-            ),
-            _ => Value::Null,
-        })
-        .collect();
-    values_to_array(&rows, call.returns)
-}
-
-fn byte_pieces<'a>(bytes: &'a [u8], delimiter: &[u8]) -> Vec<&'a [u8]> {
-    if delimiter.is_empty() {
-        return bytes.chunks(1).collect();
-    }
-    let mut out = Vec::new();
-    let mut rest = bytes;
-    while let Some(at) = memchr::memmem::find(rest, delimiter) {
-        out.push(&rest[..at]);
-        rest = &rest[at + delimiter.len()..];
-    }
-    out.push(rest);
-    out
-}
-
-fn split_to_map(call: &mut ScalarCall<'_>) -> ArrayRef {
-    use crate::types::{Value, values_to_array};
-    if call.args.iter().any(|arg| arg.null_count() == arg.len()) {
-        return nulls(call.returns, call.rows);
-    }
-    let (text, entries, values) = (call.texts(0), call.texts(1), call.texts(2));
-    let rows: Vec<Value> = (0..call.rows)
-        .map(|row| match (text.get(row), entries.get(row), values.get(row)) {
-            (Some(text), Some(entry), Some(value)) if !entry.is_empty() && !value.is_empty() && entry != value => {
-                Value::Map(entries_of(text, entry, value))
-            }
-            _ => Value::Null,
-        })
-        .collect();
-    values_to_array(&rows, call.returns)
-}
-
-/// The last of duplicate keys wins; of a value only what stands before a second delimiter is kept.
-fn entries_of(text: &str, entry: &str, delimiter: &str) -> Vec<(String, crate::types::Value)> {
-    use crate::types::Value;
-    let mut out: Vec<(String, Value)> = Vec::new();
-    for part in text.split(entry) {
-        let mut sides = part.split(delimiter);
-        if let (Some(key), Some(value)) = (sides.next(), sides.next()) {
-            let value = Value::String(value.into());
-            match out.iter_mut().find(|(known, _)| known == key) {
-                Some((_, known)) => *known = value,
-                None => out.push((key.into(), value)),
-            }
+    #[test]
+    fn trims_blanks_and_control_characters() {
+        let table = [("", ""), (" \t", ""), ("a", "a"), (" a b\u{1}", "a b"), ("\u{a0}é ", "\u{a0}é"), ("\0", "")];
+        for (text, expected) in table {
+            assert_eq!(trimmed(text), expected, "{text:?}");
         }
     }
-    out
 }

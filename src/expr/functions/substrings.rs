@@ -1,10 +1,12 @@
 //! Parts of texts and bytes by their place, and places by parts: SUBSTRING, INSTR.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, Int32Array};
 use arrow::datatypes::Int32Type;
 
+use super::args::Values;
 use super::define::{BYTES, INT, STRING};
-use super::kernel::{Get, known};
+use super::kernel::known;
+use super::needle::Needle;
 use super::{Function, ScalarCall, units};
 
 const CATEGORY: &str = "STRING";
@@ -24,28 +26,34 @@ fn substring() -> Function {
         .examples(&[("SUBSTRING('stream', 3)", "ream"), ("SUBSTRING('stream', -3, 2)", "ea")])
 }
 
-/// The optional third argument: `Some(None)` where it isn't given, `None` where it is NULL.
-#[expect(clippy::option_option, reason = "absent and NULL differ")]
-fn length_of(call: &ScalarCall<'_>, row: usize) -> Option<Option<i32>> {
-    if call.args.len() > 2 { call.ints(2).get(row).map(Some) } else { Some(None) }
+/// The optional third argument.
+struct Length<'a>(Option<Values<'a, Int32Array>>);
+
+impl<'a> Length<'a> {
+    fn of(call: &ScalarCall<'a>) -> Self {
+        Length((call.args.len() > 2).then(|| call.ints(2)))
+    }
+
+    /// `Some(None)` where it isn't given, `None` where it is NULL.
+    #[expect(clippy::option_option, reason = "absent and NULL differ")]
+    fn get(&self, row: usize) -> Option<Option<i32>> {
+        self.0.map_or(Some(None), |lengths| lengths.get(row).map(Some))
+    }
 }
 
 fn substring_text(call: &mut ScalarCall<'_>) -> ArrayRef {
-    let (text, position) = (call.texts(0), call.ints(1));
-    let lengths: Vec<_> = (0..call.rows).map(|row| length_of(call, row)).collect();
+    let (text, position, length) = (call.texts(0), call.ints(1), Length::of(call));
     call.collect_text(|row| {
         let (text, position) = (known!(text.get(row)), known!(position.get(row)));
-        let (from, to) = units::range(units::len(text), position, known!(lengths[row]));
-        Ok(Some(units::slice(text, from, to)))
+        Ok(Some(units::part(text, position, known!(length.get(row)))))
     })
 }
 
 fn substring_bytes(call: &mut ScalarCall<'_>) -> ArrayRef {
-    let (bytes, position) = (call.bytes(0), call.ints(1));
-    let lengths: Vec<_> = (0..call.rows).map(|row| length_of(call, row)).collect();
+    let (bytes, position, length) = (call.bytes(0), call.ints(1), Length::of(call));
     call.collect_bytes(|row| {
         let (bytes, position) = (known!(bytes.get(row)), known!(position.get(row)));
-        let (from, to) = units::range(bytes.len(), position, known!(lengths[row]));
+        let (from, to) = units::range(bytes.len(), position, known!(length.get(row)));
         Ok(Some(&bytes[from..to]))
     })
 }
@@ -71,10 +79,14 @@ fn find_part(call: &mut ScalarCall<'_>) -> ArrayRef {
     let (text, part) = (call.texts(0), call.texts(1));
     let position = (call.args.len() > 2).then(|| call.ints(2));
     let occurrence = (call.args.len() > 3).then(|| call.ints(3));
+    let mut needle = Needle::default();
     call.collect::<Int32Type>(|row| {
         let position = position.map_or(Some(1), |array| array.get(row));
         let occurrence = occurrence.map_or(Some(1), |array| array.get(row));
         Ok(Some(match (text.get(row), part.get(row), position, occurrence) {
+            (Some(text), Some(part), Some(1), Some(1)) if !part.is_empty() => {
+                needle.of(part).find(text.as_bytes()).map_or(0, |at| units::position(text, at) as i32 + 1)
+            }
             (Some(text), Some(part), Some(position), Some(occurrence)) => find(text, part, position, occurrence),
             _ => 0,
         }))
@@ -86,9 +98,6 @@ fn find(text: &str, part: &str, position: i32, occurrence: i32) -> i32 {
     let far = position.unsigned_abs() as usize;
     if position == 0 || far > len || occurrence < 1 {
         return 0;
-    }
-    if (position, occurrence) == (1, 1) && !part.is_empty() {
-        return text.find(part).map_or(0, |at| units::position(text, at) as i32 + 1);
     }
     let places = (0..=text.len()).filter(|at| text.is_char_boundary(*at) && text[*at..].starts_with(part));
     let nth = occurrence as usize - 1;

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int32Type;
 
 use super::define::{INT, STRING};
-use super::kernel::{Get, Out, known};
+use super::kernel::{Out, known};
 use super::uri::{Uri, unescape};
 use super::{Function, ScalarCall, ScalarFn};
 

@@ -35,13 +35,15 @@ impl Zone {
 
     /// Seconds east of Greenwich at an instant.
     pub(super) fn offset_at(&self, ms: i64) -> i32 {
-        let Some(at) = DateTime::from_timestamp_millis(ms) else { return 0 };
-        let at = at.naive_utc();
-        match self {
-            Zone::Fixed(fixed) => fixed.local_minus_utc(),
-            Zone::Region(zone) => zone.offset_from_utc_datetime(&at).fix().local_minus_utc(),
-            Zone::Local => Local.offset_from_utc_datetime(&at).fix().local_minus_utc(),
-        }
+        let at = || DateTime::from_timestamp_millis(ms).map(|at| at.naive_utc());
+        let offset = match self {
+            Zone::Fixed(fixed) => Some(*fixed),
+            // What most calls have needs no look into a table.
+            Zone::Region(chrono_tz::UTC) => return 0,
+            Zone::Region(zone) => at().map(|at| zone.offset_from_utc_datetime(&at).fix()),
+            Zone::Local => at().map(|at| Local.offset_from_utc_datetime(&at).fix()),
+        };
+        offset.map_or(0, |offset| offset.local_minus_utc())
     }
 
     /// The instant of a local time. Of an hour that comes twice the first; what a change of clocks skips is moved on
@@ -50,6 +52,7 @@ impl Zone {
         let local_ms = local.and_utc().timestamp_millis();
         let seconds = match self {
             Zone::Fixed(fixed) => Some(fixed.local_minus_utc()),
+            Zone::Region(chrono_tz::UTC) => Some(0),
             Zone::Region(zone) => earliest(zone.offset_from_local_datetime(&local)),
             Zone::Local => earliest(Local.offset_from_local_datetime(&local)),
         };

@@ -239,3 +239,47 @@ fn texts_of_columns() {
         }
     }
 }
+
+/// An argument that is the same for all rows goes other ways than a column of it.
+#[test]
+fn constants_and_columns_agree() {
+    let table = Table::default()
+        .with("S", "STRING", strings(&[Some("item=7, New"), None, Some(""), Some("été, item=12"), Some("a,\n,📷")]))
+        .with("PATTERN", "STRING", strings(&[Some("item=([0-9]+)"); 5]))
+        .with("COMMA", "STRING", strings(&[Some(","); 5]))
+        .with("FORM", "STRING", strings(&[Some("%item_%"); 5]))
+        .with("TWO", "INT", ints(&[Some(2); 5]))
+        .with("MINUS_TWO", "INT", ints(&[Some(-2); 5]))
+        .with("N", "INT", ints(&[Some(1), None, Some(2), Some(3), Some(2)]));
+    let cases = [
+        ("REGEXP_EXTRACT('item=([0-9]+)', S, 1)", "REGEXP_EXTRACT(PATTERN, S, 1)"),
+        ("REGEXP_EXTRACT('item=([0-9]+)', S)", "REGEXP_EXTRACT(PATTERN, S)"),
+        ("REGEXP_EXTRACT_ALL('item=([0-9]+)', S, 1)", "REGEXP_EXTRACT_ALL(PATTERN, S, 1)"),
+        ("REGEXP_REPLACE(S, 'item=([0-9]+)', '<$1>')", "REGEXP_REPLACE(S, PATTERN, '<$1>')"),
+        ("REGEXP_SPLIT_TO_ARRAY(S, ',')", "REGEXP_SPLIT_TO_ARRAY(S, COMMA)"),
+        ("SPLIT(S, ',')", "SPLIT(S, COMMA)"),
+        ("REPLACE(S, ',', ';')", "REPLACE(S, COMMA, ';')"),
+        ("INSTR(S, ',')", "INSTR(S, COMMA)"),
+        ("SUBSTRING(S, 2)", "SUBSTRING(S, TWO)"),
+        ("SUBSTRING(S, 2, 2)", "SUBSTRING(S, TWO, TWO)"),
+        ("SUBSTRING(S, -2, 2)", "SUBSTRING(S, MINUS_TWO, TWO)"),
+        ("LPAD(S, 2, ',')", "LPAD(S, TWO, COMMA)"),
+        ("CONCAT(S, ',')", "CONCAT(S, COMMA)"),
+        ("COALESCE(S, ',')", "COALESCE(S, COMMA)"),
+        ("COALESCE(N, 2)", "COALESCE(N, TWO)"),
+        ("NULLIF(N, 2)", "NULLIF(N, TWO)"),
+        ("GREATEST(N, 2)", "GREATEST(N, TWO)"),
+        ("ELT(2, S, ',')", "ELT(TWO, S, COMMA)"),
+        ("ARRAY_CONTAINS(ARRAY[N, 3], 2)", "ARRAY_CONTAINS(ARRAY[N, 3], TWO)"),
+        ("ARRAY_CONTAINS(ARRAY[1, N + 1], 2)", "ARRAY_CONTAINS(ARRAY[1, N + 1], TWO)"),
+        ("ARRAY_CONTAINS(ARRAY[S], ',')", "ARRAY_CONTAINS(ARRAY[S], COMMA)"),
+        ("ARRAY_REMOVE(ARRAY[N, 3], 2)", "ARRAY_REMOVE(ARRAY[N, 3], TWO)"),
+        ("JSON_ARRAY_CONTAINS('[1, 2]', 2)", "JSON_ARRAY_CONTAINS('[1, 2]', TWO)"),
+        ("GENERATE_SERIES(N, 2)", "GENERATE_SERIES(N, TWO)"),
+        ("ROUND(N / 3e0, 2)", "ROUND(N / 3e0, TWO)"),
+        ("S LIKE '%item_%'", "S LIKE FORM"),
+    ];
+    for (constant, column) in cases {
+        assert_eq!(table.run(constant), table.run(column), "{constant}");
+    }
+}
