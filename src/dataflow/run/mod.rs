@@ -134,6 +134,20 @@ impl Run {
         }
     }
 
+    /// How far each partition of its sources was read.
+    pub fn positions(&self) -> BTreeMap<TopicPartition, i64> {
+        self.sources().map(|reader| (reader.place.clone(), reader.position)).collect()
+    }
+
+    /// Begins at these offsets instead; for a run that has no state and has read nothing yet.
+    pub fn go_to(&mut self, positions: &BTreeMap<TopicPartition, i64>) {
+        for reader in self.sources_mut() {
+            if let Some(position) = positions.get(&reader.place) {
+                reader.go_to(*position);
+            }
+        }
+    }
+
     /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> Result<bool> {
         if !self.sources().all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
