@@ -23,6 +23,7 @@ mod merge;
 mod open;
 mod opening;
 mod port;
+mod reached;
 mod reader;
 mod recovery;
 mod refused;
@@ -46,6 +47,7 @@ pub use keeping::Keeping;
 pub use layout::{StageLayout, changelog_topics, exchange_topics, layout};
 pub use open::{any_records, check_state_is_there};
 pub use opening::Opening;
+pub use reached::Reached;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
@@ -131,20 +133,6 @@ impl Run {
     pub fn stop_at(&mut self, ends: &BTreeMap<TopicPartition, i64>) {
         for reader in self.sources_mut() {
             reader.end = Some(ends.get(&reader.place).copied().unwrap_or(0));
-        }
-    }
-
-    /// How far each partition of its sources was read.
-    pub fn positions(&self) -> BTreeMap<TopicPartition, i64> {
-        self.sources().map(|reader| (reader.place.clone(), reader.position)).collect()
-    }
-
-    /// Begins at these offsets instead; for a run that has no state and has read nothing yet.
-    pub fn go_to(&mut self, positions: &BTreeMap<TopicPartition, i64>) {
-        for reader in self.sources_mut() {
-            if let Some(position) = positions.get(&reader.place) {
-                reader.go_to(*position);
-            }
         }
     }
 

@@ -1,17 +1,16 @@
 //! A query for a reader that reads its topics by itself.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::client::{Client, Passed};
+use super::client::{Client, LIMIT_REACHED, Passed};
 use super::shared::{Joined, Pushes};
-use crate::dataflow::{Counters, Host, Run, RunSpec};
+use crate::dataflow::{Counters, Host, Reached, Run, RunSpec};
 use crate::engine::warning::warning;
 use crate::error::{Error, Result};
-use crate::log::{Log, Signal, TopicPartition};
+use crate::log::{Log, Signal};
 use crate::state::MemoryBudget;
 use crate::time::now;
 
@@ -56,10 +55,10 @@ pub struct Opened {
 }
 
 impl Query {
-    /// Opens a run at the beginning that the query wants, or at `positions`. `gone`: its client is, and it is to stop.
+    /// Opens a run at the beginning that the query wants, or where another one is. `gone`: its client is, and it is to stop.
     ///
     /// Errors: what is wrong with the topics or the memory.
-    pub fn open(&self, gone: Arc<AtomicBool>, positions: Option<&BTreeMap<TopicPartition, i64>>) -> Result<Opened> {
+    pub fn open(&self, gone: Arc<AtomicBool>, from: Option<&Reached>) -> Result<Opened> {
         let counters = Arc::new(Counters::default());
         let host = Host {
             counters: counters.clone(),
@@ -68,8 +67,8 @@ impl Query {
             ..Host::default()
         };
         let mut run = Run::open(self.log.clone(), self.spec.clone(), host)?;
-        if let Some(positions) = positions {
-            run.go_to(positions);
+        if let Some(reached) = from {
+            run.go_on_from(reached)?;
         }
         self.log.watch(&run.topics(), &self.signal);
         Ok(Opened { run, counters })
@@ -89,9 +88,9 @@ impl Alone {
     }
 
     /// A query that others' reader has left behind goes on by itself from there, on a thread of its own.
-    pub fn start_at(query: Query, mut client: Client, positions: BTreeMap<TopicPartition, i64>) {
+    pub fn start_at(query: Query, mut client: Client, from: Reached) {
         let id = query.spec.id.clone();
-        let started = spawn(&id, move || match query.open(client.gone(), Some(&positions)) {
+        let started = spawn(&id, move || match query.open(client.gone(), Some(&from)) {
             Ok(opened) => Alone::new(query, client, opened).drive(),
             Err(error) => {
                 client.fail(error);
@@ -151,6 +150,10 @@ impl Alone {
             }
             for batch in self.run.take_rows() {
                 self.client.take(&batch);
+                if self.client.has_enough() {
+                    self.warn();
+                    self.client.end(LIMIT_REACHED);
+                }
                 if self.client.pass_all() == Passed::Over {
                     return Ok(Next::Over);
                 }

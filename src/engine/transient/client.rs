@@ -13,6 +13,8 @@ use crate::plan::Schema;
 
 /// Rows of one event.
 pub const ROWS_MAX: usize = 1024;
+/// How a query ends whose client has all the rows that it wanted.
+pub const LIMIT_REACHED: &str = "Limit Reached";
 
 /// Hands rows to who asked for them: events go through a bounded channel, and wait here while it is full.
 pub struct Client {
@@ -41,8 +43,8 @@ impl Client {
     /// `gone`: is set when nobody will take the events any more.
     pub fn new(sender: SyncSender<RowEvent>, schema: Schema, left: Option<u64>, gone: Arc<AtomicBool>) -> Client {
         let mut client = Client { sender, waiting: VecDeque::new(), schema, left, ended: false, gone };
-        if left == Some(0) {
-            client.end("Limit Reached");
+        if client.has_enough() {
+            client.end(LIMIT_REACHED);
         }
         client
     }
@@ -64,9 +66,11 @@ impl Client {
         if !rows.is_empty() {
             self.waiting.push_back(RowEvent::Rows(rows));
         }
-        if self.left == Some(0) {
-            self.end("Limit Reached");
-        }
+    }
+
+    /// Whether it has taken all the rows that it wants.
+    pub fn has_enough(&self) -> bool {
+        self.left == Some(0)
     }
 
     /// A line about what can't be shown.

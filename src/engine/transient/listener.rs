@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::alone::{Alone, Query};
-use super::client::Client;
+use super::client::{Client, LIMIT_REACHED};
 use crate::catalog::SourceKind;
 use crate::dataflow::{Batch, Task};
 use crate::engine::warning::warning;
@@ -84,6 +84,9 @@ impl Listener {
         let (bad, errors) = (std::mem::take(&mut context.bad), std::mem::take(&mut context.errors));
         if let Some(text) = warning(bad, 0, &errors) {
             self.client.warn(text);
+        }
+        if self.client.has_enough() {
+            self.client.end(LIMIT_REACHED);
         }
         Ok(())
     }

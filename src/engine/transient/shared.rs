@@ -13,10 +13,10 @@ use super::client::Passed;
 use super::listener::{Listener, pinned, shared_scan};
 use super::routes::Routes;
 use crate::catalog::Source;
-use crate::dataflow::{Counters, Host, Run, RunSpec};
+use crate::dataflow::{Counters, Host, Reached, Run, RunSpec};
 use crate::engine::warning::warning;
 use crate::error::{Error, Result};
-use crate::log::{Log, Signal, TopicPartition};
+use crate::log::{Log, Signal};
 use crate::plan::{Plan, ResultKind, Scan, Schema, Stage, StageInput};
 use crate::time::now;
 
@@ -65,7 +65,7 @@ impl Pushes {
             Some(shared) => shared,
             None => {
                 // Before the list is locked: it asks the log.
-                let opened = Reader::open(&alone.query, scan, scan.wanted.clone(), &alone.run.positions());
+                let opened = Reader::open(&alone.query, scan, scan.wanted.clone(), &alone.run.reached());
                 match opened {
                     Ok(reader) => self.find_or_add(Shared::new(scan.source.clone(), reader, &*alone.query.log)),
                     Err(error) => return Joined::Failed(Box::new(alone), error),
@@ -151,9 +151,9 @@ impl Shared {
                 }
                 match step {
                     Ok(Ok(read)) => (read, working.listeners.values().any(|listener| listener.client.waiting() > 0)),
-                    // Each of them meets the error itself, if it is one of the stream's and not of the reader's; so does the one
-                    // of them that panics.
-                    Ok(Err(_)) | Err(_) => return self.disperse(&mut working),
+                    Ok(Err(error)) => return self.fail(&mut working, &error),
+                    // The one of them whose defect it is meets it again by itself, and the others go on.
+                    Err(_) => return self.disperse(&mut working),
                 }
             };
             if read == 0 {
@@ -162,12 +162,21 @@ impl Shared {
         }
     }
 
+    /// What they read is gone, or can't be read.
+    fn fail(&self, working: &mut Working, error: &Error) {
+        for listener in working.listeners.values_mut() {
+            listener.client.fail(error.clone());
+        }
+        working.pass();
+        self.disperse(working);
+    }
+
     /// All queries go on by themselves.
     fn disperse(&self, working: &mut Working) {
         self.over.store(true, Ordering::Relaxed);
-        let positions = working.reader.run.positions();
+        let reached = working.reader.run.reached();
         for listener in std::mem::take(&mut working.listeners).into_values() {
-            Alone::start_at(listener.query, listener.client, positions.clone());
+            Alone::start_at(listener.query, listener.client, reached.clone());
         }
     }
 }
@@ -180,10 +189,13 @@ impl Working {
         let wants_more = scan.wanted.iter().zip(&self.reader.wanted).any(|(wants, has)| *wants && !has);
         if wants_more {
             let wanted = scan.wanted.iter().zip(&self.reader.wanted).map(|(one, other)| *one || *other).collect();
-            self.reader = Reader::open(&alone.query, scan, wanted, &self.reader.run.positions())?;
+            self.reader = Reader::open(&alone.query, scan, wanted, &self.reader.run.reached())?;
         }
         // It had read all just now: these are the records that came since.
-        alone.run.stop_at(&self.reader.run.positions());
+        if alone.run.stop_where(&self.reader.run.reached()).is_err() {
+            // One of both is of a topic that is gone, and will find that out.
+            return Ok(false);
+        }
         while !alone.run.at_end()? && !alone.client.is_gone() {
             alone.run.step()?;
             for batch in alone.run.take_rows() {
@@ -197,9 +209,13 @@ impl Working {
     }
 
     fn add(&mut self, alone: Alone) -> std::result::Result<(), (Box<Alone>, Error)> {
-        let positions = self.reader.run.positions();
-        let ahead =
-            alone.run.positions().into_iter().filter(|(place, at)| positions.get(place).is_some_and(|has| at > has));
+        let positions = self.reader.run.reached().positions;
+        let ahead = alone
+            .run
+            .reached()
+            .positions
+            .into_iter()
+            .filter(|(place, at)| positions.get(place).is_some_and(|has| at > has));
         let listener = Listener::new(alone, ahead.map(|(place, at)| (place.partition, at)).collect())?;
         let id = self.next;
         self.next += 1;
@@ -211,7 +227,9 @@ impl Working {
     /// Reads what is there and gives it to the queries. Gives the number of records read.
     fn step(&mut self) -> Result<usize> {
         let read = self.reader.step()?;
-        let told = self.reader.warning();
+        if let Some(told) = self.reader.warning() {
+            self.listeners.values_mut().for_each(|listener| listener.client.warn(told.clone()));
+        }
         let batches = self.reader.run.take_rows();
         let mut failed = Vec::new();
         for batch in &batches {
@@ -231,17 +249,14 @@ impl Working {
                 listener.client.fail(error);
             }
         }
-        self.pass(told.as_deref());
+        self.pass();
         Ok(read)
     }
 
     /// Hands out what the queries made; those that are over go, and those whose clients are slow go on by themselves.
-    fn pass(&mut self, told: Option<&str>) {
+    fn pass(&mut self) {
         let mut leave = Vec::new();
         for (id, listener) in &mut self.listeners {
-            if let Some(told) = told {
-                listener.client.warn(told.to_owned());
-            }
             match listener.client.pass() {
                 Passed::All => {}
                 Passed::Some if listener.client.waiting() <= WAITING_MAX => {}
@@ -251,11 +266,11 @@ impl Working {
         if leave.is_empty() {
             return;
         }
-        let positions = self.reader.run.positions();
+        let reached = self.reader.run.reached();
         for id in leave {
             let Some(listener) = self.listeners.remove(&id) else { continue };
             if listener.client.waiting() > 0 && !listener.client.is_gone() {
-                Alone::start_at(listener.query, listener.client, positions.clone());
+                Alone::start_at(listener.query, listener.client, reached.clone());
             }
         }
         self.routes = Routes::default();
@@ -279,13 +294,8 @@ struct Reader {
 static READERS: AtomicU64 = AtomicU64::new(0);
 
 impl Reader {
-    /// `query`: one of those that it is for. It begins at `positions`.
-    fn open(
-        query: &Query,
-        scan: &Scan,
-        wanted: Vec<bool>,
-        positions: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<Reader> {
+    /// `query`: one of those that it is for. It begins where another run is.
+    fn open(query: &Query, scan: &Scan, wanted: Vec<bool>, from: &Reached) -> Result<Reader> {
         let id = format!("push_{}_{}", scan.source.name, READERS.fetch_add(1, Ordering::Relaxed));
         let scan = Scan { source: scan.source.clone(), wanted: wanted.clone() };
         let stage = Stage { input: StageInput::Scan(scan), steps: Vec::new() };
@@ -295,7 +305,7 @@ impl Reader {
         let counters = Arc::new(Counters::default());
         let host = Host { counters: counters.clone(), memory: query.memory.clone(), ..Host::default() };
         let mut run = Run::open(query.log.clone(), spec, host)?;
-        run.go_to(positions);
+        run.go_on_from(from)?;
         Ok(Reader { run, wanted, counters, told: 0, flushed: now() })
     }
 
