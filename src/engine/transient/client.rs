@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use crate::dataflow::Batch;
-use crate::engine::RowEvent;
 use crate::engine::rows::rows;
+use crate::engine::{Row, RowEvent};
 use crate::error::Error;
 use crate::plan::Schema;
 
@@ -51,10 +51,15 @@ impl Client {
 
     /// Takes rows in.
     pub fn take(&mut self, batch: &Batch) {
+        if !self.ended {
+            self.take_rows(rows(batch, &self.schema));
+        }
+    }
+
+    pub fn take_rows(&mut self, mut rows: Vec<Row>) {
         if self.ended {
             return;
         }
-        let mut rows = rows(batch, &self.schema);
         if let Some(left) = &mut self.left {
             rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= rows.len() as u64;
