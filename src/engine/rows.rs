@@ -101,7 +101,8 @@ fn transient(
     let catalog = inner.catalog.read().clone();
     let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     inner.stage_partitions(&analyzed.plan)?;
-    check_runs(&analyzed.plan)?;
+    let start = if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) };
+    check_runs(&analyzed.plan, start)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.first().name);
     let schema = analyzed.plan.schema.clone();
@@ -113,7 +114,7 @@ fn transient(
         sink: None,
         cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         idle_max: settings::idle_max(properties),
-        start: if until == Until::End { crate::dataflow::Start::Earliest } else { start(properties) },
+        start,
         durable: false,
         group: id.clone(),
         processing_log: inner.service.processing_log_topic(),
