@@ -12,8 +12,11 @@ CREATE STREAM flights (tailnum STRING KEY, origin STRING, dest STRING, dep_delay
 CREATE TABLE airport_traffic AS
   SELECT airport, COUNT(*) AS flights, SUM(leaving) AS leaving, MAX(delay) AS worst_delay
   FROM (
-    SELECT origin AS airport, 1 AS leaving, dep_delay AS delay FROM flights
+    SELECT origin AS airport, 1 AS leaving, dep_delay AS delay
+    FROM flights
     UNION ALL
-    SELECT dest AS airport, 0 AS leaving, arr_delay AS delay FROM flights WHERE arr_delay IS NOT NULL
+    SELECT dest AS airport, 0 AS leaving, arr_delay AS delay
+    FROM flights
+    WHERE arr_delay IS NOT NULL
   )
   GROUP BY airport;
