@@ -3,8 +3,10 @@
 mod group;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::BufRead;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -18,7 +20,12 @@ use super::exit::Stop;
 use super::output::OutputFormat;
 use super::produce::KeyFormat;
 use crate::config::Config;
+use crate::error::Error;
+use crate::server::client::{Address, Credentials};
 use crate::server::http::access::Role;
+
+/// Where the password of --user is, when no file is named: arguments can be read by everybody on the machine.
+const PASSWORD_VARIABLE: &str = "MILLPOND_PASSWORD";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +42,7 @@ Examples:
   millpond run queries.sql                                  a job, until SIGTERM or Ctrl-C
   millpond run queries.sql --until-end --set processing.guarantee=at_least_once
   millpond server --listen 127.0.0.1:8088                   ksqlDB's HTTP API
+  millpond http://localhost:8088                            a terminal on that server; --server URL with any command
   millpond access user ann --role admin --file access       then: millpond server --listen 0.0.0.0:8088 --access access
   millpond test tests/ --report report.jsonl
   millpond fmt queries/*.sql                                --check changes nothing and tells which would change
@@ -69,6 +77,19 @@ pub struct Cli {
 /// Above the options that stand before or after any command.
 const COMMON: &str = "Common options";
 
+/// The arguments with a server's address in the place of a command, `millpond http://localhost:8088`, made `--server`.
+pub fn with_server(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if let Some(first) = arguments.get_mut(1)
+        && first.to_str().is_some_and(|first| first.starts_with("http://") || first.starts_with("https://"))
+    {
+        let mut option = OsString::from("--server=");
+        option.push(&*first);
+        *first = option;
+    }
+    arguments
+}
+
 /// Options that stand before or after any command.
 #[derive(Debug, Args)]
 pub struct Common {
@@ -82,6 +103,21 @@ pub struct Common {
     /// Settings in ksqlDB's names: bootstrap.servers, ksql.service.id, ksql.streams.*, and those of Kafka's clients
     #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+    /// Works on a server instead of a data folder: http://HOST:PORT, or https
+    #[arg(long, global = true, help_heading = COMMON, value_name = "URL", env = "MILLPOND_SERVER")]
+    pub server: Option<String>,
+    /// Who asks the server; the password is in MILLPOND_PASSWORD, or in --password-file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "NAME", requires = "server")]
+    pub user: Option<String>,
+    /// The password of --user, on the first line of a file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// A token instead of a user, on the first line of a file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", conflicts_with = "user", requires = "server")]
+    pub token_file: Option<PathBuf>,
+    /// Certificates in PEM that are trusted when the server's is checked, instead of the system's
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", requires = "server")]
+    pub tls_ca: Option<PathBuf>,
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
     #[arg(long, global = true, help_heading = COMMON, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
@@ -110,7 +146,22 @@ impl Common {
         properties
     }
 
-    /// The folder that is asked for.
+    /// Who asks a server.
+    fn credentials(&self) -> Result<Option<Credentials>, Stop> {
+        if let Some(file) = &self.token_file {
+            return Ok(Some(Credentials::Token(first_line(file)?)));
+        }
+        let Some(user) = &self.user else { return Ok(None) };
+        let password = match &self.password_file {
+            Some(file) => first_line(file)?,
+            None => std::env::var(PASSWORD_VARIABLE).map_err(|_| {
+                Stop::Usage(format!("the password of {user} is neither in {PASSWORD_VARIABLE} nor in --password-file"))
+            })?,
+        };
+        Ok(Some(Credentials::User(user.clone(), password)))
+    }
+
+    /// The folder or server that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
         let mut config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
         config.properties.extend(self.set.iter().cloned());
@@ -125,8 +176,16 @@ impl Common {
                 if config.kafka.is_some() { millpond.join("services").join(config.service.id()) } else { millpond }
             }
         };
+        let server = match &self.server {
+            Some(_) if config.kafka.is_some() => {
+                return Err(Stop::Usage("a server has its own log: --server goes without a cluster".to_owned()));
+            }
+            Some(url) => Some(Address::new(url, self.tls_ca.as_deref(), self.credentials()?.as_ref())?),
+            None => None,
+        };
         Ok(Connection {
             data_dir,
+            server,
             memory_bytes_max: self.memory,
             snapshot_records: self.snapshot_records,
             purpose,
@@ -398,6 +457,9 @@ pub struct TestOptions {
     /// Only the test of this name; `FILE: NAME` where several files have it. May be given more than once
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Each test's statements go as HTTP requests to a server of their own, and what it answers is judged
+    #[arg(long)]
+    pub over_http: bool,
     /// Writes a JSON line a case to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -411,6 +473,14 @@ pub struct FmtOptions {
     /// Change nothing: name the files that would change, and fail if there are any
     #[arg(long)]
     pub check: bool,
+}
+
+/// The first line of a file.
+fn first_line(file: &Path) -> Result<String, Stop> {
+    let mut line = String::new();
+    let read = std::fs::File::open(file).and_then(|file| std::io::BufReader::new(file).read_line(&mut line));
+    read.map_err(|cause| Stop::from(Error::world(format!("cannot read {}: {cause}", file.display()))))?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -15,7 +15,7 @@ use crate::engine::warning::warning;
 use crate::engine::{Drive, Inner, ResultColumn, Row, RowEvent, RowStream, settings};
 use crate::error::{Error, Result};
 use crate::log::Signal;
-use crate::plan::Schema;
+use crate::plan::{ResultKind, Schema};
 use crate::query;
 use crate::sql::ast::{Query, SourceKind as Kind};
 use crate::time::now;
@@ -105,6 +105,7 @@ fn transient(
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.first().name);
     let schema = analyzed.plan.schema.clone();
+    let is_stream = analyzed.plan.result == ResultKind::Stream;
     let stepped = matches!(inner.drive, Drive::Stepped(_));
     let spec = RunSpec {
         snapshots: None,
@@ -140,6 +141,7 @@ fn transient(
         counters,
         told: (0, 0),
         schema: schema.clone(),
+        is_stream,
         sender,
         gone: gone.clone(),
         signal: signal.clone(),
@@ -167,6 +169,8 @@ struct Pump {
     /// Bad records and late rows that the reader was told of.
     told: (u64, u64),
     schema: Schema,
+    /// Its rows are a stream's: a record without a value is none of them.
+    is_stream: bool,
     sender: SyncSender<RowEvent>,
     gone: Arc<AtomicBool>,
     signal: Arc<Signal>,
@@ -231,6 +235,7 @@ impl Pump {
 
     fn send(&mut self, batch: &Batch) -> Sent {
         let mut rows = rows(batch, &self.schema);
+        rows.retain(|row| !(self.is_stream && row.tombstone));
         if let Some(left) = &mut self.left {
             rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= rows.len() as u64;

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use super::failure::{Code, Failure};
 use super::state::{State, blocking};
 use crate::engine::settings;
-use crate::server::server_info;
+use crate::server::local::info_of;
 
 pub async fn info(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json!({"KsqlServerInfo": server_info(&state.holder)})).into_response()
+    match blocking(move || info_of(&state.owner)).await {
+        Ok(info) => Json(info).into_response(),
+        Err(error) => Failure::of(&error).into_response(),
+    }
 }
 
 pub async fn root() -> Response {

@@ -15,6 +15,7 @@
 //! in [`limits`].
 
 pub mod access;
+mod calls;
 mod entity;
 mod failure;
 mod format;

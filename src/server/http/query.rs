@@ -130,7 +130,12 @@ fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, F
     let request = Request::read(body)?;
     let (mut stream, parsed) = run(state, &request)?;
     let is_print = matches!(parsed.statement, Statement::Print { .. });
-    let format = if is_print { RowFormat::Lines } else { format };
+    let format = match is_print {
+        true => RowFormat::Lines,
+        // Rows that come of a query that runs, of a stream's too which ends by itself; those of a table are there.
+        false if stream.query_id.is_some() || stream.on_drop.is_some() => format.of_push(),
+        false => format,
+    };
     let registered = register(state, &mut stream, &parsed)?;
     let mut first = String::new();
     format.header(&stream.columns, stream.query_id.as_deref(), &mut first);
@@ -189,7 +194,7 @@ impl Rest {
             // What is bad is no row of the answer.
             Some(RowEvent::Warning(_)) => {}
             Some(RowEvent::End(message)) => {
-                self.format.end(self.stream.query_id.as_ref().map(|_| message.as_str()), out);
+                self.format.end(&message, out);
                 return Progress::Over;
             }
             Some(RowEvent::Failed(error)) => {
@@ -198,7 +203,7 @@ impl Rest {
             }
             // It was ended: by /close-query, or because the server stops.
             None => {
-                self.format.end(None, out);
+                self.format.end("Query Terminated", out);
                 return Progress::Over;
             }
         }

@@ -18,10 +18,10 @@ use super::limits::CALLS_MAX;
 use super::listener::accept_all;
 use super::state::State;
 use super::tls::{Tls, TlsFiles};
-use super::{guard, info, inserts, metrics, query, statements, websocket};
+use super::{calls, guard, info, inserts, metrics, query, statements, websocket};
 use crate::engine::Face;
 use crate::error::{Error, Result};
-use crate::server::Holder;
+use crate::server::{Holder, local};
 
 /// Statements run on these threads, and deeply nested ones need room: as much as on a main thread.
 const STACK_BYTES: usize = 8 << 20;
@@ -102,6 +102,8 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 fn router(state: Arc<State>) -> Router {
+    let calls = local::routes().with_state(state.owner.clone());
+    let calls = calls.layer(middleware::from_fn_with_state(state.clone(), calls::check));
     Router::new()
         .route("/", get(info::root))
         .route("/info", get(info::info))
@@ -118,6 +120,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/inserts-stream", post(inserts::inserts))
         .route("/metrics", get(metrics::metrics))
         .route("/ws/query", get(websocket::query))
+        .merge(calls)
         .fallback(info::not_found)
         .method_not_allowed_fallback(info::not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))

@@ -16,12 +16,15 @@ use super::metrics::Metrics;
 use crate::engine::Face;
 use crate::error::{Error, Result};
 use crate::server::Holder;
+use crate::server::local::Owner;
 
 /// A server's engine, and what runs on it for clients.
 pub struct State {
     pub face: Arc<dyn Face>,
     /// Of what the engine is.
     pub holder: Holder,
+    /// The same for the calls of terminals; knows when the server stops.
+    pub owner: Arc<Owner>,
     /// None: whoever can connect may do all.
     pub access: Option<Access>,
     /// The origins whose web pages may ask; `*`: all.
@@ -32,7 +35,6 @@ pub struct State {
     pub checks: Arc<Semaphore>,
     /// What was asked of it.
     pub metrics: Metrics,
-    pub stopping: AtomicBool,
     running: Mutex<HashMap<String, Arc<Running>>>,
 }
 
@@ -70,7 +72,9 @@ impl Drop for Registered {
 
 impl State {
     pub fn new(face: Arc<dyn Face>, holder: Holder, access: Option<Access>, options: &HttpOptions) -> Self {
+        let owner = Owner { face: face.clone(), holder: holder.clone(), stopping: AtomicBool::new(false) };
         State {
+            owner: Arc::new(owner),
             face,
             holder,
             access,
@@ -78,7 +82,6 @@ impl State {
             loopback: options.listen.ip().is_loopback(),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             metrics: Metrics::default(),
-            stopping: AtomicBool::new(false),
             running: Mutex::default(),
         }
     }
@@ -88,8 +91,8 @@ impl State {
     /// Errors: there are as many as may be, or the server stops. The query is ended then.
     pub fn register(self: &Arc<Self>, id: &str, end: Option<Box<dyn FnOnce() + Send>>) -> Result<Registered, Failure> {
         let mut queries = self.running.lock();
-        let refused = if self.stopping.load(Ordering::SeqCst) {
-            Some(Failure::new(Code::ShuttingDown, "The server is shutting down"))
+        let refused = if self.is_stopping() {
+            Some(stopping())
         } else if queries.len() >= PUSH_QUERIES_MAX {
             Some(Failure::new(
                 Code::TooManyPushQueries,
@@ -115,15 +118,25 @@ impl State {
 
     /// Ends all push queries; there will be no others.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.owner.stopping.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.running.lock().values().cloned().collect();
         all.iter().for_each(|running| running.end());
+    }
+
+    /// It takes nothing new.
+    pub fn is_stopping(&self) -> bool {
+        self.owner.stopping.load(Ordering::SeqCst)
     }
 
     /// Push queries that run.
     pub fn running(&self) -> usize {
         self.running.lock().len()
     }
+}
+
+/// The answer to what comes too late.
+pub fn stopping() -> Failure {
+    Failure::new(Code::ShuttingDown, "The server is shutting down")
 }
 
 /// Runs a blocking call on a thread that may block. `Err`: it panicked.

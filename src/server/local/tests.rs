@@ -16,7 +16,7 @@ use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial}
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
-use crate::server::Holder;
+use crate::server::{Holder, client};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -452,7 +452,7 @@ fn a_write_is_not_waited_for_without_end() {
     let folder_path = folder.path().canonicalize().unwrap();
     let _stopped = std::os::unix::net::UnixListener::bind(folder_path.join("millpond.sock")).unwrap();
     let log = || {
-        let mut client = super::client::Client::new(&folder_path).unwrap();
+        let mut client = client::Client::new(client::Place::Folder(folder_path.clone())).unwrap();
         client.answer_time_max = Duration::from_millis(20);
         super::remote_log::RemoteLog::new(Arc::new(client), Durability::Process)
     };
