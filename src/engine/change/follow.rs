@@ -24,6 +24,8 @@ const KNOWN_AGE_MAX: Duration = Duration::from_secs(5);
 /// How long a statement waits for a cluster that doesn't answer.
 const REACH_WAIT_MAX: Duration = Duration::from_secs(5);
 const REACH_POLL: Duration = Duration::from_millis(50);
+/// How often it is looked for a command that somebody waits for.
+const COMMAND_POLL: Duration = Duration::from_millis(50);
 
 /// When the command log was last read to its end.
 #[derive(Debug)]
@@ -158,6 +160,28 @@ impl Inner {
                 self.commands.topic()
             )
         })
+    }
+
+    /// Waits until the command at this offset, and all before it, are carried out in this process; false: they are not by then.
+    pub(in crate::engine) fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        let asked = now();
+        loop {
+            let next = match self.is_shared() {
+                // Who writes carries out before anybody can know of it.
+                false => self.commands.next_offset()?,
+                true => {
+                    self.follow();
+                    self.changing.lock().next
+                }
+            };
+            if next > offset {
+                return Ok(true);
+            }
+            if asked.elapsed() >= longest {
+                return Ok(false);
+            }
+            std::thread::sleep(COMMAND_POLL);
+        }
     }
 
     /// Waits a little for a cluster that doesn't answer: it may only be changing leaders.

@@ -31,30 +31,6 @@ impl RowFormat {
         if self == RowFormat::Objects { RowFormat::PushObjects } else { self }
     }
 
-    /// What of these an Accept header prefers, the first where it has no preference. None: none of them.
-    pub fn negotiate(accept: Option<&str>, offered: &[(&'static str, RowFormat)]) -> Option<(&'static str, RowFormat)> {
-        let Some(accept) = accept else { return offered.first().copied() };
-        let mut best: Option<(f32, (&'static str, RowFormat))> = None;
-        for range in accept.split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts
-                .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
-                .and_then(|weight| weight.parse::<f32>().ok())
-                .unwrap_or(1.0);
-            let fits = |offer: &&(&'static str, RowFormat)| {
-                name == "*/*" || name == offer.0 || name.strip_suffix('*').is_some_and(|kind| offer.0.starts_with(kind))
-            };
-            if let Some(offer) = offered.iter().find(fits)
-                && weight > 0.0
-                && best.is_none_or(|(other, _)| weight > other)
-            {
-                best = Some((weight, *offer));
-            }
-        }
-        best.map(|(_, offer)| offer)
-    }
-
     /// What comes before the rows.
     pub fn header(self, columns: &[ResultColumn], query_id: Option<&str>, out: &mut String) {
         match self {
@@ -130,6 +106,30 @@ impl RowFormat {
             RowFormat::Delimited | RowFormat::Lines => out.push_str(&format!("{}\n", failure.body())),
         }
     }
+}
+
+/// What of these an Accept header prefers, the first where it has no preference. None: none of them.
+pub fn negotiate<F: Copy>(accept: Option<&str>, offered: &[(&'static str, F)]) -> Option<(&'static str, F)> {
+    let Some(accept) = accept else { return offered.first().copied() };
+    let mut best: Option<(f32, (&'static str, F))> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts
+            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
+            .and_then(|weight| weight.parse::<f32>().ok())
+            .unwrap_or(1.0);
+        let fits = |offer: &&(&'static str, F)| {
+            name == "*/*" || name == offer.0 || name.strip_suffix('*').is_some_and(|kind| offer.0.starts_with(kind))
+        };
+        if let Some(offer) = offered.iter().find(fits)
+            && weight > 0.0
+            && best.is_none_or(|(other, _)| weight > other)
+        {
+            best = Some((weight, *offer));
+        }
+    }
+    best.map(|(_, offer)| offer)
 }
 
 /// `{"row":{"columns":[...]}}`, with `"tombstone":true` of a deleted key.

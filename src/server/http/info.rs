@@ -1,9 +1,9 @@
-//! What the server is and how it does: /info, /healthcheck, /clusterStatus, /status, /is_valid_property, container probes.
+//! What the server is and how it does: /info, /healthcheck, /is_valid_property, container probes.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Redirect, Response};
 use serde_json::{Value, json};
 
@@ -72,6 +72,13 @@ pub async fn is_valid_property(Path(name): Path<String>) -> Response {
         Ok(_) => Json(true).into_response(),
         Err(error) => Failure::of(&error).into_response(),
     }
+}
+
+/// What the server takes and gives, for programs.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 pub async fn not_found() -> Response {

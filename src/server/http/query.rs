@@ -12,7 +12,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::body;
 use super::failure::{Code, Failure};
-use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat};
+use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat, negotiate};
 use super::limits::{CHUNK_BYTES, CHUNKS_MAX};
 use super::payload::Payload;
 use super::request::{self, Request};
@@ -44,7 +44,7 @@ async fn answer(
     offered: &[(&'static str, RowFormat)],
 ) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let Some((content_type, format)) = RowFormat::negotiate(accept, offered) else {
+    let Some((content_type, format)) = negotiate(accept, offered) else {
         let known: Vec<&str> = offered.iter().map(|(name, _)| *name).collect();
         let why = format!("None of the accepted content types can be given; there are {}", known.join(", "));
         return Failure::new(Code::NotAcceptable, why).into_response();
@@ -98,6 +98,7 @@ struct Rest {
 /// Runs the statement, which must be a query.
 pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
     let mut session = request.session()?;
+    state.await_command(request.command_sequence_number)?;
     let parsed = request::statement(&request.ksql, &session)?;
     if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
         let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";

@@ -1,6 +1,7 @@
 //! What all requests of a server share.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,9 +10,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::HttpOptions;
 use super::access::Access;
+use super::cluster::Hosts;
+use super::commands::Commands;
 use super::failure::{Code, Failure};
 use super::guard::CHECKS_MAX;
-use super::limits::PUSH_QUERIES_MAX;
+use super::limits::{COMMAND_WAIT_MAX, PUSH_QUERIES_MAX};
 use super::metrics::Metrics;
 use crate::engine::Face;
 use crate::error::{Error, Result};
@@ -29,6 +32,8 @@ pub struct State {
     pub access: Option<Access>,
     /// The origins whose web pages may ask; `*`: all.
     pub origins: Vec<String>,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// It listens for this machine only.
     pub loopback: bool,
     /// So many passwords are checked at once.
@@ -36,6 +41,12 @@ pub struct State {
     /// What was asked of it.
     pub metrics: Metrics,
     running: Mutex<HashMap<String, Arc<Running>>>,
+    /// What became of commands.
+    pub commands: Commands,
+    /// Other processes that told of themselves.
+    pub hosts: Hosts,
+    /// The service was ended for good.
+    pub terminated: AtomicBool,
 }
 
 /// A push query that runs for a client.
@@ -71,7 +82,13 @@ impl Drop for Registered {
 }
 
 impl State {
-    pub fn new(face: Arc<dyn Face>, holder: Holder, access: Option<Access>, options: &HttpOptions) -> Self {
+    pub fn new(
+        face: Arc<dyn Face>,
+        holder: Holder,
+        access: Option<Access>,
+        options: &HttpOptions,
+        address: SocketAddr,
+    ) -> Self {
         let owner = Owner { face: face.clone(), holder: holder.clone(), stopping: AtomicBool::new(false) };
         State {
             owner: Arc::new(owner),
@@ -79,10 +96,14 @@ impl State {
             holder,
             access,
             origins: options.origins.clone(),
+            address,
             loopback: options.listen.ip().is_loopback(),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             metrics: Metrics::default(),
             running: Mutex::default(),
+            commands: Commands::default(),
+            hosts: Hosts::default(),
+            terminated: AtomicBool::new(false),
         }
     }
 
@@ -121,6 +142,21 @@ impl State {
         self.owner.stopping.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.running.lock().values().cloned().collect();
         all.iter().for_each(|running| running.end());
+    }
+
+    /// Waits until the command of that number is carried out here.
+    ///
+    /// Errors: it isn't within [`COMMAND_WAIT_MAX`].
+    pub fn await_command(&self, number: Option<i64>) -> Result<(), Failure> {
+        let Some(number) = number.filter(|number| *number >= 0) else { return Ok(()) };
+        match self.face.await_command(number, COMMAND_WAIT_MAX) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::new(
+                Code::CommandAwaited,
+                format!("Timed out while waiting for a previous command to execute. command sequence number: {number}"),
+            )),
+            Err(error) => Err(Failure::of(&error)),
+        }
     }
 
     /// It takes nothing new.

@@ -11,7 +11,9 @@ use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, InsertCall, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
-use crate::engine::{Face, GroupStanding, Reply, ResultColumn, RowStream, Session, TopicLayout, TopicUsers, Trial};
+use crate::engine::{
+    Face, GroupStanding, Reply, Rest, ResultColumn, RowStream, Session, TopicLayout, TopicUsers, Trial,
+};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
 use crate::server::client::{self, Address, CallError, Client, Heir, Place, Streaming, Who};
@@ -231,12 +233,16 @@ impl Face for Attached {
         }
     }
 
-    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
-        let (target, row, properties) = (target.to_owned(), row.to_owned(), properties.clone());
+    fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        self.outcome(wire::AWAIT, &(offset, longest))
+    }
+
+    fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest> {
+        let (target, rows, properties) = (target.to_owned(), rows.to_vec(), properties.clone());
         // Once only: a row that is written twice is there twice.
-        let outcome: Result<Result<()>, CallError> =
-            self.client.post_json(wire::INSERT, &InsertCall { target, row, properties });
-        outcome.map_err(|error| face_error(&error))?
+        let outcome: Result<Result<(), Rest>, CallError> =
+            self.client.post_json(wire::INSERT, &InsertCall { target, rows, properties });
+        outcome.unwrap_or_else(|error| Err(Rest { written: 0, error: face_error(&error) }))
     }
 
     fn log(&self) -> Arc<dyn Log> {

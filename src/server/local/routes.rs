@@ -1,6 +1,7 @@
 //! The requests about statements: their shapes, and the blocking calls behind them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -31,6 +32,7 @@ pub fn routes() -> Router<Arc<Owner>> {
         .route(wire::USERS, post(users))
         .route(wire::GROUPS, post(groups))
         .route(wire::RESET, post(reset))
+        .route(wire::AWAIT, post(await_command))
         .route(wire::INSERT, post(insert))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
@@ -116,9 +118,19 @@ async fn reset(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
 
 async fn insert(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     match serde_json::from_slice(&bytes) {
-        Ok(InsertCall { target, row, properties }) => {
-            outcome(move || owner.face.insert(&target, &row, &properties)).await
+        Ok(InsertCall { target, rows, properties }) => {
+            match blocking(move || owner.face.insert(&target, &rows, &properties)).await {
+                Ok(outcome) => Json(outcome).into_response(),
+                Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+            }
         }
+        Err(error) => malformed(&error),
+    }
+}
+
+async fn await_command(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    match serde_json::from_slice::<(i64, Duration)>(&bytes) {
+        Ok((offset, longest)) => outcome(move || owner.face.await_command(offset, longest)).await,
         Err(error) => malformed(&error),
     }
 }

@@ -12,7 +12,7 @@ use fake::FakeFace;
 use tempfile::TempDir;
 
 use super::{Attached, LocalServer, attach, serve};
-use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial};
+use crate::engine::{Belonging, Face, Reply, Rest, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
@@ -504,8 +504,11 @@ fn it_works_inside_another_runtime() {
 struct LogFace(Arc<EmbeddedLog>);
 
 impl Face for LogFace {
-    fn insert(&self, _: &str, _: &str, _: &BTreeMap<String, String>) -> Result<(), Error> {
-        Err(Error::statement("no rows here"))
+    fn await_command(&self, _: i64, _: Duration) -> Result<bool, Error> {
+        Ok(true)
+    }
+    fn insert(&self, _: &str, _: &[String], _: &BTreeMap<String, String>) -> Result<(), Rest> {
+        Err(Rest { written: 0, error: Error::statement("no rows here") })
     }
 
     fn execute(&self, _: &mut Session, _: &str) -> Result<Reply, Error> {

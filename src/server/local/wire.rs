@@ -9,6 +9,7 @@
 //! | POST /millpond/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
 //! | POST /millpond/groups | a group's name or null | [`GroupStanding`](crate::engine::GroupStanding)s, or an error |
 //! | POST /millpond/reset | [`ResetCall`] | null, or an error |
+//! | POST /millpond/await | an offset of the command log, a time | whether that command is carried out by then, or an error |
 //! | POST /millpond/insert | [`InsertCall`] | null, or an error |
 //! | POST /millpond/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
 //! | POST /millpond/log | [`LogCall`] | [`LogAnswer`] |
@@ -35,6 +36,7 @@ pub const LAYOUTS: &str = "/millpond/layouts";
 pub const USERS: &str = "/millpond/users";
 pub const GROUPS: &str = "/millpond/groups";
 pub const RESET: &str = "/millpond/reset";
+pub const AWAIT: &str = "/millpond/await";
 pub const INSERT: &str = "/millpond/insert";
 pub const STATEMENT: &str = "/millpond/statement";
 pub const LOG: &str = "/millpond/log";
@@ -83,8 +85,8 @@ pub struct ResetCall {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InsertCall {
     pub target: String,
-    /// A JSON object.
-    pub row: String,
+    /// JSON objects.
+    pub rows: Vec<String>,
     pub properties: BTreeMap<String, String>,
 }
 
