@@ -204,7 +204,7 @@ fn statements_answer_with_entities() {
     assert_eq!(types(), ["A"]);
     // What the first statements make is there for the later ones.
     let chain =
-        "CREATE STREAM m WITH (PARTITIONS=3) AS SELECT * FROM s; CREATE STREAM n AS SELECT id FROM m; DESCRIBE n;";
+        "CREATE STREAM m WITH (PARTITIONS=3) AS SELECT * FROM s; CREATE STREAM n AS SELECT id, v FROM m; DESCRIBE n;";
     let entities = server.ksql(chain).json();
     assert_eq!(entities[2]["sourceDescription"]["partitions"], 3);
     assert_eq!(entities[2]["statementText"], "DESCRIBE n;");

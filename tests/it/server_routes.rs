@@ -33,7 +33,7 @@ fn a_request_waits_for_the_command_that_it_names() {
         assert_eq!(with("/ksql", "DESCRIBE s;", number.clone()).status, 200, "{number}");
         assert_eq!(with("/query", "SELECT * FROM s;", number.clone()).status, 200, "{number}");
     }
-    assert_eq!(with("/ksql", "DESCRIBE s;", json!(number + 1)).failure(), (503, 50301));
+    assert_eq!(with("/ksql", "DESCRIBE s;", json!(number + 1)).failure(), (400, 40000));
 }
 
 #[test]

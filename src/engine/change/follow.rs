@@ -163,18 +163,19 @@ impl Inner {
     }
 
     /// Waits until the command at this offset, and all before it, are carried out in this process; false: they are not by then.
+    ///
+    /// Errors: nobody else writes commands, and there is none of that offset; the log can't be read.
     pub(in crate::engine) fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
         let asked = now();
         loop {
-            let next = match self.is_shared() {
-                // Who writes carries out before anybody can know of it.
-                false => self.commands.next_offset()?,
-                true => {
-                    self.follow();
-                    self.changing.lock().next
-                }
-            };
-            if next > offset {
+            if !self.is_shared() {
+                // It is carried out before anybody can know of it.
+                let next = self.commands.next_offset()?;
+                let none = || Error::statement(format!("There is no command {offset} yet: {next} is the next"));
+                return if offset < next { Ok(true) } else { Err(none()) };
+            }
+            self.follow();
+            if self.changing.lock().next > offset {
                 return Ok(true);
             }
             if asked.elapsed() >= longest {

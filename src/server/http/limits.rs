@@ -38,5 +38,7 @@ pub const COMMANDS_MAX: usize = 10_000;
 pub const HOSTS_MAX: usize = 1000;
 /// Time after which a process that told of itself is taken for gone.
 pub const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// Bytes of rows that go each by itself when they come at once; more go together.
+pub const SINGLE_ROWS_BYTES_MAX: usize = 4 << 10;
 /// Time for answers under way when the server stops.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

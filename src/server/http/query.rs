@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Sender;
 use super::body;
 use super::failure::{Code, Failure};
 use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat, negotiate};
-use super::limits::{CHUNK_BYTES, CHUNKS_MAX};
+use super::limits::{CHUNK_BYTES, CHUNKS_MAX, SINGLE_ROWS_BYTES_MAX};
 use super::payload::Payload;
 use super::request::{self, Request};
 use super::state::{Registered, State, blocking};
@@ -30,11 +30,20 @@ const OF_QUERY_STREAM: &[(&str, RowFormat)] =
     &[(DELIMITED, RowFormat::Delimited), (JSON, RowFormat::Array), (KSQL_JSON, RowFormat::Objects)];
 
 pub async fn query(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY).await
+    answer(state, &headers, body, OF_QUERY, Sent::AsFits).await
 }
 
 pub async fn query_stream(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY_STREAM).await
+    answer(state, &headers, body, OF_QUERY_STREAM, Sent::InChunks).await
+}
+
+/// How the body of an answer goes over HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// Whole, with its length, when it is small.
+    AsFits,
+    /// Always in chunks, as ksqlDB does: there are clients of /query-stream that read nothing else.
+    InChunks,
 }
 
 async fn answer(
@@ -42,6 +51,7 @@ async fn answer(
     headers: &HeaderMap,
     body: Bytes,
     offered: &[(&'static str, RowFormat)],
+    sent: Sent,
 ) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let Some((content_type, format)) = negotiate(accept, offered) else {
@@ -57,7 +67,8 @@ async fn answer(
     };
     let content_type = if begun.is_print { "text/plain; charset=utf-8" } else { content_type };
     let body = match begun.rest {
-        None => Body::from(begun.first),
+        None if sent == Sent::AsFits => Body::from(begun.first),
+        None => Body::new(body::whole(begun.first.into())),
         Some(rest) => {
             let (sender, body) = body::channel(CHUNKS_MAX);
             if let Some(registered) = &rest.registered {
@@ -168,7 +179,7 @@ impl Rest {
             let mut event = self.stream.events.recv().ok();
             loop {
                 if self.take(event, &mut chunk) == Progress::Over {
-                    let _ = to.blocking_send(chunk.into());
+                    send(chunk, to);
                     return;
                 }
                 if chunk.len() >= CHUNK_BYTES {
@@ -179,7 +190,7 @@ impl Rest {
                     Err(_) => break,
                 }
             }
-            ready = chunk.is_empty() || to.blocking_send(chunk.into()).is_ok();
+            ready = send(chunk, to);
         }
     }
 
@@ -210,6 +221,22 @@ impl Rest {
         }
         Progress::More
     }
+}
+
+/// Sends rows; false: the client is gone. A few go each by itself: there are clients that take what comes at once for one row.
+fn send(rows: String, to: &Sender<Bytes>) -> bool {
+    let rows = Bytes::from(rows);
+    if rows.len() > SINGLE_ROWS_BYTES_MAX {
+        return to.blocking_send(rows).is_ok();
+    }
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', &rows).map(|end| end + 1).chain([rows.len()]) {
+        if begin < end && to.blocking_send(rows.slice(begin..end)).is_err() {
+            return false;
+        }
+        begin = end;
+    }
+    true
 }
 
 #[derive(Debug, Deserialize)]
