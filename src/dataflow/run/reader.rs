@@ -129,6 +129,11 @@ impl Reader {
         })
     }
 
+    /// Reads from here on; for one that has read nothing yet.
+    pub fn go_to(&mut self, position: i64) {
+        (self.position, self.next_position) = (position, position);
+    }
+
     /// Whether its rows come to several inputs.
     pub fn is_shared(&self) -> bool {
         !self.uses.is_empty()
