@@ -336,12 +336,23 @@ fn bad_requests_are_told_and_hurt_nobody() {
             stream
         })
         .collect();
+    let mut half_a_body = server.connect();
+    half_a_body.write_all(b"POST /ksql HTTP/1.0\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{").unwrap();
     assert_eq!(server.get("/info").json()["KsqlServerInfo"]["serverStatus"], "RUNNING");
+    // Rows that can't be: each is told, and the server goes on.
+    assert_eq!(server.ksql(STREAM).status, 200);
+    for row in [&b"{\"v\": \"\xff\"}\n"[..], b"{\"id\": \n", b"[1]\n", b"null\n", &vec![b'x'; 10 << 20]] {
+        let answer = server.ask("POST", "/inserts-stream", &[], &[b"{\"target\": \"s\"}\n", row].concat());
+        let told = answer.json();
+        assert_eq!((&told["status"], &told["error_code"]), (&json!("error"), &json!(40000)), "{told}");
+        assert_eq!(server.get("/info").status, 200);
+    }
     // And are let go.
     for mut stream in idle {
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).unwrap();
     }
+    assert_eq!(Answer::read(half_a_body).failure(), (408, 40800));
     assert_eq!(server.get("/healthcheck").json()["isHealthy"], true);
 }
 

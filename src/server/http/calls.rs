@@ -1,18 +1,23 @@
 //! The calls of a terminal (`millpond --server URL`): those of the folder's socket, each with the role that it needs.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::access::Role;
-use super::failure::Failure;
+use super::failure::{Code, Failure};
 use super::guard;
-use super::limits::BODY_BYTES_MAX;
+use super::limits::{BODY_BYTES_MAX, TERMINAL_CALLS_MAX};
 use super::payload::read_body;
 use super::request::statement;
 use super::state::{State, stopping};
@@ -53,8 +58,37 @@ pub async fn check(
     };
     match needed.and_then(|needed| guard::allow(role, needed)) {
         Ok(()) if state.is_stopping() => stopping().into_response(),
-        Ok(()) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(()) => {
+            let Ok(permit) = state.calls.clone().try_acquire_owned() else {
+                let why = format!("{TERMINAL_CALLS_MAX} calls of terminals are under way; try again");
+                return Failure::new(Code::TooMany, why).into_response();
+            };
+            let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+            response.map(|body| Body::new(Counted { body, _permit: permit }))
+        }
         Err(failure) => failure.into_response(),
+    }
+}
+
+/// The answer to a call, which counts until it is sent.
+struct Counted {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

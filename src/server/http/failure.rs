@@ -24,6 +24,8 @@ pub enum Code {
     TooSlow,
     /// ASSERT found the contrary.
     AssertionFailed,
+    /// As much is under way as may be.
+    TooMany,
     Internal,
     /// The command that a request waits for doesn't come.
     CommandAwaited,
@@ -47,6 +49,7 @@ impl Code {
             Code::TooSlow => 40800,
             Code::TooLarge => 41300,
             Code::AssertionFailed => 41700,
+            Code::TooMany => 42900,
             Code::Internal => 50000,
             Code::CommandAwaited => 50301,
             Code::ShuttingDown => 50303,

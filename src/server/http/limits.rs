@@ -24,8 +24,10 @@ pub const CONNECTIONS_MAX: usize = 4096;
 pub const STREAMS_MAX: u32 = 1024;
 /// Push queries at once (ksqlDB's `ksql.max.push.queries` is 100).
 pub const PUSH_QUERIES_MAX: usize = 4096;
+/// Calls of terminals at once, their push queries among them.
+pub const TERMINAL_CALLS_MAX: usize = 256;
 /// Statements that run at once, those of push queries among them; more wait.
-pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 512;
+pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 2 * TERMINAL_CALLS_MAX + 512;
 /// Chunks of an answer that may wait for a slow client; then its query waits.
 pub const CHUNKS_MAX: usize = 16;
 /// Bytes after which a chunk of an answer is sent.

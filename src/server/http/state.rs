@@ -14,7 +14,7 @@ use super::cluster::Hosts;
 use super::commands::Commands;
 use super::failure::{Code, Failure};
 use super::guard::CHECKS_MAX;
-use super::limits::{COMMAND_WAIT_MAX, PUSH_QUERIES_MAX};
+use super::limits::{COMMAND_WAIT_MAX, PUSH_QUERIES_MAX, TERMINAL_CALLS_MAX};
 use super::metrics::Metrics;
 use crate::engine::Face;
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ pub struct State {
     pub loopback: bool,
     /// So many passwords are checked at once.
     pub checks: Arc<Semaphore>,
+    /// Calls of terminals, one a permit.
+    pub calls: Arc<Semaphore>,
     /// What was asked of it.
     pub metrics: Metrics,
     running: Mutex<HashMap<String, Arc<Running>>>,
@@ -99,6 +101,7 @@ impl State {
             address,
             loopback: options.listen.ip().is_loopback(),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
+            calls: Arc::new(Semaphore::new(TERMINAL_CALLS_MAX)),
             metrics: Metrics::default(),
             running: Mutex::default(),
             commands: Commands::default(),

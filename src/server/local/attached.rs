@@ -70,13 +70,16 @@ pub fn attach(folder: &Path) -> Result<Option<Attached>> {
 pub fn attach_to_server(address: &Address) -> Result<Attached> {
     let client = Client::new(Place::Server(address.clone()));
     let client = client.map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
-    let info = client.get_json(wire::INFO, ATTACH_TIME_MAX).map_err(|error| match error {
+    let info: serde_json::Value = client.get_json(wire::INFO, ATTACH_TIME_MAX).map_err(|error| match error {
         CallError::Connect(..) | CallError::Silent(..) => {
             face_error(&error).hint("is it running, and is this its address? `millpond server` starts one")
         }
         error => face_error(&error),
     })?;
     let who = client.connector.who.clone();
+    if info.get("MillpondInfo").is_none() {
+        return Err(Error::world(format!("{who} is none of Millpond")).hint("its API can be asked with curl"));
+    }
     let owner = known_owner(|pid| format!("{who} is process {pid}"), info)?;
     Ok(Attached::over(client, owner))
 }
