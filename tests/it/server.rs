@@ -432,7 +432,9 @@ fn roles_bound_what_may_be_asked() {
     }
     // Admins first, so that the stream is there for the others.
     for (name, header, level) in who.iter().rev() {
-        for (method, path, body, least) in &asked {
+        // To find a password wrong takes a second in a build for tests; what follows is as with a wrong token.
+        let passwords = if *name == "a wrong password" { 3 } else { usize::MAX };
+        for (method, path, body, least) in asked.iter().take(passwords) {
             let headers: Vec<&str> = header.iter().map(String::as_str).collect();
             let status = server.ask(method, path, &headers, body.as_bytes()).status;
             let what = format!("{name}: {path} {body}: {status}");
