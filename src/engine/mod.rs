@@ -14,6 +14,7 @@ mod insert;
 mod job;
 mod membership;
 mod print;
+mod pull;
 mod query;
 mod reached;
 mod retry;

@@ -1,65 +1,11 @@
-//! Rows of views for a reader: pull queries over tables.
+//! Rows and columns as a reader sees them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-
-use crate::analyze::WINDOW_COLUMNS;
 use crate::dataflow::Batch;
-use crate::engine::behind::behind;
-use crate::engine::transient::{self, ROWS_MAX, Until};
-use crate::engine::warning::warning;
-use crate::engine::{Inner, ResultColumn, Row, RowEvent, RowStream};
-use crate::error::{Error, Result};
+use crate::engine::{ResultColumn, Row};
+use crate::error::Result;
 use crate::plan::Schema;
-use crate::query;
-use crate::sql::ast::{Query, SourceKind as Kind};
+use crate::state::MemoryShare;
 use crate::types::Value;
-
-/// Answers a SELECT without EMIT.
-pub(super) fn pull_query(
-    inner: &Arc<Inner>,
-    query: &Query,
-    properties: &BTreeMap<String, String>,
-) -> Result<RowStream> {
-    let name = query::check_single(query)?;
-    let catalog = inner.catalog.read().clone();
-    let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
-    query::check_limit(query, properties)?;
-    if source.kind == Kind::Stream {
-        query::check_columns(query)?;
-        return transient::start(inner, query, properties, Until::End);
-    }
-    let Some(view) = inner.view_of(&source)? else {
-        return Err(Error::statement(format!(
-            "The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.",
-            source.name, source.name, source.name
-        ))
-        .hint("add EMIT CHANGES if you want a push query")
-        .at(name.at));
-    };
-    let (behind, pulled) = view.caught_up(&*inner.log, || {
-        // Before the rows are read: what is said to be there is among them.
-        let behind = behind(inner, &catalog, &source)?;
-        Ok((behind, query::pull(query, &catalog, properties, &view)?))
-    })?;
-    let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
-    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 5);
-    let limited: Vec<Row> = rows.into_iter().take(limit).collect();
-    for chunk in limited.chunks(ROWS_MAX) {
-        let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
-    }
-    for text in warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind) {
-        let _ = sender.send(RowEvent::Warning(text));
-    }
-    let _ = sender.send(RowEvent::End("Query Completed".to_string()));
-    let is_key = |name: &str| {
-        source.key_columns().any(|column| column.name == name)
-            || (source.window.is_some() && WINDOW_COLUMNS.contains(&name))
-    };
-    Ok(RowStream { columns: columns(&pulled.schema, is_key), query_id: None, events, on_drop: None })
-}
 
 /// Columns for the reader: the hidden key is not among them.
 pub(super) fn columns(schema: &Schema, is_key: impl Fn(&str) -> bool) -> Vec<ResultColumn> {
@@ -83,4 +29,67 @@ pub(super) fn rows(batch: &Batch, schema: &Schema) -> Vec<Row> {
             Row { values, tombstone }
         })
         .collect()
+}
+
+/// Rows that are held until all are there, counted against the memory.
+pub(super) struct Kept {
+    /// None: the row that was there is gone.
+    rows: Vec<Option<Row>>,
+    bytes: usize,
+    memory: MemoryShare,
+}
+
+impl Kept {
+    pub fn new(memory: MemoryShare) -> Kept {
+        Kept { rows: Vec::new(), bytes: 0, memory }
+    }
+
+    /// Places of rows so far: the next one has this number.
+    pub fn places(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Errors: the memory isn't enough.
+    pub fn add(&mut self, rows: Vec<Row>) -> Result<()> {
+        self.bytes += rows.iter().map(bytes_of).sum::<usize>();
+        self.rows.extend(rows.into_iter().map(Some));
+        self.memory.set(self.bytes)
+    }
+
+    /// Errors: the memory isn't enough.
+    pub fn replace(&mut self, place: usize, row: Row) -> Result<()> {
+        self.bytes += bytes_of(&row);
+        if let Some(before) = self.rows[place].replace(row) {
+            self.bytes -= bytes_of(&before);
+        }
+        self.memory.set(self.bytes)
+    }
+
+    pub fn remove(&mut self, place: usize) {
+        if let Some(before) = self.rows[place].take() {
+            self.bytes -= bytes_of(&before);
+        }
+    }
+
+    /// The rows that are left, in the order in which they came first.
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows.into_iter().flatten().collect()
+    }
+}
+
+/// Bytes that a row takes, about.
+fn bytes_of(row: &Row) -> usize {
+    size_of::<Row>() + row.values.iter().map(value_bytes).sum::<usize>()
+}
+
+fn value_bytes(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(value_bytes).sum(),
+        Value::Struct(fields) => fields.iter().map(|(name, value)| name.len() + value_bytes(value)).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| key.len() + value_bytes(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inside
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::facts::{Facts, Told};
 use crate::engine::print::{Printed, print};
-use crate::engine::rows::pull_query;
+use crate::engine::pull::pull_query;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};

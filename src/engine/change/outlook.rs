@@ -34,7 +34,7 @@ impl Inner {
         let mut outlook = Outlook {
             catalog: self.catalog.read().clone(),
             session: session.clone(),
-            query_number: number.map_err(|error| (0, error.into()))?,
+            query_number: number.map_err(|error| (0, error))?,
             topics_as_they_are: true,
         };
         for (place, text) in texts.iter().enumerate() {

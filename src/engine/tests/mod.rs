@@ -16,6 +16,7 @@ mod large;
 mod memory;
 mod mistakes;
 mod orders;
+mod pull;
 mod push;
 mod recreated;
 mod reopen;

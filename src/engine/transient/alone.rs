@@ -75,6 +75,15 @@ impl Query {
     }
 }
 
+impl Opened {
+    /// What can't be shown of all that was read.
+    pub fn warning(&mut self) -> Option<String> {
+        let counters = &self.counters;
+        let (bad, late) = (counters.bad.load(Ordering::Relaxed), counters.late.load(Ordering::Relaxed));
+        warning(bad, late, &self.run.take_errors())
+    }
+}
+
 impl Alone {
     pub fn new(query: Query, client: Client, opened: Opened) -> Alone {
         Alone { query, client, run: opened.run, counters: opened.counters, told: (0, 0) }
@@ -177,7 +186,7 @@ impl Alone {
     }
 }
 
-fn spawn(id: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+pub fn spawn(id: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = std::thread::Builder::new().name(id.to_owned()).spawn(work);
     thread.map(drop).map_err(|error| Error::world(format!("no thread could be started: {error}")))
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use crate::dataflow::Batch;
-use crate::engine::RowEvent;
 use crate::engine::rows::rows;
+use crate::engine::{Row, RowEvent};
 use crate::error::Error;
 use crate::plan::{ResultKind, Schema};
 
@@ -58,10 +58,15 @@ impl Client {
 
     /// Takes rows in.
     pub fn take(&mut self, batch: &Batch) {
+        if !self.ended {
+            self.take_rows(rows(batch, &self.schema));
+        }
+    }
+
+    pub fn take_rows(&mut self, mut rows: Vec<Row>) {
         if self.ended {
             return;
         }
-        let mut rows = rows(batch, &self.schema);
         if self.result == ResultKind::Stream {
             rows.retain(|row| !row.tombstone);
         }

@@ -6,9 +6,11 @@ mod alone;
 mod client;
 mod listener;
 mod routes;
+mod settled;
 mod shared;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -16,16 +18,18 @@ use std::sync::mpsc::sync_channel;
 pub use self::client::ROWS_MAX;
 pub use self::shared::Pushes;
 
-use self::alone::{Alone, Query};
+use self::alone::{Alone, Query, spawn};
 use self::client::Client;
 use self::listener::shared_scan;
+use self::settled::Settled;
 use crate::analyze::{Target, analyze};
 use crate::dataflow::{Guarantee, RunSpec, Start};
 use crate::engine::change::{check_runs, start as start_of};
 use crate::engine::rows::columns;
 use crate::engine::{Drive, Inner, RowStream, settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Signal;
+use crate::plan::Schema;
 use crate::sql::ast;
 
 /// Events that may wait for a slow client in its channel.
@@ -49,13 +53,56 @@ pub fn start(
     properties: &BTreeMap<String, String>,
     until: Until,
 ) -> Result<RowStream> {
+    let (mut planned, schema) = plan(inner, query, properties, until)?;
+    if until == Until::Dropped && shared_scan(&planned).is_some() {
+        planned.pushes = Some(inner.pushes.clone());
+    }
+    let query_id = (until == Until::Dropped).then(|| planned.spec.id.clone());
+    let (client, stream) = client(&planned, &schema, query.limit, query_id);
+    let mut opened = planned.open(client.gone(), None)?;
+    if until == Until::End {
+        opened.run.stop_at_current_ends()?;
+    }
+    Alone::new(planned, client, opened).start()?;
+    Ok(stream)
+}
+
+/// Starts a query that gives what it comes to over what is there now: rows of a stream, or of a table the last of each key.
+///
+/// Errors: as [`start`].
+pub fn settle(inner: &Arc<Inner>, query: &ast::Query, properties: &BTreeMap<String, String>) -> Result<RowStream> {
+    // Rows that are all there at the end can be compared then; a continuous query must do it as they come, and forget none.
+    let distinct = query.distinct;
+    let query = ast::Query { distinct: false, ..query.clone() };
+    let (planned, schema) = plan(inner, &query, properties, Until::End)?;
+    let (mut client, stream) = client(&planned, &schema, query.limit, None);
+    let mut opened = planned.open(client.gone(), None)?;
+    opened.run.stop_at_current_ends()?;
+    let settled = Settled::new(schema, planned.spec.plan.result, distinct, inner.memory.share());
+    spawn(&planned.spec.id, move || {
+        let driven = catch_unwind(AssertUnwindSafe(|| settled.drive(&mut opened, &mut client)));
+        let panicked = || Err(Error::internal("the query's thread panicked; please report this"));
+        if let Err(error) = driven.unwrap_or_else(|_| panicked()) {
+            client.fail(error);
+        }
+        client.pass_all();
+    })?;
+    Ok(stream)
+}
+
+fn plan(
+    inner: &Arc<Inner>,
+    query: &ast::Query,
+    properties: &BTreeMap<String, String>,
+    until: Until,
+) -> Result<(Query, Schema)> {
     let catalog = inner.catalog.read().clone();
     let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     inner.stage_partitions(&analyzed.plan)?;
     check_runs(&analyzed.plan)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.first().name);
-    let (schema, result) = (analyzed.plan.schema.clone(), analyzed.plan.result);
+    let schema = analyzed.plan.schema.clone();
     let stepped = matches!(inner.drive, Drive::Stepped(_));
     let spec = RunSpec {
         snapshots: None,
@@ -66,31 +113,24 @@ pub fn start(
         idle_max: settings::idle_max(properties),
         start: if until == Until::End { Start::Earliest } else { start_of(properties) },
         durable: false,
-        group: id.clone(),
+        group: id,
         processing_log: inner.service.processing_log_topic(),
         guarantee: Guarantee::ExactlyOnce,
     };
     let signal = Arc::new(Signal::default());
-    let mut planned =
-        Query { spec, log: inner.log.clone(), memory: inner.memory.clone(), signal: signal.clone(), pushes: None };
-    if until == Until::Dropped && shared_scan(&planned).is_some() {
-        planned.pushes = Some(inner.pushes.clone());
-    }
+    Ok((Query { spec, log: inner.log.clone(), memory: inner.memory.clone(), signal, pushes: None }, schema))
+}
+
+/// Both ends of what a query's rows go through.
+fn client(planned: &Query, schema: &Schema, limit: Option<u64>, query_id: Option<String>) -> (Client, RowStream) {
     let gone = Arc::new(AtomicBool::new(false));
     let (sender, events) = sync_channel(EVENTS_MAX);
-    let client = Client::new(sender, (schema.clone(), result), query.limit, gone.clone());
-    let mut opened = planned.open(gone.clone(), None)?;
-    if until == Until::End {
-        opened.run.stop_at_current_ends()?;
-    }
-    Alone::new(planned, client, opened).start()?;
-    Ok(RowStream {
-        columns: columns(&schema, |_| false),
-        query_id: (until == Until::Dropped).then_some(id),
-        events,
-        on_drop: Some(Box::new(move || {
-            gone.store(true, Ordering::Relaxed);
-            signal.ring();
-        })),
-    })
+    let client = Client::new(sender, (schema.clone(), planned.spec.plan.result), limit, gone.clone());
+    let signal = planned.signal.clone();
+    let on_drop = move || {
+        gone.store(true, Ordering::Relaxed);
+        signal.ring();
+    };
+    let columns = columns(schema, |_| false);
+    (client, RowStream { columns, query_id, events, on_drop: Some(Box::new(on_drop)) })
 }
