@@ -41,7 +41,8 @@ Examples:
   millpond test tests/ --report report.jsonl
   millpond fmt queries/*.sql                                --check changes nothing and tells which would change
 
-One process holds a data folder and runs its queries; every other command on that folder attaches to it.
+One process holds a data folder and runs its queries; every other command on that folder attaches to it,
+but for run and server, which work on a folder that they hold.
 
 Exit codes:
   0    all went well (also: stopped by Ctrl-C or SIGTERM where that is the way to stop)
