@@ -42,7 +42,17 @@ pub(super) const QUERIES: &[Row] = &[
     yes("Joins of a stream with a table", "", "engine::tests::join_conditions::a_stream_and_a_table_through_a_restart"),
     yes("Joins of tables by their keys", "", "engine::tests::join_conditions::tables"),
     yes("Joins of tables by a foreign key", "", "engine::tests::foreign_keys::chains_equal_a_plain_recomputation"),
+    yes(
+        "Joins of tables by what is neither one's key, INNER, LEFT, RIGHT, FULL",
+        "ksqlDB has none",
+        "dataflow::join::many_to_many::tests::gives_what_a_walk_through_all_rows_gives",
+    ),
     yes("Joins of several sources", "", "analyze::join::tests::keys_of_chains"),
+    yes(
+        "A topic that a query reads several times: joins with itself, unions, queries in FROM, two sources over it",
+        "ksqlDB refuses it",
+        "dataflow::run::tests::self_joins::a_stream_united_with_itself",
+    ),
     yes(
         "Subqueries in FROM",
         "ksqlDB has none; in persistent and push queries",

@@ -32,5 +32,5 @@ pub use run::{
     Start, any_records, changelog_topics, check_state_is_there, exchange_topics, layout, load_rows,
 };
 pub use scan::{ScanReader, split_window};
-pub use start::commit_start;
+pub use start::{check_start, commit_start};
 pub use task::Task;

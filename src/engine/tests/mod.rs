@@ -13,6 +13,7 @@ mod join_conditions;
 mod joins;
 mod language;
 mod large;
+mod many_to_many;
 mod memory;
 mod mistakes;
 mod orders;

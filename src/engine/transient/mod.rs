@@ -99,7 +99,8 @@ fn plan(
     let catalog = inner.catalog.read().clone();
     let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     inner.stage_partitions(&analyzed.plan)?;
-    check_runs(&analyzed.plan)?;
+    let start = if until == Until::End { Start::Earliest } else { start_of(properties) };
+    check_runs(&analyzed.plan, start)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.first().name);
     let schema = analyzed.plan.schema.clone();
@@ -111,7 +112,7 @@ fn plan(
         sink: None,
         cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         idle_max: settings::idle_max(properties),
-        start: if until == Until::End { Start::Earliest } else { start_of(properties) },
+        start,
         durable: false,
         group: id,
         processing_log: inner.service.processing_log_topic(),
