@@ -208,6 +208,16 @@ fn statements_answer_with_entities() {
     let entities = server.ksql(chain).json();
     assert_eq!(entities[2]["sourceDescription"]["partitions"], 3);
     assert_eq!(entities[2]["statementText"], "DESCRIBE n;");
+    let made = server.ksql("CREATE TYPE IF NOT EXISTS a AS INT; CREATE STREAM q AS SELECT * FROM m;").json();
+    let id = made[1]["commandStatus"]["queryId"].as_str().unwrap();
+    let number: i64 = id.rsplit('_').next().unwrap().parse().unwrap();
+    let next = number + 1;
+    // Also the id of a query that they start, and its change.
+    let chain = format!(
+        "CREATE TYPE IF NOT EXISTS a AS INT; CREATE STREAM r AS SELECT * FROM m; \
+         CREATE OR REPLACE STREAM r AS SELECT * FROM m WHERE id > 1; PAUSE CSAS_R_{next}; TERMINATE CSAS_R_{next};"
+    );
+    assert_eq!(server.ksql(&chain).status, 200, "{}", server.ksql("SHOW QUERIES;").text);
     assert_eq!(server.ksql("SELECT * FROM s;").failure(), (400, 40002));
     assert_eq!(server.query("SHOW TYPES;").failure(), (400, 40001));
 }
