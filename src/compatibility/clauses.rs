@@ -8,11 +8,17 @@ pub(super) const QUERIES: &[Row] = &[
         "",
         "engine::tests::language::push_query_sees_what_comes_and_stops_at_its_limit",
     ),
-    partly(
+    yes(
         "Pull queries",
-        "one table or stream, as in ksqlDB; any table that a query makes",
+        "of any table that a query makes",
         "engine::tests::language::table_as_select_answers_pull_queries",
     ),
+    yes(
+        "Pull queries with GROUP BY, HAVING, DISTINCT, joins, subqueries",
+        "ksqlDB has none; over tables and streams",
+        "engine::tests::pull::joins_and_groups_of_tables",
+    ),
+    yes("ORDER BY of pull queries", "ksqlDB has none", "engine::tests::pull::rows_of_a_table_in_order"),
     yes("WHERE, HAVING", "", "engine::tests::replace::an_aggregate_keeps_its_state_while_its_filter_changes"),
     yes(
         "GROUP BY of streams and tables",
@@ -67,7 +73,7 @@ pub(super) const QUERIES: &[Row] = &[
         "join the inner query in FROM",
         "sql::tests::errors::what_is_not_there_says_so",
     ),
-    no("ORDER BY, OFFSET", "sort the rows on your side", "sql::tests::errors::what_is_not_there_says_so"),
+    no("OFFSET", "", "sql::tests::errors::what_is_not_there_says_so"),
     no("UNION without ALL, INTERSECT, EXCEPT", "", "sql::tests::errors::what_is_not_there_says_so"),
     no("OVER", "GROUP BY with a WINDOW clause", "sql::tests::errors::what_is_not_there_says_so"),
     no("CROSS, NATURAL JOIN, USING", "JOIN ... ON", "sql::tests::errors::what_is_not_there_says_so"),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::facts::{Facts, Told};
 use crate::engine::print::{Printed, print};
-use crate::engine::rows::{pull_query, push_query};
+use crate::engine::pull::pull_query;
+use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
 use crate::sql;
@@ -56,7 +57,9 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             inner.delete_row(target, filter, &properties)?;
             Ok(done(""))
         }
-        Statement::Select(query) if query.emit.is_some() => push_query(inner, query, &properties).map(Reply::Rows),
+        Statement::Select(query) if query.emit.is_some() => {
+            transient::start(inner, query, &properties, Until::Dropped).map(Reply::Rows)
+        }
         Statement::Select(query) => pull_query(inner, query, &properties).map(Reply::Rows),
         Statement::Print { topic, from_beginning, interval, limit } => {
             let printed = Printed { from_beginning: *from_beginning, interval: *interval, limit: *limit };

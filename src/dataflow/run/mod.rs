@@ -23,6 +23,7 @@ mod merge;
 mod open;
 mod opening;
 mod port;
+mod reached;
 mod reader;
 mod recovery;
 mod refused;
@@ -46,6 +47,7 @@ pub use keeping::Keeping;
 pub use layout::{StageLayout, changelog_topics, exchange_topics, layout};
 pub use open::{any_records, check_state_is_there};
 pub use opening::Opening;
+pub use reached::Reached;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 

@@ -123,6 +123,11 @@ impl Reader {
         })
     }
 
+    /// Reads from here on; for one that has read nothing yet.
+    pub fn go_to(&mut self, position: i64) {
+        (self.position, self.next_position) = (position, position);
+    }
+
     /// The batch of the next records, `rows_max` at most, of each source over the topic; None, or nothing: there is nothing to
     /// read, or no row of it is left. They come again until they are `done`.
     pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Vec<Option<Batch>>> {

@@ -17,6 +17,8 @@ mod many_to_many;
 mod memory;
 mod mistakes;
 mod orders;
+mod pull;
+mod push;
 mod recreated;
 mod reopen;
 mod replace;
