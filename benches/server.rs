@@ -94,7 +94,8 @@ fn pull(lines: &[Vec<u8>]) {
 
 /// wrk's script: asks for one key after the other, and looks at the answers.
 const PULL: &str = r#"
-local number, failed, threads = 0, 0, {}
+local number, threads = 0, {}
+failed = 0
 function setup(thread) table.insert(threads, thread) end
 function init(args) failed = 0 end
 function request()

@@ -116,8 +116,15 @@ impl Batch {
     /// The same rows with only the columns that are wanted; in place of each other one stands an Arrow `Null` column.
     pub fn narrowed(&self, wanted: &[bool]) -> Batch {
         let unread: ArrayRef = Arc::new(NullArray::new(self.rows));
-        let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
-        Batch { columns: self.columns.iter().zip(wanted).map(column).collect(), ..self.clone() }
+        let narrow = |columns: &[ArrayRef], wanted: &[bool]| {
+            let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
+            columns.iter().zip(wanted).map(column).collect::<Vec<_>>()
+        };
+        let old = self
+            .old
+            .as_ref()
+            .map(|old| OldRows { columns: narrow(&old.columns, &wanted[self.keys..]), present: old.present.clone() });
+        Batch { columns: narrow(&self.columns, wanted), old, ..self.clone() }
     }
 
     /// Rows by number, in that order; a row may be taken any number of times.

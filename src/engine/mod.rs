@@ -45,8 +45,8 @@ pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
 pub use face::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
-    Status, TopicLayout, TopicUsers, Trial,
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream,
+    Session, Status, TopicLayout, TopicUsers, Trial,
 };
 pub use facts::{Facts, Page, Told};
 pub use job::{Job, QueryProgress};
@@ -412,10 +412,20 @@ impl Face for Engine {
         statement::execute(&self.inner, session, statement)
     }
 
-    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
+    fn check_ahead(&self, session: &Session, statements: &[&str]) -> Result<(), (usize, Error)> {
         self.start();
-        self.inner.await_reach()?;
-        self.inner.insert_json(target, row, properties)
+        self.inner.check_ahead(session, statements)
+    }
+
+    fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        self.start();
+        self.inner.await_command(offset, longest)
+    }
+
+    fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest> {
+        self.start();
+        self.inner.await_reach().map_err(|error| Rest { written: 0, error })?;
+        self.inner.insert_json(target, rows, properties)
     }
 
     fn log(&self) -> Arc<dyn Log> {

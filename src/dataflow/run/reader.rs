@@ -1,9 +1,5 @@
 //! The reading end of a source's partition.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, NullArray};
-
 use super::ahead::Turn;
 use super::input::{Input, SourceInput};
 use super::open::Committed;
@@ -11,7 +7,7 @@ use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::dataflow::{Batch, Context, OldRows};
+use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
 use crate::plan::{Stage, Step};
@@ -52,16 +48,8 @@ pub(super) struct Use {
 impl Use {
     /// What it has of a batch: the columns that it reads, as if it had read them by itself.
     pub fn narrowed(&self, batch: &Batch) -> Batch {
-        let unread: ArrayRef = Arc::new(NullArray::new(batch.rows));
-        let narrow = |columns: &[ArrayRef], wanted: &[bool]| {
-            let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
-            columns.iter().zip(wanted).map(column).collect::<Vec<_>>()
-        };
-        let old = batch.old.as_ref().filter(|_| self.with_old).map(|old| OldRows {
-            columns: narrow(&old.columns, &self.wanted[batch.keys..]),
-            present: old.present.clone(),
-        });
-        Batch { columns: narrow(&batch.columns, &self.wanted), old, ..batch.clone() }
+        let narrowed = batch.narrowed(&self.wanted);
+        Batch { old: narrowed.old.filter(|_| self.with_old), ..narrowed }
     }
 }
 

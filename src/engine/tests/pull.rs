@@ -144,6 +144,12 @@ fn joins_and_groups_of_tables() {
             in_order(t, "SELECT DISTINCT area FROM places ORDER BY area DESC;"),
             [r#"String("south")"#, r#"String("north")"#]
         );
+        let sql = "SELECT x.goods AS n FROM (SELECT goods FROM sales WHERE goods < 2) x UNION ALL SELECT amount FROM sales \
+                   ORDER BY n NULLS FIRST;";
+        let mut numbers: Vec<Option<i32>> = sales.iter().map(|sale| sale.goods).filter(|n| *n < 2).map(Some).collect();
+        numbers.extend(sales.iter().map(|sale| sale.amount));
+        numbers.sort_unstable();
+        assert_eq!(in_order(t, sql), numbers.into_iter().map(int).collect::<Vec<_>>());
         let sql = "WITH big AS (SELECT place, amount FROM sales WHERE amount > 20) \
                    SELECT place, SUM(amount) AS total FROM big GROUP BY place ORDER BY total;";
         let mut totals: BTreeMap<&str, i32> = BTreeMap::new();

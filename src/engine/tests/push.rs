@@ -221,3 +221,19 @@ fn a_dropped_topic_ends_all_of_them() {
     }
     await_shared(&t, &[]);
 }
+
+/// A record without value is a deleted row of a table, and none of a stream.
+#[test]
+fn a_record_without_value_is_no_row_of_a_stream() {
+    let mut t = Terminal::open(tempfile::tempdir().unwrap().path());
+    t.done(EVENTS);
+    let mut records = Records::default();
+    records.push(Some(b"k1"), Some(br#"{"N":1}"#), 1);
+    records.push(Some(b"k1"), None, 2);
+    records.push(Some(b"k1"), Some(b"{}"), 3);
+    let place = TopicPartition { topic: "events".into(), partition: partition_for(b"k1", PARTITIONS) };
+    t.engine.log().append(&place, &records).unwrap();
+    let seen = [r#"String("k1") Bigint(1)"#, r#"String("k1") Null"#];
+    assert_eq!(t.rows("SELECT id, n FROM events;"), seen);
+    assert_eq!(t.rows("SELECT id, n FROM events EMIT CHANGES LIMIT 2;"), seen);
+}

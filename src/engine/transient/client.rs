@@ -9,7 +9,7 @@ use crate::dataflow::Batch;
 use crate::engine::rows::rows;
 use crate::engine::{Row, RowEvent};
 use crate::error::Error;
-use crate::plan::Schema;
+use crate::plan::{ResultKind, Schema};
 
 /// Rows of one event.
 pub const ROWS_MAX: usize = 1024;
@@ -21,6 +21,8 @@ pub struct Client {
     sender: SyncSender<RowEvent>,
     waiting: VecDeque<RowEvent>,
     schema: Schema,
+    /// Of a stream a record without a value is no row; of a table it is a deleted one.
+    result: ResultKind,
     /// Rows still wanted; None: all.
     left: Option<u64>,
     /// The last event is among those that wait, or was sent.
@@ -41,8 +43,13 @@ pub enum Passed {
 
 impl Client {
     /// `gone`: is set when nobody will take the events any more.
-    pub fn new(sender: SyncSender<RowEvent>, schema: Schema, left: Option<u64>, gone: Arc<AtomicBool>) -> Client {
-        let mut client = Client { sender, waiting: VecDeque::new(), schema, left, ended: false, gone };
+    pub fn new(
+        sender: SyncSender<RowEvent>,
+        (schema, result): (Schema, ResultKind),
+        left: Option<u64>,
+        gone: Arc<AtomicBool>,
+    ) -> Client {
+        let mut client = Client { sender, waiting: VecDeque::new(), schema, result, left, ended: false, gone };
         if client.has_enough() {
             client.end(LIMIT_REACHED);
         }
@@ -59,6 +66,9 @@ impl Client {
     pub fn take_rows(&mut self, mut rows: Vec<Row>) {
         if self.ended {
             return;
+        }
+        if self.result == ResultKind::Stream {
+            rows.retain(|row| !row.tombstone);
         }
         if let Some(left) = &mut self.left {
             rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));

@@ -126,7 +126,7 @@ fn plan(
 fn client(planned: &Query, schema: &Schema, limit: Option<u64>, query_id: Option<String>) -> (Client, RowStream) {
     let gone = Arc::new(AtomicBool::new(false));
     let (sender, events) = sync_channel(EVENTS_MAX);
-    let client = Client::new(sender, schema.clone(), limit, gone.clone());
+    let client = Client::new(sender, (schema.clone(), planned.spec.plan.result), limit, gone.clone());
     let signal = planned.signal.clone();
     let on_drop = move || {
         gone.store(true, Ordering::Relaxed);

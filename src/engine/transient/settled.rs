@@ -72,8 +72,12 @@ impl Settled {
     }
 
     fn take(&mut self, batch: &Batch) -> Result<()> {
-        let rows = rows(batch, &self.schema);
-        let Some(places) = &mut self.places else { return self.kept.add(rows) };
+        let mut rows = rows(batch, &self.schema);
+        let Some(places) = &mut self.places else {
+            // Of a stream: a record without a value is no row.
+            rows.retain(|row| !row.tombstone);
+            return self.kept.add(rows);
+        };
         let mut key: Vec<ArrayRef> = batch.key_columns().to_vec();
         if let Some(window) = &batch.window {
             key.extend(
