@@ -192,7 +192,25 @@ table(
         GROUP BY b.origin""",
     "ORIGIN",
 )
+table(
+    "airport_traffic",
+    """SELECT airport, max(time) AS time, count(*) AS flights, sum(leaving)::BIGINT AS leaving,
+              max(delay) AS worst_delay
+       FROM (SELECT origin AS airport, time, 1 AS leaving, dep_delay AS delay FROM flights
+             UNION ALL SELECT dest, time, 0, arr_delay FROM flights WHERE arr_delay IS NOT NULL)
+       GROUP BY airport""",
+    "AIRPORT",
+)
 # A table's join has the greater time of both rows.
+table(
+    "carrier_share",
+    """SELECT c.origin AS origin, c.carrier AS carrier, o.time AS time, c.flights AS flights,
+              o.flights AS all_flights
+       FROM (SELECT origin, carrier, count(*) AS flights FROM flights GROUP BY ALL) c
+       JOIN (SELECT origin, max(time) AS time, count(*) AS flights FROM flights GROUP BY ALL) o USING (origin)""",
+    "ORIGIN",
+    "CARRIER",
+)
 table(
     "plane_place",
     """SELECT tailnum, time, flights, p.name AS airport, p.tzone AS zone

@@ -55,3 +55,7 @@ mod readme;
 mod records;
 #[path = "it/server.rs"]
 mod server;
+#[path = "it/server_cli.rs"]
+mod server_cli;
+#[path = "it/server_routes.rs"]
+mod server_routes;

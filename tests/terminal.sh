@@ -126,6 +126,18 @@ expect pull '^\{"N":[0-9]+\}$'
 type_in pull 'output tabular'
 said 'a pull query, PRINT, SHOW, an error and JSON beside it'
 
+# Several lines at once, as a terminal without bracketed paste gives them: each runs.
+clean pull
+"${tmux[@]}" set-buffer "$(printf 'SHOW TOPICS;\nSHOW STREAMS;\nSHOW TABLES;\nSHOW QUERIES;\n ')"
+"${tmux[@]}" paste-buffer -t '=pull:'
+expect pull '^\| pageviews '
+expect pull '^\| PAGEVIEWS '
+expect pull '^\| VIEWS_PER_5S '
+expect pull '^\| CTAS_VIEWS_BY_USER_1 '
+press pull C-c
+clean pull
+said 'lines that are pasted run one after the other'
+
 press push C-c
 expect push 'Query terminated'
 for _ in 1 2 3 4 5; do

@@ -71,6 +71,13 @@ impl<'a> Builder<'a> {
         target: Target,
         mut stages: Vec<Stage>,
     ) -> Result<Self> {
+        if let Some(key) = query.order_by.first() {
+            return Err(Error::statement(
+                "ORDER BY sorts the rows of a pull query: rows that keep coming have no last one.",
+            )
+            .at(key.expr.at)
+            .hint("make a table of the query, and ask that: SELECT ... FROM t ORDER BY ...;"));
+        }
         let around = around.with(query)?;
         let (catalog, settings) = (around.catalog, around.settings);
         let names = Names::of(query, &around, &mut stages)?;

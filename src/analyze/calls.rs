@@ -3,7 +3,7 @@
 use crate::analyze::rewrite::{self, Descend};
 use crate::error::{Error, Result};
 use crate::expr;
-use crate::sql::ast::{Expr, ExprKind, Ident};
+use crate::sql::ast::{Expr, ExprKind, Ident, Query, SelectItem};
 
 pub(super) fn is_aggregate_call(expr: &Expr) -> bool {
     aggregate_call(expr).is_some()
@@ -27,6 +27,15 @@ pub(super) fn aggregate_call(expr: &Expr) -> Option<AggregateParts<'_>> {
         _ => return None,
     };
     expr::is_aggregate(&parts.name.text).then_some(parts)
+}
+
+/// Whether a query has aggregate functions.
+pub fn is_aggregated(query: &Query) -> bool {
+    let in_item = |item: &SelectItem| match item {
+        SelectItem::Expr { expr, .. } | SelectItem::StructStar(expr) => has_aggregate(expr),
+        SelectItem::Star { .. } => false,
+    };
+    query.items.iter().any(in_item) || query.having.as_ref().is_some_and(has_aggregate)
 }
 
 pub(super) fn has_aggregate(expr: &Expr) -> bool {

@@ -21,6 +21,7 @@ mod wanted;
 mod window_bounds;
 
 pub use builder::Target;
+pub use calls::is_aggregated;
 pub use query::analyze;
 pub use rewrite::mentions;
 pub use sink::{Role, Sink, create_as, insert_select};

@@ -6,7 +6,7 @@ use crate::analyze::items::first_free;
 use crate::analyze::rewrite;
 use crate::analyze::scope::scan_schema;
 use crate::analyze::source::WINDOW_COLUMNS;
-use crate::analyze::subquery::{Derived, Surroundings, derive, is_hidden, read_twice};
+use crate::analyze::subquery::{Derived, Surroundings, derive, is_hidden};
 use crate::catalog::{Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
@@ -77,8 +77,6 @@ impl Names {
                     (source.clone(), schema, None, None, vec![source])
                 }
             };
-            let of_query = stage.is_some() || known.iter().any(|known: &Known| known.listed.is_some());
-            check_topics(&known, named, of_query, &read)?;
             check_qualifier(&known, named, &name)?;
             let qualifier = name.text;
             let mut columns: Vec<KnownColumn> = Vec::new();
@@ -412,33 +410,6 @@ fn expect_source(item: &FromItem, around: &Surroundings) -> Result<Arc<Source>> 
         Some(other) => error.hint(format!("Did you mean {other}, which WITH gives?")).at(name.at),
         None => error.at(name.at),
     })
-}
-
-/// Positions are those of a topic: two readers of one would have one position. A source that is joined with itself is read
-/// once for both; what a query in FROM reads, nobody else reads. `read`: what an item reads; `of_query`: it, or one before it, is
-/// a query.
-fn check_topics(known: &[Known], item: &FromItem, of_query: bool, read: &[Arc<Source>]) -> Result<()> {
-    for source in read {
-        let same_topic = known.iter().flat_map(|known| &known.read).find(|other| other.topic == source.topic);
-        let Some(other) = same_topic else { continue };
-        if of_query {
-            return Err(read_twice(other, source).at(item.at));
-        }
-        if other.name != source.name {
-            let (topic, other) = (&source.topic, &other.name);
-            let kind = match source.kind {
-                SourceKind::Stream => "STREAM",
-                SourceKind::Table => "TABLE",
-            };
-            return Err(Error::statement(format!(
-                "Can not join '{other}' to '{}': both read topic '{topic}'.",
-                source.name
-            ))
-            .hint(format!("make a copy of one of them: CREATE {kind} ... AS SELECT * FROM {}", source.name))
-            .at(item.at));
-        }
-    }
-    Ok(())
 }
 
 /// Each source must have a name of its own.

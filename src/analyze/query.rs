@@ -77,6 +77,7 @@ fn all_of(query: &ast::Query) -> ast::Query {
         partition_by: Vec::new(),
         having: None,
         union: Vec::new(),
+        order_by: Vec::new(),
         emit: query.emit,
         limit: query.limit,
     }

@@ -244,7 +244,6 @@ fn unite<'a>(query: &'a ast::Query, around: &Surroundings<'a>, stages: &mut Vec<
             let input = StageInput::Exchange(Exchange { from: stages.len(), key: layout.clone(), types });
             stages.push(std::mem::replace(&mut part.stage, Stage { input, steps: Vec::new() }));
         }
-        check_read_once(&sources, &part)?;
         sources.append(&mut part.rows.sources);
         sides.push(part.stage);
     }
@@ -336,22 +335,4 @@ fn project(part: &Part, keys: &[Option<usize>], names: &[String], types: &[SqlTy
 fn project_schema(project: &Project) -> Result<Vec<SchemaColumn>> {
     let made = project.keys.iter().chain(&project.values).zip(&project.names);
     made.map(|(typed, name)| Ok(SchemaColumn { name: name.clone(), ty: typed.known_type()?.clone() })).collect()
-}
-
-/// Positions are those of a topic: two readers of one would have one position.
-fn check_read_once(before: &[Arc<Source>], part: &Part) -> Result<()> {
-    for source in &part.rows.sources {
-        if let Some(other) = before.iter().find(|other| other.topic == source.topic) {
-            return Err(read_twice(other, source).at(part.at));
-        }
-    }
-    Ok(())
-}
-
-/// A query has one position in a topic.
-pub(super) fn read_twice(one: &Source, other: &Source) -> Error {
-    Error::not_supported(
-        format!("a query that reads topic '{}' twice (as {} and as {})", one.topic, one.name, other.name),
-        "make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it",
-    )
 }

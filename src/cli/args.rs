@@ -1,9 +1,9 @@
 //! The command line: every command and option, and the text of `--help`.
 
 mod group;
+mod server;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::engine::settings;
 
 pub use group::{GroupCommand, ResetOptions, ResetTo, TopicChoice};
+pub use server::{AccessCommand, AccessEntry, ServerOptions, with_server};
 
 use super::connect::{Connection, Purpose};
 use super::datagen::Kind;
@@ -18,7 +19,7 @@ use super::exit::Stop;
 use super::output::OutputFormat;
 use super::produce::KeyFormat;
 use crate::config::Config;
-use crate::server::http::access::Role;
+use crate::server::client::Address;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,11 +36,13 @@ Examples:
   millpond run queries.sql                                  a job, until SIGTERM or Ctrl-C
   millpond run queries.sql --until-end --set processing.guarantee=at_least_once
   millpond server --listen 127.0.0.1:8088                   ksqlDB's HTTP API
+  millpond http://localhost:8088                            a terminal on that server; --server URL with any command
   millpond access user ann --role admin --file access       then: millpond server --listen 0.0.0.0:8088 --access access
   millpond test tests/ --report report.jsonl
   millpond fmt queries/*.sql                                --check changes nothing and tells which would change
 
-One process holds a data folder and runs its queries; every other command on that folder attaches to it.
+One process holds a data folder and runs its queries; every other command on that folder attaches to it,
+but for run and server, which work on a folder that they hold.
 
 Exit codes:
   0    all went well (also: stopped by Ctrl-C or SIGTERM where that is the way to stop)
@@ -82,6 +85,21 @@ pub struct Common {
     /// Settings in ksqlDB's names: bootstrap.servers, ksql.service.id, ksql.streams.*, and those of Kafka's clients
     #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+    /// Works on a server instead of a data folder: http://HOST:PORT, or https
+    #[arg(long, global = true, help_heading = COMMON, value_name = "URL", env = "MILLPOND_SERVER")]
+    pub server: Option<String>,
+    /// Who asks the server; the password is in MILLPOND_PASSWORD, or in --password-file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "NAME", requires = "server")]
+    pub user: Option<String>,
+    /// The password of --user, on the first line of a file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// A token instead of a user, on the first line of a file
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", conflicts_with = "user", requires = "server")]
+    pub token_file: Option<PathBuf>,
+    /// Certificates in PEM that are trusted when the server's is checked, instead of the system's
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", requires = "server")]
+    pub tls_ca: Option<PathBuf>,
     /// Memory for all queries together, e.g. 512MB or 4GB; a query that needs more than is left stops with the reason
     #[arg(long, global = true, help_heading = COMMON, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
@@ -110,7 +128,7 @@ impl Common {
         properties
     }
 
-    /// The folder that is asked for.
+    /// The folder or server that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
         let mut config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
         config.properties.extend(self.set.iter().cloned());
@@ -125,8 +143,16 @@ impl Common {
                 if config.kafka.is_some() { millpond.join("services").join(config.service.id()) } else { millpond }
             }
         };
+        let server = match &self.server {
+            Some(_) if config.kafka.is_some() => {
+                return Err(Stop::Usage("a server has its own log: --server goes without a cluster".to_owned()));
+            }
+            Some(url) => Some(Address::new(url, self.tls_ca.as_deref(), self.credentials()?.as_ref())?),
+            None => None,
+        };
         Ok(Connection {
             data_dir,
+            server,
             memory_bytes_max: self.memory,
             snapshot_records: self.snapshot_records,
             purpose,
@@ -343,54 +369,6 @@ pub struct RunOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct ServerOptions {
-    /// Where to listen; port 0: any that is free
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8088")]
-    pub listen: SocketAddr,
-    /// Who may do what: users and tokens, as `millpond access` writes them
-    #[arg(long, value_name = "FILE")]
-    pub access: Option<PathBuf>,
-    /// Certificates in PEM, the server's first; they are read anew when they change
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// Key of the certificate in PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// Web pages of this origin may ask, e.g. https://dash.example.org; `*`: all. May be given more than once
-    #[arg(long, value_name = "ORIGIN")]
-    pub allow_origin: Vec<String>,
-    /// Also where others can connect, whoever can may do everything
-    #[arg(long, conflicts_with = "access")]
-    pub allow_anyone: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum AccessCommand {
-    /// Adds a user, or gives one another password or role; the password is read from stdin
-    User(AccessEntry),
-    /// Adds a token and prints it, this once
-    Token(AccessEntry),
-    /// Takes a user, or the tokens of that name, out
-    Remove {
-        name: String,
-        /// The file
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct AccessEntry {
-    pub name: String,
-    /// read: queries; write: INSERT and DELETE too; admin: everything
-    #[arg(long, value_name = "ROLE", value_parser = Role::NAMES)]
-    pub role: String,
-    /// The file; it is made when it is not there
-    #[arg(long, value_name = "FILE")]
-    pub file: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub struct TestOptions {
     /// SQL test files, JSON cases, or folders of them
     #[arg(required = true, value_name = "PATH")]
@@ -398,6 +376,9 @@ pub struct TestOptions {
     /// Only the test of this name; `FILE: NAME` where several files have it. May be given more than once
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Each test's statements go as HTTP requests to a server of their own, and what it answers is judged
+    #[arg(long)]
+    pub over_http: bool,
     /// Writes a JSON line a case to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

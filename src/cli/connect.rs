@@ -15,15 +15,18 @@ use crate::error::{Error, Result};
 use crate::expr::functions;
 use crate::log::kafka::find_cluster_id;
 use crate::log::{Log, Tell};
+use crate::server::client::Address;
 use crate::server::http::{self, HttpOptions, HttpServer};
 use crate::server::{Holder, local};
 use crate::testing;
 use crate::time::now;
 
 /// Which engine is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     pub data_dir: PathBuf,
+    /// A server on the network, instead of the folder.
+    pub server: Option<Address>,
     /// The most bytes that state may take; `None`: the engine decides.
     pub memory_bytes_max: Option<u64>,
     /// Changes of a query's state after which a snapshot of it is taken; `None`: the engine decides.
@@ -80,6 +83,9 @@ pub fn connect(connection: &Connection) -> Result<Connected> {
 }
 
 fn connect_any(connection: &Connection) -> Result<Connected> {
+    if let Some(server) = &connection.server {
+        return Ok(connected(Arc::new(local::attach_to_server(server)?), false, None));
+    }
     let until = now() + HANDOVER_MAX;
     loop {
         if let Some(attached) = local::attach(&connection.data_dir)? {
@@ -347,12 +353,16 @@ pub fn start_server(connection: &Connection, options: &HttpOptions, patience: &P
 const CLUSTER_TESTS_MAX: usize = 16;
 
 /// Runs test files, writes each case's verdict and a summary to `out` and, where asked, a JSON line a case to a report.
-/// Without a cluster everything is in memory; the data folder is used by neither.
+/// Without a cluster everything is in memory; the data folder is used by neither. `over_http`: behind a server a test.
 pub fn run_tests(
     suite: &testing::Suite<'_>,
+    over_http: bool,
     connection: &Connection,
     out: &mut dyn std::io::Write,
 ) -> Result<testing::Summary> {
+    if over_http {
+        return suite.run(&|properties| Ok(Box::new(testing::HttpSubject::new(properties)?)), out);
+    }
     let Some(kafka) = &connection.config.kafka else {
         return suite.run(&|properties| Ok(Box::new(testing::EngineSubject::new(properties)?)), out);
     };
@@ -378,6 +388,7 @@ mod tests {
     fn topics_of(folder: &std::path::Path) -> Connection {
         Connection {
             data_dir: folder.to_owned(),
+            server: None,
             memory_bytes_max: None,
             snapshot_records: None,
             purpose: Purpose::Log,

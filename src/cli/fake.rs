@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::connect::Connected;
 use crate::engine::facts::PlanDescription;
 use crate::engine::{
-    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
+    Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream, Session,
     Status, Told, Trial,
 };
 use crate::error::{Error, Result};
@@ -234,8 +235,12 @@ fn told(facts: Facts) -> Reply {
 }
 
 impl Face for FakeFace {
-    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
-        Err(Error::statement(format!("no rows here: {target} {row}")))
+    fn await_command(&self, _: i64, _: Duration) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn insert(&self, target: &str, rows: &[String], _: &BTreeMap<String, String>) -> Result<(), Rest> {
+        Err(Rest { written: 0, error: Error::statement(format!("no rows here: {target} {rows:?}")) })
     }
 
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {

@@ -39,7 +39,7 @@ use output::Output;
 
 /// Runs the command line of this process; the exit codes are told by `--help`.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(args::with_server(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // The reader of the help may be gone already; clap knows which stream to take.
@@ -77,11 +77,21 @@ fn dispatch(cli: Cli, out: &mut Output) -> Result<(), Stop> {
         Some(Command::Datagen(options)) => {
             connected(&connection(Purpose::Log)?, |engine| datagen::command(options, engine, out))
         }
-        Some(Command::Run(options)) => run::command(options, &cli.common, &connection(Purpose::Script)?, out),
-        Some(Command::Server(options)) => server::command(options, &connection(Purpose::Script)?, out),
+        Some(Command::Run(options)) => run::command(options, &cli.common, &own(connection(Purpose::Script)?)?, out),
+        Some(Command::Server(options)) => server::command(options, &own(connection(Purpose::Script)?)?, out),
         Some(Command::Access(command)) => access::command(command, out),
         Some(Command::Fmt(options)) => fmt::command(options, out),
-        Some(Command::Test(options)) => test::command(options, &connection(Purpose::Script)?, out),
+        Some(Command::Test(options)) => test::command(options, &own(connection(Purpose::Script)?)?, out),
+    }
+}
+
+/// Of a command that works in a process of its own.
+fn own(connection: Connection) -> Result<Connection, Stop> {
+    match &connection.server {
+        None => Ok(connection),
+        Some(server) => Err(Stop::Usage(format!(
+            "this command doesn't work on a server ({server}): statements of a file go there with -f FILE"
+        ))),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
     let server = connect::start_server(connection, &http, &patience)?;
     // Scripts wait for this line, and read the port from it.
     let said = out.line(&format!("listening on {scheme}://{}", server.http.address())).and_then(|()| out.flush());
-    while said.is_ok() && !watch.caught() {
+    while said.is_ok() && !watch.caught() && !server.http.is_terminated() {
         signal.wait(TICK);
     }
     server.stop()?;

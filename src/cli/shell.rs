@@ -167,7 +167,8 @@ impl<'a> Shell<'a> {
 
 /// Whether the engine that was attached to is there no more.
 fn is_owner_gone(error: &Error) -> bool {
-    error.what.contains("no process serves the data folder") || error.what.contains("closed the connection")
+    error.what.contains("no process serves the data folder")
+        || error.what.contains("the process that holds the data folder closed the connection")
 }
 
 /// Moves an error's place from its statement to the text the statement stands in.

@@ -12,7 +12,10 @@ use crate::testing::Suite;
 pub fn command(options: &TestOptions, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
     let suite =
         Suite { paths: &options.paths, only: &options.only, report: options.report.as_deref(), ..Suite::default() };
-    let result = connect::run_tests(&suite, connection, out);
+    if options.over_http && connection.config.kafka.is_some() {
+        return Err(Stop::Usage("--over-http goes without a cluster".to_owned()));
+    }
+    let result = connect::run_tests(&suite, options.over_http, connection, out);
     // The runner can't tell a reader that has gone away from a full disk.
     if out.is_abandoned() {
         return Err(Stop::Pipe);

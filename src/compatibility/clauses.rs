@@ -8,11 +8,17 @@ pub(super) const QUERIES: &[Row] = &[
         "",
         "engine::tests::language::push_query_sees_what_comes_and_stops_at_its_limit",
     ),
-    partly(
+    yes(
         "Pull queries",
-        "one table or stream, as in ksqlDB; any table that a query makes",
+        "of any table that a query makes",
         "engine::tests::language::table_as_select_answers_pull_queries",
     ),
+    yes(
+        "Pull queries with GROUP BY, HAVING, DISTINCT, joins, subqueries",
+        "ksqlDB has none; over tables and streams",
+        "engine::tests::pull::joins_and_groups_of_tables",
+    ),
+    yes("ORDER BY of pull queries", "ksqlDB has none", "engine::tests::pull::rows_of_a_table_in_order"),
     yes("WHERE, HAVING", "", "engine::tests::replace::an_aggregate_keeps_its_state_while_its_filter_changes"),
     yes(
         "GROUP BY of streams and tables",
@@ -36,7 +42,17 @@ pub(super) const QUERIES: &[Row] = &[
     yes("Joins of a stream with a table", "", "engine::tests::join_conditions::a_stream_and_a_table_through_a_restart"),
     yes("Joins of tables by their keys", "", "engine::tests::join_conditions::tables"),
     yes("Joins of tables by a foreign key", "", "engine::tests::foreign_keys::chains_equal_a_plain_recomputation"),
+    yes(
+        "Joins of tables by what is neither one's key, INNER, LEFT, RIGHT, FULL",
+        "ksqlDB has none",
+        "dataflow::join::many_to_many::tests::gives_what_a_walk_through_all_rows_gives",
+    ),
     yes("Joins of several sources", "", "analyze::join::tests::keys_of_chains"),
+    yes(
+        "A topic that a query reads several times: joins with itself, unions, queries in FROM, two sources over it",
+        "ksqlDB refuses it",
+        "dataflow::run::tests::self_joins::a_stream_united_with_itself",
+    ),
     yes(
         "Subqueries in FROM",
         "ksqlDB has none; in persistent and push queries",
@@ -57,7 +73,7 @@ pub(super) const QUERIES: &[Row] = &[
         "join the inner query in FROM",
         "sql::tests::errors::what_is_not_there_says_so",
     ),
-    no("ORDER BY, OFFSET", "sort the rows on your side", "sql::tests::errors::what_is_not_there_says_so"),
+    no("OFFSET", "", "sql::tests::errors::what_is_not_there_says_so"),
     no("UNION without ALL, INTERSECT, EXCEPT", "", "sql::tests::errors::what_is_not_there_says_so"),
     no("OVER", "GROUP BY with a WINDOW clause", "sql::tests::errors::what_is_not_there_says_so"),
     no("CROSS, NATURAL JOIN, USING", "JOIN ... ON", "sql::tests::errors::what_is_not_there_says_so"),

@@ -1,7 +1,10 @@
 //! What flows between operators: rows in columns.
 
+use std::sync::Arc;
+
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, UInt32Array, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, NullArray, UInt32Array, UInt64Array,
+    new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, concat, take};
@@ -108,6 +111,20 @@ impl Batch {
             Ok(passed.as_primitive::<UInt64Type>().values().clone())
         };
         self.pick(keep.count(), origin, &|column| keep.filter(column), &times, &marks, &places)
+    }
+
+    /// The same rows with only the columns that are wanted; in place of each other one stands an Arrow `Null` column.
+    pub fn narrowed(&self, wanted: &[bool]) -> Batch {
+        let unread: ArrayRef = Arc::new(NullArray::new(self.rows));
+        let narrow = |columns: &[ArrayRef], wanted: &[bool]| {
+            let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
+            columns.iter().zip(wanted).map(column).collect::<Vec<_>>()
+        };
+        let old = self
+            .old
+            .as_ref()
+            .map(|old| OldRows { columns: narrow(&old.columns, &wanted[self.keys..]), present: old.present.clone() });
+        Batch { columns: narrow(&self.columns, wanted), old, ..self.clone() }
     }
 
     /// Rows by number, in that order; a row may be taken any number of times.

@@ -28,9 +28,9 @@ pub use join::join;
 pub use operator::{Context, ErrorKind, JoinOperator, Node, Operator, ProcessingError, Sides};
 pub use origin::Origin;
 pub use run::{
-    Counters, Guarantee, Host, Keeping, Opening, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters, Start,
-    any_records, changelog_topics, check_state_is_there, exchange_topics, layout, load_rows,
+    Counters, Guarantee, Host, Keeping, Opening, Reached, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters,
+    Start, any_records, changelog_topics, check_state_is_there, exchange_topics, layout, load_rows,
 };
 pub use scan::{ScanReader, split_window};
-pub use start::commit_start;
+pub use start::{check_start, commit_start};
 pub use task::Task;

@@ -56,6 +56,12 @@ pub(super) fn regroup(batch: &Batch, old_keys: &[ArrayRef]) -> Result<Batch> {
     Ok(split)
 }
 
+/// The rows with nulls in all of the columns.
+pub(super) fn all_null(columns: &[ArrayRef], rows: usize) -> BooleanBuffer {
+    let null = |column: &ArrayRef| any_null(std::slice::from_ref(column), rows);
+    columns.iter().map(null).reduce(|all, column| &all & &column).unwrap_or_else(|| BooleanBuffer::new_set(rows))
+}
+
 /// The rows with a null in one of the columns.
 pub(super) fn any_null(columns: &[ArrayRef], rows: usize) -> BooleanBuffer {
     let mut any = BooleanBuffer::new_unset(rows);

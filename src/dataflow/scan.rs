@@ -125,6 +125,7 @@ impl ScanReader {
             return Ok(None);
         }
         let mut bad: Vec<(usize, String, ErrorKind)> = Vec::new();
+        let whole_keys = self.source.window.map(|_| records.meta.iter().map(|meta| meta.key).collect::<Vec<Span>>());
         let window = self.take_windows(records, &mut bad);
         let width = self.wanted.len();
         let unread: ArrayRef = Arc::new(NullArray::new(rows));
@@ -139,6 +140,10 @@ impl ScanReader {
             }
         } else if records.meta.iter().any(|meta| meta.key.is_null()) {
             null_key = Some(BooleanBuffer::collect_bool(rows, |row| records.meta[row].key.is_null()));
+        }
+        // A table's rows of several windows are several rows; and others may read the same records.
+        if let Some(keys) = whole_keys {
+            records.meta.iter_mut().zip(keys).for_each(|(meta, key)| meta.key = key);
         }
         let mut tombstone = None;
         if let Some((decoder, places)) = &mut self.value {
@@ -179,7 +184,7 @@ impl ScanReader {
         Ok(Some((batch, keep)))
     }
 
-    /// Takes the window off the keys of a windowed source.
+    /// Takes the windows off the keys of a windowed source, until they are put back.
     fn take_windows(&self, records: &mut Records, bad: &mut Vec<(usize, String, ErrorKind)>) -> Option<WindowBounds> {
         let window = self.source.window?;
         let mut starts = Vec::with_capacity(records.len());
@@ -353,7 +358,9 @@ impl Pieces for ScanReader {
         let source = &self.source;
         let columns: Vec<String> = source.columns.iter().map(|c| format!("{} {} {:?}", c.name, c.ty, c.role)).collect();
         let (key, value, time) = (&source.key, &source.value, &source.timestamp);
-        format!("rows 1: {columns:?} {key:?} {value:?} {time:?} {:?}", source.window)
+        // The first ones of windowed tables had no windows in their keys.
+        let version = if source.window.is_some() { 2 } else { 1 };
+        format!("rows {version}: {columns:?} {key:?} {value:?} {time:?} {:?}", source.window)
     }
 
     fn rows(&self) -> usize {

@@ -1,11 +1,37 @@
 //! Where a new query begins to read, kept in the log from its first moment on: what is written after that is read, whether
 //! or not the query runs then.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::SourceKind;
 use crate::dataflow::run::any_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
+use crate::plan::Plan;
+
+/// A table is all of its topic, a stream that begins at the latest offset isn't: where a query reads one topic as both, it
+/// would have two positions in it.
+///
+/// Errors: it begins there, and does that.
+pub fn check_start(plan: &Plan, start: Start) -> Result<()> {
+    if start == Start::Earliest {
+        return Ok(());
+    }
+    let of = |kind: SourceKind| plan.scans().map(|scan| &scan.source).filter(move |source| source.kind == kind);
+    for stream in of(SourceKind::Stream) {
+        if let Some(table) = of(SourceKind::Table).find(|table| table.topic == stream.topic) {
+            return Err(Error::not_supported(
+                format!(
+                    "a query that begins at the latest offset and reads topic '{}' as stream {} and as table {}",
+                    stream.topic, stream.name, table.name
+                ),
+                "SET 'auto.offset.reset' = 'earliest'; or make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Commits the end of each partition that the query has no position of, when it begins at the latest offset. From the
 /// earliest offset on there is nothing to keep: a partition without a position is read from its beginning.
@@ -25,7 +51,8 @@ pub fn commit_start(log: &dyn Log, spec: &RunSpec) -> Result<()> {
     };
     let positions = log.positions(&spec.group)?;
     let mut missing = Vec::new();
-    for places in streams.map(|scan| places(&scan.source.topic)) {
+    let topics: BTreeSet<&String> = streams.map(|scan| &scan.source.topic).collect();
+    for places in topics.into_iter().map(places) {
         let of_topic: Vec<TopicPartition> =
             places.iter().filter(|place| !positions.contains_key(place)).cloned().collect();
         let changelogs = || changelog_topics(&spec.group, &spec.plan).concat();

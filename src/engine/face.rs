@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use crate::catalog::SourceWindow;
 use crate::engine::facts::Told;
@@ -25,8 +26,19 @@ pub struct Session {
 pub trait Face: Send + Sync {
     /// Runs one statement (`;` optional). SELECT and PRINT answer with `Reply::Rows`, all else when it is done.
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply>;
-    /// Writes the row that a JSON object tells to a stream or table: fields are columns. As INSERT INTO ... VALUES does.
-    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()>;
+    /// Tries statements that are to be carried out one after the other on a copy of what exists. What only the work itself shows
+    /// (values that don't fit, what others do meanwhile) isn't found. Who can't try them finds nothing.
+    ///
+    /// Errors: the place of the first that can't be carried out, and why.
+    fn check_ahead(&self, _session: &Session, _statements: &[&str]) -> Result<(), (usize, Error)> {
+        Ok(())
+    }
+    /// Waits until the command at this offset of the command log, and all before it, are carried out here; false: they are not by
+    /// then.
+    fn await_command(&self, offset: i64, longest: Duration) -> Result<bool>;
+    /// Writes the rows that JSON objects tell to a stream or table, in their order: fields are columns. As INSERT INTO ... VALUES
+    /// does, in one commit.
+    fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest>;
     /// The topics.
     fn log(&self) -> Arc<dyn Log>;
     /// Names for completion: streams, tables, columns, topics, query ids.
@@ -43,6 +55,15 @@ pub trait Face: Send + Sync {
     /// Errors: somebody is at work in it, it keeps state that follows from what it has read, it belongs to another
     /// service's query, or a position isn't of a topic that its query reads. Nothing is set then.
     fn reset_group(&self, group: &str, positions: &BTreeMap<TopicPartition, i64>, trial: Trial) -> Result<()>;
+}
+
+/// Why not all rows are written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Rest {
+    /// So many at the front are.
+    pub written: usize,
+    /// What is wrong with the next one. All behind it are left out.
+    pub error: Error,
 }
 
 /// What of the catalog relies on a topic.

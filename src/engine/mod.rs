@@ -14,6 +14,7 @@ mod insert;
 mod job;
 mod membership;
 mod print;
+mod pull;
 mod query;
 mod reached;
 mod retry;
@@ -28,6 +29,7 @@ mod statement;
 mod stepped;
 #[cfg(test)]
 mod tests;
+mod transient;
 mod users;
 mod warning;
 
@@ -43,8 +45,8 @@ pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
 pub use face::{
-    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, ResultColumn, Row, RowEvent, RowStream, Session,
-    Status, TopicLayout, TopicUsers, Trial,
+    Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream,
+    Session, Status, TopicLayout, TopicUsers, Trial,
 };
 pub use facts::{Facts, Page, Told};
 pub use job::{Job, QueryProgress};
@@ -58,6 +60,7 @@ use crate::engine::change::{Followed, Follower, Remains};
 use crate::engine::query::Queries;
 use crate::engine::seat::Seat;
 use crate::engine::stepped::SteppedQueries;
+use crate::engine::transient::Pushes;
 use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
@@ -164,6 +167,8 @@ struct Inner {
     /// Topics that statements name and that aren't there are made (tests of SQL).
     create_missing_topics: bool,
     next_transient: std::sync::atomic::AtomicU64,
+    /// Where push queries go on together.
+    pushes: Arc<Pushes>,
     /// The command topic and that of the processing log are known to be there.
     own_topics_made: AtomicBool,
     /// The catalog's queries were started.
@@ -279,6 +284,7 @@ impl Engine {
             followed: Mutex::default(),
             create_missing_topics,
             next_transient: std::sync::atomic::AtomicU64::new(1),
+            pushes: Arc::default(),
             own_topics_made: AtomicBool::new(false),
             started: std::sync::Once::new(),
         };
@@ -406,10 +412,20 @@ impl Face for Engine {
         statement::execute(&self.inner, session, statement)
     }
 
-    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
+    fn check_ahead(&self, session: &Session, statements: &[&str]) -> Result<(), (usize, Error)> {
         self.start();
-        self.inner.await_reach()?;
-        self.inner.insert_json(target, row, properties)
+        self.inner.check_ahead(session, statements)
+    }
+
+    fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        self.start();
+        self.inner.await_command(offset, longest)
+    }
+
+    fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest> {
+        self.start();
+        self.inner.await_reach().map_err(|error| Rest { written: 0, error })?;
+        self.inner.insert_json(target, rows, properties)
     }
 
     fn log(&self) -> Arc<dyn Log> {

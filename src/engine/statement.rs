@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::facts::{Facts, Told};
 use crate::engine::print::{Printed, print};
-use crate::engine::rows::{pull_query, push_query};
+use crate::engine::pull::pull_query;
+use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
 use crate::sql;
@@ -56,7 +57,9 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             inner.delete_row(target, filter, &properties)?;
             Ok(done(""))
         }
-        Statement::Select(query) if query.emit.is_some() => push_query(inner, query, &properties).map(Reply::Rows),
+        Statement::Select(query) if query.emit.is_some() => {
+            transient::start(inner, query, &properties, Until::Dropped).map(Reply::Rows)
+        }
         Statement::Select(query) => pull_query(inner, query, &properties).map(Reply::Rows),
         Statement::Print { topic, from_beginning, interval, limit } => {
             let printed = Printed { from_beginning: *from_beginning, interval: *interval, limit: *limit };
@@ -71,6 +74,27 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             show::describe_function(name).map(|facts| Reply::Facts(Told { facts, warnings: Vec::new() }))
         }
         Statement::Explain(what) => show::explain(inner, what, &properties).map(|facts| as_known(inner, facts)),
+        Statement::Set { .. } | Statement::Unset { .. } | Statement::Define { .. } | Statement::Undefine { .. } => {
+            change_session(session, &parsed.statement)
+        }
+        Statement::AssertTopic { exists, topic, properties, timeout } => {
+            inner.assert_topic(*exists, &topic.text, properties, *timeout).map(done)
+        }
+        Statement::RunScript(_) | Statement::Spool(_) => {
+            Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
+        }
+        Statement::AssertSchema { .. } => Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry")),
+        Statement::AssertValues { .. } | Statement::AssertNullValues { .. } | Statement::AssertSource { .. } => {
+            Err(Error::statement("This ASSERT statement belongs into a test file.")
+                .hint("run it with `millpond test FILE`"))
+        }
+        Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+    }
+}
+
+/// SET, UNSET, DEFINE and UNDEFINE.
+pub(super) fn change_session(session: &mut Session, statement: &Statement) -> Result<Reply> {
+    match statement {
         Statement::Set { name, value } => {
             let setting = settings::set(&mut session.properties, name, value)?;
             Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))
@@ -95,17 +119,6 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             Some(_) => Ok(done("")),
             None => Err(Error::statement(format!("Cannot undefine variable '{}' which was never defined", name.text))),
         },
-        Statement::AssertTopic { exists, topic, properties, timeout } => {
-            inner.assert_topic(*exists, &topic.text, properties, *timeout).map(done)
-        }
-        Statement::RunScript(_) | Statement::Spool(_) => {
-            Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
-        }
-        Statement::AssertSchema { .. } => Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry")),
-        Statement::AssertValues { .. } | Statement::AssertNullValues { .. } | Statement::AssertSource { .. } => {
-            Err(Error::statement("This ASSERT statement belongs into a test file.")
-                .hint("run it with `millpond test FILE`"))
-        }
-        Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+        _ => Err(Error::internal("this statement changes nothing of the session")),
     }
 }

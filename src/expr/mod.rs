@@ -15,6 +15,7 @@ mod errors;
 mod eval;
 pub mod functions;
 pub(crate) mod iso;
+mod pinned;
 mod rules;
 mod table_call;
 mod typed;
@@ -27,6 +28,7 @@ pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggreg
 pub use self::check::{check, to_sql_type};
 pub use self::errors::EvalErrors;
 use self::eval::{Plan, Rows};
+pub use self::pinned::Pinned;
 pub use self::rules::Rules;
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;

@@ -126,8 +126,8 @@ pub enum JoinMethod {
     /// columns and the two of the message.
     ///
     /// Gives messages for a [`Step::ManyToManyResult`]: the left table's key, the right one's, the left table's value columns, the
-    /// right one's (null where the pair isn't there), and [`PAIR_TYPES`]. The condition reads the columns before those.
-    /// Only inner joins.
+    /// right one's (null where the pair isn't there), and [`PAIR_TYPES`]. The condition reads the columns before those; only inner
+    /// joins have one. Of a row alone the other key is null.
     ManyToMany { left_keys: usize, right_keys: usize },
 }
 

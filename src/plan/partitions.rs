@@ -45,6 +45,15 @@ fn first_exchange(stage: &Stage) -> Option<usize> {
     })
 }
 
+/// Whether rows of several inputs meet in joins; otherwise they are only beside each other.
+fn meets(stage: &Stage) -> bool {
+    match &stage.input {
+        StageInput::Join(_) => true,
+        StageInput::Union(sides) => sides.iter().any(meets),
+        StageInput::Scan(_) | StageInput::Exchange(_) => false,
+    }
+}
+
 /// How many partitions the topics have that a stage reads; None: it reads none.
 fn scanned(stage: &Stage, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Option<u32>> {
     let mut first: Option<(&Source, u32)> = None;
@@ -56,11 +65,15 @@ fn scanned(stage: &Stage, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Option<
             Some((_, others)) if others == partitions => {}
             Some((left, others)) => {
                 let (left, right) = (&left.name, &scan.source.name);
+                let (what, then) = match meets(stage) {
+                    true => (format!("Can't join `{left}` with `{right}`"), "join"),
+                    false => (format!("Can't unite `{left}` and `{right}`"), "unite"),
+                };
                 return Err(Error::statement(format!(
-                    "Can't join `{left}` with `{right}` since the number of partitions don't match. `{left}` partitions = {others}; `{right}` partitions = {partitions}."
+                    "{what} since the number of partitions don't match. `{left}` partitions = {others}; `{right}` partitions = {partitions}."
                 ))
                 .hint(format!(
-                    "repartition either one: CREATE STREAM | TABLE ... WITH (PARTITIONS={others}) AS SELECT * FROM {right}; and join that"
+                    "repartition either one: CREATE STREAM | TABLE ... WITH (PARTITIONS={others}) AS SELECT * FROM {right}; and {then} that"
                 )));
             }
         }

@@ -3,5 +3,5 @@
 mod pull;
 mod view;
 
-pub use pull::{check_columns, check_limit, check_single, pull};
+pub use pull::{check_columns, check_limit, pull};
 pub use view::View;

@@ -28,7 +28,7 @@ pub struct Pulled {
 
 /// Answers a pull query over a table's view.
 pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>, view: &View) -> Result<Pulled> {
-    check_clauses(query)?;
+    check_columns(query)?;
     let analyzed = analyze(query, catalog, Target::Transient, settings)?;
     let mut plan = analyzed.plan;
     // The rows of a view are rows, not changes: nothing is retracted.
@@ -112,46 +112,6 @@ fn key_comparisons(query: &ast::Query, view: &View) -> usize {
     found
 }
 
-fn refuse<T>(clause: &str) -> Result<T> {
-    Err(Error::statement(format!("Pull queries don't support {clause} clauses."))
-        .hint("add EMIT CHANGES if you want a push query"))
-}
-
-/// Pull queries read a single table or stream; gives its name.
-pub fn check_single(query: &ast::Query) -> Result<&ast::Ident> {
-    let from = &query.from.first;
-    if !query.from.joins.is_empty() {
-        return refuse("JOIN").map_err(|error| error.at(query.from.joins[0].source.at));
-    }
-    if !query.union.is_empty() {
-        return refuse("UNION ALL").map_err(|error| error.at(from.at));
-    }
-    if let Some(table) = query.with.first() {
-        return refuse("WITH").map_err(|error| error.at(table.name.at));
-    }
-    from.name().ok_or_else(|| {
-        Error::statement("Pull queries read a single table or stream, not another query.")
-            .hint("add EMIT CHANGES if you want a push query, or make a table of it: CREATE TABLE ... AS SELECT ...")
-            .at(from.at)
-    })
-}
-
-fn check_clauses(query: &ast::Query) -> Result<()> {
-    if query.window.is_some() {
-        return refuse("WINDOW");
-    }
-    if !query.group_by.is_empty() {
-        return refuse("GROUP BY");
-    }
-    if !query.partition_by.is_empty() {
-        return refuse("PARTITION BY");
-    }
-    if query.having.is_some() {
-        return refuse("HAVING");
-    }
-    check_columns(query)
-}
-
 /// Columns that pull queries don't have, over tables and streams alike.
 pub fn check_columns(query: &ast::Query) -> Result<()> {
     let selected = query.items.iter().filter_map(|item| match item {
@@ -210,8 +170,7 @@ fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
 
 fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
     let [stage] = plan.stages.as_slice() else {
-        return Err(Error::statement("Pull queries don't support aggregates.")
-            .hint("add EMIT CHANGES if you want a push query"));
+        return Err(Error::internal("a pull query of a view with several stages"));
     };
     let StageInput::Scan(scan) = &stage.input else { return Err(Error::internal("a pull query without a scan")) };
     for ViewRows { partition, mut records } in rows {

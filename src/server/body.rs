@@ -17,6 +17,14 @@ pub fn channel(chunks_max: usize) -> (mpsc::Sender<Bytes>, ChannelBody) {
     (sender, ChannelBody(receiver))
 }
 
+/// A body that is there, and doesn't tell its length.
+pub fn whole(chunk: Bytes) -> ChannelBody {
+    let (sender, body) = channel(1);
+    // There is room for one.
+    let _ = sender.try_send(chunk);
+    body
+}
+
 impl Body for ChannelBody {
     type Data = Bytes;
     type Error = Infallible;

@@ -1,6 +1,7 @@
 //! Engines over HTTP: the requests, their limits and who may make them. Doesn't know how a query runs.
 
 mod body;
+pub mod client;
 pub mod http;
 pub mod local;
 
@@ -18,7 +19,7 @@ pub struct Holder {
 /// As ksqlDB's `/info` has it.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ServerInfo {
+pub struct ServerInfo {
     version: String,
     kafka_cluster_id: String,
     ksql_service_id: String,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::answer::Answer;
 use super::engine_subject::EngineSubject;
 use super::subject::{ExchangeLayout, SourceSummary, Subject, TopicLayout};
-use crate::engine::{Engine, Options, Reply};
+use crate::engine::{Engine, Options};
 use crate::error::Result;
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, PrefixedLog};
@@ -76,7 +77,7 @@ impl Drop for ClusterSubject {
 }
 
 impl Subject for ClusterSubject {
-    fn execute(&mut self, statement: &str) -> Result<Reply> {
+    fn execute(&mut self, statement: &str) -> Result<Answer> {
         self.engine.execute(statement)
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::answer::Answer;
 use super::case::TopicDeclaration;
 use super::codec::PartFormat;
 use super::json::Json;
 use super::record::{LogRecord, StatedRecord, TopicFormat, append_window};
 use super::subject::Subject;
 use super::verdict::Miss;
-use crate::engine::Reply;
 use crate::error::{Error, Result};
 use crate::log::partitioner::partition_for;
 use crate::log::{LogError, Records, TopicPartition, TopicSpec};
@@ -51,7 +51,7 @@ impl<'a> Drive<'a> {
 
     /// Runs a statement. A source over a topic that is not there finds it made, with one partition, unless the
     /// statement says how many it wants.
-    pub fn execute(&mut self, statement: &str) -> Result<Reply> {
+    pub fn execute(&mut self, statement: &str) -> Result<Answer> {
         if let Some(topic) = topic_taken_for_granted(statement)
             && self.subject.log().partitions(&topic).is_none()
         {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{Source, SourceWindow};
-use crate::engine::{Engine, Face, Options, Reply, Session};
+use crate::engine::{Engine, Face, Options, Session};
 use crate::error::Result;
 use crate::format::{Format, Layout};
 use crate::log::Log;
+use crate::testing::answer::Answer;
 use crate::testing::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
 
 /// An empty engine for one case.
@@ -33,6 +34,15 @@ impl EngineSubject {
         EngineSubject { engine, session }
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What its session began with.
+    pub(super) fn properties(&self) -> &BTreeMap<String, String> {
+        &self.session.properties
+    }
+
     /// Waits until its queries, which have threads, have done what there is to do.
     pub(super) fn await_queries(&self) -> Result<()> {
         self.engine.await_queries()
@@ -45,8 +55,8 @@ impl EngineSubject {
 }
 
 impl Subject for EngineSubject {
-    fn execute(&mut self, statement: &str) -> Result<Reply> {
-        self.engine.execute(&mut self.session, statement)
+    fn execute(&mut self, statement: &str) -> Result<Answer> {
+        self.engine.execute(&mut self.session, statement).map(Answer::from)
     }
 
     fn log(&self) -> Arc<dyn Log> {

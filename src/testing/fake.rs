@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
+use super::answer::Answer;
 use super::json::Json;
 use super::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
 use crate::engine::{Reply, ResultColumn, Row, RowEvent, RowStream, Status};
@@ -153,12 +154,12 @@ impl Fake {
 }
 
 impl Subject for Fake {
-    fn execute(&mut self, statement: &str) -> Result<Reply> {
+    fn execute(&mut self, statement: &str) -> Result<Answer> {
         let ParsedStatement { statement, .. } = sql::parse(statement)?.remove(0);
         match statement {
             Statement::CreateSource { .. } => self.create(statement)?,
             Statement::CreateAs { kind, name, query, .. } => self.create_copy(kind, name, &query)?,
-            Statement::Select(query) => return self.select(&query).map(Reply::Rows),
+            Statement::Select(query) => return self.select(&query).map(|rows| Answer::from(Reply::Rows(rows))),
             Statement::InsertValues { target, columns, values } => {
                 let (source, layout) = self.find(&target)?;
                 let mut records = Records::default();
@@ -180,7 +181,7 @@ impl Subject for Fake {
             Statement::Pause(_) => return Err(Error::internal("the fake has a defect")),
             _ => return Err(Error::not_supported("this statement", "it is a fake")),
         }
-        Ok(Reply::Done(Status::default()))
+        Ok(Reply::Done(Status::default()).into())
     }
 
     fn log(&self) -> Arc<dyn Log> {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::answer::Answer;
 use super::case::{Case, Rejection};
 use super::drive::{Collector, Drive};
 use super::subject::NewSubject;
 use super::verdict::{Kind, Miss, Verdict};
 use super::{outputs, post, responses};
-use crate::engine::Reply;
 use crate::error::{Audience, Error};
 
 /// Runs a case on a fresh engine.
@@ -42,10 +42,19 @@ fn rejected(case: &Case, index: usize, error: &Error) -> Miss {
 
 fn expect_outputs(case: &Case, drive: &mut Drive<'_>) -> Result<(), Miss> {
     let queries = first_query(case);
+    let mut entities = Vec::new();
     for index in 0..queries {
-        let reply = drive.execute(&case.statements[index]).map_err(|error| rejected(case, index, &error))?;
+        let answer = drive.execute(&case.statements[index]).map_err(|error| rejected(case, index, &error))?;
+        // INSERT ... VALUES is answered with no entity: where one is stated, it is that of the statement before.
+        let answer = match answer {
+            Answer::Entities(none) if none.is_empty() => Answer::Entities(entities.clone()),
+            answer => answer,
+        };
+        if let Answer::Entities(told) = &answer {
+            entities.clone_from(told);
+        }
         if let Some(response) = case.response(index) {
-            responses::check_admin(response, &reply).map_err(|miss| in_statement(index, miss))?;
+            responses::check_admin(response, &answer).map_err(|miss| in_statement(index, miss))?;
         }
     }
     drive.subject.settle().map_err(|error| Miss::unexpected("the queries stopped", &error))?;
@@ -94,13 +103,13 @@ fn run_query(
     drive: &mut Drive<'_>,
     started: impl FnOnce(&mut Drive<'_>) -> Result<(), Miss>,
 ) -> Result<(), Miss> {
-    let reply = drive.execute(&case.statements[index]).map_err(|error| rejected(case, index, &error))?;
+    let answer = drive.execute(&case.statements[index]).map_err(|error| rejected(case, index, &error))?;
     started(drive)?;
     drive.subject.settle().map_err(|error| Miss::unexpected("the queries stopped", &error))?;
     match case.response(index) {
         None => Ok(()),
         Some(response) => {
-            responses::check(response, reply, case.verify_order).map_err(|miss| in_statement(index, miss))
+            responses::check(response, answer, case.verify_order).map_err(|miss| in_statement(index, miss))
         }
     }
 }
@@ -113,8 +122,8 @@ fn expect_rejection(case: &Case, rejection: &Rejection, drive: &mut Drive<'_>) -
                 drive.produce(input)?;
             }
         }
-        let result = drive.execute(&case.statements[index]).and_then(|reply| match reply {
-            Reply::Rows(rows) => responses::failure(rows).map_or(Ok(()), Err),
+        let result = drive.execute(&case.statements[index]).and_then(|answer| match answer {
+            Answer::Rows(rows) => responses::failure(rows).map_or(Ok(()), Err),
             _ => Ok(()),
         });
         if let Err(error) = result {

@@ -1,53 +1,68 @@
 //! Answers to statements: what an admin statement says, and the rows of queries.
 
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::answer::{Answer, Came, Rows};
 use super::codec::double;
 use super::compare::compare;
 use super::drive::shorten;
 use super::json::Json;
 use super::schema::columns_without_keys;
 use super::verdict::Miss;
-use crate::engine::{Page, Reply, Row, RowEvent, RowStream};
+use crate::engine::{Page, Reply};
 use crate::error::Error;
 use crate::types::{SqlType, Value};
 
 /// How long rows that are expected are waited for.
-const ROWS_WAIT: Duration = Duration::from_secs(10);
+pub const ROWS_WAIT: Duration = Duration::from_secs(10);
 /// How long a query is watched for rows beyond those expected, or for a late failure, when it has no end of its own.
 const EXTRA_WAIT: Duration = Duration::from_millis(100);
 
 /// Checks the answer to a statement against what is stated.
-pub fn check(response: &Json, reply: Reply, verify_order: bool) -> Result<(), Miss> {
-    match (response.get("query"), reply) {
-        (Some(Json::Array(stated)), Reply::Rows(rows)) => check_rows(stated, rows, verify_order),
+pub fn check(response: &Json, answer: Answer, verify_order: bool) -> Result<(), Miss> {
+    match (response.get("query"), answer) {
+        (Some(Json::Array(stated)), Answer::Rows(rows)) => check_rows(stated, rows, verify_order),
         (Some(_), _) => Err(Miss::fail("rows are expected; the statement gave none")),
-        (None, reply) => check_admin(response, &reply),
+        (None, answer) => check_admin(response, &answer),
     }
 }
 
 /// Checks the answer to an admin statement: the facts stated must be there.
-pub fn check_admin(response: &Json, reply: &Reply) -> Result<(), Miss> {
+pub fn check_admin(response: &Json, answer: &Answer) -> Result<(), Miss> {
     let Some(Json::Object(fields)) = response.get("admin") else {
         return Err(Miss::error(format!("responses of this kind are not supported: {}", shorten(response))));
     };
+    if let Answer::Entities(entities) = answer {
+        return check_entity(fields, entities);
+    }
     for (name, value) in fields {
-        let actual = match (name.as_str(), reply) {
-            ("@type", Reply::Done(_)) => "currentStatus".to_owned(),
-            ("@type", Reply::Facts(told)) => match told.page() {
+        let actual = match (name.as_str(), answer) {
+            ("@type", Answer::Reply(Reply::Done(_))) => "currentStatus".to_owned(),
+            ("@type", Answer::Reply(Reply::Facts(told))) => match told.page() {
                 Page::Listing(listing) => listing.kind,
                 Page::Text(_) => "text".to_owned(),
             },
-            ("@type", Reply::Rows(_)) => "rows".to_owned(),
+            ("@type", Answer::Rows(_)) => "rows".to_owned(),
             _ => return Err(Miss::error(format!("responses.admin.{name} is not supported"))),
         };
         if value.plain() != actual {
             return Err(Miss::fail(format!("{name} of the answer: expected {}, actual {actual}", value.plain())));
         }
+    }
+    Ok(())
+}
+
+/// The entity has the fields stated; others may be there.
+fn check_entity(stated: &[(String, Json)], entities: &[Json]) -> Result<(), Miss> {
+    let [entity] = entities else {
+        return Err(Miss::fail(format!("one entity is expected, {} came", entities.len())));
+    };
+    for (name, expected) in stated {
+        let actual = entity.get(name).ok_or_else(|| Miss::fail(format!("the entity has no {name}: {entity}")))?;
+        compare(name, expected, actual, None).map_err(|difference| Miss::fail(difference.to_string()))?;
     }
     Ok(())
 }
@@ -102,16 +117,15 @@ fn unknown(json: &Json) -> Miss {
     Miss::error(format!("this part of a response is not supported: {}", shorten(json)))
 }
 
-fn check_rows(stated: &[Json], stream: RowStream, verify_order: bool) -> Result<(), Miss> {
+fn check_rows(stated: &[Json], mut rows: Rows, verify_order: bool) -> Result<(), Miss> {
     let stated = Stated::read(stated)?;
-    check_header(&stated, &stream)?;
-    let has_end = stated.last.is_some() || stream.query_id.is_none();
-    let read = read(&stream, stated.rows.len(), has_end);
+    check_header(&stated, &rows)?;
+    let has_end = stated.last.is_some() || !rows.has_id;
+    let read = read(&mut rows, stated.rows.len(), has_end);
     if let Some(error) = read.failure {
         return Err(Miss::unexpected("the query failed", &error));
     }
-    let types: Vec<_> = stream.columns.iter().map(|column| column.ty.clone()).collect();
-    match_rows(&stated, &read.rows, &types, verify_order)?;
+    match_rows(&stated, read.rows, &rows.types, verify_order)?;
     match (stated.last, read.last.as_deref()) {
         (Some(expected), Some(actual)) if expected == actual => Ok(()),
         (None, _) => Ok(()),
@@ -121,21 +135,21 @@ fn check_rows(stated: &[Json], stream: RowStream, verify_order: bool) -> Result<
     }
 }
 
-fn check_header(stated: &Stated<'_>, stream: &RowStream) -> Result<(), Miss> {
-    if stated.is_push && stream.query_id.is_none() {
+fn check_header(stated: &Stated<'_>, rows: &Rows) -> Result<(), Miss> {
+    if stated.is_push && !rows.has_id {
         return Err(Miss::fail("a push query is expected; the query has no id"));
     }
     let Some(expected) = stated.schema else { return Ok(()) };
-    let columns: Vec<_> = stream.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
-    let actual = columns.join(", ");
-    if columns_without_keys(expected) == columns_without_keys(&actual) {
+    let actual = &rows.schema;
+    if columns_without_keys(expected) == columns_without_keys(actual) {
         return Ok(());
     }
     Err(Miss::fail(format!("the schema of the rows differs\n  expected: {expected}\n  actual:   {actual}")))
 }
 
-fn match_rows(stated: &Stated<'_>, rows: &[Row], types: &[SqlType], verify_order: bool) -> Result<(), Miss> {
-    let mut left: Vec<(Json, bool)> = rows.iter().map(|row| (row_json(row), row.tombstone)).collect();
+fn match_rows(stated: &Stated<'_>, rows: Vec<(Json, bool)>, types: &[SqlType], verify_order: bool) -> Result<(), Miss> {
+    let count = rows.len();
+    let mut left = rows;
     for (i, &(columns, tombstone)) in stated.rows.iter().enumerate() {
         let fits = |(row, is_tombstone): &(Json, bool)| *is_tombstone == tombstone && same_row(columns, row, types);
         let found = if verify_order { left.first().is_some_and(fits).then_some(0) } else { left.iter().position(fits) };
@@ -149,7 +163,7 @@ fn match_rows(stated: &Stated<'_>, rows: &[Row], types: &[SqlType], verify_order
                     "row {} of {} is missing ({} rows came)\n  expected: {expected}{note}\n  actual, not matched so far:{}",
                     i + 1,
                     stated.rows.len(),
-                    rows.len(),
+                    count,
                     if actual.is_empty() { " none" } else { &actual }
                 )));
             }
@@ -157,7 +171,7 @@ fn match_rows(stated: &Stated<'_>, rows: &[Row], types: &[SqlType], verify_order
     }
     match left.first() {
         Some((extra, _)) => {
-            Err(Miss::fail(format!("{} rows came, {} expected\n  too many: {extra}", rows.len(), stated.rows.len())))
+            Err(Miss::fail(format!("{count} rows came, {} expected\n  too many: {extra}", stated.rows.len())))
         }
         None => Ok(()),
     }
@@ -176,13 +190,14 @@ fn same_row(expected: &[Json], actual: &Json, types: &[SqlType]) -> bool {
 /// What came of a query.
 #[derive(Debug, Default)]
 struct Read {
-    rows: Vec<Row>,
+    /// The columns as an array, and whether it is a tombstone.
+    rows: Vec<(Json, bool)>,
     last: Option<String>,
     failure: Option<Error>,
 }
 
 /// Reads rows to the end, or, of a query that has none, until the expected number and a little longer.
-fn read(stream: &RowStream, expected: usize, has_end: bool) -> Read {
+fn read(rows: &mut Rows, expected: usize, has_end: bool) -> Read {
     let mut read = Read::default();
     let mut until = crate::time::now() + ROWS_WAIT;
     let mut complete = false;
@@ -191,33 +206,25 @@ fn read(stream: &RowStream, expected: usize, has_end: bool) -> Read {
             complete = true;
             until = crate::time::now() + EXTRA_WAIT;
         }
-        match stream.events.recv_timeout(until.saturating_duration_since(crate::time::now())) {
-            Ok(RowEvent::Rows(rows)) => read.rows.extend(rows),
-            Ok(RowEvent::Line(line)) => {
-                read.rows.push(Row { values: vec![Value::String(line)], tombstone: false });
-            }
-            // What is bad is no row of the response.
-            Ok(RowEvent::Warning(_)) => {}
-            Ok(RowEvent::End(message)) => {
-                read.last = Some(message);
+        match rows.next(until) {
+            Came::Row { columns, tombstone } => read.rows.push((Json::Array(columns), tombstone)),
+            Came::End(message) => {
+                read.last = message;
                 return read;
             }
-            Ok(RowEvent::Failed(error)) => {
+            Came::Failed(error) => {
                 read.failure = Some(error);
                 return read;
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return read,
+            Came::Nothing => return read,
         }
     }
 }
 
 /// The failure of a query, if it fails: some rejections come with the rows.
-pub fn failure(stream: RowStream) -> Option<Error> {
-    read(&stream, 0, stream.query_id.is_none()).failure
-}
-
-fn row_json(row: &Row) -> Json {
-    Json::Array(row.values.iter().map(value_json).collect())
+pub fn failure(mut rows: Rows) -> Option<Error> {
+    let has_end = !rows.has_id;
+    read(&mut rows, 0, has_end).failure
 }
 
 /// A value as JSON; dates and times as Kafka has them, as numbers.

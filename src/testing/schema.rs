@@ -1,5 +1,10 @@
 //! A source's schema as text, made comparable: `ID BIGINT KEY, V STRING`.
 
+use crate::error::{Error, Result};
+use crate::expr::to_sql_type;
+use crate::sql;
+use crate::types::SqlType;
+
 /// A column: its words and signs, names folded, type names in one spelling.
 type Column = Vec<String>;
 
@@ -11,6 +16,51 @@ pub fn same_schema(expected: &str, actual: &str) -> bool {
 
 fn by_role(columns: &[Column]) -> (Vec<&Column>, Vec<&Column>) {
     columns.iter().partition(|column| column.last().is_some_and(|word| word == "KEY"))
+}
+
+/// The types of a schema's columns.
+///
+/// Errors: it isn't the schema of a query's rows.
+pub fn types_of(schema: &str) -> Result<Vec<SqlType>> {
+    let wrong = |why: &str| Error::internal(format!("the schema of the rows can't be read: {why}: {schema}"));
+    let columns = Cut(schema).filter(|column| !column.trim().is_empty());
+    let of_column = |column: &str| {
+        let column = column.trim();
+        let name = column.strip_prefix('`').and_then(|rest| rest.split_once('`')).ok_or_else(|| wrong("no name"))?;
+        let ty = name.1.trim();
+        let ty = ty.strip_suffix(" KEY").unwrap_or(ty);
+        let parsed = sql::parse_type(ty).map_err(|error| wrong(&error.to_string()))?;
+        to_sql_type(&parsed, &|_| None)
+    };
+    columns.map(of_column).collect()
+}
+
+/// Cuts a schema at the commas between columns.
+struct Cut<'a>(&'a str);
+
+impl<'a> Iterator for Cut<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (mut depth, mut quoted) = (0_i32, false);
+        for (i, c) in self.0.char_indices() {
+            match c {
+                '`' => quoted = !quoted,
+                '<' | '(' if !quoted => depth += 1,
+                '>' | ')' if !quoted => depth -= 1,
+                ',' if !quoted && depth == 0 => {
+                    let column = &self.0[..i];
+                    self.0 = &self.0[i + 1..];
+                    return Some(column);
+                }
+                _ => {}
+            }
+        }
+        Some(std::mem::take(&mut self.0))
+    }
 }
 
 /// The columns of a schema without the marks of keys.

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::answer::Answer;
 use super::drive::{Collector, Drive};
 use super::sql_assert;
 use super::subject::NewSubject;
 use super::verdict::{Kind, Miss, Verdict};
-use crate::engine::Reply;
 use crate::error::{Audience, Error};
 use crate::sql;
 use crate::sql::ast::{Location, Statement};
@@ -158,11 +158,11 @@ impl<'a> Run<'a> {
     /// Has the engine run a statement, and all that follows from it.
     fn execute(&mut self, text: &str) -> Result<(), Trouble> {
         match self.drive.execute(text).map_err(Trouble::Rejected)? {
-            Reply::Rows(_) => {
+            Answer::Rows(_) => {
                 let hint = "ASSERT VALUES compares the records of a stream or table";
                 return Err(Trouble::Rejected(Error::not_supported("a query or PRINT in a test", hint)));
             }
-            Reply::Done(_) | Reply::Facts(_) => {}
+            Answer::Reply(_) | Answer::Entities(_) => {}
         }
         self.drive.subject.settle().map_err(Trouble::Rejected)?;
         let topics = self.drive.subject.log().topics();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::Reply;
+use super::answer::Answer;
 use crate::error::Result;
 use crate::format::Layout;
 use crate::log::Log;
@@ -12,7 +12,7 @@ use crate::sql::ast::SourceKind;
 /// One empty engine: no log on disk, time from the records, output caching off.
 pub trait Subject {
     /// Runs one statement. A rejection leaves the engine as it was.
-    fn execute(&mut self, statement: &str) -> Result<Reply>;
+    fn execute(&mut self, statement: &str) -> Result<Answer>;
     fn log(&self) -> Arc<dyn Log>;
     /// Processes all input to the end, through every query, and commits. An error when a query stopped on it.
     fn settle(&mut self) -> Result<()>;

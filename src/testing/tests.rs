@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::fake::new_fake;
+use super::http_subject::HttpSubject;
 use super::suite::{Suite, Summary};
 
 /// Runs one file, and gives the summary, what was printed and the report.
@@ -343,4 +344,53 @@ fn a_test_that_asserts_nothing_is_an_error() {
     assert_eq!(status("t.sql", create), "error");
     let asserts = format!("{create}\nASSERT STREAM a (k STRING KEY) WITH (kafka_topic='a', value_format='JSON');");
     assert_eq!(status("t.sql", &asserts), "pass");
+}
+
+/// A table, and what is asked of it and of its stream.
+const ASKED: &str = r#"{"name":"asked",
+    "statements":["CREATE STREAM ponds (name STRING KEY, depth DOUBLE, share DECIMAL(4,2)) WITH (kafka_topic='ponds', value_format='JSON');",
+                  "CREATE TABLE seen AS SELECT name, COUNT(*) AS n FROM ponds GROUP BY name;",
+                  "SELECT * FROM seen WHERE name='upper';",
+                  "SELECT name, depth, share FROM ponds EMIT CHANGES LIMIT 1;",
+                  "SELECT n FROM seen WHERE name='none';"],
+    "inputs":[{"topic":"ponds","key":"upper","value":{"DEPTH":4.5,"SHARE":1.50}}],
+    "responses":[{"admin":{"@type":"currentStatus","warnings":[]}},
+                 {"query":[{"header":{"schema":"`NAME` STRING KEY, `N` BIGINT"}},{"row":{"columns":["upper",1]}}]},
+                 {"query":[{"header":{"queryId|starts_with":"x","schema":"`NAME` STRING, `DEPTH` DOUBLE, `SHARE` DECIMAL(4, 2)"}},
+                           {"row":{"columns":["upper",4.5,1.50]}},{"finalMessage":"Limit Reached"}]},
+                 {"query":[{"header":{"schema":"`N` BIGINT"}}]}]}"#;
+
+#[test]
+fn over_http_what_is_right_passes_and_what_is_not_fails() {
+    let over_http: crate::testing::subject::NewSubject<'_> = &|properties| Ok(Box::new(HttpSubject::new(properties)?));
+    let right = ASKED;
+    let status = |case: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("case.json");
+        fs::write(&path, format!("{{\"tests\":[{case}]}}")).unwrap();
+        let mut out = Vec::new();
+        let summary = Suite { paths: &[path], ..Suite::default() }.run(over_http, &mut out).unwrap();
+        (summary.passed == 1, String::from_utf8(out).unwrap())
+    };
+    let (passed, told) = status(right);
+    assert!(passed, "{told}");
+    for (from, to) in [
+        (r#""@type":"currentStatus""#, r#""@type":"streams""#),
+        (r#""warnings":[]"#, r#""warnings":[1]"#),
+        (r#"["upper",1]"#, r#"["upper",2]"#),
+        (r#"{"row":{"columns":["upper",1]}}"#, r#"{"row":{"columns":["upper",1],"tombstone":true}}"#),
+        ("4.5,1.50", "4.6,1.50"),
+        ("`N` BIGINT\"}}]}]}", "`N` INTEGER\"}}]}]}"),
+        ("`N` BIGINT\"}}]}]}", "`N` BIGINT\"}},{\"row\":{\"columns\":[1]}}]}]}"),
+        ("Limit Reached", "Query Completed"),
+        (r#"SELECT n FROM seen WHERE name='none'"#, r#"SELECT x FROM seen WHERE name='none'"#),
+    ] {
+        assert_eq!(right.matches(from).count(), 1, "{from} stands once");
+        assert!(!status(&right.replace(from, to)).0, "{to} passes");
+    }
+    let rejected = |status: u16, sql: &str| {
+        format!(r#"{{"name":"r","statements":["{sql}"],"expectedError":{{"status":{status},"message":"no"}}}}"#)
+    };
+    assert!(status(&rejected(400, "SELECT * FROM nowhere;")).0);
+    assert!(!status(&rejected(400, "SHOW STREAMS;")).0, "nothing is rejected");
 }

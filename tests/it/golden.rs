@@ -137,12 +137,14 @@ macro_rules! golden {
 
 golden! {
     airline_reach
+    airport_traffic
     alert_counts
     bad_records
     busy_routes
     carrier_delays
     carrier_hours
     carrier_places
+    carrier_share
     carrier_trouble
     daily_final
     late_again

@@ -33,7 +33,20 @@ CREATE TABLE cities WITH (KAFKA_TOPIC='cities') AS SELECT city, COUNT(*) AS c FR
 CREATE STREAM again WITH (KAFKA_TOPIC='again') AS SELECT b.id AS id, a.n AS a, b.n AS b
   FROM input a JOIN input b WITHIN 200 MILLISECONDS GRACE PERIOD 30 DAYS ON TRIM(a.id) = b.id;
 CREATE TABLE alike WITH (KAFKA_TOPIC='alike', KEY_FORMAT='JSON') AS SELECT l.id AS id, t.city AS city, l.c AS c, t.c AS d
-  FROM last l JOIN cities t ON l.c % 5 = t.c % 5;
+  FROM last l FULL JOIN cities t ON l.c % 5 = t.c % 5;
+";
+
+/// A topic that a query reads twice, as one source and as two.
+const TWICE_JOB: &str = "
+CREATE STREAM input (id STRING KEY, city STRING, n BIGINT, v BIGINT) WITH (KAFKA_TOPIC='input', VALUE_FORMAT='JSON');
+CREATE STREAM amounts (id STRING KEY, v DOUBLE) WITH (KAFKA_TOPIC='input', VALUE_FORMAT='JSON');
+CREATE STREAM two_ways WITH (KAFKA_TOPIC='two_ways') AS
+  SELECT id, n, v FROM input WHERE v < 300 UNION ALL SELECT city AS id, n, v FROM input PARTITION BY city;
+CREATE TABLE sums WITH (KAFKA_TOPIC='sums') AS SELECT id, COUNT(*) AS c, SUM(v) AS v
+  FROM (SELECT id, v FROM amounts UNION ALL SELECT city AS id, v FROM input) GROUP BY id;
+CREATE TABLE shares WITH (KAFKA_TOPIC='shares') AS SELECT a.id AS id, a.c AS c, b.c AS few
+  FROM (SELECT id, COUNT(*) AS c FROM input GROUP BY id) a
+  LEFT JOIN (SELECT id, COUNT(*) AS c FROM amounts WHERE v < 200 GROUP BY id) b ON a.id = b.id;
 ";
 
 /// Each row as often.
@@ -87,6 +100,19 @@ fn kills_of_self_joins_change_no_row() {
     assert!(expected.len() > 100, "{} different rows", expected.len());
     assert_eq!(found, expected);
     same_finals("alike", &disturbed["alike"], &undisturbed["alike"]);
+}
+
+#[test]
+fn kills_while_a_topic_is_read_twice_change_no_row() {
+    let topics = &["two_ways", "sums", "shares"];
+    let mode = Mode { name: "topics read twice", job: TWICE_JOB, topics, kills: kills().div_ceil(4), ..JOINS };
+    let (disturbed, undisturbed) = outcome(mode);
+    let (found, expected) = (times(&disturbed["two_ways"]), times(&undisturbed["two_ways"]));
+    assert!(expected.len() > 100, "{} different rows", expected.len());
+    assert_eq!(found, expected);
+    for topic in ["sums", "shares"] {
+        same_finals(topic, &disturbed[topic], &undisturbed[topic]);
+    }
 }
 
 /// How often each row is there.

@@ -16,59 +16,64 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use crate::binary::{Running, on, run};
 
 /// What comes later than this doesn't come.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
 
-const STREAM: &str =
+pub const STREAM: &str =
     "CREATE STREAM s (id INT KEY, v STRING, d DECIMAL(5,2)) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);";
-const TABLE: &str = "CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;";
-const ROWS: &str =
+pub const TABLE: &str = "CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;";
+pub const ROWS: &str =
     "INSERT INTO s VALUES (1, 'a', 1.50); INSERT INTO s VALUES (2, 'b', 2); INSERT INTO s VALUES (1, 'c', NULL);";
 const EARLIEST: &str = "earliest";
 
-struct Server {
-    process: Running,
-    address: String,
-    _folder: tempfile::TempDir,
+pub struct Server {
+    pub process: Running,
+    pub address: String,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
-    fn start(flags: &[&str]) -> Server {
+    pub fn start(flags: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let (process, address) = listen(folder.path(), flags);
-        Server { process, address, _folder: folder }
+        Server { process, address, folder }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address.split("//").nth(1).unwrap()).unwrap();
         stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
         stream
     }
 
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Sends a request and reads the answer to its end.
-    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
         let mut stream = self.connect();
         send(&mut stream, method, path, headers, body);
         Answer::read(stream)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], b"")
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask("POST", path, &["Content-Type: application/json"], body.to_string().as_bytes())
     }
 
-    fn ksql(&self, sql: &str) -> Answer {
+    pub fn ksql(&self, sql: &str) -> Answer {
         self.post("/ksql", &json!({"ksql": sql, "streamsProperties": {"auto.offset.reset": EARLIEST}}))
     }
 
-    fn query(&self, sql: &str) -> Answer {
+    pub fn query(&self, sql: &str) -> Answer {
         self.post("/query", &json!({"ksql": sql, "streamsProperties": {"auto.offset.reset": EARLIEST}}))
     }
 
     /// Waits until a query's rows are these.
-    fn await_rows(&self, sql: &str, rows: &Value) {
+    pub fn await_rows(&self, sql: &str, rows: &Value) {
         let until = Instant::now() + WAIT_MAX;
         loop {
             let answer = self.query(sql).json();
@@ -109,7 +114,7 @@ fn listen(folder: &Path, flags: &[&str]) -> (Running, String) {
 }
 
 /// In HTTP/1.0, whose answers are plain and end with the connection.
-fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[&str], body: &[u8]) {
+pub fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[&str], body: &[u8]) {
     let mut request = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n", body.len());
     for header in headers {
         request.push_str(&format!("{header}\r\n"));
@@ -121,14 +126,14 @@ fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[&str], body
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    text: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub text: String,
 }
 
 impl Answer {
-    fn read(mut stream: TcpStream) -> Answer {
+    pub fn read(mut stream: TcpStream) -> Answer {
         let mut bytes = Vec::new();
         let mut chunk = [0; 4096];
         // A server that closes while a request still comes may reset the connection behind its answer.
@@ -141,12 +146,12 @@ impl Answer {
         Answer { status, head: head.to_owned(), text: text.to_owned() }
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Status and error code of a failure.
-    fn failure(&self) -> (u16, u64) {
+    pub fn failure(&self) -> (u16, u64) {
         (self.status, self.json()["error_code"].as_u64().unwrap_or(0))
     }
 }
@@ -175,19 +180,44 @@ fn statements_answer_with_entities() {
     assert_eq!(described["writeQueries"][0]["id"], id);
     assert_eq!(entities[4]["queries"][0]["statusCount"], json!({"RUNNING": 1}));
 
-    // What went before the one that fails is carried out, and told.
-    let failed = server.ksql("CREATE TYPE a AS STRUCT<x INT>; DROP STREAM none; CREATE TYPE b AS STRUCT<x INT>;");
+    // What only the work shows: the statements before it are carried out, and told.
+    let failed = server.ksql("CREATE TYPE a AS STRUCT<x INT>; INSERT INTO s VALUES ('x', 'y', 1); DROP TYPE a;");
     assert_eq!(failed.failure(), (400, 40001));
     let told = failed.json();
     assert_eq!(told["@type"], "statement_error");
     assert_eq!(told["entities"][0]["commandId"], "type/A/create");
-    assert!(told["statementText"].as_str().unwrap().starts_with("DROP STREAM none"), "{told}");
-    let types = server.ksql("SHOW TYPES;").json();
-    assert_eq!(types[0]["types"].as_object().unwrap().keys().collect::<Vec<_>>(), ["A"]);
-    // What can't be read is found before anything is carried out.
-    assert_eq!(server.ksql("CREATE TYPE c AS STRUCT<x INT>; CREATE STREEM d;").failure(), (400, 40001));
+    assert_eq!(told["statementText"], "INSERT INTO s VALUES ('x', 'y', 1);");
+    let types =
+        || server.ksql("SHOW TYPES;").json()[0]["types"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(types(), ["A"]);
+    // All else is found before anything is carried out: on a copy, what goes before being done.
+    for wrong in
+        ["CREATE STREEM d;", "DROP STREAM none;", "CREATE STREAM n AS SELECT nope FROM m;", "INSERT INTO n VALUES (1);"]
+    {
+        let made = "CREATE TYPE c AS STRUCT<x INT>; CREATE STREAM m AS SELECT * FROM s;";
+        let failed = server.ksql(&format!("{made} {wrong}"));
+        assert_eq!(failed.failure(), (400, 40001), "{wrong}");
+        assert_eq!(failed.json()["entities"], json!([]), "{wrong}");
+        assert_eq!(failed.json()["statementText"], wrong);
+    }
     assert_eq!(server.ksql("SHOW TYPES").failure(), (400, 40001), "the `;` is missing");
-    assert_eq!(server.ksql("SHOW TYPES;").json()[0]["types"].as_object().unwrap().len(), 1);
+    assert_eq!(types(), ["A"]);
+    // What the first statements make is there for the later ones.
+    let chain =
+        "CREATE STREAM m WITH (PARTITIONS=3) AS SELECT * FROM s; CREATE STREAM n AS SELECT id, v FROM m; DESCRIBE n;";
+    let entities = server.ksql(chain).json();
+    assert_eq!(entities[2]["sourceDescription"]["partitions"], 3);
+    assert_eq!(entities[2]["statementText"], "DESCRIBE n;");
+    let made = server.ksql("CREATE TYPE IF NOT EXISTS a AS INT; CREATE STREAM q AS SELECT * FROM m;").json();
+    let id = made[1]["commandStatus"]["queryId"].as_str().unwrap();
+    let number: i64 = id.rsplit('_').next().unwrap().parse().unwrap();
+    let next = number + 1;
+    // Also the id of a query that they start, and its change.
+    let chain = format!(
+        "CREATE TYPE IF NOT EXISTS a AS INT; CREATE STREAM r AS SELECT * FROM m; \
+         CREATE OR REPLACE STREAM r AS SELECT * FROM m WHERE id > 1; PAUSE CSAS_R_{next}; TERMINATE CSAS_R_{next};"
+    );
+    assert_eq!(server.ksql(&chain).status, 200, "{}", server.ksql("SHOW QUERIES;").text);
     assert_eq!(server.ksql("SELECT * FROM s;").failure(), (400, 40002));
     assert_eq!(server.query("SHOW TYPES;").failure(), (400, 40001));
 }
@@ -316,12 +346,23 @@ fn bad_requests_are_told_and_hurt_nobody() {
             stream
         })
         .collect();
+    let mut half_a_body = server.connect();
+    half_a_body.write_all(b"POST /ksql HTTP/1.0\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{").unwrap();
     assert_eq!(server.get("/info").json()["KsqlServerInfo"]["serverStatus"], "RUNNING");
+    // Rows that can't be: each is told, and the server goes on.
+    assert_eq!(server.ksql(STREAM).status, 200);
+    for row in [&b"{\"v\": \"\xff\"}\n"[..], b"{\"id\": \n", b"[1]\n", b"null\n", &vec![b'x'; 10 << 20]] {
+        let answer = server.ask("POST", "/inserts-stream", &[], &[b"{\"target\": \"s\"}\n", row].concat());
+        let told = answer.json();
+        assert_eq!((&told["status"], &told["error_code"]), (&json!("error"), &json!(40000)), "{told}");
+        assert_eq!(server.get("/info").status, 200);
+    }
     // And are let go.
     for mut stream in idle {
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).unwrap();
     }
+    assert_eq!(Answer::read(half_a_body).failure(), (408, 40800));
     assert_eq!(server.get("/healthcheck").json()["isHealthy"], true);
 }
 
@@ -354,6 +395,7 @@ fn roles_bound_what_may_be_asked() {
         ("ann", Some(basic("ann:secret")), 3),
     ];
     let ksql = |sql: &str| json!({"ksql": sql}).to_string();
+    let call = |sql: &str| json!({"session": {"properties": {}, "variables": {}}, "statement": sql}).to_string();
     // Path, body, and the least that may ask it.
     let asked = [
         ("GET", "/info", String::new(), 1),
@@ -368,10 +410,41 @@ fn roles_bound_what_may_be_asked() {
         ("POST", "/query", ksql("SELECT * FROM s;"), 1),
         ("POST", "/query-stream", ksql("SELECT * FROM s;"), 1),
         ("POST", "/close-query", json!({"queryId": "x"}).to_string(), 1),
+        ("GET", "/", String::new(), 1),
+        ("GET", "/v1/metadata", String::new(), 1),
+        ("GET", "/v1/metadata/id", String::new(), 1),
+        ("GET", "/is_valid_property/auto.offset.reset", String::new(), 1),
+        ("GET", "/openapi.json", String::new(), 1),
+        ("GET", "/status", String::new(), 1),
+        ("GET", "/status/stream/S/create", String::new(), 1),
+        ("GET", "/clusterStatus", String::new(), 1),
+        ("GET", "/ws/query?request=%7B%7D", String::new(), 1),
+        ("GET", "/chc/ready", String::new(), 0),
+        ("POST", "/heartbeat", json!({"hostInfo": {"host": "a", "port": 1}, "timestamp": 0}).to_string(), 3),
+        ("POST", "/query", ksql("PRINT 's' FROM BEGINNING LIMIT 0;"), 1),
+        // What a terminal asks.
+        ("GET", "/millpond/names", String::new(), 1),
+        ("POST", "/millpond/statement", call("SHOW STREAMS;"), 1),
+        ("POST", "/millpond/statement", call("INSERT INTO s VALUES (1, 'a', 1);"), 2),
+        ("POST", "/millpond/statement", call("CREATE TYPE IF NOT EXISTS z AS INT;"), 3),
+        ("POST", "/millpond/log", json!("Topics").to_string(), 1),
+        ("POST", "/millpond/log", json!({"EmptyTopic": "s"}).to_string(), 3),
+        ("POST", "/millpond/insert", json!({"target": "s", "rows": ["{}"], "properties": {}}).to_string(), 2),
+        ("POST", "/millpond/append", String::new(), 2),
+        ("POST", "/millpond/reset", String::new(), 3),
+        // Of all roles, since the service is over then.
+        ("POST", "/ksql/terminate", "{".to_owned(), 3),
     ];
+    let document = server.ask("GET", "/openapi.json", &[&basic("ann:secret")], b"").json();
+    for path in document["paths"].as_object().unwrap().keys() {
+        let begins = path.split('{').next().unwrap();
+        assert!(asked.iter().any(|(_, asked, ..)| asked.starts_with(begins)), "{path} isn't asked for");
+    }
     // Admins first, so that the stream is there for the others.
     for (name, header, level) in who.iter().rev() {
-        for (method, path, body, least) in &asked {
+        // To find a password wrong takes a second in a build for tests; what follows is as with a wrong token.
+        let passwords = if *name == "a wrong password" { 3 } else { usize::MAX };
+        for (method, path, body, least) in asked.iter().take(passwords) {
             let headers: Vec<&str> = header.iter().map(String::as_str).collect();
             let status = server.ask(method, path, &headers, body.as_bytes()).status;
             let what = format!("{name}: {path} {body}: {status}");

@@ -83,7 +83,7 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
             Ok(side)
         }
         How::ForeignKey => foreign_key(builder, left, right, join, &on),
-        How::ManyToMany => many_to_many(builder, left, right, &on),
+        How::ManyToMany => many_to_many(builder, left, right, join, &on),
     }
 }
 
@@ -257,11 +257,12 @@ fn foreign_key(builder: &mut Builder, left: Side, right: Side, join: &ast::Join,
     Ok(side)
 }
 
-/// A table-table join by expressions that are neither one's key: its rows have both keys.
+/// A table-table join by expressions that are neither one's key: its rows have both keys; of an outer join, a row alone has
+/// nulls in the place of the other one.
 ///
 /// Four stages: the changes of each table go to the partition of the expression; there they meet; the pairs go to the
 /// partition of both keys.
-fn many_to_many(builder: &mut Builder, left: Side, right: Side, on: &Condition) -> Result<Side> {
+fn many_to_many(builder: &mut Builder, left: Side, right: Side, join: &ast::Join, on: &Condition) -> Result<Side> {
     let (kind, source, times) = (left.kind, left.source, [left.times.as_slice(), &right.times].concat());
     let key_type = left.check(builder, &on.left)?.known_type()?.clone();
     let met = exchange_layout(builder.names.first(), vec![(KEY_COLUMN.to_string(), key_type.clone())]);
@@ -277,7 +278,7 @@ fn many_to_many(builder: &mut Builder, left: Side, right: Side, on: &Condition) 
         right_types: right.types,
         left: left.stage,
         right: right.stage,
-        kind: JoinKind::Inner,
+        kind: plan_kind(join.kind),
         method: JoinMethod::ManyToMany { left_keys: left.key_columns.len(), right_keys: right.key_columns.len() },
         condition: None,
     };

@@ -142,13 +142,11 @@ impl Meeting<'_> {
     }
 
     fn many_to_many(&self) -> Result<()> {
-        if self.join.kind != JoinKind::Inner {
-            return Err(Error::statement(format!(
-                "Invalid join type: only an INNER JOIN takes what is neither table's primary key. Got {}.",
-                self.text()
-            ))
-            .hint("the result's key is both tables' keys, and a row alone would lack one of them")
-            .at(self.join.source.at));
+        if self.join.kind != JoinKind::Inner && self.on.others.is_some() {
+            return Err(self.invalid(
+                "an outer join of tables by what is neither one's primary key takes one equality only",
+                "filter the tables first, in queries in FROM",
+            ));
         }
         if self.left.window.is_some() {
             return Err(

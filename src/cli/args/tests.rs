@@ -202,3 +202,17 @@ fn what_is_allowed_is_told_of_negative_numbers() {
         assert!(error.contains(told) && !error.contains("tip:"), "{error}");
     }
 }
+
+#[test]
+fn a_server_stands_in_the_place_of_a_command() {
+    let server = |line: &str| {
+        let words = line.split(' ').map(std::ffi::OsString::from);
+        Cli::try_parse_from(with_server(words)).unwrap().common.server
+    };
+    assert_eq!(server("millpond http://localhost:8088").as_deref(), Some("http://localhost:8088"));
+    assert_eq!(server("millpond https://pond -e X").as_deref(), Some("https://pond"));
+    assert_eq!(server("millpond --server pond topic list").as_deref(), Some("pond"));
+    assert_eq!(server("millpond -e http://x"), None);
+    // Who asks is of a server.
+    assert!(Cli::try_parse_from(["millpond", "--user", "ann"]).is_err());
+}

@@ -91,6 +91,7 @@ fn reconnect(
         editor.set_helper(Some(helper(shell)));
     }
     out.line(match shell.engine.owner {
+        _ if connection.server.is_some() => "Connected to the server.",
         true => "This process holds the data folder; its queries run here.",
         false => "Attached to the process that holds the data folder.",
     })?;
@@ -145,17 +146,22 @@ To start with, while `millpond datagen people` runs in another terminal:
 ";
 
 fn banner(connection: &Connection, owner: bool, visit: Visit) -> String {
-    let attached = if owner { "" } else { " (held by another process; attached)" };
+    let place = match &connection.server {
+        Some(server) => format!("Server: {server}"),
+        None => {
+            let attached = if owner { "" } else { " (held by another process; attached)" };
+            format!("Data folder: {}{attached}", connection.data_dir.display())
+        }
+    };
     let start = if visit == Visit::First { TO_START_WITH } else { "" };
     format!(
         "\
 Millpond {version}: continuous SQL over durable topics
-Data folder: {folder}{attached}
+{place}
 {start}
 `help` tells the rest, `exit` ends.
 ",
         version = env!("CARGO_PKG_VERSION"),
-        folder = connection.data_dir.display(),
     )
 }
 

@@ -2,6 +2,7 @@ use clap::Parser;
 
 use crate::cli::fake::{FakeLog, connected};
 use crate::cli::output::OutputFormat;
+use crate::server::client::Address;
 
 use super::*;
 
@@ -57,6 +58,7 @@ fn a_terminal_says_that_nobody_here_works() {
 #[test]
 fn the_banner_names_the_folder() {
     let connection = Connection {
+        server: None,
         data_dir: "/some/where".into(),
         memory_bytes_max: None,
         snapshot_records: None,
@@ -65,6 +67,9 @@ fn the_banner_names_the_folder() {
     };
     let first = banner(&connection, false, Visit::First);
     assert!(first.contains("/some/where") && first.contains("attached") && first.contains("CREATE STREAM people"));
+    let server = Address::new("localhost:99", None, None).unwrap();
+    let remote = banner(&Connection { server: Some(server), ..connection.clone() }, false, Visit::Again);
+    assert!(remote.contains("Server: http://localhost:99") && !remote.contains("/some/where"), "{remote}");
     // What to begin with is for beginners.
     let again = banner(&connection, true, Visit::Again);
     assert!(again.contains("/some/where") && again.contains("`help`"));

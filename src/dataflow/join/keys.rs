@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array};
+use arrow::buffer::BooleanBuffer;
 
 use crate::dataflow::Batch;
 use crate::dataflow::operator::{Context, ErrorKind};
-use crate::dataflow::regroup::any_null;
+use crate::dataflow::regroup::{all_null, any_null};
 use crate::error::{Error, Result};
 use crate::state::{Keys, NO_KEY};
 use crate::types::SqlType;
@@ -29,7 +30,7 @@ impl JoinKeys {
         JoinKeys { types: types.to_vec(), keys: Keys::new(types.to_vec()), windowed: None }
     }
 
-    /// The numbers of these rows' keys, which are whole; new ones have no user yet.
+    /// The numbers of these rows' keys, in which not all is null; new ones have no user yet.
     pub fn intern(&mut self, batch: &Batch, rows: &[u32]) -> Result<Vec<u32>> {
         let columns = self.columns(batch)?;
         let mut ids = Vec::new();
@@ -185,12 +186,18 @@ pub(super) fn tell_of_keyless(batch: &Batch, context: &mut Context) {
     context.bad_rows(batch, ErrorKind::Processing, keyless.set_indices(), reasons);
 }
 
-/// The rows that a join takes: those whose key is whole.
-pub(super) fn keyed_rows(batch: &Batch, tombstones: Tombstones) -> Vec<u32> {
-    let mut ignored = any_null(batch.key_columns(), batch.rows);
-    if let Some(null_key) = &batch.null_key {
-        ignored = &ignored | null_key;
+/// The rows without key. Of several columns some may be null.
+pub(super) fn keyless(batch: &Batch) -> BooleanBuffer {
+    let keyless = all_null(batch.key_columns(), batch.rows);
+    match &batch.null_key {
+        Some(null_key) => &keyless | null_key,
+        None => keyless,
     }
+}
+
+/// The rows that a join takes: those that have a key.
+pub(super) fn keyed_rows(batch: &Batch, tombstones: Tombstones) -> Vec<u32> {
+    let mut ignored = keyless(batch);
     if let Some(tombstone) = batch.tombstone.as_ref().filter(|_| tombstones == Tombstones::Ignore) {
         ignored = &ignored | tombstone;
     }

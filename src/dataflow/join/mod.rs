@@ -8,6 +8,7 @@ mod keys;
 mod many_to_many;
 mod order;
 mod pieces;
+mod results;
 mod stream_stream;
 mod stream_table;
 mod table_rows;

@@ -19,7 +19,7 @@ use arrow::datatypes::Int64Type;
 
 use crate::dataflow::Batch;
 use crate::dataflow::join::columns::NO_ROW;
-use crate::dataflow::join::keys::JoinKeys;
+use crate::dataflow::join::keys::{JoinKeys, keyless};
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows};
 use crate::error::{Error, Result};
 use crate::state::NO_KEY;
@@ -83,6 +83,7 @@ impl Versions {
         let versions = Batch {
             columns: [batch.key_columns(), &[times], batch.value_columns(), &[deleted]].concat(),
             keys: batch.keys + 1,
+            null_key: Some(keyless(batch)),
             tombstone: None,
             old: None,
             ..batch.clone()

@@ -87,6 +87,16 @@ impl SourceTopics {
         Ok(())
     }
 
+    /// An error when a topic of these names is another one there.
+    pub fn check_same(&self, other: &SourceTopics) -> Result<()> {
+        for SourceTopic { name, id, .. } in &self.topics {
+            if other.topics.iter().any(|there| there.name == *name && there.id != *id) {
+                return Err(self.replaced(name));
+            }
+        }
+        Ok(())
+    }
+
     fn replaced(&self, name: &str) -> Error {
         let error = Error::world(format!("topic '{name}' was deleted and created again: it is another topic now"));
         if self.has_state {
@@ -122,6 +132,9 @@ mod tests {
             let error = topics.check(&log).unwrap_err();
             assert!(error.what.contains("created again"), "{error}");
             assert_eq!(error.lasting, has_state);
+            let anew = SourceTopics::find(&log, BTreeMap::from([("s".to_string(), 1)]), has_state).unwrap();
+            anew.check_same(&anew).unwrap();
+            assert!(anew.check_same(&topics).unwrap_err().what.contains("created again"));
         }
     }
 

@@ -1,5 +1,7 @@
-//! What the records of a stage's topic become: rows of a source, or rows on their way between stages.
+//! What the records of a stage's topic become: rows of the sources over it, or rows on their way between stages.
 
+use super::reader::Use;
+use super::snapshots::PartSnapshot;
 use crate::catalog::SourceKind;
 use crate::dataflow::exchange::TopicExchangeReader;
 use crate::dataflow::scan::ScanReader;
@@ -17,29 +19,84 @@ pub(super) enum OldRowsAt {
 }
 
 pub(super) enum Input {
-    Scan(Box<ScanReader>),
+    /// The streams and tables over the topic that the query reads: mostly one.
+    Sources(Vec<SourceInput>),
     Exchange(TopicExchangeReader),
 }
 
+/// One source over a topic.
+pub(super) struct SourceInput {
+    pub scan: ScanReader,
+    /// The inputs that its rows come to, where the topic is read for several.
+    pub uses: Vec<Use>,
+    /// Its number among the tables of the query whose rows are held.
+    pub number: usize,
+    /// Of these rows.
+    pub snapshot: Option<PartSnapshot>,
+}
+
+impl SourceInput {
+    /// The decoder, if it holds the rows of a table.
+    pub fn table(&self) -> Option<&ScanReader> {
+        self.scan.keeps_rows().then_some(&self.scan)
+    }
+}
+
 impl Input {
-    /// The batch of some records; None: no row is left of them. Of an exchange a batch has the rows of one record.
-    pub fn read(&mut self, records: &mut Records, context: &mut Context, old_rows: OldRowsAt) -> Result<Option<Batch>> {
+    /// Of each source the batch of some records; None: no row is left of them. Of an exchange the rows of one record.
+    pub fn read(
+        &mut self,
+        records: &mut Records,
+        context: &mut Context,
+        old_rows: OldRowsAt,
+    ) -> Result<Vec<Option<Batch>>> {
         match self {
-            Input::Scan(scan) if old_rows == OldRowsAt::Turn => scan.decode(records, context),
-            Input::Scan(scan) => scan.read(records, context),
-            Input::Exchange(_) if records.is_empty() => Ok(None),
-            Input::Exchange(exchange) => exchange.read(records, 0).map(Some),
+            Input::Sources(sources) => {
+                let scans = sources.iter_mut().map(|source| &mut source.scan);
+                let batch = |scan: &mut ScanReader| match old_rows {
+                    OldRowsAt::Turn => scan.decode(records, context),
+                    OldRowsAt::Decoding => scan.read(records, context),
+                };
+                scans.map(batch).collect()
+            }
+            Input::Exchange(_) if records.is_empty() => Ok(Vec::new()),
+            Input::Exchange(exchange) => Ok(vec![Some(exchange.read(records, 0)?)]),
         }
     }
 
-    /// A source of records that are no table's.
-    pub fn is_stream(&self) -> bool {
-        matches!(self, Input::Scan(scan) if scan.kind() == SourceKind::Stream)
+    /// None of an exchange.
+    pub fn sources(&self) -> &[SourceInput] {
+        match self {
+            Input::Sources(sources) => sources,
+            Input::Exchange(_) => &[],
+        }
     }
 
-    /// A source of a table's changes.
+    pub fn sources_mut(&mut self) -> &mut [SourceInput] {
+        match self {
+            Input::Sources(sources) => sources,
+            Input::Exchange(_) => &mut [],
+        }
+    }
+
+    /// Records that are no table's.
+    pub fn is_stream(&self) -> bool {
+        !self.is_exchange() && !self.is_table()
+    }
+
+    /// Changes of a table, whatever else they are.
     pub fn is_table(&self) -> bool {
-        matches!(self, Input::Scan(scan) if scan.kind() == SourceKind::Table)
+        self.sources().iter().any(|source| source.scan.kind() == SourceKind::Table)
+    }
+
+    /// Whether its rows come to several inputs.
+    pub fn is_shared(&self) -> bool {
+        self.sources().iter().any(|source| !source.uses.is_empty())
+    }
+
+    /// Whether the rows of a table are held.
+    pub fn keeps_rows(&self) -> bool {
+        self.sources().iter().any(|source| source.table().is_some())
     }
 
     pub fn is_exchange(&self) -> bool {
@@ -49,31 +106,13 @@ impl Input {
     /// Records that may be read as one batch.
     pub fn records_max(&self) -> usize {
         match self {
-            Input::Scan(_) => usize::MAX,
+            Input::Sources(_) => usize::MAX,
             Input::Exchange(_) => 1,
         }
     }
 
-    /// Bytes of a table's rows.
+    /// Bytes of tables' rows.
     pub fn state_bytes(&self) -> usize {
-        match self {
-            Input::Scan(scan) => scan.state_bytes(),
-            Input::Exchange(_) => 0,
-        }
-    }
-
-    /// The source's decoder, if it holds the rows of a table.
-    pub fn table(&self) -> Option<&ScanReader> {
-        match self {
-            Input::Scan(scan) if scan.keeps_rows() => Some(scan),
-            _ => None,
-        }
-    }
-
-    pub fn table_mut(&mut self) -> Option<&mut ScanReader> {
-        match self {
-            Input::Scan(scan) if scan.keeps_rows() => Some(scan),
-            _ => None,
-        }
+        self.sources().iter().map(|source| source.scan.state_bytes()).sum()
     }
 }

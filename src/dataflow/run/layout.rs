@@ -1,7 +1,7 @@
 //! How the stages of a query lie on the log: which topics each reads, how many partitions it has, and who reads what it makes.
 
 use super::reader::Use;
-use crate::catalog::Source;
+use crate::catalog::{Source, SourceKind};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, StageTopics};
 use crate::plan::{Exchange, Plan, Scan, Stage, StageInput};
@@ -89,6 +89,21 @@ pub(super) fn uses<'a>(plan: &'a Plan, topic: &str) -> Vec<(Use, &'a Scan)> {
         _ => None,
     });
     used.collect()
+}
+
+/// Names of the tables whose rows are held, since steps look at those that are replaced.
+pub(super) fn tables_held(plan: &Plan) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (stage, read) in plan.stages.iter().enumerate() {
+        for (input, of) in read.inputs().into_iter().enumerate() {
+            let StageInput::Scan(Scan { source, .. }) = of else { continue };
+            let held = source.kind == SourceKind::Table && plan.wants_old_rows(stage, input);
+            if held && !names.contains(&source.name.as_str()) {
+                names.push(&source.name);
+            }
+        }
+    }
+    names
 }
 
 /// Of each stage the topic by which its rows leave it; None: it is the last.

@@ -61,7 +61,7 @@ fn grant(readers: &mut [&mut Reader], round: &Round<'_>) -> Result<()> {
     readers.iter_mut().zip(takes).for_each(|(reader, rows)| reader.grant(rows));
     let times: Vec<&[i64]> = readers.iter().map(|reader| reader.granted_times()).collect();
     // Rows of one input meet nobody, unless they come to several.
-    let shared = readers.iter().any(|reader| reader.is_shared());
+    let shared = readers.iter().any(|reader| reader.input.is_shared());
     if !shared && times.iter().filter(|times| !times.is_empty()).count() < 2 {
         return Ok(());
     }

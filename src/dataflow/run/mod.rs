@@ -23,6 +23,7 @@ mod merge;
 mod open;
 mod opening;
 mod port;
+mod reached;
 mod reader;
 mod recovery;
 mod refused;
@@ -46,6 +47,7 @@ pub use keeping::Keeping;
 pub use layout::{StageLayout, changelog_topics, exchange_topics, layout};
 pub use open::{any_records, check_state_is_there};
 pub use opening::Opening;
+pub use reached::Reached;
 pub use restore::load_rows;
 pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
 
@@ -427,7 +429,7 @@ impl Run {
     /// A table's topic is the changelog of its rows up to the position: compaction may not go beyond it.
     fn hold_tables(&mut self, when: When) -> Result<()> {
         let mut holds = std::mem::take(&mut self.holds);
-        let is_held = |reader: &&Reader| self.spec.durable && reader.input.table().is_some();
+        let is_held = |reader: &&Reader| self.spec.durable && reader.input.keeps_rows();
         let told = self.sources().filter(is_held).try_for_each(|reader| {
             holds.hold(&*self.port.log, &self.spec.group, (&reader.place, reader.held_from()), when)
         });

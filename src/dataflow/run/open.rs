@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
-use super::input::Input;
-use super::layout::{StageLayout, layout, uses};
+use super::input::{Input, SourceInput};
+use super::layout::{StageLayout, layout, tables_held, uses};
 use super::line_up;
 use super::port::Port;
 use super::reader::{Reader, Use};
@@ -277,8 +277,8 @@ impl Opener {
         let lined_up = line_up::is_needed(&spec.plan, &self.layout, port.member.is_some());
         for (index, (input, topic)) in stage.inputs().into_iter().zip(&layout.topics).enumerate() {
             let input = match input {
-                StageInput::Scan(_) => match self.scan(topic, (number, index), partition)? {
-                    Some(scan) => scan,
+                StageInput::Scan(_) => match self.sources_over(topic, (number, index), partition)? {
+                    Some(sources) => Input::Sources(sources),
                     None => {
                         entries.push(Entry::Shared);
                         continue;
@@ -291,7 +291,7 @@ impl Opener {
                 StageInput::Exchange(Exchange { key, types, .. }) => {
                     let source = self.layout[0].topics.first().cloned().unwrap_or_default();
                     let exchange = TopicExchangeReader::new(source, types.clone(), key.columns.len());
-                    (Input::Exchange(exchange), Vec::new())
+                    Input::Exchange(exchange)
                 }
                 StageInput::Join(_) | StageInput::Union(_) => {
                     return Err(Error::internal("where sides meet is no input of a stage"));
@@ -304,24 +304,36 @@ impl Opener {
         Ok(StageTask { partition, task, entries, snapshots: Vec::new(), output: self.output(number, partition)? })
     }
 
-    /// What reads a source's topic for an input (its stage, and its number there), and the inputs that have their rows from it
-    /// where they are several; None: it is one of these, and not the first.
-    fn scan(&self, topic: &str, at: (usize, usize), partition: u32) -> Result<Option<(Input, Vec<Use>)>> {
-        let (mut uses, scans): (Vec<Use>, Vec<&Scan>) = uses(&self.spec.plan, topic).into_iter().unzip();
-        let (Some(first), Some(scan)) = (uses.first(), scans.first()) else {
-            return Err(Error::internal("a source that the plan doesn't read"));
+    /// What reads a topic for an input (its stage, and its number there): each source over it with the inputs that have their
+    /// rows from it, where these are several; None: it is one of these, and not the first.
+    fn sources_over(&self, topic: &str, at: (usize, usize), partition: u32) -> Result<Option<Vec<SourceInput>>> {
+        let all = uses(&self.spec.plan, topic);
+        match all.first() {
+            Some((first, _)) if (first.stage, first.input) == at => {}
+            Some(_) => return Ok(None),
+            None => return Err(Error::internal("a source that the plan doesn't read")),
+        }
+        let shared = all.len() > 1;
+        let held = tables_held(&self.spec.plan);
+        let mut by_source: Vec<(Scan, Vec<Use>)> = Vec::new();
+        for (of, scan) in all {
+            match by_source.iter_mut().find(|(other, _)| other.source.name == scan.source.name) {
+                Some((whole, uses)) => {
+                    whole.wanted.iter_mut().zip(&scan.wanted).for_each(|(all, wanted)| *all |= wanted);
+                    uses.push(of);
+                }
+                None => by_source.push((scan.clone(), vec![of])),
+            }
+        }
+        let source = |(scan, mut uses): (Scan, Vec<Use>)| {
+            let with_old = uses.iter().any(|of| of.with_old);
+            let number = held.iter().position(|name| *name == scan.source.name).unwrap_or_default();
+            if !shared {
+                uses.clear();
+            }
+            Ok(SourceInput { scan: ScanReader::new(&scan, partition, with_old)?, uses, number, snapshot: None })
         };
-        if (first.stage, first.input) != at {
-            return Ok(None);
-        }
-        let wanted = |column: usize| scans.iter().any(|scan| scan.wanted.get(column) == Some(&true));
-        let all = Scan { source: scan.source.clone(), wanted: (0..scan.wanted.len()).map(wanted).collect() };
-        let with_old = uses.iter().any(|of| of.with_old);
-        let input = Input::Scan(Box::new(ScanReader::new(&all, partition, with_old)?));
-        if uses.len() == 1 {
-            uses.clear();
-        }
-        Ok(Some((input, uses)))
+        by_source.into_iter().map(source).collect::<Result<_>>().map(Some)
     }
 
     /// Where the rows of a stage go.

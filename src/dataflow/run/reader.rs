@@ -1,17 +1,13 @@
 //! The reading end of a source's partition.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, NullArray};
-
 use super::ahead::Turn;
-use super::input::Input;
+use super::input::{Input, SourceInput};
 use super::open::Committed;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::dataflow::{Batch, Context, OldRows};
+use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
 use crate::plan::{Stage, Step};
@@ -20,8 +16,6 @@ use crate::state::snapshots::Span;
 /// The reading end of a source's partition.
 pub(super) struct Reader {
     pub input: Input,
-    /// The inputs that its rows come to, where they are several.
-    pub uses: Vec<Use>,
     pub place: TopicPartition,
     pub position: i64,
     /// Read up to here and no further.
@@ -36,8 +30,6 @@ pub(super) struct Reader {
     pub rest: Option<Rest>,
     /// Its rows wait for those of other inputs.
     pub turn: Turn,
-    /// Of the table's rows.
-    pub snapshot: Option<PartSnapshot>,
     /// It begins at the end of its partition, and no commit has recorded where that was.
     pub begins_at_end: bool,
 }
@@ -56,16 +48,8 @@ pub(super) struct Use {
 impl Use {
     /// What it has of a batch: the columns that it reads, as if it had read them by itself.
     pub fn narrowed(&self, batch: &Batch) -> Batch {
-        let unread: ArrayRef = Arc::new(NullArray::new(batch.rows));
-        let narrow = |columns: &[ArrayRef], wanted: &[bool]| {
-            let column = |(column, wanted): (&ArrayRef, &bool)| if *wanted { column.clone() } else { unread.clone() };
-            columns.iter().zip(wanted).map(column).collect::<Vec<_>>()
-        };
-        let old = batch.old.as_ref().filter(|_| self.with_old).map(|old| OldRows {
-            columns: narrow(&old.columns, &self.wanted[batch.keys..]),
-            present: old.present.clone(),
-        });
-        Batch { columns: narrow(&batch.columns, &self.wanted), old, ..batch.clone() }
+        let narrowed = batch.narrowed(&self.wanted);
+        Batch { old: narrowed.old.filter(|_| self.with_old), ..narrowed }
     }
 }
 
@@ -87,7 +71,7 @@ fn multiplies(steps: &[Step]) -> bool {
 
 impl Reader {
     pub fn open(
-        (input, uses): (Input, Vec<Use>),
+        input: Input,
         spec: &RunSpec,
         stage: &Stage,
         place: TopicPartition,
@@ -110,11 +94,10 @@ impl Reader {
             (None, None) => return Err(Error::internal("a partition is opened that was not looked at")),
         };
         let keeps_fetched =
-            multiplies(&stage.steps) || input.records_max() < usize::MAX || (lined_up && input.table().is_some());
+            multiplies(&stage.steps) || input.records_max() < usize::MAX || (lined_up && input.keeps_rows());
         let next_position = position;
         Ok(Reader {
             input,
-            uses,
             place,
             position,
             end: None,
@@ -124,29 +107,28 @@ impl Reader {
             keeps_fetched,
             rest: None,
             turn: Turn::default(),
-            snapshot: None,
             begins_at_end,
         })
     }
 
-    /// Whether its rows come to several inputs.
-    pub fn is_shared(&self) -> bool {
-        !self.uses.is_empty()
+    /// Reads from here on; for one that has read nothing yet.
+    pub fn go_to(&mut self, position: i64) {
+        (self.position, self.next_position) = (position, position);
     }
 
-    /// The batch of the next records, `rows_max` at most; None: there is nothing to read, or no row of it is left. They come
-    /// again until they are `done`.
-    pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Option<Batch>> {
+    /// The batch of the next records, `rows_max` at most, of each source over the topic; None, or nothing: there is nothing to
+    /// read, or no row of it is left. They come again until they are `done`.
+    pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Vec<Option<Batch>>> {
         self.rows = 0;
         let rows_max = rows_max.min(self.input.records_max());
         if self.rest.is_none() {
             if self.end.is_some_and(|end| self.position >= end) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             let mut records = round.buffers.lock().pop().unwrap_or_default();
             if let Err(error) = round.port.fetch(&self.place, self.position, round.bytes_max, &mut records) {
                 round.buffers.lock().push(records);
-                return self.skip_removed(error, context).map(|()| None);
+                return self.skip_removed(error, context).map(|()| Vec::new());
             }
             self.next_position = self.position.max(records.next_offset);
             if let Some(end) = self.end
@@ -157,14 +139,14 @@ impl Reader {
             }
             if records.len() <= rows_max && !self.keeps_fetched {
                 self.rows = records.len();
-                let batch = self.input.read(&mut records, context, round.old_rows);
+                let batches = self.input.read(&mut records, context, round.old_rows);
                 round.buffers.lock().push(records);
-                return batch;
+                return batches;
             }
             let all = std::mem::take(&mut records.meta);
             self.rest = Some(Rest { records, all, first: 0, next_position: self.next_position });
         }
-        let Some(rest) = &mut self.rest else { return Ok(None) };
+        let Some(rest) = &mut self.rest else { return Ok(Vec::new()) };
         let end = rest.all.len().min(rest.first + rows_max);
         rest.records.meta.clear();
         rest.records.meta.extend_from_slice(&rest.all[rest.first..end]);
@@ -228,25 +210,33 @@ impl Reader {
         keeper: Option<&Keeper<'_>>,
         heard: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        let Some(table) = self.input.table_mut() else { return Ok(()) };
-        let mut from = None;
-        if let Some(keeper) = keeper {
-            let has = Span { first: log.offsets(&self.place)?.0, end: self.position };
-            let name = format!("rows-{}", self.place.partition);
-            let mut snapshot = PartSnapshot::new(log, name, &self.place, Held::ByReader);
-            from = snapshot.restore(keeper, has, table)?;
-            self.snapshot = Some(snapshot);
+        let tables = self.input.sources_mut().iter_mut().filter(|source| source.table().is_some());
+        let mut before = 0;
+        for SourceInput { scan: table, number, snapshot, .. } in tables {
+            let mut from = None;
+            if let Some(keeper) = keeper {
+                let has = Span { first: log.offsets(&self.place)?.0, end: self.position };
+                let name = match number {
+                    0 => format!("rows-{}", self.place.partition),
+                    _ => format!("rows-{number}-{}", self.place.partition),
+                };
+                let mut part = PartSnapshot::new(log, name, &self.place, Held::ByReader);
+                from = part.restore(keeper, has, table)?;
+                *snapshot = Some(part);
+            }
+            heard(before + table.state_bytes())?;
+            for_each_fetch(log, &self.place, from, Some(self.position), &mut |records| {
+                table.restore(records)?;
+                heard(before + table.state_bytes())
+            })?;
+            before += table.state_bytes();
         }
-        heard(table.state_bytes())?;
-        for_each_fetch(log, &self.place, from, Some(self.position), &mut |records| {
-            table.restore(records)?;
-            heard(table.state_bytes())
-        })?;
         Ok(())
     }
 
-    /// The offset from which on a restart needs the table's topic uncompacted.
+    /// The offset from which on a restart needs the tables' topic uncompacted.
     pub fn held_from(&self) -> i64 {
-        self.snapshot.as_ref().and_then(PartSnapshot::needs_from).map_or(self.position, |from| from.min(self.position))
+        let snapshots = self.input.sources().iter().filter_map(|source| source.snapshot.as_ref());
+        snapshots.filter_map(PartSnapshot::needs_from).fold(self.position, i64::min)
     }
 }

@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 use rayon::prelude::*;
 
 use super::host::Host;
+use super::input::SourceInput;
+use super::reader::Reader;
 use super::spec::SnapshotCounters;
 use super::stage::Entry;
 use super::{Run, RunSpec, StageTask};
@@ -278,10 +280,12 @@ impl Run {
         let tasks = self.stages.iter_mut().flatten();
         let of_tasks = tasks.flat_map(|task| {
             let StageTask { entries, snapshots, .. } = task;
-            let rows = entries.iter_mut().filter_map(|entry| match entry {
-                Entry::Read(reader) => reader.snapshot.as_mut(),
+            let readers = entries.iter_mut().filter_map(|entry| match entry {
+                Entry::Read(reader) => Some(reader),
                 Entry::HandedOver | Entry::Shared => None,
             });
+            let sources = readers.flat_map(|reader| reader.input.sources_mut());
+            let rows = sources.filter_map(|source| source.snapshot.as_mut());
             rows.chain(snapshots.iter_mut().flatten())
         });
         of_tasks.chain(&mut self.snapshots.view)
@@ -361,12 +365,14 @@ fn publish(log: &Arc<dyn Log>, complete: Vec<(String, Capture)>) -> Published {
 }
 
 fn step_task(task: &mut StageTask, round: &Round<'_>) {
-    for reader in task.readers_mut() {
-        if let (Some(part), Some(table)) = (&mut reader.snapshot, reader.input.table())
-            && part.may_be_due(reader.position, round, table)
-            && let Ok((first, _)) = round.keeper.log.offsets(&reader.place)
-        {
-            part.step(round, Span { first, end: reader.position }, table);
+    for Reader { input, place, position, .. } in task.readers_mut() {
+        for SourceInput { scan: table, snapshot, .. } in input.sources_mut() {
+            if let Some(part) = snapshot
+                && part.may_be_due(*position, round, table)
+                && let Ok((first, _)) = round.keeper.log.offsets(place)
+            {
+                part.step(round, Span { first, end: *position }, table);
+            }
         }
     }
     for (part, state) in task.snapshots.iter_mut().zip(task.task.states()) {

@@ -103,7 +103,9 @@ impl StageTask {
                 let mut batches = Vec::with_capacity(entries.len());
                 for (entry, came) in entries.iter_mut().zip(inputs) {
                     batches.push(match entry {
-                        Entry::Read(reader) if !reader.is_shared() => reader.take_granted(round, &mut task.context)?,
+                        Entry::Read(reader) if !reader.input.is_shared() => {
+                            reader.take_granted(round, &mut task.context)?.pop().flatten()
+                        }
                         Entry::Read(_) | Entry::HandedOver | Entry::Shared => Batch::in_order(came)?,
                     });
                 }
@@ -147,13 +149,16 @@ impl StageTask {
         let StageTask { partition, task, entries, .. } = self;
         for entry in entries {
             let Entry::Read(reader) = entry else { continue };
-            if !reader.is_shared() {
+            if !reader.input.is_shared() {
                 continue;
             }
-            let Some(batch) = reader.take_granted(round, &mut task.context)? else { continue };
-            for of in &reader.uses {
-                let place = Place { stage: of.stage, partition: *partition, input: of.input };
-                into.push((place, of.narrowed(&batch)));
+            let taken = reader.take_granted(round, &mut task.context)?;
+            for (source, batch) in reader.input.sources().iter().zip(taken) {
+                let Some(batch) = batch else { continue };
+                for of in &source.uses {
+                    let place = Place { stage: of.stage, partition: *partition, input: of.input };
+                    into.push((place, of.narrowed(&batch)));
+                }
             }
         }
         Ok(())
@@ -205,7 +210,7 @@ fn read_batch(
     let mut rows_max = round.rows_max;
     loop {
         let mark = task.context.mark();
-        let Some(batch) = reader.read(rows_max, round, &mut task.context)? else { return Ok(()) };
+        let Some(batch) = reader.read(rows_max, round, &mut task.context)?.pop().flatten() else { return Ok(()) };
         match task.push_within(round.made_bytes_max, batch, outlet)? {
             None => return Ok(()),
             Some(refused) => {

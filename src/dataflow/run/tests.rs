@@ -47,13 +47,14 @@ impl World {
         World::of(log, &[("s", columns)], partitions, statement)
     }
 
-    /// `sources`: name (and that of its topic) and columns of each, a table when one of them is its primary key. `statement`:
-    /// the CREATE ... AS SELECT that reads them.
+    /// `sources`: name (and that of its topic) and columns of each, a table when one of them is its primary key; `name@topic` is
+    /// one more over a topic. `statement`: the CREATE ... AS SELECT that reads them.
     fn of(log: Arc<dyn Log>, sources: &[(&str, &str)], partitions: u32, statement: &str) -> World {
         let engine = Engine::stepped(Options::default()).unwrap();
         for (name, columns) in sources {
             let kind = if columns.contains("PRIMARY KEY") { "TABLE" } else { "STREAM" };
-            let with = format!("KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=1");
+            let (name, topic) = name.split_once('@').unwrap_or((name, name));
+            let with = format!("KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON', PARTITIONS=1");
             let source = format!("CREATE {kind} {name} ({columns}) WITH ({with});");
             engine.execute(&mut Session::default(), &source).unwrap();
         }
@@ -65,8 +66,8 @@ impl World {
         let mut sink = create_as(*kind, name, properties, query, statement, &engine.catalog(), &settings).unwrap();
         sink.source.topic = SINK.to_string();
         let changelogs = changelog_topics(GROUP, &sink.analyzed.plan).concat();
-        let sources = sources.iter().map(|(name, _)| (*name).to_string());
-        let topics = sources.chain(changelogs).chain([SINK.to_string()]).map(|name| (name, partitions));
+        let topics = sources.iter().map(|(name, _)| (*name).to_string()).filter(|name| !name.contains('@'));
+        let topics = topics.chain(changelogs).chain([SINK.to_string()]).map(|name| (name, partitions));
         for (name, partitions) in topics.chain([(PROCESSING_LOG.to_string(), 1)]) {
             let spec = TopicSpec { name, partitions, replicas: None, configs: BTreeMap::new() };
             log.create_topic(&spec).unwrap();

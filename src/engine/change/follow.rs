@@ -24,6 +24,8 @@ const KNOWN_AGE_MAX: Duration = Duration::from_secs(5);
 /// How long a statement waits for a cluster that doesn't answer.
 const REACH_WAIT_MAX: Duration = Duration::from_secs(5);
 const REACH_POLL: Duration = Duration::from_millis(50);
+/// How often it is looked for a command that somebody waits for.
+const COMMAND_POLL: Duration = Duration::from_millis(50);
 
 /// When the command log was last read to its end.
 #[derive(Debug)]
@@ -158,6 +160,29 @@ impl Inner {
                 self.commands.topic()
             )
         })
+    }
+
+    /// Waits until the command at this offset, and all before it, are carried out in this process; false: they are not by then.
+    ///
+    /// Errors: nobody else writes commands, and there is none of that offset; the log can't be read.
+    pub(in crate::engine) fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        let asked = now();
+        loop {
+            if !self.is_shared() {
+                // It is carried out before anybody can know of it.
+                let next = self.commands.next_offset()?;
+                let none = || Error::statement(format!("There is no command {offset} yet: {next} is the next"));
+                return if offset < next { Ok(true) } else { Err(none()) };
+            }
+            self.follow();
+            if self.changing.lock().next > offset {
+                return Ok(true);
+            }
+            if asked.elapsed() >= longest {
+                return Ok(false);
+            }
+            std::thread::sleep(COMMAND_POLL);
+        }
     }
 
     /// Waits a little for a cluster that doesn't answer: it may only be changing leaders.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::source::{check_replacement, not_on_read_only};
 use super::upgrade::{self, Upgrade};
-use super::{Change, Effect, StartQuery, kind_word};
+use super::{Change, Effect, StartQuery, kind_word, start};
 use crate::analyze::{Role, Sink};
 use crate::catalog::{QueryEntry, Source, SourceKind};
-use crate::dataflow::{ScanReader, Task};
+use crate::dataflow::{ScanReader, Start, Task, check_start};
 use crate::error::{Error, Result};
 use crate::format;
 use crate::log::TopicSpec;
@@ -108,7 +108,7 @@ impl Change<'_> {
     fn started(&mut self, id: String, sink: Sink, text: &str, made: Option<&TopicSpec>) -> Result<Effect> {
         if self.replay.is_none() {
             self.inner.stage_partitions(&sink.analyzed.plan)?;
-            check_runs(&sink.analyzed.plan)?;
+            check_runs(&sink.analyzed.plan, start(self.properties))?;
             format::encoder(&sink.source.key)?;
             format::encoder(&sink.source.value)?;
         }
@@ -197,7 +197,8 @@ fn refuse_other_writers(name: &str, writers: &[String]) -> Result<()> {
 }
 
 /// Builds the operators once, to throw them away: a plan that can't run is refused now, not when its thread starts.
-pub fn check_runs(plan: &Plan) -> Result<()> {
+pub fn check_runs(plan: &Plan, start: Start) -> Result<()> {
+    check_start(plan, start)?;
     plan.scans().try_for_each(|scan| ScanReader::new(scan, 0, false).map(|_| ()))?;
     plan.stages.iter().try_for_each(|stage| Task::new(stage, 0).map(|_| ()))
 }

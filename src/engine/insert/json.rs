@@ -1,29 +1,52 @@
 //! Rows as JSON objects, for clients that send many: one record a row, written at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use crate::analyze::PSEUDO_COLUMNS;
-use crate::engine::{Inner, settings};
+use crate::catalog::Source;
+use crate::engine::{Inner, Rest, settings};
 use crate::error::{Error, Result};
 use crate::expr::iso;
+use crate::log::Records;
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, Value, decimal};
 
 impl Inner {
-    /// Writes the row that a JSON object tells to the topic of a stream or table. Fields are columns, in any case of letters
-    /// unless in back-ticks; a column without a field is NULL. ROWTIME may be given, in ms.
+    /// Writes the rows that JSON objects tell to the topic of a stream or table, in their order, with one append a partition.
+    /// Fields are columns, in any case of letters unless in back-ticks; a column without a field is NULL. ROWTIME may be given,
+    /// in ms.
     ///
-    /// Errors: the target takes no rows, the text is no object, a field is no column, or a value doesn't fit its column.
+    /// Errors: the target takes no rows, a text is no object, a field is no column, or a value doesn't fit its column; the rows
+    /// before that are written.
     pub(in crate::engine) fn insert_json(
         &self,
         target: &str,
-        row: &str,
+        rows: &[String],
         properties: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    ) -> Result<(), Rest> {
+        let none = |error| Rest { written: 0, error };
+        let source = self.json_target(target, properties).map_err(none)?;
+        let mut batch = Vec::with_capacity(rows.len());
+        let mut bad = None;
+        for row in rows {
+            match self.encode_json(&source, row) {
+                Ok(record) => batch.push(record),
+                Err(error) => {
+                    bad = Some(error);
+                    break;
+                }
+            }
+        }
+        self.write_rows(&source, &batch).map_err(none)?;
+        bad.map_or(Ok(()), |error| Err(Rest { written: batch.len(), error }))
+    }
+
+    fn json_target(&self, target: &str, properties: &BTreeMap<String, String>) -> Result<Arc<Source>> {
         if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
             return Err(Error::statement("Inserting rows is disabled by ksql.insert.into.values.enabled."));
         }
@@ -31,6 +54,10 @@ impl Inner {
         let target = Ident::new(column_name(target));
         let source = catalog.expect_source(&target.text)?.clone();
         self.check_target(&source, &target)?;
+        Ok(source)
+    }
+
+    fn encode_json(&self, source: &Source, row: &str) -> Result<Records> {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_str(row)
             .map_err(|error| Error::statement(format!("The row is not a JSON object: {error}")))?;
         let mut values: BTreeMap<&str, Value> = BTreeMap::new();
@@ -58,7 +85,7 @@ impl Inner {
                 });
             }
         }
-        self.write_row(&source, self.encode(&source, &values, row_time)?, "inserted")
+        self.encode(source, &values, row_time)
     }
 }
 
@@ -146,6 +173,11 @@ mod tests {
         engine
     }
 
+    fn insert(engine: &Engine, target: &str, rows: &[&str]) -> Result<(), Rest> {
+        let rows: Vec<String> = rows.iter().map(|row| (*row).to_owned()).collect();
+        engine.insert(target, &rows, &BTreeMap::new())
+    }
+
     fn rows(engine: &Engine, columns: &str) -> Vec<String> {
         let reply = engine.execute(&mut Session::default(), &format!("SELECT {columns} FROM s;")).unwrap();
         let Reply::Rows(rows) = reply else { panic!("no rows") };
@@ -159,8 +191,8 @@ mod tests {
         let row = r#"{"K": "a", "i": -3, "B": 9007199254740993, "x": 1.5, "d": 123456789012345678.25, "t": true,
             "y": "AQI=", "AT": "2020-02-03T04:05:06.789", "day": "2020-02-03", "`low`": "é", "a": [1, null],
             "m": {"z": 1, "y": null}, "o": {"q": "r", "P": 7}, "ROWTIME": 42}"#;
-        engine.insert("S", row, &BTreeMap::new()).unwrap();
-        engine.insert("`S`", r#"{"d": "0.05"}"#, &BTreeMap::new()).unwrap();
+        insert(&engine, "S", &[row]).unwrap();
+        insert(&engine, "`S`", &[r#"{"d": "0.05"}"#]).unwrap();
         assert_eq!(
             rows(&engine, "ROWTIME, k, i, b, x, d, t, y, at, day, `low`, a, m['z'], o")[0],
             "42 a -3 9007199254740993 1.5 123456789012345678.25 true AQI= 2020-02-03T04:05:06.789 2020-02-03 é \
@@ -187,10 +219,22 @@ mod tests {
             ("{", "not a JSON object"),
         ];
         for (row, why) in refused {
-            let error = engine.insert("S", row, &BTreeMap::new()).unwrap_err();
-            assert!(error.to_string().contains(why), "{row}: {error}");
+            let rest = insert(&engine, "S", &[row]).unwrap_err();
+            assert!(rest.error.to_string().contains(why), "{row}: {rest:?}");
         }
-        assert!(engine.insert("nope", "{}", &BTreeMap::new()).is_err());
+        assert!(insert(&engine, "nope", &["{}"]).is_err());
         assert_eq!(rows(&engine, "k"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn rows_before_a_bad_one_are_written() {
+        let engine = engine();
+        let many: Vec<String> = (0..100).map(|i| format!("{{\"k\": \"k{}\", \"i\": {i}}}", i % 7)).collect();
+        let mut texts: Vec<&str> = many.iter().map(String::as_str).collect();
+        texts.insert(60, "{\"i\": \"x\"}");
+        let rest = insert(&engine, "s", &texts).unwrap_err();
+        assert_eq!(rest.written, 60);
+        assert_eq!(rows(&engine, "i"), (0..60).map(|i| i.to_string()).collect::<Vec<_>>());
+        assert_eq!(insert(&engine, "s", &[]), Ok(()));
     }
 }

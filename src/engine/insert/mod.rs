@@ -74,12 +74,34 @@ impl Inner {
             .partitions(&source.topic)
             .ok_or_else(|| Error::from(crate::log::LogError::UnknownTopic(source.topic.clone())))?;
         let partition = records.key(0).map_or(0, |key| partition_for(key, partitions));
-        let offset = self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, &records)?;
+        self.write_batch(source, partition, &records, done)
+    }
+
+    fn write_batch(&self, source: &Source, partition: u32, records: &Records, done: &str) -> Result<()> {
+        let offset = self.log.append(&TopicPartition { topic: source.topic.clone(), partition }, records)?;
         if let Some(view) = self.views.read().get(&source.name).filter(|_| source.query_id.is_some()) {
             let told = |error: Error| Error { what: format!("The row was {done}, but {}", error.what), ..error };
-            view.inserted(partition, offset, &records).map_err(told)?;
+            view.inserted(partition, offset, records).map_err(told)?;
         }
         Ok(())
+    }
+
+    /// As [`Inner::write_row`], of records of one row each, in their order: an append a partition.
+    ///
+    /// Errors: an append fails; those of other partitions may be written.
+    fn write_rows(&self, source: &Source, rows: &[Records]) -> Result<()> {
+        let partitions = self
+            .log
+            .partitions(&source.topic)
+            .ok_or_else(|| Error::from(crate::log::LogError::UnknownTopic(source.topic.clone())))?;
+        let mut batches: BTreeMap<u32, Records> = BTreeMap::new();
+        for row in rows {
+            let partition = row.key(0).map_or(0, |key| partition_for(key, partitions));
+            batches.entry(partition).or_default().push(row.key(0), row.value(0), row.meta[0].timestamp);
+        }
+        batches
+            .into_iter()
+            .try_for_each(|(partition, records)| self.write_batch(source, partition, &records, "inserted"))
     }
 
     fn encode(&self, source: &Source, row: &BTreeMap<&str, Value>, row_time: Option<i64>) -> Result<Records> {

@@ -57,13 +57,15 @@ fn described(plan: &Plan, sink: Option<&Source>, statement: &str) -> PlanDescrip
         ty: column.ty.clone(),
         role: if i < plan.schema.keys { ColumnRole::Key } else { ColumnRole::Value },
     };
+    // The key of rows that nobody writes isn't seen: what is selected of it stands among the values.
+    let unseen = if sink.is_some() { 0 } else { plan.schema.keys };
     let mut sources: Vec<String> = plan.scans().map(|scan| scan.source.name.clone()).collect();
     sources.sort();
     sources.dedup();
     PlanDescription {
         query: None,
         statement: statement.to_string(),
-        columns: plan.schema.columns.iter().enumerate().map(column).collect(),
+        columns: plan.schema.columns.iter().enumerate().skip(unseen).map(column).collect(),
         sources,
         sink: sink.map(|sink| sink.name.clone()),
         steps: plan_text(plan, sink),

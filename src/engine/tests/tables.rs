@@ -141,3 +141,21 @@ fn a_limit_counts_rows_that_can_be_read() {
     assert_eq!(t.rows("SELECT v FROM s WHERE v > 1 LIMIT 1;"), ["Int(3)"]);
     assert_eq!(t.rows("SELECT v FROM s LIMIT 9;"), ["Int(1)", "Int(3)", "Int(4)"]);
 }
+
+/// The rows of a key in several windows are several rows: a filter takes none of them for the one before.
+#[test]
+fn a_filter_over_a_windowed_table() {
+    on_both(|t| {
+        t.done("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);");
+        t.done("SET 'auto.offset.reset' = 'earliest';");
+        t.done("SET 'cache.max.bytes.buffering' = '0';");
+        t.query("CREATE TABLE w AS SELECT k, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY k;");
+        for time in [0, 1, 10_000, 10_001] {
+            t.done(&format!("INSERT INTO s (ROWTIME, k, v) VALUES ({time}, 'a', 1);"));
+        }
+        t.await_rows("SELECT n FROM w;", &["Bigint(2)", "Bigint(2)"]);
+        let stream = t.stream("SELECT k, WINDOWSTART AS at, n FROM w WHERE n > 1 EMIT CHANGES LIMIT 2;");
+        let row = |start: i64| format!("String(\"a\") Bigint({start}) Bigint(2)");
+        assert_eq!(next_rows(&stream, 2), [row(0), row(10_000)]);
+    });
+}

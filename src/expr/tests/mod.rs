@@ -5,6 +5,7 @@ mod functions;
 mod numbers;
 mod oddities;
 mod oracle;
+mod pinned;
 mod rules;
 
 use arrow::array::ArrayRef;

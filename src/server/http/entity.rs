@@ -118,12 +118,17 @@ pub fn of_facts(statement: &str, told: &Told) -> Value {
     entity(kind, statement, &told.warnings, body)
 }
 
+/// A statement's text as ksqlDB's API has it.
+pub fn with_semicolon(statement: &str) -> String {
+    format!("{};", statement.trim_end().trim_end_matches(';'))
+}
+
 /// What all entities have, and `body`'s fields.
 fn entity(kind: &str, statement: &str, warnings: &[String], body: Value) -> Value {
     let warning = |text: &String| json!({"message": text});
     let mut entity = json!({
         "@type": kind,
-        "statementText": statement,
+        "statementText": with_semicolon(statement),
         "warnings": warnings.iter().map(warning).collect::<Vec<_>>(),
     });
     if let (Value::Object(entity), Value::Object(body)) = (&mut entity, body) {

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
 
+use super::entity::with_semicolon;
 use crate::error::{Audience, Error};
 
 /// What is wrong, as `error_code` tells it: the status times 100, and a number of its own.
@@ -23,8 +24,14 @@ pub enum Code {
     TooSlow,
     /// ASSERT found the contrary.
     AssertionFailed,
+    /// As much is under way as may be.
+    TooMany,
     Internal,
+    /// The command that a request waits for doesn't come.
+    CommandAwaited,
     ShuttingDown,
+    /// The service was ended for good.
+    Terminated,
 }
 
 impl Code {
@@ -42,8 +49,11 @@ impl Code {
             Code::TooSlow => 40800,
             Code::TooLarge => 41300,
             Code::AssertionFailed => 41700,
+            Code::TooMany => 42900,
             Code::Internal => 50000,
+            Code::CommandAwaited => 50301,
             Code::ShuttingDown => 50303,
+            Code::Terminated => 50304,
         }
     }
 
@@ -94,7 +104,7 @@ impl Failure {
     /// Names the statement.
     #[must_use]
     pub fn about(mut self, statement: &str) -> Self {
-        self.statement = Some((statement.to_owned(), Vec::new()));
+        self.statement = Some((with_semicolon(statement), Vec::new()));
         self
     }
 

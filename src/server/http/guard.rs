@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, header};
@@ -25,6 +26,9 @@ pub async fn check(Shared(state): Shared<Arc<State>>, mut request: Request, next
     }
     if OPEN_PATHS.contains(&request.uri().path()) {
         return next.run(request).await;
+    }
+    if state.terminated.load(Ordering::SeqCst) {
+        return Failure::new(Code::Terminated, "The service was ended; the server stops").into_response();
     }
     match role(&state, request.headers()).await {
         Ok(role) => {

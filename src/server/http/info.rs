@@ -1,19 +1,22 @@
-//! What the server is and how it does: /info, /healthcheck, /clusterStatus, /status, /is_valid_property, container probes.
+//! What the server is and how it does: /info, /healthcheck, /is_valid_property, container probes.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Redirect, Response};
 use serde_json::{Value, json};
 
 use super::failure::{Code, Failure};
 use super::state::{State, blocking};
 use crate::engine::settings;
-use crate::server::server_info;
+use crate::server::local::info_of;
 
 pub async fn info(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(json!({"KsqlServerInfo": server_info(&state.holder)})).into_response()
+    match blocking(move || info_of(&state.owner)).await {
+        Ok(info) => Json(info).into_response(),
+        Err(error) => Failure::of(&error).into_response(),
+    }
 }
 
 pub async fn root() -> Response {
@@ -69,6 +72,13 @@ pub async fn is_valid_property(Path(name): Path<String>) -> Response {
         Ok(_) => Json(true).into_response(),
         Err(error) => Failure::of(&error).into_response(),
     }
+}
+
+/// What the server takes and gives, for programs.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 pub async fn not_found() -> Response {

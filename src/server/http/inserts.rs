@@ -1,4 +1,5 @@
-//! POST /inserts-stream: rows for one stream or table, one a line, each acknowledged when it is in the log.
+//! POST /inserts-stream: rows for one stream or table, one a line, each acknowledged when it is in the log. Those that have come
+//! together are written together.
 
 use std::sync::Arc;
 
@@ -15,13 +16,13 @@ use tokio::sync::mpsc;
 
 use super::access::Role;
 use super::body;
-use super::failure::Failure;
-use super::format::DELIMITED;
+use super::failure::{Code, Failure};
+use super::format::{DELIMITED, JSON, negotiate};
 use super::guard;
-use super::limits::{CHUNKS_MAX, LINE_BYTES_MAX};
+use super::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX, CHUNKS_MAX, LINE_BYTES_MAX};
 use super::request;
 use super::state::{State, blocking};
-use crate::engine::Session;
+use crate::engine::{Rest, Session};
 
 /// The first line.
 #[derive(Debug, Deserialize)]
@@ -39,6 +40,11 @@ pub async fn inserts(
     if let Err(failure) = guard::allow(role, Role::Write) {
         return failure.into_response();
     }
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let Some((content_type, form)) = negotiate(accept, &[(DELIMITED, Form::Lines), (JSON, Form::Array)]) else {
+        let why = format!("None of the accepted content types can be given; there are {DELIMITED}, {JSON}");
+        return Failure::new(Code::NotAcceptable, why).into_response();
+    };
     let mut lines = Lines { body: request.into_body(), pending: BytesMut::new(), ended: false };
     let head = match lines.next().await {
         Ok(Some(line)) => line,
@@ -54,47 +60,95 @@ pub async fn inserts(
         Err(failure) => return failure.into_response(),
     };
     let (sender, body) = body::channel(CHUNKS_MAX);
-    tokio::spawn(take_rows(state, head.target, session, lines, sender));
-    ([(header::CONTENT_TYPE, DELIMITED)], Body::new(body)).into_response()
+    let acks = Acks { form, to: sender, seq: 0 };
+    tokio::spawn(take_rows(state, head.target, session, lines, acks));
+    ([(header::CONTENT_TYPE, content_type)], Body::new(body)).into_response()
 }
 
-/// Writes row by row, and acknowledges each. The first error ends it, as in ksqlDB: what is behind it isn't written.
-async fn take_rows(state: Arc<State>, target: String, session: Session, mut lines: Lines, to: mpsc::Sender<Bytes>) {
+/// Writes the rows that are there together, and acknowledges each. The first error ends it, as in ksqlDB: what is behind it isn't
+/// written.
+async fn take_rows(state: Arc<State>, target: String, session: Session, mut lines: Lines, mut acks: Acks) {
     let target: Arc<str> = target.into();
     let properties = Arc::new(session.properties);
-    let mut seq = 0u64;
     loop {
-        let failure = match lines.next().await {
-            Ok(None) => return,
-            Err(failure) => failure,
-            Ok(Some(line)) => {
-                let (state, target, properties) = (state.clone(), target.clone(), properties.clone());
-                let written = blocking(move || {
-                    let row = std::str::from_utf8(&line).map_err(|_| Failure::bad_request("The row is not UTF-8"))?;
-                    state.face.insert(&target, row, &properties).map_err(|error| Failure::of(&error))
-                });
-                match written.await.map_err(|error| Failure::of(&error)).and_then(|written| written) {
-                    Ok(()) => {
-                        if to.send(line_of(&json!({"status": "ok", "seq": seq}))).await.is_err() {
-                            return;
-                        }
-                        seq += 1;
-                        continue;
-                    }
-                    Err(failure) => failure,
-                }
+        let (rows, mut ended) = lines.take_rows().await;
+        if !rows.is_empty() {
+            let (state, target, properties, count) = (state.clone(), target.clone(), properties.clone(), rows.len());
+            let written = blocking(move || state.face.insert(&target, &rows, &properties)).await;
+            let rest = written.unwrap_or_else(|error| Err(Rest { written: 0, error })).err();
+            if !acks.ok(rest.as_ref().map_or(count, |rest| rest.written)).await {
+                return;
             }
-        };
-        let mut told = failure.body();
-        told["status"] = json!("error");
-        told["seq"] = json!(seq);
-        let _ = to.send(line_of(&told)).await;
-        return;
+            if let Some(rest) = rest {
+                ended = Some(Err(Failure::of(&rest.error)));
+            }
+        }
+        match ended {
+            None => {}
+            Some(Ok(())) => return acks.end().await,
+            Some(Err(failure)) => {
+                acks.failed(&failure).await;
+                return acks.end().await;
+            }
+        }
     }
 }
 
-fn line_of(value: &Value) -> Bytes {
-    format!("{value}\n").into()
+/// How acknowledgements go to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// One a line.
+    Lines,
+    /// An array.
+    Array,
+}
+
+/// The acknowledgements.
+struct Acks {
+    form: Form,
+    to: mpsc::Sender<Bytes>,
+    /// Of the next row.
+    seq: usize,
+}
+
+impl Acks {
+    /// Of the next rows; false: the client is gone.
+    async fn ok(&mut self, count: usize) -> bool {
+        let mut text = String::new();
+        for _ in 0..count {
+            self.put(&json!({"status": "ok", "seq": self.seq}), &mut text);
+            self.seq += 1;
+        }
+        text.is_empty() || self.to.send(text.into()).await.is_ok()
+    }
+
+    /// Of the row that isn't written.
+    async fn failed(&mut self, failure: &Failure) {
+        let mut told = failure.body();
+        told["status"] = json!("error");
+        told["seq"] = json!(self.seq);
+        let mut text = String::new();
+        self.put(&told, &mut text);
+        self.seq += 1;
+        let _ = self.to.send(text.into()).await;
+    }
+
+    fn put(&self, told: &Value, text: &mut String) {
+        match (self.form, self.seq) {
+            (Form::Lines, _) => text.push_str(&format!("{told}\n")),
+            (Form::Array, 0) => text.push_str(&format!("[{told}")),
+            (Form::Array, _) => text.push_str(&format!(",\n{told}")),
+        }
+    }
+
+    async fn end(self) {
+        let text = match (self.form, self.seq) {
+            (Form::Lines, _) => return,
+            (Form::Array, 0) => "[]\n",
+            (Form::Array, _) => "]\n",
+        };
+        let _ = self.to.send(Bytes::from_static(text.as_bytes())).await;
+    }
 }
 
 /// The lines of a body, as they come. Blank ones are left out.
@@ -105,6 +159,28 @@ struct Lines {
 }
 
 impl Lines {
+    /// The rows that are there, at least one unless it has ended; Some: that is all, or it can't go on.
+    async fn take_rows(&mut self) -> (Vec<String>, Option<Result<(), Failure>>) {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        loop {
+            match self.next().await {
+                Ok(None) => return (rows, Some(Ok(()))),
+                Err(failure) => return (rows, Some(Err(failure))),
+                Ok(Some(line)) => match String::from_utf8(line.to_vec()) {
+                    Ok(row) => {
+                        bytes += row.len();
+                        rows.push(row);
+                    }
+                    Err(_) => return (rows, Some(Err(Failure::bad_request("The row is not UTF-8")))),
+                },
+            }
+            let another_is_there = memchr::memchr(b'\n', &self.pending).is_some();
+            if !another_is_there || rows.len() >= BATCH_ROWS_MAX || bytes >= BATCH_BYTES_MAX {
+                return (rows, None);
+            }
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<BytesMut>, Failure> {
         loop {
             let end = memchr::memchr(b'\n', &self.pending);

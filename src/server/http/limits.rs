@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a line of /inserts-stream.
 pub const LINE_BYTES_MAX: usize = 4 << 20;
+/// Rows of /inserts-stream that are written together.
+pub const BATCH_ROWS_MAX: usize = 10_000;
+/// Bytes of rows that are written together, those of the last row beyond.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Time for a request's head to come: a client that sends a byte now and then is let go.
@@ -20,11 +24,23 @@ pub const CONNECTIONS_MAX: usize = 4096;
 pub const STREAMS_MAX: u32 = 1024;
 /// Push queries at once (ksqlDB's `ksql.max.push.queries` is 100).
 pub const PUSH_QUERIES_MAX: usize = 4096;
+/// Calls of terminals at once, their push queries among them.
+pub const TERMINAL_CALLS_MAX: usize = 256;
 /// Statements that run at once, those of push queries among them; more wait.
-pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 512;
+pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 2 * TERMINAL_CALLS_MAX + 512;
 /// Chunks of an answer that may wait for a slow client; then its query waits.
 pub const CHUNKS_MAX: usize = 16;
 /// Bytes after which a chunk of an answer is sent.
 pub const CHUNK_BYTES: usize = 64 << 10;
+/// Time that a request waits for the command that it names.
+pub const COMMAND_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Commands whose outcome /status tells; the oldest are forgotten.
+pub const COMMANDS_MAX: usize = 10_000;
+/// Other processes that /heartbeat may tell of.
+pub const HOSTS_MAX: usize = 1000;
+/// Time after which a process that told of itself is taken for gone.
+pub const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// Bytes of rows that go each by itself when they come at once; more go together.
+pub const SINGLE_ROWS_BYTES_MAX: usize = 4 << 10;
 /// Time for answers under way when the server stops.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -9,12 +9,17 @@
 //! | POST /inserts-stream | rows, one a line |
 //! | GET /ws/query | rows over a WebSocket |
 //! | GET /is_valid_property/NAME | whether SET takes it |
+//! | GET /status, POST /ksql/terminate, GET /clusterStatus | what became of commands, the end of the service, its processes |
 //! | GET /metrics | for Prometheus |
+//! | GET /openapi.json | all of this for programs |
 //!
 //! A blocking thread runs each call of the engine; one more follows each push query. What a client may ask for is bounded
 //! in [`limits`].
 
 pub mod access;
+mod calls;
+mod cluster;
+mod commands;
 mod entity;
 mod failure;
 mod format;
@@ -30,6 +35,7 @@ mod request;
 mod serve;
 mod state;
 mod statements;
+mod terminate;
 mod tls;
 mod websocket;
 

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::body;
 use super::failure::{Code, Failure};
-use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat};
-use super::limits::{CHUNK_BYTES, CHUNKS_MAX};
+use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat, negotiate};
+use super::limits::{CHUNK_BYTES, CHUNKS_MAX, SINGLE_ROWS_BYTES_MAX};
 use super::payload::Payload;
 use super::request::{self, Request};
 use super::state::{Registered, State, blocking};
@@ -30,11 +30,20 @@ const OF_QUERY_STREAM: &[(&str, RowFormat)] =
     &[(DELIMITED, RowFormat::Delimited), (JSON, RowFormat::Array), (KSQL_JSON, RowFormat::Objects)];
 
 pub async fn query(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY).await
+    answer(state, &headers, body, OF_QUERY, Sent::AsFits).await
 }
 
 pub async fn query_stream(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY_STREAM).await
+    answer(state, &headers, body, OF_QUERY_STREAM, Sent::InChunks).await
+}
+
+/// How the body of an answer goes over HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// Whole, with its length, when it is small.
+    AsFits,
+    /// Always in chunks, as ksqlDB does: there are clients of /query-stream that read nothing else.
+    InChunks,
 }
 
 async fn answer(
@@ -42,9 +51,10 @@ async fn answer(
     headers: &HeaderMap,
     body: Bytes,
     offered: &[(&'static str, RowFormat)],
+    sent: Sent,
 ) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let Some((content_type, format)) = RowFormat::negotiate(accept, offered) else {
+    let Some((content_type, format)) = negotiate(accept, offered) else {
         let known: Vec<&str> = offered.iter().map(|(name, _)| *name).collect();
         let why = format!("None of the accepted content types can be given; there are {}", known.join(", "));
         return Failure::new(Code::NotAcceptable, why).into_response();
@@ -57,7 +67,8 @@ async fn answer(
     };
     let content_type = if begun.is_print { "text/plain; charset=utf-8" } else { content_type };
     let body = match begun.rest {
-        None => Body::from(begun.first),
+        None if sent == Sent::AsFits => Body::from(begun.first),
+        None => Body::new(body::whole(begun.first.into())),
         Some(rest) => {
             let (sender, body) = body::channel(CHUNKS_MAX);
             if let Some(registered) = &rest.registered {
@@ -98,6 +109,7 @@ struct Rest {
 /// Runs the statement, which must be a query.
 pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
     let mut session = request.session()?;
+    state.await_command(request.command_sequence_number)?;
     let parsed = request::statement(&request.ksql, &session)?;
     if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
         let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";
@@ -130,7 +142,12 @@ fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, F
     let request = Request::read(body)?;
     let (mut stream, parsed) = run(state, &request)?;
     let is_print = matches!(parsed.statement, Statement::Print { .. });
-    let format = if is_print { RowFormat::Lines } else { format };
+    let format = match is_print {
+        true => RowFormat::Lines,
+        // Rows that come of a query that runs, of a stream's too which ends by itself; those of a table are there.
+        false if stream.query_id.is_some() || stream.on_drop.is_some() => format.of_push(),
+        false => format,
+    };
     let registered = register(state, &mut stream, &parsed)?;
     let mut first = String::new();
     format.header(&stream.columns, stream.query_id.as_deref(), &mut first);
@@ -162,7 +179,7 @@ impl Rest {
             let mut event = self.stream.events.recv().ok();
             loop {
                 if self.take(event, &mut chunk) == Progress::Over {
-                    let _ = to.blocking_send(chunk.into());
+                    send(chunk, to);
                     return;
                 }
                 if chunk.len() >= CHUNK_BYTES {
@@ -173,7 +190,7 @@ impl Rest {
                     Err(_) => break,
                 }
             }
-            ready = chunk.is_empty() || to.blocking_send(chunk.into()).is_ok();
+            ready = send(chunk, to);
         }
     }
 
@@ -189,7 +206,7 @@ impl Rest {
             // What is bad is no row of the answer.
             Some(RowEvent::Warning(_)) => {}
             Some(RowEvent::End(message)) => {
-                self.format.end(self.stream.query_id.as_ref().map(|_| message.as_str()), out);
+                self.format.end(&message, out);
                 return Progress::Over;
             }
             Some(RowEvent::Failed(error)) => {
@@ -198,12 +215,28 @@ impl Rest {
             }
             // It was ended: by /close-query, or because the server stops.
             None => {
-                self.format.end(None, out);
+                self.format.end("Query Terminated", out);
                 return Progress::Over;
             }
         }
         Progress::More
     }
+}
+
+/// Sends rows; false: the client is gone. A few go each by itself: there are clients that take what comes at once for one row.
+fn send(rows: String, to: &Sender<Bytes>) -> bool {
+    let rows = Bytes::from(rows);
+    if rows.len() > SINGLE_ROWS_BYTES_MAX {
+        return to.blocking_send(rows).is_ok();
+    }
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', &rows).map(|end| end + 1).chain([rows.len()]) {
+        if begin < end && to.blocking_send(rows.slice(begin..end)).is_err() {
+            return false;
+        }
+        begin = end;
+    }
+    true
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,9 @@ pub struct Request {
     streams_properties: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     session_variables: Option<BTreeMap<String, Value>>,
+    /// Of a command that is to be carried out before this; negative: of none.
+    #[serde(default)]
+    pub command_sequence_number: Option<i64>,
 }
 
 impl Request {

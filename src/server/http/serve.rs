@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use axum::http::{HeaderValue, Method, header};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -18,10 +19,10 @@ use super::limits::CALLS_MAX;
 use super::listener::accept_all;
 use super::state::State;
 use super::tls::{Tls, TlsFiles};
-use super::{guard, info, inserts, metrics, query, statements, websocket};
+use super::{calls, cluster, commands, guard, info, inserts, metrics, query, statements, terminate, websocket};
 use crate::engine::Face;
 use crate::error::{Error, Result};
-use crate::server::Holder;
+use crate::server::{Holder, local};
 
 /// Statements run on these threads, and deeply nested ones need room: as much as on a main thread.
 const STACK_BYTES: usize = 8 << 20;
@@ -54,6 +55,11 @@ impl HttpServer {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The service was ended by a request: there is nothing to serve any more.
+    pub fn is_terminated(&self) -> bool {
+        self.state.terminated.load(Ordering::SeqCst)
+    }
 }
 
 /// Listens, and serves an engine.
@@ -78,7 +84,7 @@ pub fn serve(face: Arc<dyn Face>, holder: Holder, options: &HttpOptions) -> Resu
     let runtime = runtime().map_err(cannot)?;
     let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let state = Arc::new(State::new(face, holder, access, options));
+    let state = Arc::new(State::new(face, holder, access, options, address));
     let router = router(state.clone());
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()
@@ -101,23 +107,39 @@ fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
+/// What the OpenAPI document tells of.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<State>>)> {
+    vec![
+        ("/", get(info::root)),
+        ("/info", get(info::info)),
+        ("/healthcheck", get(info::healthcheck)),
+        ("/chc/ready", get(info::probe)),
+        ("/chc/live", get(info::probe)),
+        ("/v1/metadata", get(info::metadata)),
+        ("/v1/metadata/id", get(info::metadata_id)),
+        ("/is_valid_property/{name}", get(info::is_valid_property)),
+        ("/openapi.json", get(info::openapi)),
+        ("/ksql", post(statements::run)),
+        ("/ksql/terminate", post(terminate::terminate)),
+        ("/status", get(commands::all)),
+        ("/status/{kind}/{name}/{action}", get(commands::one)),
+        ("/clusterStatus", get(cluster::status)),
+        ("/heartbeat", post(cluster::heartbeat)),
+        ("/query", post(query::query)),
+        ("/query-stream", post(query::query_stream)),
+        ("/close-query", post(query::close)),
+        ("/inserts-stream", post(inserts::inserts)),
+        ("/metrics", get(metrics::metrics)),
+        ("/ws/query", get(websocket::query)),
+    ]
+}
+
 fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/", get(info::root))
-        .route("/info", get(info::info))
-        .route("/healthcheck", get(info::healthcheck))
-        .route("/chc/ready", get(info::probe))
-        .route("/chc/live", get(info::probe))
-        .route("/v1/metadata", get(info::metadata))
-        .route("/v1/metadata/id", get(info::metadata_id))
-        .route("/is_valid_property/{name}", get(info::is_valid_property))
-        .route("/ksql", post(statements::run))
-        .route("/query", post(query::query))
-        .route("/query-stream", post(query::query_stream))
-        .route("/close-query", post(query::close))
-        .route("/inserts-stream", post(inserts::inserts))
-        .route("/metrics", get(metrics::metrics))
-        .route("/ws/query", get(websocket::query))
+    let calls = local::routes().with_state(state.owner.clone());
+    let calls = calls.layer(middleware::from_fn_with_state(state.clone(), calls::check));
+    let router = routes().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    router
+        .merge(calls)
         .fallback(info::not_found)
         .method_not_allowed_fallback(info::not_allowed)
         .layer(middleware::from_fn_with_state(state.clone(), guard::check))
@@ -148,5 +170,21 @@ impl Drop for HttpServer {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_tells_of_all_routes() {
+        let document: serde_json::Value = serde_json::from_str(info::OPENAPI).unwrap();
+        let told: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let routes: BTreeSet<&str> = routes().iter().map(|(path, _)| *path).collect();
+        assert_eq!(told, routes);
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 }

@@ -1,6 +1,7 @@
 //! What all requests of a server share.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,31 +10,45 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::HttpOptions;
 use super::access::Access;
+use super::cluster::Hosts;
+use super::commands::Commands;
 use super::failure::{Code, Failure};
 use super::guard::CHECKS_MAX;
-use super::limits::PUSH_QUERIES_MAX;
+use super::limits::{COMMAND_WAIT_MAX, PUSH_QUERIES_MAX, TERMINAL_CALLS_MAX};
 use super::metrics::Metrics;
 use crate::engine::Face;
 use crate::error::{Error, Result};
 use crate::server::Holder;
+use crate::server::local::Owner;
 
 /// A server's engine, and what runs on it for clients.
 pub struct State {
     pub face: Arc<dyn Face>,
     /// Of what the engine is.
     pub holder: Holder,
+    /// The same for the calls of terminals; knows when the server stops.
+    pub owner: Arc<Owner>,
     /// None: whoever can connect may do all.
     pub access: Option<Access>,
     /// The origins whose web pages may ask; `*`: all.
     pub origins: Vec<String>,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// It listens for this machine only.
     pub loopback: bool,
     /// So many passwords are checked at once.
     pub checks: Arc<Semaphore>,
+    /// Calls of terminals, one a permit.
+    pub calls: Arc<Semaphore>,
     /// What was asked of it.
     pub metrics: Metrics,
-    pub stopping: AtomicBool,
     running: Mutex<HashMap<String, Arc<Running>>>,
+    /// What became of commands.
+    pub commands: Commands,
+    /// Other processes that told of themselves.
+    pub hosts: Hosts,
+    /// The service was ended for good.
+    pub terminated: AtomicBool,
 }
 
 /// A push query that runs for a client.
@@ -69,17 +84,29 @@ impl Drop for Registered {
 }
 
 impl State {
-    pub fn new(face: Arc<dyn Face>, holder: Holder, access: Option<Access>, options: &HttpOptions) -> Self {
+    pub fn new(
+        face: Arc<dyn Face>,
+        holder: Holder,
+        access: Option<Access>,
+        options: &HttpOptions,
+        address: SocketAddr,
+    ) -> Self {
+        let owner = Owner { face: face.clone(), holder: holder.clone(), stopping: AtomicBool::new(false) };
         State {
+            owner: Arc::new(owner),
             face,
             holder,
             access,
             origins: options.origins.clone(),
+            address,
             loopback: options.listen.ip().is_loopback(),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
+            calls: Arc::new(Semaphore::new(TERMINAL_CALLS_MAX)),
             metrics: Metrics::default(),
-            stopping: AtomicBool::new(false),
             running: Mutex::default(),
+            commands: Commands::default(),
+            hosts: Hosts::default(),
+            terminated: AtomicBool::new(false),
         }
     }
 
@@ -88,8 +115,8 @@ impl State {
     /// Errors: there are as many as may be, or the server stops. The query is ended then.
     pub fn register(self: &Arc<Self>, id: &str, end: Option<Box<dyn FnOnce() + Send>>) -> Result<Registered, Failure> {
         let mut queries = self.running.lock();
-        let refused = if self.stopping.load(Ordering::SeqCst) {
-            Some(Failure::new(Code::ShuttingDown, "The server is shutting down"))
+        let refused = if self.is_stopping() {
+            Some(stopping())
         } else if queries.len() >= PUSH_QUERIES_MAX {
             Some(Failure::new(
                 Code::TooManyPushQueries,
@@ -115,15 +142,40 @@ impl State {
 
     /// Ends all push queries; there will be no others.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.owner.stopping.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.running.lock().values().cloned().collect();
         all.iter().for_each(|running| running.end());
+    }
+
+    /// Waits until the command of that number is carried out here.
+    ///
+    /// Errors: it isn't within [`COMMAND_WAIT_MAX`].
+    pub fn await_command(&self, number: Option<i64>) -> Result<(), Failure> {
+        let Some(number) = number.filter(|number| *number >= 0) else { return Ok(()) };
+        match self.face.await_command(number, COMMAND_WAIT_MAX) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::new(
+                Code::CommandAwaited,
+                format!("Timed out while waiting for a previous command to execute. command sequence number: {number}"),
+            )),
+            Err(error) => Err(Failure::of(&error)),
+        }
+    }
+
+    /// It takes nothing new.
+    pub fn is_stopping(&self) -> bool {
+        self.owner.stopping.load(Ordering::SeqCst)
     }
 
     /// Push queries that run.
     pub fn running(&self) -> usize {
         self.running.lock().len()
     }
+}
+
+/// The answer to what comes too late.
+pub fn stopping() -> Failure {
+    Failure::new(Code::ShuttingDown, "The server is shutting down")
 }
 
 /// Runs a blocking call on a thread that may block. `Err`: it panicked.

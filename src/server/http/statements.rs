@@ -33,10 +33,11 @@ pub async fn run(
     }
 }
 
-/// Runs the statements in their order and gives their entities. The first that fails ends it; those before it are carried
-/// out, and its error has what they gave.
+/// Runs the statements in their order and gives their entities. All are tried on a copy of what exists before the first is
+/// carried out. If one fails all the same, those before it stand, and its error has what they gave.
 fn statements(state: &State, role: Role, request: &Request) -> Result<Vec<Value>, Failure> {
     let mut session = request.session()?;
+    state.await_command(request.command_sequence_number)?;
     let split = sql::split(&request.ksql);
     let mut texts: Vec<&str> = split.statements.iter().map(|(text, _)| text.as_str()).collect();
     if !split.rest.trim().is_empty() {
@@ -50,6 +51,11 @@ fn statements(state: &State, role: Role, request: &Request) -> Result<Vec<Value>
     // What can't be read at all is found before anything is carried out; what stands for a variable may come of a DEFINE.
     for text in texts.iter().filter(|text| !text.contains("${")) {
         request::statement(text, &session)?;
+    }
+    // A statement alone is tried by carrying it out.
+    if texts.len() > 1 {
+        let tried = state.face.check_ahead(&session, &texts);
+        tried.map_err(|(place, error)| Failure::of_statement(&error, texts.get(place).unwrap_or(&"")))?;
     }
     let mut entities = Vec::new();
     for text in texts {
@@ -70,7 +76,11 @@ fn one(state: &State, role: Role, session: &mut Session, text: &str) -> Result<O
         return Err(Failure::new(Code::QueryEndpoint, what).about(text));
     }
     match state.face.execute(session, &parsed.text) {
-        Ok(Reply::Done(status)) => Ok(entity::of_status(&parsed, &status)),
+        Ok(Reply::Done(status)) => {
+            let entity = entity::of_status(&parsed, &status);
+            state.commands.note(entity.as_ref());
+            Ok(entity)
+        }
         Ok(Reply::Facts(told)) => Ok(Some(entity::of_facts(&parsed.text, &told))),
         Ok(Reply::Rows(_)) => Err(Failure::new(Code::QueryEndpoint, "Rows come from /query").about(text)),
         Err(error) if matches!(parsed.statement, Statement::AssertTopic { .. }) => {

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Holder;
-use super::client::{self, CallError, Client, Heir, Streaming};
 use super::remote_log::RemoteLog;
 use super::routes::VERSION;
 use super::rows::{LineReader, Progress};
 use super::wire::{self, Info, InsertCall, OwnerInfo, ReplyHead, ResetCall, StatementAnswer, StatementCall};
-use crate::engine::{Face, GroupStanding, Reply, ResultColumn, RowStream, Session, TopicLayout, TopicUsers, Trial};
+use crate::engine::{
+    Face, GroupStanding, Reply, Rest, ResultColumn, RowStream, Session, TopicLayout, TopicUsers, Trial,
+};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
+use crate::server::client::{self, Address, CallError, Client, Heir, Place, Streaming, Who};
 
 /// How long the owner may take to say who it is.
 const ATTACH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -39,58 +41,89 @@ pub struct Attached {
 /// The owner has another version or doesn't answer.
 pub fn attach(folder: &Path) -> Result<Option<Attached>> {
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
-    let client = Client::new(&folder).map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
+    let client = Client::new(Place::Folder(folder.clone()))
+        .map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
     let mut attempt = 1;
     let info: serde_json::Value = loop {
         match client.get_json(wire::INFO, ATTACH_TIME_MAX) {
             Ok(info) => break info,
             Err(CallError::Nobody) => return Ok(None),
             // No folder, or one without rights: opening it says so, with the path.
-            Err(CallError::Connect(cause))
+            Err(CallError::Connect(_, cause))
                 if matches!(cause.kind(), ErrorKind::NotADirectory | ErrorKind::PermissionDenied) =>
             {
                 return Ok(None);
             }
-            Err(CallError::Broken(_)) if attempt < ATTACH_ATTEMPTS => attempt += 1,
+            Err(CallError::Broken(..)) if attempt < ATTACH_ATTEMPTS => attempt += 1,
             Err(error) => return Err(face_error(&error)),
         }
     };
-    let owner = known_owner(&folder, info)?;
-    let client = Arc::new(client);
-    let log = Arc::new(RemoteLog::new(Arc::clone(&client), owner.durability));
-    Ok(Some(Attached { client, log, owner }))
+    let whose = |pid: &str| format!("the data folder {} is held by process {pid}", folder.display());
+    let owner = known_owner(whose, info)?;
+    Ok(Some(Attached::over(client, owner)))
+}
+
+/// Attaches to a server on the network.
+///
+/// # Errors
+/// It doesn't answer, lets nobody in who says no more than this of who it is, or has another version.
+pub fn attach_to_server(address: &Address) -> Result<Attached> {
+    let client = Client::new(Place::Server(address.clone()));
+    let client = client.map_err(|cause| Error::world(format!("cannot start a client: {cause}")))?;
+    let info: serde_json::Value = client.get_json(wire::INFO, ATTACH_TIME_MAX).map_err(|error| match error {
+        CallError::Connect(..) | CallError::Silent(..) => {
+            face_error(&error).hint("is it running, and is this its address? `millpond server` starts one")
+        }
+        error => face_error(&error),
+    })?;
+    let who = client.connector.who.clone();
+    if info.get("MillpondInfo").is_none() {
+        return Err(Error::world(format!("{who} is none of Millpond")).hint("its API can be asked with curl"));
+    }
+    let owner = known_owner(|pid| format!("{who} is process {pid}"), info)?;
+    Ok(Attached::over(client, owner))
+}
+
+fn broken(who: &Who, what: &str) -> CallError {
+    CallError::Broken(who.clone(), what.to_owned())
 }
 
 /// The owner, when it has this version. Of another one only version and process id are read.
-fn known_owner(folder: &Path, info: serde_json::Value) -> Result<OwnerInfo> {
+fn known_owner(whose: impl Fn(&str) -> String, info: serde_json::Value) -> Result<OwnerInfo> {
     let version = info.pointer("/MillpondInfo/version").and_then(|version| version.as_str()).unwrap_or("(unknown)");
     if version == VERSION {
         return serde_json::from_value::<Info>(info)
             .map(|info| info.owner)
-            .map_err(|error| Error::internal(format!("cannot read who holds the data folder: {error}")));
+            .map_err(|error| Error::internal(format!("cannot read who answers: {error}")));
     }
     let pid = info.pointer("/MillpondInfo/pid").map_or("(unknown)".into(), ToString::to_string);
-    Err(Error::world(format!(
-        "the data folder {} is held by process {pid} of millpond {version}, and this is millpond {VERSION}",
-        folder.display(),
-    ))
-    .hint("use the same version, or stop that process first"))
+    Err(Error::world(format!("{} of millpond {version}, and this is millpond {VERSION}", whose(&pid),))
+        .hint("use the same version, or stop that process first"))
 }
 
 fn face_error(error: &CallError) -> Error {
     match error {
         CallError::TooLarge(text) => Error::statement(text.clone()),
-        CallError::Conflict(_) | CallError::Unexpected(_) => Error::internal(error.to_string()),
+        CallError::Conflict(_) | CallError::Unexpected(..) => Error::internal(error.to_string()),
         CallError::Heir(error) => error.clone(),
-        CallError::Connect(_) => Error::world(error.to_string()),
-        CallError::Silent(_) => Error::world(error.to_string()).hint("it may be stopped, or serve too many terminals"),
-        CallError::Nobody | CallError::Broken(_) => {
+        CallError::Connect(..) => Error::world(error.to_string()),
+        CallError::Refused(..) => {
+            Error::world(error.to_string()).hint("say who you are with --user NAME or --token-file FILE")
+        }
+        CallError::Silent(..) => Error::world(error.to_string()).hint("it may be stopped, or serve too many terminals"),
+        CallError::Nobody | CallError::Broken(..) => {
             Error::world(error.to_string()).hint("run the command again: the process may have ended or been restarted")
         }
     }
 }
 
 impl Attached {
+    fn over(client: Client, owner: OwnerInfo) -> Attached {
+        let client = Arc::new(client);
+        let log = Arc::new(RemoteLog::new(Arc::clone(&client), owner.durability));
+        Attached { client, log, owner }
+    }
+
     /// The process that holds the folder.
     pub fn owner_pid(&self) -> u32 {
         self.owner.pid
@@ -117,7 +150,7 @@ impl Attached {
     /// Sends a statement; its answer's head, and the rest of the answer with the bytes of it that have come.
     fn ask(&self, session: &Session, statement: &str) -> Result<(StatementAnswer, Streaming, Vec<u8>), CallError> {
         let call = StatementCall { session: session.clone(), statement: statement.to_owned() };
-        let call = client::write(&call)?;
+        let call = self.client.write(&call)?;
         let connector = Arc::clone(&self.client.connector);
         self.client.wait(async move {
             let mut answer = connector.stream(wire::STATEMENT, call.into()).await?;
@@ -126,10 +159,10 @@ impl Attached {
                 let searched = bytes.len();
                 match answer.next().await {
                     Some(chunk) => bytes.extend_from_slice(&chunk?),
-                    None => return Err(CallError::Broken("the answer is cut off".into())),
+                    None => return Err(broken(&connector.who, "the answer is cut off")),
                 }
                 if let Some(end) = memchr::memchr(b'\n', &bytes[searched..]) {
-                    let head = client::parse(&bytes[..searched + end])?;
+                    let head = connector.parse(&bytes[..searched + end])?;
                     bytes.drain(..=searched + end);
                     return Ok((head, answer, bytes));
                 }
@@ -159,7 +192,8 @@ impl Attached {
         std::thread::Builder::new()
             .name("local-rows".into())
             .spawn(move || {
-                let _alive = client;
+                // The client lives as long as its rows.
+                let client = client;
                 let mut reader = LineReader::new(sender);
                 while let Some(chunk) = arrived.blocking_recv() {
                     match chunk {
@@ -168,7 +202,7 @@ impl Attached {
                         Err(error) => return reader.broken(face_error(&error)),
                     }
                 }
-                reader.broken(face_error(&CallError::Broken("before the end of the rows".into())));
+                reader.broken(face_error(&broken(&client.connector.who, "before the end of the rows")));
             })
             .map_err(|cause| Error::world(format!("cannot start a thread: {cause}")))?;
         Ok(RowStream { columns, query_id, events, on_drop: Some(Box::new(move || drop(drop_signal))) })
@@ -202,12 +236,16 @@ impl Face for Attached {
         }
     }
 
-    fn insert(&self, target: &str, row: &str, properties: &BTreeMap<String, String>) -> Result<()> {
-        let (target, row, properties) = (target.to_owned(), row.to_owned(), properties.clone());
+    fn await_command(&self, offset: i64, longest: Duration) -> Result<bool> {
+        self.outcome(wire::AWAIT, &(offset, longest))
+    }
+
+    fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest> {
+        let (target, rows, properties) = (target.to_owned(), rows.to_vec(), properties.clone());
         // Once only: a row that is written twice is there twice.
-        let outcome: Result<Result<()>, CallError> =
-            self.client.post_json(wire::INSERT, &InsertCall { target, row, properties });
-        outcome.map_err(|error| face_error(&error))?
+        let outcome: Result<Result<(), Rest>, CallError> =
+            self.client.post_json(wire::INSERT, &InsertCall { target, rows, properties });
+        outcome.unwrap_or_else(|error| Err(Rest { written: 0, error: face_error(&error) }))
     }
 
     fn log(&self) -> Arc<dyn Log> {

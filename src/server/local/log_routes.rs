@@ -13,9 +13,9 @@ use tokio::sync::mpsc::Sender;
 
 use super::owner::Owner;
 use super::routes::{blocking, malformed, refused};
-use super::wire::{AppendHead, CommitHead, FETCH_BYTES_MAX, FetchCall, LogAnswer, LogCall};
+use super::wire::{APPEND, AppendHead, CommitHead, FETCH_BYTES_MAX, FetchCall, LogAnswer, LogCall};
 use super::{binary, body};
-use crate::log::{Log, LogError, Records, Signal};
+use crate::log::{Log, LogError, Records, Signal, TopicPartition};
 
 /// How often a watch looks whether its client is still there.
 const WATCHER_CHECK: Duration = Duration::from_millis(250);
@@ -104,6 +104,17 @@ pub async fn append(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     }
     drop(bytes);
     answer(owner, move |log| Ok(Json(LogAnswer::Offset(log.append(&partition, &records)?)))).await
+}
+
+/// The places and groups that an append or a commit writes to; None: it is cut off.
+pub fn write_targets(path: &str, bytes: &[u8]) -> Option<(Vec<TopicPartition>, Vec<String>)> {
+    let mut rest = bytes;
+    if path == APPEND {
+        let AppendHead { partition } = binary::take_head(&mut rest)?;
+        return Some((vec![partition], Vec::new()));
+    }
+    let CommitHead { appends, positions } = binary::take_head(&mut rest)?;
+    Some((appends, positions.into_keys().collect()))
 }
 
 pub async fn commit(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {

@@ -7,7 +7,6 @@
 
 mod attached;
 mod binary;
-mod client;
 mod listener;
 mod log_routes;
 mod owner;
@@ -21,8 +20,16 @@ mod value;
 mod watch;
 mod wire;
 
-pub use attached::{Attached, attach};
-pub use client::Succession;
-pub use owner::{LocalServer, serve};
+pub use super::client::Succession;
+pub use attached::{Attached, attach, attach_to_server};
+pub use log_routes::write_targets;
+pub use owner::{LocalServer, Owner, serve};
+pub use routes::{info_of, routes};
+pub use socket::find as find_socket;
+pub use wire::{LogCall, REPEATABLE, REQUEST_BYTES_MAX, StatementCall};
+pub mod paths {
+    //! Where calls are that not everybody may make.
+    pub use super::wire::{APPEND, COMMIT, INSERT, LOG, RESET, STATEMENT};
+}
 
 use super::{Holder, ServerInfo, body, server_info};

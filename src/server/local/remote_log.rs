@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use super::client::{self, CallError, Client};
 use super::wire::{self, AppendHead, CommitHead, FetchCall, LogAnswer, LogCall};
 use super::{binary, watch};
 use crate::log::{
     Durability, GroupDescription, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec,
     TopicSummary, Transaction,
 };
+use crate::server::client::{self, CallError, Client};
 
 /// A [`Log`] whose calls go to the process that holds the data folder. When that process is gone, calls that can fail do
 /// so with [`LogError::Io`]; lists are empty.
@@ -39,11 +39,13 @@ impl RemoteLog {
     /// Posts records to be written.
     fn write(&self, path: &'static str, body: Vec<u8>) -> Result<LogAnswer, LogError> {
         self.check_not_silent()?;
-        match self.client.post(path, body).and_then(|bytes| client::parse(&bytes)) {
+        match self.client.post(path, body).and_then(|bytes| self.client.parse(&bytes)) {
             Ok(answer) => Ok(answer),
             // Only these may mean that it was written all the same.
-            Err(error @ (CallError::Broken(_) | CallError::Unexpected(_))) => Err(LogError::InDoubt(error.to_string())),
-            Err(error @ CallError::Silent(_)) => {
+            Err(error @ (CallError::Broken(..) | CallError::Unexpected(..))) => {
+                Err(LogError::InDoubt(error.to_string()))
+            }
+            Err(error @ CallError::Silent(..)) => {
                 let error = error.to_string();
                 Err(LogError::InDoubt(self.silent.get_or_init(|| error).clone()))
             }
@@ -65,22 +67,19 @@ impl RemoteLog {
 /// What a failed call means for the caller of a log.
 fn log_error(error: CallError) -> LogError {
     match error {
-        CallError::Conflict(bytes) => match client::parse(&bytes) {
-            Ok(error) => error,
-            Err(error) => other(&error),
-        },
+        CallError::Conflict(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| other(&error)),
         CallError::TooLarge(text) => LogError::Invalid(text),
         error => other(&error),
     }
 }
 
-fn other(error: &CallError) -> LogError {
+fn other(error: &impl ToString) -> LogError {
     let cause = Arc::new(std::io::Error::other(error.to_string()));
     LogError::Io { what: "the log of another process".into(), cause }
 }
 
 fn unexpected(answer: &LogAnswer) -> LogError {
-    other(&CallError::Unexpected(format!("{answer:?}")))
+    other(&format!("it answered {answer:?}"))
 }
 
 fn expect_done(answer: LogAnswer) -> Result<(), LogError> {
@@ -175,12 +174,11 @@ impl Log for RemoteLog {
         into.clear();
         self.check_not_silent()?;
         let call = FetchCall { partition: partition.clone(), from, bytes_max };
-        let bytes = client::write(&call).map(bytes::Bytes::from).and_then(|call| {
+        let bytes = self.client.write(&call).map(bytes::Bytes::from).and_then(|call| {
             self.client.with_attempts(client::ATTEMPTS_MAX, || self.client.post(wire::FETCH, call.clone()))
         });
         let bytes = bytes.map_err(log_error)?;
-        binary::take_records(&mut bytes.as_ref(), into)
-            .ok_or_else(|| other(&CallError::Unexpected("records that are cut off".into())))
+        binary::take_records(&mut bytes.as_ref(), into).ok_or_else(|| other(&"the records that came are cut off"))
     }
 
     fn append(&self, partition: &TopicPartition, records: &Records) -> Result<i64, LogError> {
@@ -227,7 +225,7 @@ impl Log for RemoteLog {
     }
 
     fn watch(&self, topics: &[String], signal: &Arc<Signal>) {
-        let Ok(topics) = client::write(&topics) else { return };
+        let Ok(topics) = self.client.write(&topics) else { return };
         let connector = Arc::clone(&self.client.connector);
         self.client.spawn(watch::watch(connector, topics.into(), Arc::downgrade(signal)));
     }
@@ -249,7 +247,7 @@ impl Log for RemoteLog {
 }
 
 fn head(head: &impl serde::Serialize) -> Result<Vec<u8>, LogError> {
-    binary::with_head(head).map_err(|error| other(&CallError::Unexpected(error.to_string())))
+    binary::with_head(head).map_err(|error| other(&error))
 }
 
 /// Kept here until the commit, which sends it in one request: dropped, it never was. A topic that isn't there is

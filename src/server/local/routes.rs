@@ -1,6 +1,7 @@
 //! The requests about statements: their shapes, and the blocking calls behind them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,13 +21,18 @@ use crate::error::Error;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub fn router(owner: Arc<Owner>) -> Router {
+    routes().route(wire::INFO, get(info)).with_state(owner)
+}
+
+/// All but who it is, which a server on the network tells in its own way.
+pub fn routes() -> Router<Arc<Owner>> {
     Router::new()
-        .route(wire::INFO, get(info))
         .route(wire::NAMES, get(names))
         .route(wire::LAYOUTS, get(layouts))
         .route(wire::USERS, post(users))
         .route(wire::GROUPS, post(groups))
         .route(wire::RESET, post(reset))
+        .route(wire::AWAIT, post(await_command))
         .route(wire::INSERT, post(insert))
         .route(wire::STATEMENT, post(statement))
         .route(wire::LOG, post(log_routes::call))
@@ -35,7 +41,6 @@ pub fn router(owner: Arc<Owner>) -> Router {
         .route(wire::COMMIT, post(log_routes::commit))
         .route(wire::WATCH, post(log_routes::watch))
         .layer(DefaultBodyLimit::max(wire::REQUEST_BYTES_MAX))
-        .with_state(owner)
 }
 
 /// A request that this server can't answer; a client of the same version makes none.
@@ -54,14 +59,19 @@ pub async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'stat
 }
 
 async fn info(State(owner): State<Arc<Owner>>) -> Response {
-    let holder = owner.holder.clone();
-    match blocking(move || owner.face.log().durability()).await {
+    match blocking(move || info_of(&owner)).await {
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
-        Ok(durability) => Json(Info {
-            server: server_info(&holder),
-            owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability, holder },
-        })
-        .into_response(),
+        Ok(info) => Json(info).into_response(),
+    }
+}
+
+/// Who serves. May block.
+pub fn info_of(owner: &Owner) -> Info {
+    let holder = owner.holder.clone();
+    let durability = owner.face.log().durability();
+    Info {
+        server: server_info(&holder),
+        owner: OwnerInfo { version: VERSION.into(), pid: std::process::id(), durability, holder },
     }
 }
 
@@ -108,9 +118,19 @@ async fn reset(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
 
 async fn insert(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
     match serde_json::from_slice(&bytes) {
-        Ok(InsertCall { target, row, properties }) => {
-            outcome(move || owner.face.insert(&target, &row, &properties)).await
+        Ok(InsertCall { target, rows, properties }) => {
+            match blocking(move || owner.face.insert(&target, &rows, &properties)).await {
+                Ok(outcome) => Json(outcome).into_response(),
+                Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.what),
+            }
         }
+        Err(error) => malformed(&error),
+    }
+}
+
+async fn await_command(State(owner): State<Arc<Owner>>, bytes: Bytes) -> Response {
+    match serde_json::from_slice::<(i64, Duration)>(&bytes) {
+        Ok((offset, longest)) => outcome(move || owner.face.await_command(offset, longest)).await,
         Err(error) => malformed(&error),
     }
 }

@@ -12,11 +12,11 @@ use fake::FakeFace;
 use tempfile::TempDir;
 
 use super::{Attached, LocalServer, attach, serve};
-use crate::engine::{Belonging, Face, Reply, RowEvent, RowStream, Session, Trial};
+use crate::engine::{Belonging, Face, Reply, Rest, RowEvent, RowStream, Session, Trial};
 use crate::error::{Audience, Error};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{Durability, Header, Log, LogError, Records, Signal, TopicPartition, TopicSpec};
-use crate::server::Holder;
+use crate::server::{Holder, client};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -452,7 +452,7 @@ fn a_write_is_not_waited_for_without_end() {
     let folder_path = folder.path().canonicalize().unwrap();
     let _stopped = std::os::unix::net::UnixListener::bind(folder_path.join("millpond.sock")).unwrap();
     let log = || {
-        let mut client = super::client::Client::new(&folder_path).unwrap();
+        let mut client = client::Client::new(client::Place::Folder(folder_path.clone())).unwrap();
         client.answer_time_max = Duration::from_millis(20);
         super::remote_log::RemoteLog::new(Arc::new(client), Durability::Process)
     };
@@ -504,8 +504,11 @@ fn it_works_inside_another_runtime() {
 struct LogFace(Arc<EmbeddedLog>);
 
 impl Face for LogFace {
-    fn insert(&self, _: &str, _: &str, _: &BTreeMap<String, String>) -> Result<(), Error> {
-        Err(Error::statement("no rows here"))
+    fn await_command(&self, _: i64, _: Duration) -> Result<bool, Error> {
+        Ok(true)
+    }
+    fn insert(&self, _: &str, _: &[String], _: &BTreeMap<String, String>) -> Result<(), Rest> {
+        Err(Rest { written: 0, error: Error::statement("no rows here") })
     }
 
     fn execute(&self, _: &mut Session, _: &str) -> Result<Reply, Error> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::client::{Connector, Streaming};
 use super::wire;
 use crate::log::Signal;
+use crate::server::client::{Connector, Streaming};
 
 /// How often a watch looks whether its signal is still wanted.
 const SIGNAL_CHECK: Duration = Duration::from_millis(250);

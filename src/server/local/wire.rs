@@ -1,21 +1,22 @@
-//! What goes over the folder's socket: paths, requests and answers. Both sides are of the same version (the first request
+//! What goes over the folder's socket, and between a terminal and a server: paths, requests and answers. Both sides are of the same version (the first request
 //! makes sure), so nothing here needs to stay compatible.
 //!
 //! | path | request | answer |
 //! | --- | --- | --- |
 //! | GET /info | | [`Info`] (ksqlDB's, and ours beside it) |
-//! | GET /local/names | | array of names |
-//! | GET /local/layouts | | object of topics and their layouts |
-//! | POST /local/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
-//! | POST /local/groups | a group's name or null | [`GroupStanding`](crate::engine::GroupStanding)s, or an error |
-//! | POST /local/reset | [`ResetCall`] | null, or an error |
-//! | POST /local/insert | [`InsertCall`] | null, or an error |
-//! | POST /local/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
-//! | POST /local/log | [`LogCall`] | [`LogAnswer`] |
-//! | POST /local/fetch | [`FetchCall`] | records (see [`super::binary`]) |
-//! | POST /local/append | head [`AppendHead`], records | [`LogAnswer::Offset`] |
-//! | POST /local/commit | head [`CommitHead`], records per append | [`LogAnswer::Done`] |
-//! | POST /local/watch | array of topics | a byte per ring, until one side closes |
+//! | GET /millpond/names | | array of names |
+//! | GET /millpond/layouts | | object of topics and their layouts |
+//! | POST /millpond/users | a topic's name | [`TopicUsers`](crate::engine::TopicUsers) |
+//! | POST /millpond/groups | a group's name or null | [`GroupStanding`](crate::engine::GroupStanding)s, or an error |
+//! | POST /millpond/reset | [`ResetCall`] | null, or an error |
+//! | POST /millpond/await | an offset of the command log, a time | whether that command is carried out by then, or an error |
+//! | POST /millpond/insert | [`InsertCall`] | null, or an error |
+//! | POST /millpond/statement | [`StatementCall`] | lines of JSON: [`StatementAnswer`]; when that is rows, [`RowLine`]s |
+//! | POST /millpond/log | [`LogCall`] | [`LogAnswer`] |
+//! | POST /millpond/fetch | [`FetchCall`] | records (see [`super::binary`]) |
+//! | POST /millpond/append | head [`AppendHead`], records | [`LogAnswer::Offset`] |
+//! | POST /millpond/commit | head [`CommitHead`], records per append | [`LogAnswer::Done`] |
+//! | POST /millpond/watch | array of topics | a byte per ring, until one side closes |
 //!
 //! An error of the log is a 409 with a [`LogError`](crate::log::LogError); an error of a statement is part of its
 //! answer. Any other status is a defect or a limit, with a text.
@@ -30,19 +31,23 @@ use crate::error::Error;
 use crate::log::{Durability, GroupDescription, TopicDescription, TopicPartition, TopicSpec, TopicSummary};
 
 pub const INFO: &str = "/info";
-pub const NAMES: &str = "/local/names";
-pub const LAYOUTS: &str = "/local/layouts";
-pub const USERS: &str = "/local/users";
-pub const GROUPS: &str = "/local/groups";
-pub const RESET: &str = "/local/reset";
-pub const INSERT: &str = "/local/insert";
-pub const STATEMENT: &str = "/local/statement";
-pub const LOG: &str = "/local/log";
-pub const FETCH: &str = "/local/fetch";
-pub const APPEND: &str = "/local/append";
-pub const COMMIT: &str = "/local/commit";
-pub const WATCH: &str = "/local/watch";
+pub const NAMES: &str = "/millpond/names";
+pub const LAYOUTS: &str = "/millpond/layouts";
+pub const USERS: &str = "/millpond/users";
+pub const GROUPS: &str = "/millpond/groups";
+pub const RESET: &str = "/millpond/reset";
+pub const AWAIT: &str = "/millpond/await";
+pub const INSERT: &str = "/millpond/insert";
+pub const STATEMENT: &str = "/millpond/statement";
+pub const LOG: &str = "/millpond/log";
+pub const FETCH: &str = "/millpond/fetch";
+pub const APPEND: &str = "/millpond/append";
+pub const COMMIT: &str = "/millpond/commit";
+pub const WATCH: &str = "/millpond/watch";
 
+/// Calls that may be made twice. Only they go over connections that were kept: that the owner has closed one can't be told
+/// from a call that broke, and then they are made again.
+pub const REPEATABLE: [&str; 3] = [INFO, NAMES, FETCH];
 /// The largest request; bounds an append and a transaction, too.
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// The most that one fetch asks for; a larger record comes all the same.
@@ -80,8 +85,8 @@ pub struct ResetCall {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct InsertCall {
     pub target: String,
-    /// A JSON object.
-    pub row: String,
+    /// JSON objects.
+    pub rows: Vec<String>,
     pub properties: BTreeMap<String, String>,
 }
 

@@ -10,7 +10,8 @@ mod statement;
 
 pub use expression::{BinaryOp, Expr, ExprKind, UnaryOp};
 pub use query::{
-    CommonTable, Emit, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind, Within,
+    CommonTable, Emit, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, SortKey, Window, WindowKind,
+    Within,
 };
 pub use statement::{
     ColumnDef, ColumnRole, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind, Statement,

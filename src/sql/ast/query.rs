@@ -19,8 +19,19 @@ pub struct Query {
     pub having: Option<Expr>,
     /// `UNION ALL SELECT ...`: their rows come beside those of this one. WITH, EMIT and LIMIT are of all together.
     pub union: Vec<Query>,
+    /// ORDER BY: of all together.
+    pub order_by: Vec<SortKey>,
     pub emit: Option<Emit>,
     pub limit: Option<u64>,
+}
+
+/// `expression [ASC | DESC] [NULLS FIRST | NULLS LAST]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    pub expr: Expr,
+    pub descending: bool,
+    /// None: where they are greater than all else, last of ascending rows.
+    pub nulls_first: Option<bool>,
 }
 
 /// A query that others read by its name.

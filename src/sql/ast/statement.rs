@@ -206,6 +206,23 @@ impl Statement {
                 | Statement::Undefine { .. }
         )
     }
+
+    /// Whether it is a command of the command log.
+    pub fn changes_what_exists(&self) -> bool {
+        matches!(
+            self,
+            Statement::CreateSource { .. }
+                | Statement::CreateAs { .. }
+                | Statement::InsertSelect { .. }
+                | Statement::AlterSource { .. }
+                | Statement::DropSource { .. }
+                | Statement::CreateType { .. }
+                | Statement::DropType { .. }
+                | Statement::Terminate(_)
+                | Statement::Pause(_)
+                | Statement::Resume(_)
+        )
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::{expression, identifier, list, span};
 use crate::sql::ast::{
-    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, SelectItem, Window, WindowKind, Within,
+    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, SelectItem, SortKey, Window, WindowKind, Within,
 };
 
 pub(super) fn text(query: &Query) -> String {
@@ -29,6 +29,9 @@ pub(super) fn text(query: &Query) -> String {
     for more in &query.union {
         out.push_str(&format!(" UNION ALL {}", text(more)));
     }
+    if !query.order_by.is_empty() {
+        out.push_str(&format!(" ORDER BY {}", list(&query.order_by, sort_key)));
+    }
     match query.emit {
         Some(Emit::Changes) => out.push_str(" EMIT CHANGES"),
         Some(Emit::Final) => out.push_str(" EMIT FINAL"),
@@ -38,6 +41,15 @@ pub(super) fn text(query: &Query) -> String {
         out.push_str(&format!(" LIMIT {limit}"));
     }
     out
+}
+
+fn sort_key(key: &SortKey) -> String {
+    let nulls = match key.nulls_first {
+        Some(true) => " NULLS FIRST",
+        Some(false) => " NULLS LAST",
+        None => "",
+    };
+    format!("{}{}{nulls}", expression(&key.expr), if key.descending { " DESC" } else { "" })
 }
 
 fn item(item: &SelectItem) -> String {

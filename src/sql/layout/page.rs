@@ -295,7 +295,7 @@ fn clause_starts(items: &[Item]) -> Vec<usize> {
         let begins = match word {
             "SELECT" => true,
             "FROM" | "WINDOW" | "WHERE" | "HAVING" | "LIMIT" | "EMIT" => seen_select,
-            "GROUP" | "PARTITION" => follows("BY"),
+            "GROUP" | "PARTITION" | "ORDER" => follows("BY"),
             "UNION" => true,
             word => JOINS.contains(&word) && seen_select && !joining,
         };

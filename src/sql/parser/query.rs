@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Parser;
 use crate::error::{Error, Result};
 use crate::sql::ast::{
-    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind,
-    Within,
+    CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, SortKey, Window,
+    WindowKind, Within,
 };
 use crate::sql::lexer::Kind;
 
@@ -20,7 +20,7 @@ pub(crate) const UNITS: &[(&str, u64)] = &[
 ];
 
 impl Parser<'_> {
-    /// `[WITH name AS (query), ...] SELECT ... [UNION ALL SELECT ...] [EMIT ...] [LIMIT ...]`
+    /// `[WITH name AS (query), ...] SELECT ... [UNION ALL SELECT ...] [ORDER BY ...] [EMIT ...] [LIMIT ...]`
     pub(super) fn query(&mut self) -> Result<Query> {
         let with = if self.eat_word("WITH") { self.common_tables()? } else { Vec::new() };
         let mut query = self.select()?;
@@ -38,6 +38,9 @@ impl Parser<'_> {
                 return Err(self.unexpected("SELECT").hint(hint));
             }
             query.union.push(self.select()?);
+        }
+        if self.eat_words(&["ORDER", "BY"]) {
+            query.order_by = self.list(Self::sort_key)?;
         }
         if self.eat_word("EMIT") {
             query.emit = Some(self.emit()?);
@@ -96,9 +99,33 @@ impl Parser<'_> {
             partition_by: if self.eat_words(&["PARTITION", "BY"]) { self.grouping()? } else { Vec::new() },
             having: if self.eat_word("HAVING") { Some(self.expression()?) } else { None },
             union: Vec::new(),
+            order_by: Vec::new(),
             emit: None,
             limit: None,
         })
+    }
+
+    fn sort_key(&mut self) -> Result<SortKey> {
+        let expr = self.expression()?;
+        let descending = if self.eat_word("DESC") {
+            true
+        } else {
+            self.eat_word("ASC");
+            false
+        };
+        let nulls_first = if self.eat_word("NULLS") {
+            match self.word_at(0) {
+                Some("FIRST") => Some(true),
+                Some("LAST") => Some(false),
+                _ => return Err(self.unexpected("FIRST or LAST")),
+            }
+        } else {
+            None
+        };
+        if nulls_first.is_some() {
+            self.advance();
+        }
+        Ok(SortKey { expr, descending, nulls_first })
     }
 
     fn select_item(&mut self) -> Result<SelectItem> {
@@ -288,7 +315,7 @@ impl Parser<'_> {
 
     fn ends_grouping(&self) -> bool {
         match &self.peek().kind {
-            Kind::Word(word) => matches!(word.as_str(), "PARTITION" | "HAVING" | "UNION" | "EMIT" | "LIMIT"),
+            Kind::Word(word) => matches!(word.as_str(), "PARTITION" | "HAVING" | "UNION" | "ORDER" | "EMIT" | "LIMIT"),
             Kind::Symbol(symbol) => *symbol == ")",
             kind => *kind == Kind::End,
         }
@@ -308,15 +335,11 @@ impl Parser<'_> {
     fn end_of_query(&self) -> Result<()> {
         let word = self.word_at(0).unwrap_or_default();
         let hint = match word {
-            "ORDER" => {
-                "A push query's rows come as they happen. Of a pull query sort the rows on your side: they come by partition."
-            }
             "INTERSECT" | "EXCEPT" => "Join the streams or tables, and say in ON and WHERE which rows stay.",
             "OFFSET" => "LIMIT alone is there.",
             _ => return self.misplaced_clause(word),
         };
-        let what = if word == "ORDER" { "ORDER BY" } else { word };
-        Err(Error::not_supported(what, hint).at(self.at()))
+        Err(Error::not_supported(word, hint).at(self.at()))
     }
 
     fn misplaced_clause(&self, word: &str) -> Result<()> {
@@ -324,8 +347,10 @@ impl Parser<'_> {
             let hint = "Joins belong to FROM: FROM a JOIN b ON a.id = b.id WINDOW ... WHERE ... GROUP BY ...";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(hint));
         }
-        if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "UNION" | "EMIT" | "LIMIT") {
-            let order = "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, UNION ALL, EMIT, LIMIT.";
+        if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "UNION" | "ORDER" | "EMIT" | "LIMIT")
+        {
+            let order =
+                "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, UNION ALL, ORDER BY, EMIT, LIMIT.";
             return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));
         }
         Ok(())

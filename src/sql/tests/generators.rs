@@ -199,7 +199,8 @@ fn item() -> impl Strategy<Value = SelectItem> {
 fn query() -> impl Strategy<Value = Query> {
     let inner = select(named()).boxed();
     let table = (ident(), inner.clone()).prop_map(|(name, query)| CommonTable { name, query });
-    let part = select(source(inner.clone())).prop_map(|part| Query { emit: None, limit: None, ..part });
+    let part =
+        select(source(inner.clone())).prop_map(|part| Query { order_by: Vec::new(), emit: None, limit: None, ..part });
     let outer = (select(source(inner.clone())), vec(table, 0..3), vec(part, 0..3))
         .prop_map(|(query, with, union)| Query { with, union, ..query });
     prop_oneof![2 => inner, 1 => outer]
@@ -209,8 +210,11 @@ fn select(source: BoxedStrategy<FromItem>) -> impl Strategy<Value = Query> {
     let relation = (source.clone(), vec(join(source), 0..2)).prop_map(|(first, joins)| Relation { first, joins });
     let emit = option::of(proptest::sample::select(vec![Emit::Changes, Emit::Final]));
     let clauses = (option::of(expr()), vec(expr(), 0..3), vec(expr(), 0..3), option::of(expr()));
-    ((any::<bool>(), vec(item(), 1..3)), relation, option::of(window()), clauses, emit, option::of(any::<u64>()))
-        .prop_map(|((distinct, items), from, window, (filter, group_by, partition_by, having), emit, limit)| Query {
+    let sort_key = (expr(), any::<bool>(), option::of(any::<bool>()));
+    let sort_key = sort_key.prop_map(|(expr, descending, nulls_first)| SortKey { expr, descending, nulls_first });
+    let end = (vec(sort_key, 0..3), emit, option::of(any::<u64>()));
+    ((any::<bool>(), vec(item(), 1..3)), relation, option::of(window()), clauses, end).prop_map(
+        |((distinct, items), from, window, (filter, group_by, partition_by, having), end)| Query {
             with: Vec::new(),
             distinct,
             items,
@@ -221,9 +225,11 @@ fn select(source: BoxedStrategy<FromItem>) -> impl Strategy<Value = Query> {
             partition_by,
             having,
             union: Vec::new(),
-            emit,
-            limit,
-        })
+            order_by: end.0,
+            emit: end.1,
+            limit: end.2,
+        },
+    )
 }
 
 fn columns() -> impl Strategy<Value = Vec<ColumnDef>> {

@@ -31,6 +31,11 @@ impl Subscriptions {
         self.foreign.get(left as usize).copied().unwrap_or(NO_KEY)
     }
 
+    /// How many left keys have a foreign key.
+    pub fn count(&self, foreign: u32) -> usize {
+        self.lists.get(foreign as usize).map_or(0, |list| list.live as usize)
+    }
+
     /// Gives a left key a foreign key instead of the one it has.
     pub fn subscribe(&mut self, left: u32, foreign: u32, foreign_keys: &mut JoinKeys) {
         if self.of(left) == foreign {
@@ -125,6 +130,7 @@ mod tests {
             if step % 50 == 0 {
                 let expected: Vec<u32> =
                     (0..left.len()).filter(|who| model[*who] == Some(what)).map(|w| left[w]).collect();
+                assert_eq!(subscriptions.count(foreign[what]), expected.len());
                 assert_eq!(subscriptions.settled(foreign[what], &left_keys), expected);
             }
             let entries: usize = subscriptions.lists.iter().map(|list| list.left.len()).sum();

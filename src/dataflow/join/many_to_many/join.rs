@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, UInt32Array};
 use arrow::compute::take;
+use arrow::datatypes::Int64Type;
 
 use crate::dataflow::batch::arrow_error;
+use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::foreign_key::{Subscriptions, Tells, message_columns};
 use crate::dataflow::join::keys::JoinKeys;
@@ -48,6 +50,14 @@ struct Side {
     keys: JoinKeys,
     rows: TableRows,
     subscriptions: Subscriptions,
+    alone: Alone,
+}
+
+/// What a row gives that meets none of the other table's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Nothing,
+    Itself,
 }
 
 /// What came, and how far it is worked off.
@@ -78,8 +88,10 @@ struct FanOut {
     time: i64,
     met: u32,
     there: There,
+    /// Whether the other table's rows are alone from now on; None: that doesn't change, or gives nothing.
+    others_alone: Option<There>,
     place: Option<u64>,
-    /// The next of the other table's rows.
+    /// The next of the other table's rows; behind the last pair, of those whose being alone changes.
     at: usize,
 }
 
@@ -90,7 +102,7 @@ enum There {
     No,
 }
 
-/// Pairs to be told of; of both tables numbers of keys and of rows.
+/// Pairs to be told of, and rows alone; of both tables numbers of keys and of rows (`NO_KEY`, `NO_ROW`: the other one is alone).
 #[derive(Default)]
 struct Given {
     keys: [Vec<u32>; 2],
@@ -98,11 +110,34 @@ struct Given {
     there: Vec<There>,
     times: Vec<i64>,
     places: Vec<Option<u64>>,
+    /// Of rows alone that go, and weren't kept: their version is that of the message, which is the one before's no more.
+    outdated: Vec<usize>,
+}
+
+impl Given {
+    /// `side`, `key`, `row`: of the row that is alone, or no longer.
+    fn push_alone(&mut self, side: usize, (key, row): (u32, u64), there: There, time: i64, place: Option<u64>) {
+        self.keys[side].push(key);
+        self.rows[side].push(row);
+        self.keys[1 - side].push(NO_KEY);
+        self.rows[1 - side].push(NO_ROW);
+        self.there.push(there);
+        self.times.push(time);
+        self.places.push(place);
+    }
+}
+
+/// What a message makes of a row that meets others.
+struct Taken {
+    row: TableRow,
+    there: There,
+    /// It is the first one of its table that they meet, or was the last one: they are alone from now on, or no longer.
+    others_alone: Option<There>,
 }
 
 impl Side {
     /// `types`: of its messages, behind what they meet by; `keys` of them are the table's key.
-    fn new(tag: u8, met: &[SqlType], types: &[SqlType], keys: usize) -> Result<Side> {
+    fn new(tag: u8, met: &[SqlType], types: &[SqlType], keys: usize, alone: Alone) -> Result<Side> {
         let values = types.len().checked_sub(MESSAGE_TYPES.len()).filter(|values| keys <= *values);
         let Some(values) = values.filter(|values| types[*values..] == MESSAGE_TYPES) else {
             return Err(Error::internal("a side of a many-to-many join has no messages"));
@@ -112,6 +147,7 @@ impl Side {
             keys: JoinKeys::new(&types[..keys]),
             rows: TableRows::new(tag, &columns),
             subscriptions: Subscriptions::default(),
+            alone,
         })
     }
 
@@ -138,20 +174,22 @@ impl Side {
     }
 
     /// Takes a message in; what becomes of the row's pairs, if anything.
-    fn take(&mut self, came: &Came, at: usize, met_keys: &mut JoinKeys) -> Option<(TableRow, There)> {
+    fn take(&mut self, came: &Came, at: usize, met_keys: &mut JoinKeys) -> Option<Taken> {
         let (key, met, tells) = (came.arrivals.ids[at], came.met[at], came.tells[at]);
         match tells {
             Tells::Changed | Tells::New | Tells::Came if met != NO_KEY => {
                 let row = came.arrivals.row(came.arrivals.rows[at]);
                 self.rows.set(&mut self.keys, key, row);
+                let first = self.subscriptions.count(met) == 0;
                 self.subscriptions.subscribe(key, met, met_keys);
-                Some((row, There::Yes))
+                Some(Taken { row, there: There::Yes, others_alone: first.then_some(There::No) })
             }
             Tells::Left | Tells::Deleted if met != NO_KEY && self.subscriptions.of(key) == met => {
                 let row = self.rows.get(key);
                 self.rows.remove(&mut self.keys, key);
                 self.subscriptions.unsubscribe(key, met_keys);
-                Some((row, There::No))
+                let last = self.subscriptions.count(met) == 0;
+                Some(Taken { row, there: There::No, others_alone: last.then_some(There::Yes) })
             }
             _ => None,
         }
@@ -184,17 +222,24 @@ impl Side {
 
 impl ManyToManyJoin {
     pub fn new(plan: &Join, left_keys: usize, right_keys: usize) -> Result<ManyToManyJoin> {
-        if plan.kind != JoinKind::Inner {
-            return Err(Error::internal("a many-to-many join is an inner one"));
+        let condition = Condition::of(plan)?;
+        if plan.kind != JoinKind::Inner && condition.is_some() {
+            return Err(Error::internal("an outer many-to-many join has a condition"));
         }
+        let [left, right] = match plan.kind {
+            JoinKind::Inner => [Alone::Nothing; 2],
+            JoinKind::Left => [Alone::Itself, Alone::Nothing],
+            JoinKind::Right => [Alone::Nothing, Alone::Itself],
+            JoinKind::Full => [Alone::Itself; 2],
+        };
         Ok(ManyToManyJoin {
             met: JoinKeys::new(&plan.key_types),
             sides: [
-                Side::new(0, &plan.key_types, &plan.left_types, left_keys)?,
-                Side::new(1, &plan.key_types, &plan.right_types, right_keys)?,
+                Side::new(0, &plan.key_types, &plan.left_types, left_keys, left)?,
+                Side::new(1, &plan.key_types, &plan.right_types, right_keys, right)?,
             ],
             unlinked: false,
-            condition: Condition::of(plan)?,
+            condition,
             given_rows_max: GIVEN_ROWS_MAX,
             work: None,
         })
@@ -213,18 +258,7 @@ impl ManyToManyJoin {
             let Some(&(side, at)) = work.order.get(work.next) else { break };
             work.next += 1;
             let Some(came) = &work.came[side] else { continue };
-            let Some((row, there)) = self.sides[side].take(came, at, &mut self.met) else { continue };
-            let number = came.arrivals.rows[at] as usize;
-            work.fan_out = Some(FanOut {
-                side,
-                key: came.arrivals.ids[at],
-                number: row.number,
-                time: came.batch.row_time[number],
-                met: came.met[at],
-                there,
-                place: came.batch.order.as_ref().map(|order| order[number]),
-                at: 0,
-            });
+            work.fan_out = self.take(came, side, at, &mut given);
         }
         out.extend(self.messages(&given, context)?);
         if work.fan_out.is_some() || work.next < work.order.len() {
@@ -239,13 +273,51 @@ impl ManyToManyJoin {
         Ok(())
     }
 
-    /// Tells of the row's pairs, as many as may be; gives what is left to be told.
+    /// Takes a message in, and tells of its row if that is alone; gives what is to be told of its pairs.
+    fn take(&mut self, came: &Came, side: usize, at: usize, given: &mut Given) -> Option<FanOut> {
+        let (key, met, number) = (came.arrivals.ids[at], came.met[at], came.arrivals.rows[at]);
+        let time = came.batch.row_time[number as usize];
+        let place = came.batch.order.as_ref().map(|order| order[number as usize]);
+        let alone = self.sides[side].alone == Alone::Itself;
+        if met == NO_KEY {
+            if alone {
+                let there = match came.tells[at] {
+                    Tells::Left | Tells::Deleted => There::No,
+                    Tells::Changed | Tells::New | Tells::Came => There::Yes,
+                };
+                if there == There::No {
+                    given.outdated.push(given.there.len());
+                }
+                given.push_alone(side, (key, came.arrivals.row(number).number), there, time, place);
+            }
+            return None;
+        }
+        let Taken { row, there, others_alone } = self.sides[side].take(came, at, &mut self.met)?;
+        let others = &self.sides[1 - side];
+        if others.subscriptions.count(met) == 0 {
+            if alone {
+                given.push_alone(side, (key, row.number), there, time, place);
+            }
+            return None;
+        }
+        let others_alone = others_alone.filter(|_| others.alone == Alone::Itself);
+        Some(FanOut { side, key, number: row.number, time, met, there, others_alone, place, at: 0 })
+    }
+
+    /// Tells of the row's pairs, and of those that are alone from now on or no longer, as many as may be; gives what is left to be
+    /// told.
     fn fan_out(&mut self, mut row: FanOut, given: &mut Given, rows_max: usize) -> Option<FanOut> {
         let side = &mut self.sides[1 - row.side];
         let others = side.subscriptions.settled(row.met, &side.keys);
-        let to = others.len().min(row.at + rows_max - given.there.len());
-        for &key in &others[row.at..to] {
+        let all = if row.others_alone.is_some() { 2 * others.len() } else { others.len() };
+        let to = all.min(row.at + rows_max - given.there.len());
+        for at in row.at..to {
+            let key = others[at % others.len()];
             let other = side.rows.get(key);
+            if let Some(there) = row.others_alone.filter(|_| at >= others.len()) {
+                given.push_alone(1 - row.side, (key, other.number), there, row.time.max(other.time), row.place);
+                continue;
+            }
             given.keys[row.side].push(row.key);
             given.rows[row.side].push(row.number);
             given.keys[1 - row.side].push(key);
@@ -255,7 +327,7 @@ impl ManyToManyJoin {
             given.places.push(row.place);
         }
         row.at = to;
-        (to < others.len()).then_some(row)
+        (to < all).then_some(row)
     }
 
     fn messages(&mut self, given: &Given, context: &mut Context) -> Result<Option<Batch>> {
@@ -263,8 +335,10 @@ impl ManyToManyJoin {
         if rows == 0 {
             return Ok(None);
         }
-        let mut columns: Vec<ArrayRef> =
-            self.sides.iter().zip(&given.keys).flat_map(|(side, keys)| side.keys.columns_of(keys)).collect();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (side, keys) in self.sides.iter().zip(&given.keys) {
+            columns.extend(key_columns(&side.keys, keys)?);
+        }
         let keys = columns.len();
         let met = self.met.types().len();
         let [(left, left_versions), (right, right_versions)] =
@@ -296,9 +370,45 @@ impl ManyToManyJoin {
                 *column = take(column, &picked, None).map_err(arrow_error)?;
             }
         }
-        batch.columns.extend([left_versions, right_versions]);
+        batch.columns.extend(given.versions([left_versions, right_versions])?);
         batch.columns.push(Arc::new(there.iter().map(|there| i32::from(*there)).collect::<Int32Array>()));
         Ok(Some(batch))
+    }
+}
+
+/// The columns of keys; of `NO_KEY` nulls.
+fn key_columns(keys: &JoinKeys, ids: &[u32]) -> Result<Vec<ArrayRef>> {
+    if !ids.contains(&NO_KEY) {
+        return Ok(keys.columns_of(ids));
+    }
+    let there: Vec<u32> = ids.iter().copied().filter(|id| *id != NO_KEY).collect();
+    let mut next = 0..;
+    let picked: UInt32Array = ids.iter().map(|id| if *id == NO_KEY { None } else { next.next() }).collect();
+    keys.columns_of(&there).iter().map(|column| take(column, &picked, None).map_err(arrow_error)).collect()
+}
+
+impl Given {
+    /// The versions that go with it, made of those of both sides' rows: a row alone tells its own one twice.
+    fn versions(&self, [left, right]: [ArrayRef; 2]) -> Result<[ArrayRef; 2]> {
+        if !self.keys.iter().any(|keys| keys.contains(&NO_KEY)) {
+            return Ok([left, right]);
+        }
+        let numbers = |column: &ArrayRef| column.as_primitive_opt::<Int64Type>().cloned();
+        let (Some(left), Some(right)) = (numbers(&left), numbers(&right)) else {
+            return Err(Error::internal("a row of a many-to-many join has no version"));
+        };
+        let mut outdated = self.outdated.iter().peekable();
+        let version = |own: &Int64Array, other: &Int64Array, row: usize, less: i64| match own.is_valid(row) {
+            true => own.value(row) - less,
+            false => other.value(row) - less,
+        };
+        let (mut lefts, mut rights) = (Vec::with_capacity(left.len()), Vec::with_capacity(left.len()));
+        for row in 0..left.len() {
+            let less = i64::from(outdated.next_if_eq(&&row).is_some());
+            lefts.push(version(&left, &right, row, less));
+            rights.push(version(&right, &left, row, less));
+        }
+        Ok([Arc::new(Int64Array::from(lefts)), Arc::new(Int64Array::from(rights))])
     }
 }
 

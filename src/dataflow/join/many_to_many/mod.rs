@@ -1,4 +1,5 @@
-//! Two tables joined by what is neither one's key: each pair of their rows that meet, keyed by both keys. An inner join.
+//! Two tables joined by what is neither one's key: each pair of their rows that meet, keyed by both keys. Of an outer join, a row
+//! that meets none, too, keyed by its own key beside nulls.
 //!
 //! As with a foreign key (see `foreign_key`), rows of one key and those that they meet lie in different partitions, and there
 //! are three parts with an exchange between each two:
@@ -14,8 +15,12 @@
 //! has told of, and the newest versions of both rows are known in the partition where both are now, if there is one: so what is
 //! there once all has come is right, and nothing needs to be remembered of pairs that aren't there.
 //!
-//! A message's own columns are the versions of the left and the right row (BIGINT) and whether the pair is there (INT, 1 or 0), and
-//! stand last.
+//! Whether a row is alone is known where it is: the rows that it would meet come there. It is told of with the row's version
+//! in the place of both. Who leaves takes leave with the version that it had, and is older so than what is told of it where it
+//! comes to.
+//!
+//! A message's own columns are the versions of the left and the right row (BIGINT) and whether the pair, or the row alone,
+//! is there (INT, 1 or 0), and stand last.
 
 mod join;
 mod results;

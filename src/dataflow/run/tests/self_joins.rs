@@ -1,5 +1,5 @@
-//! Joins of a source with itself: each record comes to the left side, then to the right one, in the same round; so does the
-//! result follow from the topic alone, whatever the rounds, the commits and the restarts.
+//! Topics that a query reads more than once: each record comes to the left side, then to the right one, in the same round; so
+//! does the result follow from the topic alone, whatever the rounds, the commits and the restarts.
 
 use super::*;
 use crate::log::embedded::EmbeddedLog;
@@ -37,8 +37,8 @@ fn rows(tombstones: bool) -> Vec<Row> {
     (0..300).map(&mut row).collect()
 }
 
-fn world(rows: &[Row], columns: &str, statement: &str) -> World {
-    let world = World::of(Arc::new(EmbeddedLog::in_memory()), &[("s", columns)], PARTITIONS, statement);
+fn world(rows: &[Row], sources: &[(&str, &str)], statement: &str) -> World {
+    let world = World::of(Arc::new(EmbeddedLog::in_memory()), sources, PARTITIONS, statement);
     // Several batches of each partition.
     for rows in rows.chunks(70) {
         let mut parts = vec![Records::default(); PARTITIONS as usize];
@@ -81,6 +81,16 @@ type Written = BTreeMap<Vec<u8>, Vec<String>>;
 
 /// `expected`: key and value of each result, in their order.
 fn check(columns: &str, statement: &str, expected: Vec<(String, String)>, fixed: fn(Vec<String>) -> Vec<String>) {
+    check_all(&[("s", columns)], statement, expected, fixed);
+}
+
+/// `sources`: all over the topic of the first one.
+fn check_all(
+    sources: &[(&str, &str)],
+    statement: &str,
+    expected: Vec<(String, String)>,
+    fixed: fn(Vec<String>) -> Vec<String>,
+) {
     let of_keys = |written: Written| -> Written {
         let fixed = written.into_iter().map(|(key, values)| (key, fixed(values)));
         fixed.filter(|(_, values)| !values.is_empty()).collect()
@@ -92,7 +102,8 @@ fn check(columns: &str, statement: &str, expected: Vec<(String, String)>, fixed:
     let all = of_keys(all);
     assert!(all.len() > 3, "{statement}");
     for seed in 0..5 {
-        let world = world(&rows(columns.contains("PRIMARY")), columns, statement);
+        let tombstones = sources.iter().any(|(_, columns)| columns.contains("PRIMARY"));
+        let world = world(&rows(tombstones), sources, statement);
         drive(&world, seed);
         assert_eq!(of_keys(world.written()), all, "{statement}, seed {seed}");
     }
@@ -256,4 +267,53 @@ fn a_table_by_what_is_no_key() {
     let alike = pairs.filter(|((_, (g, _)), (_, (other, _)))| g.is_some() && g == other);
     let expected = alike.map(|((x, (_, a)), (y, (_, b)))| (format!(r#"{{"X_K":"{x}","Y_K":"{y}"}}"#), pair(*a, *b)));
     check(TABLE, statement, expected.collect(), last);
+}
+
+#[test]
+fn a_stream_united_with_itself() {
+    let statement = "CREATE STREAM o AS SELECT k, v AS a, 0 AS b FROM s UNION ALL SELECT k, 1 AS a, v AS b FROM s;";
+    let both =
+        rows(false).into_iter().flat_map(|row| [pair(row.v(), 0), pair(1, row.v())].map(|pair| (row.k.clone(), pair)));
+    check(STREAM, statement, both.collect(), as_they_are);
+}
+
+#[test]
+fn a_stream_and_another_over_its_topic() {
+    let expected = pairs(&rows(false), |left, right| (left.k == right.k).then(|| right.k.clone()));
+    let statement = streams("x.k = y.k").replace("s y", "other y");
+    check_all(&[("s", STREAM), ("other@s", "k STRING KEY, v BIGINT")], &statement, expected, as_they_are);
+}
+
+/// A row meets what its key had before.
+#[test]
+fn a_stream_and_a_table_over_its_topic() {
+    let mut now: BTreeMap<String, i32> = BTreeMap::new();
+    let mut expected = Vec::new();
+    for row in rows(true) {
+        if row.values.is_none() {
+            now.remove(&row.k);
+            continue;
+        }
+        let before = now.insert(row.k.clone(), row.v()).map_or("null".to_string(), |v| v.to_string());
+        expected.push((row.k.clone(), format!(r#"{{"A":{},"B":{before}}}"#, row.v())));
+    }
+    let statement = "CREATE STREAM o AS SELECT s.k, s.v AS a, t.v AS b FROM s LEFT JOIN t ON s.k = t.k;";
+    check_all(&[("s", STREAM), ("t@s", TABLE)], statement, expected, as_they_are);
+}
+
+/// What each of two tables over a topic replaces are its own rows, with its own filter before the join.
+#[test]
+fn a_table_and_another_over_its_topic() {
+    let statement = "CREATE TABLE o AS SELECT x.k, x.v AS a, y.v AS b FROM (SELECT k, v FROM s WHERE v > 100) x
+        JOIN (SELECT k, v FROM other WHERE g <> 'k3') y ON x.k = y.k;";
+    let mut now: BTreeMap<String, (Option<String>, i32)> = BTreeMap::new();
+    for row in rows(true) {
+        match row.values {
+            Some(values) => drop(now.insert(row.k, values)),
+            None => drop(now.remove(&row.k)),
+        }
+    }
+    let passes = |(g, v): &(Option<String>, i32)| *v > 100 && g.as_ref().is_some_and(|g| g != "k3");
+    let joined = now.into_iter().filter(|(_, values)| passes(values)).map(|(k, (_, v))| (k, pair(v, v)));
+    check_all(&[("s", TABLE), ("other@s", TABLE)], statement, joined.collect(), last);
 }

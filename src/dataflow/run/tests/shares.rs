@@ -83,6 +83,11 @@ const MANY_TO_MANY: Case = Case {
     statement: "CREATE TABLE o WITH (KEY_FORMAT='JSON') AS SELECT s.k, t.k, s.v AS v, t.v AS w FROM s JOIN t ON SUBSTRING(s.g, 1, 2) = SUBSTRING(t.g, 1, 2);",
     fixed: last,
 };
+const MANY_TO_MANY_FULL: Case = Case {
+    sources: &[TABLE_S, TABLE_T],
+    statement: "CREATE TABLE o WITH (KEY_FORMAT='JSON') AS SELECT s.k, t.k, s.v AS v, t.v AS w FROM s FULL JOIN t ON s.v / 4 = t.v / 4;",
+    fixed: last,
+};
 const STREAM_WITH_ITSELF: Case = Case {
     sources: &[S],
     statement: "CREATE STREAM o AS SELECT y.k, x.v AS v, x.text AS a, y.text AS b
@@ -92,6 +97,17 @@ const STREAM_WITH_ITSELF: Case = Case {
 const TABLE_WITH_ITSELF: Case = Case {
     sources: &[TABLE_S],
     statement: "CREATE TABLE o AS SELECT x.k, x.v AS v, y.v AS w, z.v AS u FROM s x JOIN s y ON x.k = y.k LEFT JOIN s z ON x.g = z.k;",
+    fixed: last,
+};
+/// Both sides of the union read one topic, one of them through an exchange.
+const UNITED_WITH_ITSELF: Case = Case {
+    sources: &[S],
+    statement: "CREATE STREAM o AS SELECT k, g, v, text FROM s WHERE v > 20 UNION ALL SELECT g, k, v, text FROM s PARTITION BY g;",
+    fixed: in_any_order,
+};
+const TWO_OVER_ONE_TOPIC: Case = Case {
+    sources: &[TABLE_S, ("other@s", "k STRING PRIMARY KEY, v DOUBLE")],
+    statement: "CREATE TABLE o AS SELECT s.k, s.v AS v, other.v AS w FROM s JOIN other ON s.g = other.k;",
     fixed: last,
 };
 
@@ -104,7 +120,7 @@ impl Case {
             world.log.create_topic(&spec).unwrap();
         }
         let mut random = fastrand::Rng::with_seed(1);
-        for (topic, columns) in self.sources {
+        for (topic, columns) in self.sources.iter().filter(|(name, _)| !name.contains('@')) {
             for _ in 0..5 {
                 let mut parts = vec![Records::default(); PARTITIONS as usize];
                 for _ in 0..60 {
@@ -287,6 +303,11 @@ fn however_partitions_of_a_many_to_many_join_are_shared_out() {
     check(&MANY_TO_MANY);
 }
 
+#[test]
+fn however_partitions_of_an_outer_many_to_many_join_are_shared_out() {
+    check(&MANY_TO_MANY_FULL);
+}
+
 /// Its records come to several stages, which one process has together.
 #[test]
 fn however_partitions_of_a_stream_that_meets_itself_are_shared_out() {
@@ -296,6 +317,16 @@ fn however_partitions_of_a_stream_that_meets_itself_are_shared_out() {
 #[test]
 fn however_partitions_of_a_table_that_meets_itself_are_shared_out() {
     check(&TABLE_WITH_ITSELF);
+}
+
+#[test]
+fn however_partitions_of_a_stream_united_with_itself_are_shared_out() {
+    check(&UNITED_WITH_ITSELF);
+}
+
+#[test]
+fn however_partitions_of_two_tables_over_one_topic_are_shared_out() {
+    check(&TWO_OVER_ONE_TOPIC);
 }
 
 fn check(case: &Case) {
@@ -309,11 +340,9 @@ fn check(case: &Case) {
         let given = member.poll().unwrap();
         let [Change::Given(all)] = given.as_slice() else { panic!("{given:?}") };
         // Stages that read one topic go together.
-        let stages = match case.sources {
-            [_] if world.sink.analyzed.plan.joins() => world.sink.analyzed.plan.stages.len() - 1,
-            _ => world.sink.analyzed.plan.stages.len(),
-        };
-        assert_eq!(all.len(), stages * PARTITIONS as usize);
+        let stages = super::super::layout(&world.sink.analyzed.plan, GROUP, &*world.log).unwrap();
+        let leads: BTreeSet<&str> = stages.iter().map(|stage| stage.lead.as_str()).collect();
+        assert_eq!(all.len(), leads.len() * PARTITIONS as usize);
         let all: BTreeSet<TopicPartition> = all.iter().cloned().collect();
         let processes = Processes { world: &world, host, member: member.clone(), signal };
         let first = some(&mut random, &all);
@@ -369,7 +398,8 @@ fn check(case: &Case) {
             let (first, next) = world.log.offsets(&place).unwrap();
             assert_eq!(first, next, "seed {seed}: what was read is gone");
         }
-        let records = case.sources.iter().flat_map(|(topic, _)| places((*topic).to_string()));
+        let topics = case.sources.iter().filter(|(name, _)| !name.contains('@'));
+        let records = topics.flat_map(|(topic, _)| places((*topic).to_string()));
         let records: i64 = records.map(|place| world.log.offsets(&place).unwrap().1).sum();
         assert_eq!(processes.host.counters.rows_in.load(Ordering::Relaxed) as i64, records, "seed {seed}");
     }

@@ -9,7 +9,8 @@ use arrow::datatypes::i256;
 use parking_lot::Mutex;
 
 use crate::engine::{
-    Face, Facts, GroupKind, GroupStanding, Reply, ResultColumn, Row, RowEvent, RowStream, Session, Status, Told, Trial,
+    Face, Facts, GroupKind, GroupStanding, Reply, Rest, ResultColumn, Row, RowEvent, RowStream, Session, Status, Told,
+    Trial,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -392,8 +393,12 @@ impl FakeFace {
 }
 
 impl Face for FakeFace {
-    fn insert(&self, target: &str, row: &str, _: &BTreeMap<String, String>) -> Result<()> {
-        Err(Error::statement(format!("no rows here: {target} {row}")))
+    fn await_command(&self, _: i64, _: Duration) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn insert(&self, target: &str, rows: &[String], _: &BTreeMap<String, String>) -> Result<(), Rest> {
+        Err(Rest { written: 0, error: Error::statement(format!("no rows here: {target} {rows:?}")) })
     }
 
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {

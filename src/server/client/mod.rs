@@ -1,7 +1,13 @@
-//! HTTP to the owner, for code that blocks: a small runtime of its own, and a few connections kept open.
+//! HTTP to a process that serves, for code that blocks: a small runtime of its own, and a few connections kept open.
+//!
+//! The other side is the process that holds a data folder, over the folder's socket, or a server on the network ([`Place`]).
+
+mod place;
+mod tls;
+
+pub use place::{Address, Credentials, Place};
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,17 +20,13 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
-use super::{socket, wire};
+use super::local::{REPEATABLE, REQUEST_BYTES_MAX};
 use crate::error::Error;
 use crate::time::now;
 
-/// Calls that may be made twice. Only they go over connections that were kept: that the owner has closed one can't be told
-/// from a call that broke, and then they are made again.
-const REPEATABLE: [&str; 3] = [wire::INFO, wire::NAMES, wire::FETCH];
 /// Connections kept open for the next call.
 const IDLE_MAX: usize = 4;
 /// Attempts when connections that were kept turn out to be closed; the last one is over a fresh one.
@@ -37,33 +39,39 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 const SUCCESSION_MAX: Duration = Duration::from_secs(10);
 const SUCCESSION_STEP: Duration = Duration::from_millis(20);
 
+/// Who is called, as errors name it.
+pub type Who = Arc<str>;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// Nobody listens; nothing was sent.
+    /// Nobody listens on the folder's socket; nothing was sent.
     #[error("no process serves the data folder any more")]
     Nobody,
-    /// Nobody listens, and this process can't take the folder; nothing was sent.
+    /// Nobody listens there, and this process can't take the folder; nothing was sent.
     #[error("{0}")]
     Heir(Error),
     /// Nothing was sent.
-    #[error("cannot connect to the process that holds the data folder: {0}")]
-    Connect(std::io::Error),
+    #[error("cannot connect to {0}: {1}")]
+    Connect(Who, std::io::Error),
     /// The connection broke: whether the call was carried out is unknown.
-    #[error("the process that holds the data folder closed the connection: {0}")]
-    Broken(String),
+    #[error("{0} closed the connection: {1}")]
+    Broken(Who, String),
     /// No answer in time: it is stopped, or has no connection free.
-    #[error("the process that holds the data folder does not answer within {} s", .0.as_secs())]
-    Silent(Duration),
+    #[error("{0} does not answer within {seconds} s", seconds = .1.as_secs())]
+    Silent(Who, Duration),
     /// A request over a limit; nothing was sent.
     #[error("{0}")]
     TooLarge(String),
     /// An answer of the log that says no.
     #[error("refused")]
     Conflict(Bytes),
+    /// Who asks may not (401, 403).
+    #[error("{0} refuses: {1}")]
+    Refused(Who, String),
     /// Any other status, or an answer that can't be read: a defect, or not the same version.
-    #[error("the process that holds the data folder answered: {0}")]
-    Unexpected(String),
+    #[error("{0} answered: {1}")]
+    Unexpected(Who, String),
 }
 
 /// A connection, and the end of its task.
@@ -92,9 +100,11 @@ pub enum Succession {
 /// Takes the folder when nobody serves it. May block; is called by one thread at a time or by several.
 pub type Heir = dyn Fn() -> Result<Succession, Error> + Send + Sync;
 
-/// A way to connect to the owner, for tasks of the client's runtime.
+/// A way to connect, for tasks of the client's runtime.
 pub struct Connector {
-    folder: PathBuf,
+    place: Place,
+    /// How errors name the other side.
+    pub who: Who,
     idle: Mutex<Vec<Connection>>,
     heir: OnceLock<Arc<Heir>>,
 }
@@ -102,6 +112,7 @@ pub struct Connector {
 /// An answer that comes bit by bit. Dropping it closes the connection.
 pub struct Streaming {
     body: Incoming,
+    who: Who,
     _connection: Connection,
 }
 
@@ -110,7 +121,7 @@ impl Streaming {
     pub async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
         loop {
             match self.body.frame().await? {
-                Err(error) => return Some(Err(CallError::Broken(error.to_string()))),
+                Err(error) => return Some(Err(CallError::Broken(self.who.clone(), error.to_string()))),
                 // Trailers aren't data.
                 Ok(frame) => match frame.into_data() {
                     Ok(bytes) => return Some(Ok(bytes)),
@@ -118,6 +129,17 @@ impl Streaming {
                 },
             }
         }
+    }
+}
+
+impl Streaming {
+    /// All of it.
+    pub async fn whole(mut self) -> Result<Bytes, CallError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        Ok(bytes.into())
     }
 }
 
@@ -145,13 +167,9 @@ impl Connector {
     }
 
     async fn connect_once(&self) -> Result<Connection, CallError> {
-        let socket = socket::find(&self.folder).ok_or(CallError::Nobody)?;
-        let stream = UnixStream::connect(socket).await.map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => CallError::Nobody,
-            _ => CallError::Connect(cause),
-        })?;
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|error| CallError::Broken(error.to_string()))?;
+        let stream = self.place.connect(&self.who).await?;
+        let broken = |error: hyper::Error| CallError::Broken(self.who.clone(), error.to_string());
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // An error of the connection is seen by the call that uses it.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
         Ok(Connection { sender, task })
@@ -164,13 +182,14 @@ impl Connector {
         method: Method,
         path: &str,
         body: Bytes,
+        accept: Option<&'static str>,
         answer_time_max: Duration,
     ) -> Result<(Response<Incoming>, Connection), CallError> {
-        if body.len() > wire::REQUEST_BYTES_MAX {
+        if body.len() > REQUEST_BYTES_MAX {
             return Err(CallError::TooLarge(format!(
                 "a request of {} bytes is larger than what an attached terminal can send ({} bytes)",
                 body.len(),
-                wire::REQUEST_BYTES_MAX
+                REQUEST_BYTES_MAX
             )));
         }
         let kept_max = if REPEATABLE.contains(&path) { KEPT_ATTEMPTS_MAX - 1 } else { 0 };
@@ -186,16 +205,20 @@ impl Connector {
             if was_kept && connection.sender.ready().await.is_err() {
                 continue;
             }
-            let request = Request::builder()
-                .method(&method)
-                .uri(path)
-                .header(hyper::header::HOST, "localhost")
-                .body(Full::new(body.clone()))
-                .map_err(|error| CallError::Unexpected(error.to_string()))?;
-            match within(answer_time_max, connection.sender.send_request(request)).await? {
+            let request = Request::builder().method(&method).uri(path).header(hyper::header::HOST, self.place.host());
+            let request = match self.place.authorization() {
+                Some(authorization) => request.header(hyper::header::AUTHORIZATION, authorization),
+                None => request,
+            };
+            let request = match accept {
+                Some(accept) => request.header(hyper::header::ACCEPT, accept),
+                None => request,
+            };
+            let request = request.body(Full::new(body.clone())).map_err(|error| self.unexpected(error))?;
+            match self.within(answer_time_max, connection.sender.send_request(request)).await? {
                 Ok(response) => return Ok((response, connection)),
                 Err(_) if was_kept => {}
-                Err(error) => return Err(CallError::Broken(error.to_string())),
+                Err(error) => return Err(CallError::Broken(self.who.clone(), error.to_string())),
             }
         }
     }
@@ -208,48 +231,82 @@ impl Connector {
         body: Bytes,
         answer_time_max: Duration,
     ) -> Result<Bytes, CallError> {
-        let (response, connection) = self.send(method, path, body, answer_time_max).await?;
+        let (response, connection) = self.send(method, path, body, None, answer_time_max).await?;
         let status = response.status();
-        let bytes = match within(answer_time_max, response.into_body().collect()).await? {
+        let bytes = match self.within(answer_time_max, response.into_body().collect()).await? {
             Ok(body) => body.to_bytes(),
-            Err(error) => return Err(CallError::Broken(error.to_string())),
+            Err(error) => return Err(CallError::Broken(self.who.clone(), error.to_string())),
         };
         let mut idle = self.idle.lock();
         if idle.len() < IDLE_MAX {
             idle.push(connection);
         }
         drop(idle);
-        answer_of(status, bytes)
+        self.answer_of(status, bytes)
     }
 
     /// Sends a request and gives its answer as it comes.
     pub async fn stream(&self, path: &str, body: Bytes) -> Result<Streaming, CallError> {
-        // A statement takes the time that it takes.
-        let (response, connection) = self.send(Method::POST, path, body, Duration::MAX).await?;
-        let status = response.status();
-        let body = response.into_body();
+        let (status, answer) = self.open(path, body).await?;
         if status == StatusCode::OK {
-            return Ok(Streaming { body, _connection: connection });
+            return Ok(answer);
         }
-        let bytes = body.collect().await.map_err(|error| CallError::Broken(error.to_string()))?.to_bytes();
-        answer_of(status, bytes).and(Err(CallError::Unexpected(status.to_string())))
+        let bytes = answer.whole().await?;
+        self.answer_of(status, bytes).and(Err(self.unexpected(status)))
+    }
+
+    /// As [`Connector::stream`], whatever the status.
+    pub async fn open(&self, path: &str, body: Bytes) -> Result<(StatusCode, Streaming), CallError> {
+        self.open_as(path, body, None).await
+    }
+
+    /// As [`Connector::open`]; `accept`: the content type that is wanted.
+    pub async fn open_as(
+        &self,
+        path: &str,
+        body: Bytes,
+        accept: Option<&'static str>,
+    ) -> Result<(StatusCode, Streaming), CallError> {
+        // A statement takes the time that it takes.
+        let (response, connection) = self.send(Method::POST, path, body, accept, Duration::MAX).await?;
+        let status = response.status();
+        Ok((status, Streaming { body: response.into_body(), who: self.who.clone(), _connection: connection }))
+    }
+
+    fn answer_of(&self, status: StatusCode, bytes: Bytes) -> Result<Bytes, CallError> {
+        match status {
+            StatusCode::OK => Ok(bytes),
+            StatusCode::CONFLICT => Err(CallError::Conflict(bytes)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(CallError::Refused(self.who.clone(), message_of(&bytes)))
+            }
+            _ => Err(self.unexpected(format!("{status}: {}", String::from_utf8_lossy(&bytes)))),
+        }
+    }
+
+    /// An answer's JSON.
+    pub fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CallError> {
+        serde_json::from_slice(bytes).map_err(|error| self.unexpected(format!("an answer that can't be read: {error}")))
+    }
+
+    fn unexpected(&self, what: impl ToString) -> CallError {
+        CallError::Unexpected(self.who.clone(), what.to_string())
+    }
+
+    /// What comes of `future`, if it does so in time.
+    async fn within<T>(&self, time: Duration, future: impl Future<Output = T>) -> Result<T, CallError> {
+        tokio::time::timeout(time, future).await.map_err(|_| CallError::Silent(self.who.clone(), time))
     }
 }
 
-/// What comes of `future`, if it does so in time.
-async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Result<T, CallError> {
-    tokio::time::timeout(time, future).await.map_err(|_| CallError::Silent(time))
+/// What the API's error says, or the text as it is.
+fn message_of(bytes: &[u8]) -> String {
+    let told = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let message = told.as_ref().and_then(|told| told["message"].as_str());
+    message.map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
-fn answer_of(status: StatusCode, bytes: Bytes) -> Result<Bytes, CallError> {
-    match status {
-        StatusCode::OK => Ok(bytes),
-        StatusCode::CONFLICT => Err(CallError::Conflict(bytes)),
-        _ => Err(CallError::Unexpected(format!("{status}: {}", String::from_utf8_lossy(&bytes)))),
-    }
-}
-
-/// Calls to the owner of a folder from threads that block.
+/// Calls from threads that block.
 pub struct Client {
     pub connector: Arc<Connector>,
     /// How long the owner may take to answer what is posted.
@@ -269,14 +326,14 @@ impl Drop for Client {
 }
 
 impl Client {
-    pub fn new(folder: &Path) -> std::io::Result<Client> {
+    pub fn new(place: Place) -> std::io::Result<Client> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("local-client")
             .enable_all()
             .build()?;
-        let connector =
-            Arc::new(Connector { folder: folder.to_owned(), idle: Mutex::default(), heir: OnceLock::new() });
+        let who = place.who().into();
+        let connector = Arc::new(Connector { place, who, idle: Mutex::default(), heir: OnceLock::new() });
         let answer_time_max = ANSWER_TIME_MAX;
         Ok(Client { connector, answer_time_max, handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
@@ -296,7 +353,8 @@ impl Client {
             // The receiver waits below.
             let _ = sender.send(future.await);
         });
-        receiver.recv().unwrap_or_else(|_| Err(CallError::Broken("the client stopped".into())))
+        let stopped = || CallError::Broken(self.connector.who.clone(), "the client stopped".into());
+        receiver.recv().unwrap_or_else(|_| Err(stopped()))
     }
 
     /// As [`Client::wait`], but not for ever.
@@ -305,8 +363,9 @@ impl Client {
         time: Duration,
         future: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
+        let who = self.connector.who.clone();
         self.wait(async move {
-            let late = |_| Err(CallError::Silent(time));
+            let late = |_| Err(CallError::Silent(who, time));
             tokio::time::timeout(time, future).await.unwrap_or_else(late)
         })
     }
@@ -315,7 +374,7 @@ impl Client {
     pub fn with_attempts<T>(&self, attempts: usize, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
         for _ in 1..attempts {
             match call() {
-                Err(CallError::Broken(_)) => {}
+                Err(CallError::Broken(..)) => {}
                 result => return result,
             }
         }
@@ -330,23 +389,29 @@ impl Client {
 
     /// Posts JSON and reads JSON.
     pub fn post_json<T: DeserializeOwned>(&self, path: &'static str, call: &impl Serialize) -> Result<T, CallError> {
-        parse(&self.post(path, write(call)?)?)
+        self.parse(&self.post(path, self.write(call)?)?)
     }
 
     /// Reads JSON.
     pub fn get_json<T: DeserializeOwned>(&self, path: &'static str, time: Duration) -> Result<T, CallError> {
         let connector = Arc::clone(&self.connector);
-        parse(&self.wait_at_most(time, async move { connector.call(Method::GET, path, Bytes::new(), time).await })?)
+        self.parse(
+            &self.wait_at_most(time, async move { connector.call(Method::GET, path, Bytes::new(), time).await })?,
+        )
     }
-}
 
-/// A call as JSON.
-pub fn write(call: &impl Serialize) -> Result<Vec<u8>, CallError> {
-    serde_json::to_vec(call).map_err(|error| CallError::Unexpected(format!("a call can't be written: {error}")))
-}
+    /// A call as JSON.
+    pub fn write(&self, call: &impl Serialize) -> Result<Vec<u8>, CallError> {
+        serde_json::to_vec(call).map_err(|error| self.unexpected(format!("a call can't be written: {error}")))
+    }
 
-/// An answer's JSON.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| CallError::Unexpected(format!("an answer that can't be read: {error}")))
+    /// An answer's JSON.
+    pub fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CallError> {
+        self.connector.parse(bytes)
+    }
+
+    /// An answer that isn't one.
+    pub fn unexpected(&self, what: impl ToString) -> CallError {
+        self.connector.unexpected(what)
+    }
 }

@@ -1,0 +1,71 @@
+//! Queries that end: what is committed now. One over a single table's rows is answered from its view; every other one is the
+//! continuous query of its text, run over what its topics have now and asked for its last rows.
+
+mod ordered;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::ordered::Order;
+use crate::analyze::is_aggregated;
+use crate::engine::transient::{self, Until};
+use crate::engine::{Inner, RowStream};
+use crate::error::{Error, Result};
+use crate::query;
+use crate::sql::ast::{self, Expr, ExprKind, Location, Query, SourceKind};
+
+/// Answers a SELECT without EMIT.
+pub(super) fn pull_query(
+    inner: &Arc<Inner>,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+) -> Result<RowStream> {
+    if let Some(key) = query.partition_by.first() {
+        return Err(Error::statement("Pull queries don't support PARTITION BY clauses.")
+            .at(key.at)
+            .hint("its rows come in no partitions; ORDER BY sorts them"));
+    }
+    query::check_limit(query, properties)?;
+    let (query, order) = Order::of(query)?;
+    let stream = answer(inner, &query, properties)?;
+    match order {
+        Some(order) => order.sort(stream, inner.memory.share()),
+        None => Ok(stream),
+    }
+}
+
+fn answer(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, String>) -> Result<RowStream> {
+    let Some(name) = single(query) else { return settled(inner, query, properties) };
+    let catalog = inner.catalog.read().clone();
+    let source = catalog.expect_source(&name.text).map_err(|error| error.at(name.at))?.clone();
+    match source.kind {
+        SourceKind::Stream => {
+            query::check_columns(query)?;
+            transient::start(inner, query, properties, Until::End)
+        }
+        SourceKind::Table => view::answer(inner, query, properties, (&catalog, &source, name.at)),
+    }
+}
+
+/// The stream or table of which a query picks rows and columns, and nothing more.
+fn single(query: &Query) -> Option<&ast::Ident> {
+    let picks = query.with.is_empty()
+        && query.from.joins.is_empty()
+        && query.union.is_empty()
+        && query.window.is_none()
+        && query.group_by.is_empty()
+        && query.having.is_none()
+        && !query.distinct
+        && !is_aggregated(query);
+    query.from.first.name().filter(|_| picks)
+}
+
+fn settled(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, String>) -> Result<RowStream> {
+    let mut query = query.clone();
+    if query.group_by.is_empty() && is_aggregated(&query) {
+        // All rows are one group.
+        query.group_by.push(Expr::new(ExprKind::Int(1), Location::default()));
+    }
+    transient::settle(inner, &query, properties)
+}
