@@ -6,7 +6,8 @@ set -euo pipefail
 cases="$1"
 here="$(cd "$(dirname "$0")" && pwd)"
 cd "$here/.."
-cargo build --quiet
+# The binary that the tests built: `cargo build` alone settles on other features of some dependencies, and builds those anew.
+cargo test --no-run --quiet
 binary="${CARGO_TARGET_DIR:-target}/debug/millpond"
 
 # counts NAME ARGUMENT...: of `millpond test ARGUMENT...`
