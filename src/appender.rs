@@ -7,7 +7,8 @@ pub(crate) const PIECE: usize = 32;
 /// As many bytes are made room for at a time.
 const ROOM_BYTES: usize = 16 << 10;
 
-/// Appends to a vector, whose bytes behind the end are scratch until it is dropped: then the vector ends where it should.
+/// Appends to a vector, whose bytes behind the end are scratch until it is dropped: then the vector ends where it should, unless
+/// what is written stops and goes on later ([`Appender::at`], [`Appender::stop`]).
 pub(crate) struct Appender<'a> {
     data: &'a mut Vec<u8>,
     end: usize,
@@ -18,6 +19,34 @@ impl<'a> Appender<'a> {
     pub fn new(data: &'a mut Vec<u8>) -> Appender<'a> {
         let end = data.len();
         Appender { data, end }
+    }
+
+    /// Goes on behind the first `end` bytes; the others are scratch.
+    #[inline(always)]
+    pub fn at(data: &'a mut Vec<u8>, end: usize) -> Appender<'a> {
+        debug_assert!(end <= data.len(), "what counts was written");
+        Appender { data, end }
+    }
+
+    /// Leaves the scratch where it is, so that it needn't be made again; gives the end.
+    #[inline(always)]
+    pub fn stop(self) -> usize {
+        let end = self.end;
+        std::mem::forget(self);
+        end
+    }
+
+    /// Moves the bytes from `from` on, which then begin at `to`; those between are the caller's to write.
+    pub fn shift(&mut self, from: usize, to: usize) {
+        self.room(to.saturating_sub(from));
+        self.data.copy_within(from..self.end, to);
+        self.end = self.end - from + to;
+    }
+
+    /// The bytes from `from` on, those behind the end included.
+    #[inline(always)]
+    pub fn from(&mut self, from: usize) -> &mut [u8] {
+        &mut self.data[from..]
     }
 
     /// Bytes that are there, those before included.
@@ -98,6 +127,11 @@ pub(crate) fn copy_part(all: &[u8], start: usize, len: usize, room: &mut [u8]) {
 }
 
 impl Appender<'_> {
+    /// The vector with the scratch behind what counts.
+    pub fn all(&mut self) -> &mut Vec<u8> {
+        self.data
+    }
+
     /// Does with the vector what else is to be done; what is there then stays.
     pub fn with_vec<T>(&mut self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         self.data.truncate(self.end);

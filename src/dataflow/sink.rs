@@ -1,6 +1,7 @@
 //! From the last batch to records: keys, windows and values encoded, a partition for each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::ScalarBuffer;
@@ -10,9 +11,9 @@ use crate::dataflow::Batch;
 use crate::dataflow::operator::{Context, ErrorKind};
 use crate::dataflow::row_time::RowTime;
 use crate::error::{Error, Result};
-use crate::format::{self, BadRow, Encoder};
+use crate::format::{self, BadRow, Encoder, KeyedRows};
 use crate::log::partitioner::partition_for;
-use crate::log::{RecordMeta, Records, Span};
+use crate::log::{Batches, Log, LogError, RecordMeta, Records, Span};
 
 /// Encodes the rows of one task for the sink's topic.
 pub struct SinkWriter {
@@ -27,21 +28,91 @@ pub struct SinkWriter {
     keys: Vec<Span>,
     values: Vec<Span>,
     places: Vec<u32>,
-    /// Encoded and not yet committed, a partition each.
-    staged: BTreeMap<u32, Records>,
+    /// Encoded and not yet committed.
+    staged: Stage,
     staged_bytes: usize,
     staged_rows: usize,
+    taken: usize,
+}
+
+/// The records of a partition that wait for the commit.
+pub enum Staged {
+    Records(Records),
+    /// As the log writes them.
+    Batches(Box<Batches>),
+}
+
+impl Staged {
+    /// The least timestamp, ms; None without records.
+    pub fn oldest(&self) -> Option<i64> {
+        match self {
+            Staged::Records(records) => records.meta.iter().map(|meta| meta.timestamp).min(),
+            Staged::Batches(batches) => batches.oldest(),
+        }
+    }
+
+    /// Makes records of what is staged.
+    pub fn records(&mut self) -> Result<&mut Records, LogError> {
+        if let Staged::Batches(batches) = self {
+            *self = Staged::Records(batches.take_records()?);
+        }
+        match self {
+            Staged::Records(records) => Ok(records),
+            Staged::Batches(_) => Err(LogError::Invalid("internal error: batches that stay batches".to_owned())),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Staged::Records(records) => records.data.len() + records.meta.len() * size_of::<RecordMeta>(),
+            Staged::Batches(batches) => batches.len(),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Staged::Records(records) => records.len(),
+            Staged::Batches(batches) => batches.records(),
+        }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let bytes = match self {
+            Staged::Records(records) => records.data.len(),
+            Staged::Batches(batches) => batches.len(),
+        };
+        if bytes <= PARTITION_BYTES_MAX { Ok(()) } else { Err(too_much()) }
+    }
+}
+
+/// What is staged, a partition each.
+struct Stage {
+    topic: String,
+    /// Of a log that may take the records in batches; None: they are needed as records, too.
+    log: Option<Arc<dyn Log>>,
+    parts: BTreeMap<u32, Staged>,
     /// Memory of records that were committed, to be staged into again.
     spare: Vec<Records>,
-    taken: usize,
+}
+
+impl Stage {
+    fn part(&mut self, partition: u32) -> &mut Staged {
+        let Stage { topic, log, parts, spare } = self;
+        parts.entry(partition).or_insert_with(|| match log.as_ref().and_then(|log| log.batches(topic)) {
+            Some(batches) => Staged::Batches(Box::new(batches)),
+            None => Staged::Records(spare.pop().unwrap_or_default()),
+        })
+    }
 }
 
 /// One partition's part of a commit: the records' places in it are numbers of 32 bits, and it must fit into memory.
 const PARTITION_BYTES_MAX: usize = 2 << 30;
 
 impl SinkWriter {
-    pub fn new(sink: &Source, partitions: u32, own: u32) -> Result<Self> {
+    /// `log`: it may be given the records in batches, since nobody else wants them.
+    pub fn new(sink: &Source, partitions: u32, own: u32, log: Option<Arc<dyn Log>>) -> Result<Self> {
         let timestamp = RowTime::of(sink)?;
+        let log = log.filter(|_| sink.window.is_none());
         Ok(SinkWriter {
             key: format::encoder(&sink.key)?,
             value: format::encoder(&sink.value)?,
@@ -53,10 +124,9 @@ impl SinkWriter {
             keys: Vec::new(),
             values: Vec::new(),
             places: Vec::new(),
-            staged: BTreeMap::new(),
+            staged: Stage { topic: sink.topic.clone(), log, parts: BTreeMap::new(), spare: Vec::new() },
             staged_bytes: 0,
             staged_rows: 0,
-            spare: Vec::new(),
             taken: 0,
         })
     }
@@ -72,10 +142,10 @@ impl SinkWriter {
     }
 
     /// Takes the records that wait, with their partitions.
-    pub fn take_staged(&mut self) -> BTreeMap<u32, Records> {
-        self.taken = self.staged.len();
+    pub fn take_staged(&mut self) -> BTreeMap<u32, Staged> {
+        self.taken = self.staged.parts.len();
         (self.staged_bytes, self.staged_rows) = (0, 0);
-        std::mem::take(&mut self.staged)
+        std::mem::take(&mut self.staged.parts)
     }
 
     /// Of how many partitions it gave records when they were taken last.
@@ -86,8 +156,8 @@ impl SinkWriter {
     /// Gives records back that were taken and aren't needed any more: their memory serves those that come. What was given back
     /// before and not used is freed.
     pub fn reuse(&mut self, taken: Vec<Records>) {
-        self.spare = taken;
-        self.spare.iter_mut().for_each(Records::clear);
+        self.staged.spare = taken;
+        self.staged.spare.iter_mut().for_each(Records::clear);
     }
 
     /// Encodes the rows of a batch behind those that wait. Rows that can't be encoded go to `context.errors`.
@@ -97,25 +167,36 @@ impl SinkWriter {
         self.values.clear();
         let null_key = batch.null_key.as_ref();
         let mut bad = self.key.encode(batch.key_columns(), batch.rows, null_key, &mut self.scratch, &mut self.keys);
-        let together = self.place(batch.rows);
-        // Rows that all go to one partition are encoded where they will be sent from.
-        let into = match together {
-            Some(partition) => {
-                let spare = &mut self.spare;
-                &mut self.staged.entry(partition).or_insert_with(|| spare.pop().unwrap_or_default()).data
-            }
-            None => &mut self.scratch,
-        };
-        let encoded_from = into.len();
-        let (values, tombstone) = (batch.value_columns(), batch.tombstone.as_ref());
-        bad.extend(self.value.encode(values, batch.rows, tombstone, into, &mut self.values));
         let times = self.row_times(batch, &mut bad);
-        let skip = report(bad, batch, context);
-        let rows = (0..batch.rows).filter(|&row| skip.as_ref().is_none_or(|skip| !skip[row]));
-        match together {
-            Some(partition) => {
-                let records = self.staged.entry(partition).or_default();
-                let rows_before = records.len();
+        match self.place(batch.rows) {
+            Some(partition) => self.write_together(partition, batch, &times, bad, context),
+            None => self.write_apart(batch, &times, bad, context),
+        }
+    }
+
+    /// Rows that all go to one partition are encoded where they will be sent from.
+    fn write_together(
+        &mut self,
+        partition: u32,
+        batch: &Batch,
+        times: &[i64],
+        mut bad: Vec<BadRow>,
+        context: &mut Context,
+    ) -> Result<()> {
+        let (values, tombstone) = (batch.value_columns(), batch.tombstone.as_ref());
+        let part = self.staged.part(partition);
+        let (rows_before, bytes_before) = (part.rows(), part.bytes());
+        match part {
+            Staged::Batches(batches) if bad.is_empty() && batch.headers.is_none() => {
+                let mut into = KeyedRows { batches, times, keys: &self.scratch, spans: &self.keys };
+                let bad = self.value.encode_values(values, batch.rows, tombstone, &mut into);
+                report(bad, batch, context);
+            }
+            Staged::Batches(_) => return self.write_apart(batch, times, bad, context),
+            Staged::Records(records) => {
+                bad.extend(self.value.encode(values, batch.rows, tombstone, &mut records.data, &mut self.values));
+                let skip = report(bad, batch, context);
+                let rows = (0..batch.rows).filter(|&row| skip.as_ref().is_none_or(|skip| !skip[row]));
                 records.meta.reserve(batch.rows);
                 match self.window {
                     None => {
@@ -127,35 +208,49 @@ impl SinkWriter {
                         push(records, key, self.values[row], times[row], batch, row);
                     }),
                 }
-                let written = records.len() - rows_before;
-                self.staged_rows += written;
-                self.staged_bytes += records.data.len() - encoded_from + written * size_of::<RecordMeta>();
-                check_size(records)
             }
-            None => {
-                for row in rows {
-                    let records = self.staged.entry(self.places[row]).or_default();
-                    let before = records.data.len();
+        }
+        self.staged_rows += part.rows() - rows_before;
+        // Batches that are compressed shrink.
+        self.staged_bytes = self.staged_bytes + part.bytes() - bytes_before;
+        part.check_size()
+    }
+
+    /// Rows that go to several partitions, or that need a look at each.
+    fn write_apart(&mut self, batch: &Batch, times: &[i64], mut bad: Vec<BadRow>, context: &mut Context) -> Result<()> {
+        let (values, tombstone) = (batch.value_columns(), batch.tombstone.as_ref());
+        bad.extend(self.value.encode(values, batch.rows, tombstone, &mut self.scratch, &mut self.values));
+        let skip = report(bad, batch, context);
+        for row in (0..batch.rows).filter(|&row| skip.as_ref().is_none_or(|skip| !skip[row])) {
+            let part = self.staged.part(self.places.get(row).copied().unwrap_or_default());
+            let bytes_before = part.bytes();
+            match part {
+                Staged::Records(records) => {
                     let key = put_key(records, &self.scratch, self.keys[row], self.window, batch, row);
                     let value = records.put(slice(&self.scratch, self.values[row]));
                     push(records, key, value, times[row], batch, row);
-                    self.staged_rows += 1;
-                    self.staged_bytes += records.data.len() - before + size_of::<RecordMeta>();
                 }
-                self.staged.values().try_for_each(check_size)
+                Staged::Batches(batches) => {
+                    let [key, value] = [self.keys[row], self.values[row]].map(|part| slice(&self.scratch, part));
+                    let headers = batch.headers.as_ref().and_then(|headers| header_bytes(headers, row));
+                    batches.put(times[row], key, value, headers.unwrap_or_default());
+                }
             }
+            self.staged_rows += 1;
+            self.staged_bytes = self.staged_bytes + part.bytes() - bytes_before;
         }
+        self.staged.parts.values().try_for_each(Staged::check_size)
     }
 
     /// Finds the partition of each row; gives the one that all go to, if they do.
     fn place(&mut self, rows: usize) -> Option<u32> {
+        self.places.clear();
         if self.partitions == 1 || rows == 0 {
             return Some(0);
         }
         let keyless = self.next_keyless;
         let (scratch, partitions) = (&self.scratch, self.partitions);
         let place = |key: &Span| slice(scratch, *key).map_or(keyless, |key| partition_for(key, partitions));
-        self.places.clear();
         self.places.extend(self.keys.iter().map(place));
         if self.keys.iter().any(|key| key.is_null()) {
             self.next_keyless = (keyless + 1) % self.partitions;
@@ -184,10 +279,6 @@ impl SinkWriter {
         }
         times.into()
     }
-}
-
-fn check_size(records: &Records) -> Result<()> {
-    if records.data.len() <= PARTITION_BYTES_MAX { Ok(()) } else { Err(too_much()) }
 }
 
 fn too_much() -> Error {

@@ -20,7 +20,7 @@ use arrow::buffer::BooleanBuffer;
 
 use crate::appender::Appender;
 use crate::error::{Error, Result};
-use crate::log::{Records, Span};
+use crate::log::{Batches, Records, Span, Written};
 use crate::nearest::nearest;
 use crate::types::SqlType;
 
@@ -135,6 +135,60 @@ pub trait Encoder: Send {
         data: &mut Vec<u8>,
         spans: &mut Vec<Span>,
     ) -> Vec<BadRow>;
+
+    /// Adds a record with the encoding of each row as its value; of a row that can't be encoded none. Columns, nulls and result
+    /// are as of [`Encoder::encode`].
+    fn encode_values(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        nulls: Option<&BooleanBuffer>,
+        into: &mut KeyedRows<'_>,
+    ) -> Vec<BadRow> {
+        let (mut data, mut spans) = (Vec::new(), Vec::new());
+        let bad = self.encode(columns, rows, nulls, &mut data, &mut spans);
+        let mut failed = bad.iter().map(|bad| bad.row).peekable();
+        for (row, span) in spans.into_iter().enumerate() {
+            if failed.next_if_eq(&row).is_none() {
+                into.put(row, &data, span);
+            }
+        }
+        bad
+    }
+}
+
+/// Records without their values: times and keys of rows.
+pub struct KeyedRows<'a> {
+    /// Where the records go.
+    pub batches: &'a mut Batches,
+    /// Row times, ms.
+    pub times: &'a [i64],
+    /// The bytes of all keys, and which of them are the row's.
+    pub keys: &'a [u8],
+    pub spans: &'a [Span],
+}
+
+impl KeyedRows<'_> {
+    /// Adds the record of a row with the value that `write` appends; gives why it failed, if it did.
+    #[inline(always)]
+    fn write(&mut self, row: usize, write: impl FnOnce(&mut Appender) -> Encoded) -> Option<String> {
+        self.batches.write(self.times[row], self.keys, self.spans[row], |out| match write(out) {
+            Encoded::Bytes => Written::Bytes,
+            Encoded::Null => Written::Null,
+            Encoded::Failed(reason) => Written::Failed(reason),
+        })
+    }
+
+    /// Adds the record of a row with this part of `data` as its value.
+    fn put(&mut self, row: usize, data: &[u8], value: Span) {
+        self.batches.write::<()>(self.times[row], self.keys, self.spans[row], |out| {
+            if value.is_null() {
+                return Written::Null;
+            }
+            out.bytes(&data[value.start as usize..value.start as usize + value.len as usize]);
+            Written::Bytes
+        });
+    }
 }
 
 /// A decoder that makes the columns `wanted` (indexes into the layout's columns, each at most once).

@@ -8,10 +8,12 @@
 //!
 //! Doesn't know files, topics or offsets other than those in the batch.
 
+mod batches;
 mod compression;
 mod decode;
 mod encode;
 
+pub use batches::{Batches, Written};
 pub use compression::Compression;
 pub use decode::{Decoder, decode_batch};
 pub use encode::{BatchInfo, BatchWriter, EncodeOptions, encode, record_bytes};

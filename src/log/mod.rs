@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use group::{GroupDescription, GroupMember, GroupState};
-pub(crate) use kafka_batch::record_bytes;
+pub use kafka_batch::Batches;
+pub(crate) use kafka_batch::{Written, record_bytes};
 pub use member::{Change, Delivery, GroupSpec, Member, MemberSpec, StageTopics};
 pub(crate) use prefixed::PrefixedLog;
 pub(crate) use read::{for_each_fetch, has_records};
@@ -482,6 +483,13 @@ pub trait Log: Send + Sync {
     /// signal is dropped.
     fn watch(&self, topics: &[String], signal: &Arc<Signal>);
 
+    /// Where records for a topic are encoded as they come, in the form in which [`Transaction::append_batches`] writes them. None:
+    /// the log takes them as records only, as far as that is known now.
+    fn batches(&self, topic: &str) -> Option<Batches> {
+        let _ = topic;
+        None
+    }
+
     /// Whether readers see a commit from the moment on at which it returns. Not so on a cluster, nor over a socket.
     fn shows_commits_at_once(&self) -> bool {
         false
@@ -532,10 +540,25 @@ pub(crate) fn internal_topic(name: &str) -> TopicSpec {
     TopicSpec { name: name.to_string(), partitions: 1, replicas: None, configs }
 }
 
+/// What an append took of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// All of them.
+    All,
+    /// None of them.
+    Nothing,
+}
+
 /// Appends to many partitions and positions that become visible together.
 pub trait Transaction {
     /// The offsets in `records` are ignored; they get theirs at the commit.
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError>;
+    /// Appends records that were encoded by [`Log::batches`], and takes them out of `batches`. Where it can't write them as they
+    /// are (the topic's configs have changed, a record is one that it refuses) they stay, and are to be appended as records.
+    fn append_batches(&mut self, partition: &TopicPartition, batches: &mut Batches) -> Result<Appended, LogError> {
+        let _ = (partition, batches);
+        Ok(Appended::Nothing)
+    }
     /// Whether an append that failed took nothing, so that the transaction may go on without those records. Else only
     /// dropping the transaction helps.
     fn refuses_whole_appends(&self) -> bool {

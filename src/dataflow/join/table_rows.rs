@@ -277,6 +277,9 @@ impl TableRows {
     /// Appends the records of what changed since the last call.
     pub fn write_changes(&mut self, keys: &mut JoinKeys, into: &mut Records) -> Result<()> {
         let (mut key, mut value) = (Vec::new(), Vec::new());
+        // What grows step by step is copied, and takes twice the memory.
+        into.data.reserve(self.pending_bytes(keys));
+        into.meta.reserve(self.changed.len());
         for ids in std::mem::take(&mut self.changed).chunks(CHUNK_ROWS) {
             let rows: Vec<u64> = ids.iter().map(|id| self.get(*id).number).collect();
             let columns = self.pick(&rows)?;

@@ -1,7 +1,8 @@
 //! Records that are older than their topic keeps them: they are written, and told of.
 
 use super::spec::Counters;
-use crate::log::{Records, Tell};
+use crate::dataflow::sink::Staged;
+use crate::log::Tell;
 use crate::types::text::iso_timestamp;
 
 /// How long the sink's topic keeps its records.
@@ -18,7 +19,7 @@ impl Keeping {
     pub(super) fn look_at(
         &self,
         (query, topic): (&str, &str),
-        staged: &[(u32, Records)],
+        staged: &[(u32, Staged)],
         wall_time: i64,
         counters: &Counters,
     ) {
@@ -42,8 +43,8 @@ impl Keeping {
     }
 }
 
-fn oldest(staged: &[(u32, Records)]) -> Option<i64> {
-    staged.iter().flat_map(|(_, records)| &records.meta).map(|meta| meta.timestamp).min()
+fn oldest(staged: &[(u32, Staged)]) -> Option<i64> {
+    staged.iter().filter_map(|(_, staged)| staged.oldest()).min()
 }
 
 #[cfg(test)]
@@ -53,15 +54,16 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::log::Records;
 
     const DAY_MS: i64 = 86_400_000;
     const NOW: i64 = 1_700_000_000_000;
 
-    fn records(times: &[i64]) -> Vec<(u32, Records)> {
+    fn records(times: &[i64]) -> Vec<(u32, Staged)> {
         let one = |time: &i64| {
             let mut records = Records::default();
             records.push(None, Some(b"v"), *time);
-            (0, records)
+            (0, Staged::Records(records))
         };
         times.iter().map(one).collect()
     }

@@ -57,14 +57,14 @@ use self::identity::SourceTopics;
 use self::input::OldRowsAt;
 use self::port::Port;
 use self::reader::Reader;
-use self::refused::{append_fitting, counted};
+use self::refused::{append_staged, counted};
 use self::slices::Slices;
 use self::snapshots::RunSnapshots;
 use self::stage::{Output, Phase, Place, Round, StageTask};
 use crate::dataflow::Batch;
 use crate::dataflow::operator::ProcessingError;
 use crate::dataflow::processing_log;
-use crate::dataflow::sink::SinkWriter;
+use crate::dataflow::sink::{SinkWriter, Staged};
 use crate::error::{Error, Result};
 use crate::log::{LogError, RecordMeta, Records, TopicPartition, Transaction};
 use crate::state::MemoryShare;
@@ -237,7 +237,7 @@ impl Run {
     fn append_staged(
         &self,
         transaction: &mut dyn Transaction,
-        staged: &mut [(u32, Records)],
+        staged: &mut [(u32, Staged)],
     ) -> Result<Vec<ProcessingError>> {
         let mut refused = Vec::new();
         let Some(sink) = &self.spec.sink else { return Ok(refused) };
@@ -245,9 +245,9 @@ impl Run {
             let names = (self.spec.id.as_str(), sink.source.topic.as_str());
             keeping.look_at(names, staged, wall_time_ms(), &self.host.counters);
         }
-        for (partition, records) in staged {
+        for (partition, staged) in staged {
             let place = TopicPartition { topic: sink.source.topic.clone(), partition: *partition };
-            counted(append_fitting(transaction, &place, records, &mut refused), &self.host.counters)?;
+            counted(append_staged(transaction, &place, staged, &mut refused), &self.host.counters)?;
         }
         Ok(refused)
     }
@@ -438,16 +438,18 @@ impl Run {
     }
 
     /// These records are committed: they won't be made again, and pull queries see them.
-    fn made_visible(&mut self, staged: &[(u32, Records)]) -> Result<()> {
+    fn made_visible(&mut self, staged: &[(u32, Staged)]) -> Result<()> {
         self.uncommitted.rows_out = 0;
-        match self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) {
-            Some(view) => view.apply(staged.iter().map(|(partition, records)| (*partition, records))),
-            None => Ok(()),
-        }
+        let Some(view) = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()) else { return Ok(()) };
+        view.apply(staged.iter().filter_map(|(partition, staged)| match staged {
+            Staged::Records(records) => Some((*partition, records)),
+            // Where there is a view nothing is staged in batches.
+            Staged::Batches(_) => None,
+        }))
     }
 
     /// The sink's records and their partitions, in the order of the tasks.
-    fn take_staged(&mut self) -> Vec<(u32, Records)> {
+    fn take_staged(&mut self) -> Vec<(u32, Staged)> {
         let mut staged = Vec::new();
         for task in self.stages.iter_mut().flatten() {
             if let Output::Sink(sink) = &mut task.output {
@@ -458,10 +460,11 @@ impl Run {
     }
 
     /// Gives the memory of committed records back to the tasks that made them, as long as it isn't much.
-    fn reuse(&mut self, staged: Vec<(u32, Records)>) {
+    fn reuse(&mut self, staged: Vec<(u32, Staged)>) {
         let bytes = |records: &Records| records.data.capacity() + records.meta.capacity() * size_of::<RecordMeta>();
         let mut left = REUSED_BYTES_MAX;
-        let mut taken = staged.into_iter().filter_map(|(_, records)| {
+        let mut taken = staged.into_iter().filter_map(|(_, staged)| {
+            let Staged::Records(records) = staged else { return None };
             left = left.checked_sub(bytes(&records))?;
             Some(records)
         });

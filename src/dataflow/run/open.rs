@@ -340,7 +340,11 @@ impl Opener {
     fn output(&self, stage: usize, partition: u32) -> Result<Output> {
         let Some((to, input)) = self.layout[stage].to else {
             return Ok(match &self.spec.sink {
-                Some(sink) => Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition)?)),
+                Some(sink) => {
+                    // A view takes the records that are committed.
+                    let log = sink.view.is_none().then(|| self.port.log.clone());
+                    Output::Sink(Box::new(SinkWriter::new(&sink.source, sink.partitions, partition, log)?))
+                }
                 None => Output::Rows(Vec::new(), 0),
             });
         };

@@ -9,15 +9,30 @@ use std::sync::atomic::Ordering;
 
 use super::spec::Counters;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
+use crate::dataflow::sink::Staged;
 use crate::error::Result;
-use crate::log::{LogError, Records, TopicPartition, Transaction, record_bytes};
+use crate::log::{Appended, LogError, Records, TopicPartition, Transaction, record_bytes};
 
 /// What is told of a record's key.
 const KEY_BYTES_MAX: usize = 100;
 
-/// Appends what the topic takes; the others are taken out of `records` and told of in `refused`, one by one. A log that may
+/// Appends what the topic takes; the others are taken out of what is staged and told of in `refused`, one by one. A log that may
 /// have taken some of the records before it refuses one (a cluster) ends the query instead: they would be there twice.
-pub(super) fn append_fitting(
+pub(super) fn append_staged(
+    transaction: &mut dyn Transaction,
+    place: &TopicPartition,
+    staged: &mut Staged,
+    refused: &mut Vec<ProcessingError>,
+) -> Result<(), LogError> {
+    if let Staged::Batches(batches) = staged
+        && transaction.append_batches(place, batches)? == Appended::All
+    {
+        return Ok(());
+    }
+    append_fitting(transaction, place, staged.records()?, refused)
+}
+
+fn append_fitting(
     transaction: &mut dyn Transaction,
     place: &TopicPartition,
     records: &mut Records,

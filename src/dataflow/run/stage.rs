@@ -235,7 +235,7 @@ impl Output {
             Output::Sink(sink) => {
                 let before = sink.staged_bytes();
                 sink.write(&batch, context)?;
-                Ok(sink.staged_bytes() - before)
+                Ok(sink.staged_bytes().saturating_sub(before))
             }
             Output::Rows(rows, bytes) => {
                 let more = batch.slice_bytes(0, batch.rows);

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::digits::{is_stop, stops, write_integer};
 use crate::appender::{Appender, PIECE, chunk};
-use crate::format::{BadRow, Encoded, Encoder, Layout, encode_rows};
+use crate::format::{BadRow, Encoded, Encoder, KeyedRows, Layout, encode_rows};
 use crate::log::Span;
 use crate::types::{SqlType, decimal, text};
 
@@ -287,17 +287,58 @@ impl Encoder for JsonEncoder {
     ) -> Vec<BadRow> {
         let Some(cells) = members(columns, &self.members) else {
             spans.resize(spans.len() + rows, Span::NULL);
-            let reason = "the columns are not those of the format's layout";
-            return (0..rows).map(|row| BadRow { row, reason: reason.to_string() }).collect();
+            return other_columns(rows);
         };
-        let bare = cells.first().filter(|_| self.bare).map(|(_, cells)| cells);
-        encode_rows(rows, nulls, data, spans, |row, data| {
-            match bare {
-                Some(cells) if cells.is_null(row) => return Encoded::Null,
-                Some(cells) => cells.write(row, data, &mut self.scratch),
-                None => write_object(&cells, row, data, &mut self.scratch),
-            }
-            Encoded::Bytes
-        })
+        let (record, scratch) = (Record::new(&cells, self.bare), &mut self.scratch);
+        encode_rows(rows, nulls, data, spans, |row, data| record.write(row, data, scratch))
+    }
+
+    fn encode_values(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        nulls: Option<&BooleanBuffer>,
+        into: &mut KeyedRows<'_>,
+    ) -> Vec<BadRow> {
+        let Some(cells) = members(columns, &self.members) else { return other_columns(rows) };
+        let (record, scratch) = (Record::new(&cells, self.bare), &mut self.scratch);
+        let mut bad = Vec::new();
+        for row in 0..rows {
+            let is_null = nulls.is_some_and(|nulls| nulls.value(row));
+            let failed = into.write(row, |out| match is_null {
+                true => Encoded::Null,
+                false => record.write(row, out, scratch),
+            });
+            bad.extend(failed.map(|reason| BadRow { row, reason }));
+        }
+        bad
+    }
+}
+
+fn other_columns(rows: usize) -> Vec<BadRow> {
+    let reason = "the columns are not those of the format's layout";
+    (0..rows).map(|row| BadRow { row, reason: reason.to_string() }).collect()
+}
+
+/// The columns of a batch as records.
+struct Record<'a> {
+    members: &'a [(&'a Lead, Cells<'a>)],
+    /// The only one, if it stands for itself.
+    bare: Option<&'a Cells<'a>>,
+}
+
+impl<'a> Record<'a> {
+    fn new(members: &'a [(&'a Lead, Cells<'a>)], bare: bool) -> Record<'a> {
+        Record { members, bare: members.first().filter(|_| bare).map(|(_, cells)| cells) }
+    }
+
+    #[inline]
+    fn write(&self, row: usize, out: &mut Appender, scratch: &mut String) -> Encoded {
+        match self.bare {
+            Some(cells) if cells.is_null(row) => return Encoded::Null,
+            Some(cells) => cells.write(row, out, scratch),
+            None => write_object(self.members, row, out, scratch),
+        }
+        Encoded::Bytes
     }
 }

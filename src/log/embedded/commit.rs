@@ -4,18 +4,20 @@
 //! them count, then the ends that readers see. What fails before the journal record leaves bytes behind a committed
 //! end, where nobody reads and the next append writes.
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::config::TopicConfigs;
 use super::journal::{Append, Entry, JournalWriter, Position};
 use super::retention::is_closed;
 use super::space::Space;
 use super::topic::{Dropped, Partition, Topic};
 use super::{Inner, io_error};
-use crate::log::kafka_batch::{BatchInfo, EncodeOptions, HEADER_LEN, encode, seal};
-use crate::log::{LogError, Records, TopicPartition, Transaction};
+use crate::log::kafka_batch::{BatchInfo, Batches, EncodeOptions, HEADER_LEN, encode, seal};
+use crate::log::{Appended, LogError, Records, TopicPartition, Transaction};
 
 /// A batch is closed before it grows beyond this.
 const BATCH_BYTES: usize = 1 << 20;
@@ -90,7 +92,11 @@ impl<'a> EmbeddedTransaction<'a> {
         let pending = self.pending.entry((topic.id, partition.number)).or_insert_with(|| Pending {
             topic: Arc::clone(&topic),
             partition,
-            bytes: self.inner.take_buffer(),
+            bytes: {
+                let mut bytes = self.inner.take_buffer();
+                bytes.clear();
+                bytes
+            },
             batches: Vec::new(),
         });
         let (bytes_before, batches_before) = (pending.bytes.len(), pending.batches.len());
@@ -113,6 +119,36 @@ impl<'a> EmbeddedTransaction<'a> {
         }
         self.bytes += added;
         Ok(())
+    }
+
+    fn add_batches(&mut self, at: &TopicPartition, batches: &mut Batches) -> Result<Appended, LogError> {
+        let (topic, partition) = self.inner.catalog.partition(at)?;
+        if batches.records() == 0 {
+            return Ok(Appended::All);
+        }
+        let configs = topic.configs();
+        let keyless = configs.compact && batches.any_keyless();
+        if keyless || batches.any_too_large() || whole_batches(&configs).as_ref() != Some(batches.options()) {
+            return Ok(Appended::Nothing);
+        }
+        let (bytes, infos) = batches.take();
+        let limit = self.inner.options.transaction_bytes_max;
+        if self.bytes + bytes.len() > limit {
+            return Err(LogError::TransactionTooLarge { limit });
+        }
+        self.bytes += bytes.len();
+        match self.pending.entry((topic.id, partition.number)) {
+            Place::Vacant(place) => {
+                place.insert(Pending { topic, partition, bytes, batches: infos });
+            }
+            Place::Occupied(mut place) => {
+                let pending = place.get_mut();
+                pending.bytes.extend_from_slice(&bytes);
+                pending.batches.extend(infos);
+                self.inner.give_buffer(bytes);
+            }
+        }
+        Ok(Appended::All)
     }
 
     pub(super) fn position(&mut self, group: &str, at: &TopicPartition, offset: i64) -> Result<(), LogError> {
@@ -140,6 +176,10 @@ impl<'a> EmbeddedTransaction<'a> {
 impl Transaction for EmbeddedTransaction<'_> {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError> {
         self.add(partition, records)
+    }
+
+    fn append_batches(&mut self, partition: &TopicPartition, batches: &mut Batches) -> Result<Appended, LogError> {
+        self.add_batches(partition, batches)
     }
 
     fn refuses_whole_appends(&self) -> bool {
@@ -175,12 +215,15 @@ impl Inner {
             return invalid("takes no record whose headers aren't in Kafka's encoding".to_owned());
         }
         Ok(EncodeOptions {
-            compression: configs.compression,
-            level: configs.level(),
-            batch_bytes: BATCH_BYTES.min(configs.max_message_bytes.max(HEADER_LEN) - HEADER_LEN),
-            record_bytes_max: configs.max_message_bytes,
             append_time: configs.append_time.then(|| (self.options.clock)()),
+            ..encode_options(&configs)
         })
+    }
+
+    /// For records that are encoded before their transaction begins.
+    pub(super) fn batches(&self, topic: &str) -> Option<Batches> {
+        let configs = self.catalog.topic(topic).ok()?.configs();
+        Some(Batches::new(whole_batches(&configs)?, self.take_buffer()))
     }
 
     fn commit(&self, mut pending: Vec<Pending>, positions: Vec<(Arc<Topic>, Position)>) -> Result<i64, LogError> {
@@ -351,18 +394,35 @@ impl Inner {
         must_sync
     }
 
+    /// Memory for what is to be written, with old bytes in it.
     fn take_buffer(&self) -> Vec<u8> {
         self.buffers.lock().pop().unwrap_or_default()
     }
 
     /// Keeps a few buffers of a size that comes again.
-    fn give_buffer(&self, mut buffer: Vec<u8>) {
+    fn give_buffer(&self, buffer: Vec<u8>) {
         let mut buffers = self.buffers.lock();
         if buffers.len() < 8 && buffer.capacity() <= 8 * BATCH_BYTES {
-            buffer.clear();
             buffers.push(buffer);
         }
     }
+}
+
+/// How records are encoded for a topic with these configs that get their own times.
+fn encode_options(configs: &TopicConfigs) -> EncodeOptions {
+    EncodeOptions {
+        compression: configs.compression,
+        level: configs.level(),
+        batch_bytes: BATCH_BYTES.min(configs.max_message_bytes.max(HEADER_LEN) - HEADER_LEN),
+        record_bytes_max: configs.max_message_bytes,
+        append_time: None,
+    }
+}
+
+/// The same, if batches can be made of records without looking at the time of their commit.
+fn whole_batches(configs: &TopicConfigs) -> Option<EncodeOptions> {
+    let any_time = configs.timestamp_before_max_ms == i64::MAX && configs.timestamp_after_max_ms == i64::MAX;
+    (any_time && !configs.append_time).then(|| encode_options(configs))
 }
 
 /// Takes back what a failed commit wrote, as far as that can be: it frees the space. What stays lies behind the

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::Inner;
 use super::commit::EmbeddedTransaction;
-use crate::log::{Change, LogError, Member, MemberSpec, Records, TopicPartition, Transaction};
+use crate::log::{Appended, Batches, Change, LogError, Member, MemberSpec, Records, TopicPartition, Transaction};
 
 pub(super) struct EmbeddedMember {
     inner: Arc<Inner>,
@@ -109,6 +109,10 @@ struct MemberTransaction<'a> {
 impl Transaction for MemberTransaction<'_> {
     fn append(&mut self, partition: &TopicPartition, records: &Records) -> Result<(), LogError> {
         self.transaction.append(partition, records)
+    }
+
+    fn append_batches(&mut self, partition: &TopicPartition, batches: &mut Batches) -> Result<Appended, LogError> {
+        self.transaction.append_batches(partition, batches)
     }
 
     fn set_position(&mut self, group: &str, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {

@@ -68,8 +68,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use parking_lot::Mutex;
 
 use super::{
-    Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicId,
-    TopicPartition, TopicSpec, Transaction,
+    Batches, Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription,
+    TopicId, TopicPartition, TopicSpec, Transaction,
 };
 use crate::storage::{self, Storage};
 use catalog::Catalog;
@@ -246,6 +246,10 @@ impl Log for EmbeddedLog {
             true => self.offsets(partition).map(|(_, next)| next),
             false => transaction.finish(),
         }
+    }
+
+    fn batches(&self, topic: &str) -> Option<Batches> {
+        self.inner.batches(topic)
     }
 
     fn begin(&self) -> Result<Box<dyn Transaction + '_>, LogError> {

@@ -5,10 +5,10 @@ use crate::appender::{Appender, copy_part};
 use crate::log::{RecordMeta, Records, Span};
 
 /// More records than this don't go into one batch: a reader decodes a batch as a whole.
-const RECORDS_MAX: u32 = 64 * 1024;
+pub(super) const RECORDS_MAX: u32 = 64 * 1024;
 
 /// How batches are made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncodeOptions {
     pub compression: Compression,
     /// For the codecs that have levels; `None` is the codec's default.
@@ -19,6 +19,13 @@ pub struct EncodeOptions {
     pub record_bytes_max: usize,
     /// All records get this time instead of their own.
     pub append_time: Option<i64>,
+}
+
+impl EncodeOptions {
+    /// A batch with another record in it, the header counted twice, is no longer than this.
+    pub(super) fn batch_len_max(&self) -> usize {
+        self.batch_bytes.max(HEADER_LEN) + HEADER_LEN
+    }
 }
 
 /// One batch that was encoded. Its base offset is still 0 and its seal missing: see [`super::seal`].
@@ -60,7 +67,7 @@ pub fn encode(
                 writer.abandon();
                 return Err(TooLarge { bytes });
             }
-            if writer.count > 0 && writer.len() + bytes > options.batch_bytes.max(HEADER_LEN) + HEADER_LEN {
+            if writer.count > 0 && writer.len() + bytes > options.batch_len_max() {
                 break;
             }
             writer.put(length, time, delta, &record);
@@ -185,7 +192,7 @@ impl<'a> BatchWriter<'a> {
 }
 
 /// Compresses what lies behind `from`; gives the attributes of the batch.
-fn compress(options: &EncodeOptions, from: usize, out: &mut Vec<u8>) -> i16 {
+pub(super) fn compress(options: &EncodeOptions, from: usize, out: &mut Vec<u8>) -> i16 {
     let mut attributes = if options.append_time.is_some() { ATTRIBUTE_APPEND_TIME } else { 0 };
     if options.compression == Compression::None {
         return attributes;
@@ -204,7 +211,7 @@ fn compress(options: &EncodeOptions, from: usize, out: &mut Vec<u8>) -> i16 {
 }
 
 /// Fills in the header of a batch.
-fn finish(
+pub(super) fn finish(
     batch: &mut [u8],
     attributes: i16,
     (base_timestamp, max_timestamp): (i64, i64),
@@ -227,24 +234,24 @@ fn finish(
 }
 
 /// A varint has no more bytes.
-const VARINT_MAX: usize = 10;
+pub(super) const VARINT_MAX: usize = 10;
 
 /// Writes a record to room that was made for it, and for a piece behind it.
-struct Cursor<'a> {
-    room: &'a mut [u8],
-    at: usize,
+pub(super) struct Cursor<'a> {
+    pub room: &'a mut [u8],
+    pub at: usize,
 }
 
 impl Cursor<'_> {
     #[inline(always)]
-    fn byte(&mut self, byte: u8) {
+    pub fn byte(&mut self, byte: u8) {
         self.room[self.at] = byte;
         self.at += 1;
     }
 
     /// A zigzag varint.
     #[inline(always)]
-    fn varint(&mut self, value: i64) {
+    pub fn varint(&mut self, value: i64) {
         let mut rest = ((value << 1) ^ (value >> 63)) as u64;
         while rest >= 0x80 {
             self.byte(rest as u8 | 0x80);
@@ -255,7 +262,7 @@ impl Cursor<'_> {
 
     /// A length and that many bytes; -1 for null.
     #[inline(always)]
-    fn part(&mut self, data: &[u8], part: Span) {
+    pub fn part(&mut self, data: &[u8], part: Span) {
         self.varint(i64::from(part.len.max(-1)));
         if part.len > 0 {
             self.bytes(data, part);
@@ -263,7 +270,7 @@ impl Cursor<'_> {
     }
 
     #[inline(always)]
-    fn bytes(&mut self, data: &[u8], part: Span) {
+    pub fn bytes(&mut self, data: &[u8], part: Span) {
         let len = part.len as usize;
         copy_part(data, part.start as usize, len, &mut self.room[self.at..]);
         self.at += len;
@@ -272,7 +279,7 @@ impl Cursor<'_> {
 
 /// Bytes of a zigzag varint.
 #[inline]
-fn varint_len(value: i64) -> usize {
+pub(super) fn varint_len(value: i64) -> usize {
     let bits = 64 - (((value << 1) ^ (value >> 63)) as u64 | 1).leading_zeros() as usize;
     // Sevenths, rounded up; so it is for up to 64.
     (bits * 9 + 64) / 64
