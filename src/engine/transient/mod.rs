@@ -20,7 +20,7 @@ use self::alone::{Alone, Query};
 use self::client::Client;
 use self::listener::shared_scan;
 use crate::analyze::{Target, analyze};
-use crate::dataflow::{Guarantee, RunSpec, Start};
+use crate::dataflow::{Guarantee, RunSpec, Start, Strict};
 use crate::engine::change::{check_runs, start as start_of};
 use crate::engine::rows::columns;
 use crate::engine::{Drive, Inner, RowStream, settings};
@@ -64,6 +64,7 @@ pub fn start(
         sink: None,
         cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         idle_max: settings::idle_max(properties),
+        strict: settings::strict(properties),
         start: if until == Until::End { Start::Earliest } else { start_of(properties) },
         durable: false,
         group: id.clone(),
@@ -73,7 +74,9 @@ pub fn start(
     let signal = Arc::new(Signal::default());
     let mut planned =
         Query { spec, log: inner.log.clone(), memory: inner.memory.clone(), signal: signal.clone(), pushes: None };
-    if until == Until::Dropped && shared_scan(&planned).is_some() {
+    // The others' reader goes on where this one must not.
+    let goes_on = planned.spec.strict == Strict::default();
+    if until == Until::Dropped && goes_on && shared_scan(&planned).is_some() {
         planned.pushes = Some(inner.pushes.clone());
     }
     let gone = Arc::new(AtomicBool::new(false));
