@@ -41,6 +41,7 @@ pub const KEYWORDS: &[&str] = &[
     "EXPLAIN",
     "EXTENDED",
     "FALSE",
+    "FILTER",
     "FINAL",
     "FROM",
     "FULL",
