@@ -11,7 +11,7 @@ use std::time::Duration;
 use millpond::engine::{Engine, Face, Options, Session};
 use millpond::internals::{
     Counters, Guarantee, Host, Layout, MemoryBudget, Part, Plan, Run, RunSpec, Sink, SinkSpec, SourceKind, Start,
-    Statement, View, changelog_topics, create_as, decoder, parse,
+    Statement, Strict, View, changelog_topics, create_as, decoder, parse,
 };
 use millpond::log::{Records, TopicPartition, TopicSpec};
 
@@ -162,6 +162,7 @@ fn drive(engine: &Engine, sink: &Sink, group: &str, partitions: u32) -> u64 {
         group: group.to_string(),
         processing_log: "processing_log".to_string(),
         guarantee: Guarantee::ExactlyOnce,
+        strict: Strict::default(),
         snapshots: None,
     };
     let counters = Arc::new(Counters::default());

@@ -80,7 +80,7 @@ pub mod internals {
     pub use crate::catalog::{Source, SourceKind, SourceWindow};
     pub use crate::dataflow::{
         Batch, Context, Counters, Guarantee, Host, JoinOperator, Node, Origin, Run, RunSpec, STAGED_BYTES_MAX, Sides,
-        SinkSpec, Start, changelog_topics, join,
+        SinkSpec, Start, Strict, changelog_topics, join,
     };
     pub use crate::expr::{EvalErrors, Evaluator, Input, Scope, check, compile};
     pub use crate::format::{Decoder, Format, Layout, Part, decoder};

@@ -2,8 +2,15 @@
 -- Each is explained by itself in queries/.
 
 CREATE STREAM flights (
-  tailnum STRING KEY, carrier STRING, flight INT, origin STRING, dest STRING,
-  dep_time INT, dep_delay INT, arr_delay INT, distance INT
+  tailnum STRING KEY,
+  carrier STRING,
+  flight INT,
+  origin STRING,
+  dest STRING,
+  dep_time INT,
+  dep_delay INT,
+  arr_delay INT,
+  distance INT
 ) WITH (KAFKA_TOPIC='flights', VALUE_FORMAT='JSON');
 
 -- Which flights left an hour late or more?
@@ -14,12 +21,13 @@ CREATE STREAM late_departures AS
 
 -- How late is each carrier?
 CREATE TABLE carrier_delays AS
-  SELECT carrier,
-         COUNT(*) AS flights,
-         COUNT(dep_time) AS departed,
-         AVG(dep_delay) AS mean_delay,
-         MAX(dep_delay) AS worst_delay,
-         MIN(arr_delay) AS best_arrival
+  SELECT
+    carrier,
+    COUNT(*) AS flights,
+    COUNT(dep_time) AS departed,
+    AVG(dep_delay) AS mean_delay,
+    MAX(dep_delay) AS worst_delay,
+    MIN(arr_delay) AS best_arrival
   FROM flights
   GROUP BY carrier;
 

@@ -31,11 +31,13 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<
     }
     let emit_final = query.emit == Some(Emit::Final);
     let window = query.window.as_ref().map(|written| window(written, emit_final)).transpose()?;
-    if window.is_some() && builder.is_table() {
-        return Err(Error::statement("WINDOW clause is only supported for streams.").hint("tables have no windows"));
+    if let Some(written) = query.window.as_ref().filter(|_| builder.is_table()) {
+        return Err(Error::statement("WINDOW clause is only supported for streams.")
+            .hint("tables have no windows")
+            .at(written.at));
     }
     if query.emit == Some(Emit::Final) && window.is_none() {
-        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations."));
+        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.").at(query.items_at()));
     }
     let groups = group_expressions(builder)?;
     let mut calls = Calls::default();
@@ -45,7 +47,7 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<
         .collect::<Result<Vec<_>>>()?;
     let having = match &query.having {
         Some(having) => {
-            let having = builder.names.in_plan(having)?;
+            let having = builder.resolved(having, "HAVING")?;
             Some(calls.take(&substitute_groups(&having, &groups))?)
         }
         None => None,
@@ -91,7 +93,7 @@ fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
         if has_aggregate(expr) {
             return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));
         }
-        let written = builder.names.in_plan(expr)?;
+        let written = builder.resolved(expr, "GROUP BY")?;
         // A group of a windowed aggregation is one of a window: its bounds make no other groups.
         if window_bounds::is_bound(builder, &written) {
             continue;
@@ -352,9 +354,14 @@ fn add_aggregation(
     Ok(())
 }
 
+/// A window as written, with the defaults of ksqlDB: see [`with_defaults`].
+pub(super) fn window(window: &ast::Window, emit_final: bool) -> Result<Window> {
+    with_defaults(window, emit_final).map_err(|error| error.at(window.at))
+}
+
 /// A window as written, with the defaults of ksqlDB: grace fills up to a day (none with EMIT FINAL), retention is size and
 /// grace.
-pub(super) fn window(window: &ast::Window, emit_final: bool) -> Result<Window> {
+fn with_defaults(window: &ast::Window, emit_final: bool) -> Result<Window> {
     let ms = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let (kind, span) = match window.kind {
         ast::WindowKind::Tumbling { size } => (WindowKind::Tumbling { size_ms: ms(size) }, ms(size)),

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::nearest::nearest;
-use crate::sql::ast::{Ident, Literal, Properties};
+use crate::sql::ast::{Ident, Literal, Location, Properties};
 
 /// Where a WITH clause stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct With {
     pub window_type: Option<WindowType>,
     pub window_size_ms: Option<i64>,
     pub query_id: Option<String>,
+    /// Where each was written, by its name in capitals.
+    places: Vec<(String, Location)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +133,7 @@ impl With {
         let mut format = None;
         for (name, value) in properties {
             with.take(name, value, place, &mut format).map_err(|error| error.at(name.at))?;
+            with.places.push((name.text.to_uppercase(), name.at));
         }
         if let Some(format) = format {
             if with.key_format.is_some() || with.value_format.is_some() {
@@ -144,6 +147,14 @@ impl With {
             with.value_format = Some(format);
         }
         Ok(with)
+    }
+}
+
+impl With {
+    /// Where a property was written; nowhere when it wasn't.
+    pub fn at(&self, property: &str) -> Location {
+        let place = self.places.iter().find(|(name, _)| name == property);
+        place.map_or_else(Location::default, |(_, at)| *at)
     }
 }
 

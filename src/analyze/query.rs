@@ -8,14 +8,18 @@ use crate::analyze::builder::{Builder, Target};
 use crate::analyze::calls::has_aggregate;
 use crate::analyze::items::{self, Item};
 use crate::analyze::names::StarColumn;
+use crate::analyze::rewrite::{self, Descend};
+use crate::analyze::source::WINDOW_COLUMNS;
 use crate::analyze::subquery::{Rows, Surroundings};
 use crate::analyze::wanted::mark_wanted;
 use crate::analyze::window_bounds;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
+use crate::expr::Scope;
 use crate::format::Format;
 use crate::plan::{JoinMethod, Plan, Scan, Stage, StageInput, Step};
-use crate::sql::ast::{self, Emit};
+use crate::sql::ast::{self, Emit, Expr, ExprKind};
+use crate::sql::format;
 
 /// A SELECT, understood.
 #[derive(Debug, Clone)]
@@ -143,6 +147,7 @@ impl Builder<'_> {
             self.step(Step::Filter { predicate, table, name: "WHERE" });
         }
         let items = self.items(&star)?;
+        items.iter().try_for_each(|item| self.check_names(&item.expr))?;
         if !self.query.group_by.is_empty() {
             self.refuse_kafka_values("GROUP BY")?;
         }
@@ -153,14 +158,15 @@ impl Builder<'_> {
         if aggregated {
             aggregate::build(&mut self, items, filter.of_windows)?;
         } else {
-            if self.query.window.is_some() && !self.query.distinct {
-                return Err(Error::statement("WINDOW clause requires a GROUP BY clause."));
+            if let Some(window) = self.query.window.as_ref().filter(|_| !self.query.distinct) {
+                return Err(Error::statement("WINDOW clause requires a GROUP BY clause.").at(window.at));
             }
             if let Some(having) = &self.query.having {
                 return Err(Error::statement("HAVING requires a GROUP BY clause.").at(having.at));
             }
             if self.query.emit == Some(Emit::Final) {
-                return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations."));
+                return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
+                    .at(self.query.items_at()));
             }
             let (items, keys) = match self.query.partition_by.is_empty() {
                 true => self.keys_of_from(items)?,
@@ -188,6 +194,62 @@ impl Builder<'_> {
             listed: self.listed,
         };
         Ok((rows, self.stages))
+    }
+
+    /// An expression of a clause that reads the rows of FROM, with the plan's names of columns.
+    ///
+    /// Errors: a name that isn't there; where it is one of the SELECT list, what to write instead.
+    pub(super) fn resolved(&self, written: &Expr, clause: &str) -> Result<Expr> {
+        let resolved = self.names.in_plan(written).and_then(|expr| {
+            self.check_names(&expr)?;
+            Ok(expr)
+        });
+        resolved.map_err(|error| self.about_aliases(error, written, clause))
+    }
+
+    /// An error when a column is none of the rows'. Said before what would else be said of a name that is merely misspelt.
+    fn check_names(&self, expr: &Expr) -> Result<()> {
+        let columns = self.columns();
+        let mut checked = Ok(());
+        rewrite::walk(expr, &mut |node| match &node.kind {
+            // Its parameters are no columns.
+            ExprKind::Lambda { .. } => Descend::No,
+            ExprKind::Column { source, name } if checked.is_ok() => {
+                let bound = self.query.window.is_some() && WINDOW_COLUMNS.contains(&name.text.as_str());
+                if !bound {
+                    checked = columns.column(source.as_ref(), name).map(|_| ());
+                }
+                Descend::Yes
+            }
+            _ => Descend::Yes,
+        });
+        checked
+    }
+
+    /// The error with a better hint where the name that it is about is an alias of the SELECT list.
+    fn about_aliases(&self, error: Error, written: &Expr, clause: &str) -> Error {
+        let mut named = None;
+        rewrite::walk(written, &mut |node| {
+            if let ExprKind::Column { source: None, name } = &node.kind
+                && error.at == Some(name.at)
+            {
+                named = Some(name.clone());
+            }
+            Descend::Yes
+        });
+        let meant = named.as_ref().and_then(|name| {
+            self.query.items.iter().find_map(|item| match item {
+                ast::SelectItem::Expr { expr, alias: Some(alias) } if alias == name => Some(format::expression(expr)),
+                _ => None,
+            })
+        });
+        match (meant, named) {
+            (Some(meant), Some(name)) => error.hint(format!(
+                "{} is an alias of the SELECT list, which {clause} doesn't know: write {meant} there, too.",
+                name.text
+            )),
+            _ => error,
+        }
     }
 
     fn check_clauses(&self) -> Result<()> {

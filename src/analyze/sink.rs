@@ -43,7 +43,9 @@ pub fn create_as(
 ) -> Result<Sink> {
     let with = With::read(properties, Place::CreateAs)?;
     if query.limit.is_some() {
-        return Err(Error::statement("CREATE ... AS SELECT statements don't support LIMIT clause."));
+        return Err(Error::statement("CREATE ... AS SELECT statements don't support LIMIT clause.")
+            .hint("a query that runs on has no last row; LIMIT is for SELECT alone")
+            .at(name.at));
     }
     let analyzed = analyze(query, catalog, Target::Persistent, settings)?;
     let produces = match analyzed.plan.result {
@@ -67,15 +69,22 @@ pub fn create_as(
     let inherited = |own: Option<char>, format: Format, from: &crate::format::Layout| {
         own.or((format == Format::Delimited && from.format == format).then_some(from.delimiter))
     };
-    let key = key_layout(key_format, inherited(with.key_delimiter, key_format, &from.key), &columns)?;
+    let key = key_layout(key_format, inherited(with.key_delimiter, key_format, &from.key), &columns)
+        .map_err(|error| about_key_format(error, &columns, query))?;
     let delimiter = inherited(with.value_delimiter, value_format, &from.value);
     let wrap = wrapping(&with, value_format, &columns, settings);
     let value = value_layout(value_format, delimiter, wrap, &columns)?;
     let prefix = settings.get("ksql.output.topic.name.prefix").map_or("", String::as_str);
+    let topic = with.topic.clone().unwrap_or_else(|| format!("{prefix}{}", name.text));
+    // What replaces itself is judged where the old one is known.
+    if !analyzed.reads(&name.text) {
+        let hint = format!("topic '{topic}' is one that the query reads: give KAFKA_TOPIC another name");
+        refuse_own_topic(&analyzed, &topic, &name.text, &hint).map_err(|error| error.at(name.at))?;
+    }
     let source = Source {
         name: name.text.clone(),
         kind,
-        topic: with.topic.clone().unwrap_or_else(|| format!("{prefix}{}", name.text)),
+        topic,
         timestamp: timestamp_column(&with, &columns)?,
         versions_retention_ms: versions_retention_ms(&with, kind, sink_window(&analyzed))?,
         window: sink_window(&analyzed),
@@ -116,14 +125,30 @@ pub fn insert_select(
             .at(target.at));
     }
     let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
-    if analyzed.sources.iter().any(|source| source.topic == sink.topic) {
-        return Err(Error::statement(format!("INSERT INTO {} would read what it writes, for ever.", sink.name))
-            .hint("write into another one")
-            .at(target.at));
-    }
+    refuse_own_topic(&analyzed, &sink.topic, &format!("INSERT INTO {}", sink.name), "write into another one")
+        .map_err(|error| error.at(target.at))?;
     check_result(sink, &analyzed)?;
     widen(&mut analyzed, sink)?;
     Ok(Sink { source: Source::clone(sink), analyzed, with, role: Role::Feeder })
+}
+
+/// Keys of several columns need a format that holds them.
+fn about_key_format(error: Error, columns: &[Column], query: &ast::Query) -> Error {
+    let several = columns.iter().filter(|column| column.role == ColumnRole::Key).count() > 1;
+    match query.group_by.first().or(query.partition_by.first()) {
+        Some(first) if several => error
+            .hint("a key of several columns needs a format that holds them: add WITH (KEY_FORMAT='JSON')")
+            .at(first.at),
+        _ => error,
+    }
+}
+
+/// An error when a query would get its own rows: each would be written again, for ever.
+fn refuse_own_topic(analyzed: &Analyzed, topic: &str, what: &str, hint: &str) -> Result<()> {
+    match analyzed.sources.iter().any(|source| source.topic == topic) {
+        false => Ok(()),
+        true => Err(Error::statement(format!("{what} would read what it writes, for ever.")).hint(hint)),
+    }
 }
 
 /// A stream takes rows, a table the changes of a table whose keys have the same windows.

@@ -94,7 +94,9 @@ impl CreateSource<'_> {
             }
             let ty = expr::to_sql_type(&definition.ty, &|name| catalog.custom_type(name).cloned())
                 .map_err(|error| error.at(name.at))?;
-            columns.push(Column { name: name.text.clone(), role: self.role(definition, &ty)?, ty });
+            let role = self.role(definition, &ty)?;
+            check_headers(&columns, &role).map_err(|error| error.at(name.at))?;
+            columns.push(Column { name: name.text.clone(), role, ty });
         }
         if self.kind == SourceKind::Table && !columns.iter().any(|column| column.role == ColumnRole::Key) {
             return Err(Error::statement("Tables require a PRIMARY KEY. Please define the PRIMARY KEY.")
@@ -148,6 +150,29 @@ impl CreateSource<'_> {
             }
         }
     }
+}
+
+/// A source has all headers in one column, or some of them, each in one of its own.
+fn check_headers(before: &[Column], role: &ColumnRole) -> Result<()> {
+    let Some(there) = before.iter().find(|column| match (&column.role, role) {
+        (ColumnRole::Headers, ColumnRole::Headers | ColumnRole::Header(_)) => true,
+        (ColumnRole::Header(_), ColumnRole::Headers) => true,
+        (ColumnRole::Header(one), ColumnRole::Header(other)) => one == other,
+        _ => false,
+    }) else {
+        return Ok(());
+    };
+    let of_column = |role: &ColumnRole| match role {
+        ColumnRole::Header(key) => format!("HEADER('{key}')"),
+        _ => "HEADERS".to_owned(),
+    };
+    Err(Error::statement(format!(
+        "Schema already contains a {} column: `{}`, so there can't be one of {}.",
+        of_column(&there.role),
+        there.name,
+        of_column(role)
+    ))
+    .hint("a HEADERS column has all headers, HEADER('key') columns one each; a source has the one or the others"))
 }
 
 /// The type of a HEADERS column.
@@ -257,6 +282,10 @@ pub(super) fn contains_map(ty: &SqlType) -> bool {
 
 /// The column that supplies ROWTIME, checked.
 pub fn timestamp_column(with: &With, columns: &[Column]) -> Result<Option<TimestampColumn>> {
+    row_time_column(with, columns).map_err(|error| error.at(with.at("TIMESTAMP")))
+}
+
+fn row_time_column(with: &With, columns: &[Column]) -> Result<Option<TimestampColumn>> {
     let Some(name) = &with.timestamp else {
         return match &with.timestamp_format {
             Some(_) => Err(Error::statement("TIMESTAMP_FORMAT needs the TIMESTAMP property beside it")),
@@ -274,6 +303,7 @@ pub fn timestamp_column(with: &With, columns: &[Column]) -> Result<Option<Timest
     match (&column.ty, &with.timestamp_format) {
         (SqlType::String, Some(pattern)) => {
             expr::functions::dates::Pattern::new(pattern)
+                .and_then(|pattern| pattern.check_reads())
                 .map_err(|error| Error::statement(format!("Invalid TIMESTAMP_FORMAT '{pattern}': {error}")))?;
         }
         (SqlType::Bigint | SqlType::Timestamp, None) => {}

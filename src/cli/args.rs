@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::settings;
+use crate::engine::settings::{self, Effect};
 
 pub use group::{GroupCommand, ResetOptions, ResetTo, TopicChoice};
 pub use server::{AccessCommand, AccessEntry, ServerOptions, with_server};
@@ -131,7 +131,12 @@ impl Common {
     /// The folder or server that is asked for.
     pub fn connection(&self, purpose: Purpose) -> Result<Connection, Stop> {
         let mut config = Config::load(self.config_file.as_deref(), self.bootstrap_servers.as_deref())?;
-        config.properties.extend(self.set.iter().cloned());
+        for (name, value) in &self.set {
+            // Only what can be set comes out of the command line.
+            if let Ok(Effect::None(why)) = settings::set(&mut config.properties, name, value) {
+                config.without_effect.push((name.clone(), why.to_owned()));
+            }
+        }
         let data_dir = match &self.data_dir {
             Some(data_dir) => data_dir.clone(),
             None => {
@@ -404,7 +409,7 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// A setting that there is, with a value that it takes.
 fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = parse_pair(text)?;
-    match settings::check(&name, &value) {
+    match settings::effect(&name, &value) {
         Ok(_) => Ok((name, value)),
         Err(error) => Err(error.hint.iter().fold(error.what, |what, hint| format!("{what} ({hint})"))),
     }

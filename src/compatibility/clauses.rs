@@ -104,6 +104,26 @@ pub(super) const RULES: &[Row] = &[
     yes("processing.guarantee", "exactly once unless said otherwise", "engine::tests::settings::processing_guarantee"),
     yes("auto.offset.reset", "", "engine::tests::settings::auto_offset_reset"),
     yes(
+        "ksql.fail.on.deserialization.error",
+        "the query fails, with the record's place",
+        "engine::tests::settings::fail_on_deserialization_error",
+    ),
+    yes(
+        "ksql.timestamp.throw.on.invalid",
+        "the query fails, with the record's place",
+        "engine::tests::settings::throw_on_an_invalid_timestamp",
+    ),
+    partly(
+        "ksql.nested.error.set.null, ksql.cast.strings.preserve.nulls",
+        "true only",
+        "engine::tests::settings::ksqldbs_own_settings",
+    ),
+    partly(
+        "Other settings of ksqlDB and Kafka Streams in SET",
+        "taken, with a note that they have no effect here; refused where results would differ",
+        "engine::tests::settings::ksqldbs_own_settings",
+    ),
+    yes(
         "The processing log as a stream",
         "",
         "engine::tests::bad::the_processing_log_has_the_place_of_every_bad_record",

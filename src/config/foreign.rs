@@ -1,6 +1,7 @@
 //! The settings of ksqlDB and Kafka Streams that aren't Millpond's: what each comes to in a file that was written for those.
 
 use super::Meaning::{self, Idle, Refused};
+use crate::error::Error;
 
 const SERVER: &str = "there is no server on a port: terminals attach in the data folder";
 const STREAMS: &str = "of Kafka Streams' own workings";
@@ -29,11 +30,15 @@ type Entry = (Name, fn(&str) -> Meaning);
 /// By names without `ksql.streams.`; of several that fit the first counts.
 const TABLE: &[Entry] = &[
     // Where a value means what is so here anyway, or can't be so here, and the difference is in the results.
-    (Is("ksql.fail.on.deserialization.error"), |value| {
-        only("false", value, "a record that can't be read is told of in the processing log, and its query goes on")
+    (Is("ksql.nested.error.set.null"), |value| {
+        only(
+            "true",
+            value,
+            "what fails within an expression is NULL there, and the rest of the expression goes on with that",
+        )
     }),
-    (Is("ksql.timestamp.throw.on.invalid"), |value| {
-        only("false", value, "a record without a time is told of in the processing log, and its query goes on")
+    (Is("ksql.cast.strings.preserve.nulls"), |value| {
+        only("true", value, "CAST(NULL AS STRING) is NULL; COALESCE(CAST(x AS STRING), 'null') gives the text")
     }),
     (Is("ksql.create.or.replace.enabled"), |value| only("true", value, "CREATE OR REPLACE is always allowed")),
     (Is("ksql.lambdas.enabled"), |value| only("true", value, "lambdas are always allowed")),
@@ -148,7 +153,7 @@ const TABLE: &[Entry] = &[
 
 /// What a setting of this name, without `ksql.streams.`, comes to. None: neither ksqlDB nor Kafka Streams has it, or it is one of
 /// ours or of Kafka's clients.
-pub(super) fn meaning(name: &str, value: &str) -> Option<Meaning> {
+pub(crate) fn meaning(name: &str, value: &str) -> Option<Meaning> {
     let fits = |known: &Name| match known {
         Is(known) => name == *known,
         Begins(known) => name.starts_with(known),
@@ -161,11 +166,16 @@ pub(super) fn meaning(name: &str, value: &str) -> Option<Meaning> {
 }
 
 /// Whole names, for the nearest of an unknown one.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter_map(|(name, _)| match name {
         Is(name) => Some(*name),
         Begins(_) => None,
     })
+}
+
+/// Why a setting that can't be so here is refused.
+pub(crate) fn refusal(name: &str, value: &str, hint: &'static str) -> Error {
+    Error::statement(format!("{name} = {value} is not supported.")).hint(hint)
 }
 
 /// Only what is so here anyway.
@@ -213,8 +223,8 @@ mod tests {
         assert_eq!(meaning("processing.guarantee", "at_least_once"), None);
         let exactly = Meaning::Becomes("processing.guarantee", "exactly_once_v2".to_owned());
         assert_eq!(meaning("processing.guarantee", "exactly_once"), Some(exactly));
-        assert!(matches!(meaning("ksql.fail.on.deserialization.error", "true"), Some(Refused(_))));
-        assert!(matches!(meaning("ksql.fail.on.deserialization.error", "false"), Some(Idle(_))));
+        assert!(matches!(meaning("ksql.nested.error.set.null", "false"), Some(Refused(_))));
+        assert!(matches!(meaning("ksql.nested.error.set.null", "true"), Some(Idle(_))));
         assert!(matches!(meaning("replication.factor", "-1"), Some(Idle(_))));
         assert_eq!(meaning("wibble", "1"), None);
     }

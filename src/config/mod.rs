@@ -1,6 +1,6 @@
 //! What a process is told of its surroundings: the command line's `--bootstrap-servers` and a file in ksqlDB's own names.
 
-mod foreign;
+pub(crate) mod foreign;
 pub mod properties;
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct Config {
 
 /// What a setting comes to that is of a program Millpond takes the place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Meaning {
+pub(crate) enum Meaning {
     /// As it stands.
     Same,
     /// Another setting, and its value.
@@ -100,9 +100,7 @@ impl Config {
                 Meaning::Default(name, _) if is_set(name) => Ok(None),
                 Meaning::Default(name, value) => config.set(name, &value),
                 Meaning::Idle(why) => Ok(Some(why.to_owned())),
-                Meaning::Refused(hint) => {
-                    Err(Error::statement(format!("{} = {} is not supported.", entry.name, entry.value)).hint(hint))
-                }
+                Meaning::Refused(hint) => Err(foreign::refusal(&entry.name, &entry.value, hint)),
             };
             if let Some(why) = set.map_err(|error| error.at(at))? {
                 config.without_effect.push((entry.name.clone(), why));
@@ -270,7 +268,7 @@ mod tests {
     fn what_would_change_results_is_refused() {
         let error = |text: &str| Config::parse(text, Some("b:1")).unwrap_err().to_string();
         assert!(error("ksql.queries.file=/etc/q.sql").contains("millpond run"));
-        assert!(error("ksql.fail.on.deserialization.error=true").contains("processing log"));
+        assert!(error("ksql.cast.strings.preserve.nulls=false").contains("COALESCE"));
         assert!(error("ksql.streams.consumer.auto.offset.reset=latest").contains("SET 'auto.offset.reset'"));
         assert!(error("listenrs=x").contains("listeners"));
         assert!(error("ksql.streams.num.stream.thread=x").contains("num.stream.threads"));

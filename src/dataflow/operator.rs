@@ -139,6 +139,10 @@ pub struct ProcessingError {
 pub enum ErrorKind {
     /// Bytes that could not be decoded.
     Deserialization,
+    /// Records that were gone before they were read.
+    Removed,
+    /// A record whose TIMESTAMP column has no time.
+    RowTime,
     /// An expression failed, a key was null where one is needed.
     Processing,
     /// A row could not be encoded.

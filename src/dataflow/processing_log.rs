@@ -46,8 +46,8 @@ pub fn encode(query_id: &str, errors: &[ProcessingError]) -> Records {
 
 fn kind(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Deserialization => "DESERIALIZATION",
-        ErrorKind::Processing => "RECORD_PROCESSING",
+        ErrorKind::Deserialization | ErrorKind::Removed => "DESERIALIZATION",
+        ErrorKind::Processing | ErrorKind::RowTime => "RECORD_PROCESSING",
         ErrorKind::Serialization => "SERIALIZATION",
         ErrorKind::Late => "LATE",
     }

@@ -232,7 +232,7 @@ impl ScanReader {
                 Ok(time) => time,
                 Err(_) if is_tombstone => meta.timestamp,
                 Err(reason) => {
-                    bad.push((row, reason, ErrorKind::Processing));
+                    bad.push((row, reason, ErrorKind::RowTime));
                     meta.timestamp
                 }
             };

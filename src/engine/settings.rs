@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::config::Meaning;
+use crate::config::foreign;
+use crate::dataflow::Strict;
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::log::kafka::KafkaConfig;
 use crate::nearest::nearest;
 
 /// What a setting's value must be.
@@ -49,6 +53,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("commit.interval.ms", "100", Kind::Number, "how often results become visible (ksqlDB: 2000)"),
     setting(
+        "ksql.fail.on.deserialization.error",
+        "false",
+        Kind::Boolean,
+        "whether a query fails of a record that it can't read; else it skips it and tells the processing log",
+    ),
+    setting(
         "ksql.functions.collect_list.limit",
         "2147483647",
         Kind::Number,
@@ -68,6 +78,12 @@ pub const SETTINGS: &[Setting] = &[
         "whether a comparison of a STRING or BYTES key is allowed where looking at all rows is not",
     ),
     setting("ksql.query.pull.table.scan.enabled", "true", Kind::Boolean, "whether a pull query may look at all rows"),
+    setting(
+        "ksql.timestamp.throw.on.invalid",
+        "false",
+        Kind::Boolean,
+        "whether a query fails of a record whose TIMESTAMP column has no time; else it skips it and tells the processing log",
+    ),
     setting("ksql.variable.substitution.enable", "true", Kind::Boolean, "whether ${name} is replaced"),
     setting(
         "max.task.idle.ms",
@@ -144,31 +160,92 @@ pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
     Err(Error::statement(format!("Invalid value '{value}' for '{}': expected {expected}.", setting.name)))
 }
 
+/// What setting a value comes to.
+#[derive(Debug, Clone, Copy)]
+pub enum Effect {
+    /// The setting has it.
+    Set(&'static Setting),
+    /// It is a setting of ksqlDB, Kafka Streams or their clients that a session has no use for; why.
+    None(&'static str),
+}
+
+/// What a value for a name of ksqlDB's comes to in a session, and which setting of ours has it if one has.
+///
+/// Errors: nobody has such a setting, it doesn't take the value, or the value would change what can't be changed here.
+pub fn effect(name: &str, value: &str) -> Result<(Effect, String)> {
+    let short = short_name(name);
+    let (ours, value) = match foreign::meaning(short, value) {
+        Some(Meaning::Becomes(ours, value)) => (ours, value),
+        _ if is_ours(short) => (short, value.to_string()),
+        Some(Meaning::Refused(hint)) => return Err(foreign::refusal(name, value, hint)),
+        Some(Meaning::Idle(why)) => return Ok((Effect::None(why), String::new())),
+        Some(Meaning::Default(..)) => return Ok((Effect::None(OF_THE_PROCESS), String::new())),
+        None | Some(Meaning::Same) if KafkaConfig::knows(short) => {
+            if short.ends_with("auto.offset.reset") {
+                return Err(foreign::refusal(name, value, "SET 'auto.offset.reset' says where new queries begin"));
+            }
+            return Ok((Effect::None(OF_THE_PROCESS), String::new()));
+        }
+        None | Some(Meaning::Same) => (short, value.to_string()),
+    };
+    check(ours, &value).map(|setting| (Effect::Set(setting), value))
+}
+
+const OF_THE_PROCESS: &str = "a process has it from its --config-file";
+
+fn is_ours(short: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.name == short)
+}
+
 /// Puts a setting among a session's properties, under its short name and in its own spelling.
 ///
-/// Errors: there is no such setting, or it doesn't take the value.
-pub fn set(properties: &mut BTreeMap<String, String>, name: &str, value: &str) -> Result<&'static Setting> {
-    let setting = check(name, value)?;
+/// Errors: see [`effect`].
+pub fn set(properties: &mut BTreeMap<String, String>, name: &str, value: &str) -> Result<Effect> {
+    let (effect, value) = effect(name, value)?;
+    let Effect::Set(setting) = effect else { return Ok(effect) };
     let value = match setting.kind {
         Kind::Boolean | Kind::Choice(_) => value.to_ascii_lowercase(),
-        Kind::Number | Kind::Text | Kind::Format => value.to_string(),
+        Kind::Number | Kind::Text | Kind::Format => value,
     };
     if value.is_empty() && setting.default.is_empty() {
         properties.remove(setting.name);
     } else {
         properties.insert(setting.name.to_string(), value);
     }
-    Ok(setting)
+    Ok(effect)
+}
+
+/// Takes a setting from among a session's properties. Gives what to tell.
+///
+/// Errors: nobody has such a setting, or the session doesn't.
+pub fn unset(properties: &mut BTreeMap<String, String>, name: &str) -> Result<String> {
+    if let Ok((Effect::None(why), _)) = effect(name, "") {
+        return Ok(format!("'{name}' has no effect here: {why}."));
+    }
+    let setting = find(name)?;
+    match properties.remove(setting.name) {
+        Some(old) => Ok(format!("Successfully unset local property '{}' (value was '{old}').", setting.name)),
+        None => Err(Error::statement(format!("Cannot unset local property '{}' which was never set.", setting.name))),
+    }
 }
 
 pub fn find(name: &str) -> Result<&'static Setting> {
     let short = short_name(name);
     SETTINGS.iter().find(|setting| setting.name == short).ok_or_else(|| {
         let error = Error::statement(format!("Unknown property: {name}"));
-        match nearest(short, SETTINGS.iter().map(|setting| setting.name)) {
+        match nearest(short, SETTINGS.iter().map(|setting| setting.name).chain(foreign::names())) {
             Some(other) => error.hint(format!("Did you mean {other}?")),
             None => error.hint("SHOW PROPERTIES; lists all"),
         }
+    })
+}
+
+/// Errors: SET knows no such property.
+pub fn check_known(name: &str) -> Result<()> {
+    let short = short_name(name);
+    find(name).map(drop).or_else(|error| match foreign::meaning(short, "").is_some() || KafkaConfig::knows(short) {
+        true => Ok(()),
+        false => Err(error),
     })
 }
 
@@ -196,6 +273,15 @@ pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
 pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
     let bytes = number(properties, "cache.max.bytes.buffering").max(0);
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What a query is to fail of.
+pub fn strict(properties: &BTreeMap<String, String>) -> Strict {
+    let is_true = |name| value(properties, name).eq_ignore_ascii_case("true");
+    Strict {
+        deserialization: is_true("ksql.fail.on.deserialization.error"),
+        timestamp: is_true("ksql.timestamp.throw.on.invalid"),
+    }
 }
 
 /// How long the rows of an input wait for those of another that has none.

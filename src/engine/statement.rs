@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::facts::{Facts, Told};
 use crate::engine::print::{Printed, print};
 use crate::engine::pull::pull_query;
+use crate::engine::settings::Effect;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
@@ -95,22 +96,14 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
 /// SET, UNSET, DEFINE and UNDEFINE.
 pub(super) fn change_session(session: &mut Session, statement: &Statement) -> Result<Reply> {
     match statement {
-        Statement::Set { name, value } => {
-            let setting = settings::set(&mut session.properties, name, value)?;
-            Ok(done(format!("Successfully changed local property '{}' to '{value}'.", setting.name)))
-        }
-        Statement::Unset { name } => {
-            let setting = settings::find(name)?;
-            match session.properties.remove(setting.name) {
-                Some(old) => {
-                    Ok(done(format!("Successfully unset local property '{}' (value was '{old}').", setting.name)))
-                }
-                None => Err(Error::statement(format!(
-                    "Cannot unset local property '{}' which was never set.",
-                    setting.name
-                ))),
+        Statement::Set { name, value } => Ok(match settings::set(&mut session.properties, name, value)? {
+            Effect::Set(setting) => {
+                let now = settings::value(&session.properties, setting.name);
+                done(format!("Successfully changed local property '{}' to '{now}'.", setting.name))
             }
-        }
+            Effect::None(why) => done(format!("'{name}' has no effect here: {why}.")),
+        }),
+        Statement::Unset { name } => settings::unset(&mut session.properties, name).map(done),
         Statement::Define { name, value } => {
             session.variables.insert(name.text.clone(), value.clone());
             Ok(done(""))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dataflow::{Host, Run, RunSpec};
 use crate::engine::QueryState;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::state::MemoryBudget;
 
@@ -18,6 +18,17 @@ struct Stepped {
     id: String,
     run: Run,
     paused: bool,
+}
+
+/// Steps that find something, and the rows that they find, before nobody expects an end any more. A step reads up to about a
+/// megabyte of a partition: what the tests of SQL hold takes a handful.
+const STEPS_MAX: usize = 10_000;
+const ROWS_MAX: usize = 4_000_000;
+
+/// `busy`: who found something in the last round.
+fn restless(busy: &[&str]) -> Error {
+    Error::statement(format!("Queries do not come to rest: {} read more and more.", busy.join(", ")))
+        .hint("what one writes comes back to it, perhaps by way of others")
 }
 
 impl SteppedQueries {
@@ -44,20 +55,27 @@ impl SteppedQueries {
     }
 
     /// Rounds over all queries until none finds anything to read.
+    ///
+    /// Errors: a query's own; they find something again and again, so that there is no end to see.
     pub fn settle(&mut self) -> Result<()> {
+        let (mut steps_left, mut rows_left) = (STEPS_MAX, ROWS_MAX);
         loop {
-            let mut read = 0;
+            let mut busy = Vec::new();
             for stepped in self.runs.iter_mut().filter(|stepped| !stepped.paused) {
-                loop {
-                    let rows = stepped.run.step()?;
-                    if rows == 0 {
-                        break;
-                    }
-                    read += rows;
+                let mut rows = stepped.run.step()?;
+                if rows > 0 {
+                    busy.push(stepped.id.as_str());
+                }
+                while rows > 0 {
                     stepped.run.commit()?;
+                    (steps_left, rows_left) = (steps_left.saturating_sub(1), rows_left.saturating_sub(rows));
+                    if steps_left == 0 || rows_left == 0 {
+                        return Err(restless(&busy));
+                    }
+                    rows = stepped.run.step()?;
                 }
             }
-            if read == 0 {
+            if busy.is_empty() {
                 return Ok(());
             }
         }

@@ -274,7 +274,12 @@ impl Typed {
 
 fn coerce_struct(values: Vec<Typed>, ty: Option<SqlType>, fields: &[(String, SqlType)]) -> Result<Typed> {
     let to = SqlType::Struct(fields.to_vec());
-    let Some(SqlType::Struct(names)) = ty else { return Err(Error::internal("a STRUCT without its type")) };
+    let names = match ty {
+        Some(SqlType::Struct(names)) => names,
+        // An empty one has the type that it is to become.
+        None if values.is_empty() => Vec::new(),
+        _ => return Err(Error::internal("a STRUCT without its type")),
+    };
     if let Some((name, _)) = names.iter().find(|(name, _)| !fields.iter().any(|(other, _)| other == name)) {
         return Err(Error::statement(format!("{to} has no field `{name}`")));
     }

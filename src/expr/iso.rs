@@ -46,10 +46,18 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     let days = parse_date(date.strip_suffix('Z').unwrap_or(date))?;
     let time_ms = match time.len() {
         0 => 0,
-        2 => digits(time, 2).filter(|hour| *hour < 24)? * 3_600_000,
+        // Hour 24 is the end of the day.
+        2 => digits(time, 2).filter(|hour| *hour <= 24)? * 3_600_000,
+        _ if is_end_of_day(time) => 24 * 3_600_000,
         _ => parse_time(time)?,
     };
     Some(i64::from(days) * DAY_MS + i64::from(time_ms) - offset_ms)
+}
+
+/// `24:00`, with any more zeros.
+fn is_end_of_day(time: &str) -> bool {
+    time.strip_prefix("24:").is_some_and(|rest| !rest.contains(|c: char| c.is_ascii_digit() && c != '0'))
+        && parse_time(&time.replacen("24", "00", 1)) == Some(0)
 }
 
 /// `HH:mm`, or `HH:mm:ss` when there are seconds. Milliseconds are not shown.
@@ -133,6 +141,12 @@ mod tests {
         assert_eq!(parse_timestamp("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(parse_timestamp("yesterday"), None);
         assert_eq!(parse_timestamp("1970-13"), None);
+        for end in ["1970-01-01T24", "1970-01-01T24:00", "1970-01-01T24:00:00.000Z"] {
+            assert_eq!(parse_timestamp(end), Some(DAY_MS), "{end}");
+        }
+        for late in ["1970-01-01T25", "1970-01-01T24:01", "1970-01-01T24:00:00.001", "1970-01-01T24:"] {
+            assert_eq!(parse_timestamp(late), None, "{late}");
+        }
     }
 
     #[test]

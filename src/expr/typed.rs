@@ -180,7 +180,7 @@ impl Typed {
         self.ty.is_none() && self.is_literal()
     }
 
-    /// The type; `None` for a literal NULL, or an empty ARRAY or MAP, that nothing has given a type.
+    /// The type; `None` for a literal NULL, or an empty ARRAY, MAP or STRUCT, that nothing has given a type.
     pub fn ty(&self) -> Option<&SqlType> {
         self.ty.as_ref()
     }
@@ -189,7 +189,11 @@ impl Typed {
     pub fn known_type(&self) -> Result<&SqlType> {
         self.ty.as_ref().ok_or_else(|| {
             if !self.is_literal() {
-                let what = if matches!(self.node, Node::Map(_)) { "MAP" } else { "ARRAY" };
+                let what = match self.node {
+                    Node::Map(_) => "MAP",
+                    Node::Struct(_) => "STRUCT",
+                    _ => "ARRAY",
+                };
                 return Error::statement(format!("The type of an empty {what} can't be told from where it stands."))
                     .hint("cast it: CAST(ARRAY[] AS ARRAY<INT>), CAST(MAP() AS MAP<STRING, INT>)");
             }

@@ -43,6 +43,7 @@ pub const KEYWORDS: &[&str] = &[
     "EXPLAIN",
     "EXTENDED",
     "FALSE",
+    "FILTER",
     "FINAL",
     "FIRST",
     "FROM",

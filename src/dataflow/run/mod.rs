@@ -49,7 +49,7 @@ pub use open::{any_records, check_state_is_there};
 pub use opening::Opening;
 pub use reached::Reached;
 pub use restore::load_rows;
-pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start};
+pub use spec::{Counters, Guarantee, RunSpec, SinkSpec, SnapshotCounters, Start, Strict};
 
 use self::emptied::Emptied;
 use self::holds::{Holds, When};
@@ -529,6 +529,7 @@ impl Run {
             }
         }
         self.count();
+        self.spec.strict.check(&self.errors)?;
         self.account()
     }
 

@@ -187,7 +187,7 @@ impl Reader {
                 .hint("DROP the query's stream or table and create it anew"));
         }
         context.bad_record(ProcessingError {
-            kind: ErrorKind::Deserialization,
+            kind: ErrorKind::Removed,
             reason: format!(
                 "the records from offset {} up to {first} were removed from the topic before they were read",
                 self.position

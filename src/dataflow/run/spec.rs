@@ -10,6 +10,8 @@ use super::changelog_topics;
 use super::keeping::Keeping;
 use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
+use crate::dataflow::operator::{ErrorKind, ProcessingError};
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -34,6 +36,7 @@ pub struct RunSpec {
     pub guarantee: Guarantee,
     /// `max.task.idle.ms`: so long rows of an input wait for those of another one that has none.
     pub idle_max: Duration,
+    pub strict: Strict,
     /// Where snapshots of its state are kept; None: nowhere, as there is no folder.
     pub snapshots: Option<Snapshots>,
 }
@@ -45,6 +48,37 @@ impl RunSpec {
             true => changelog_topics(&self.group, &self.plan),
             false => vec![Vec::new(); self.plan.stages.len()],
         }
+    }
+}
+
+/// What a query fails of that it would else tell the processing log and go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Strict {
+    /// `ksql.fail.on.deserialization.error`: a record that can't be read.
+    pub deserialization: bool,
+    /// `ksql.timestamp.throw.on.invalid`: a record whose TIMESTAMP column has no time.
+    pub timestamp: bool,
+}
+
+impl Strict {
+    /// An error when one of these is what the query must not go on with.
+    pub(super) fn check(self, errors: &[ProcessingError]) -> Result<()> {
+        let setting = |kind| match kind {
+            ErrorKind::Deserialization if self.deserialization => Some("ksql.fail.on.deserialization.error"),
+            ErrorKind::RowTime if self.timestamp => Some("ksql.timestamp.throw.on.invalid"),
+            _ => None,
+        };
+        let Some((error, setting)) = errors.iter().find_map(|error| Some((error, setting(error.kind)?))) else {
+            return Ok(());
+        };
+        let place = match (&error.topic, error.partition, error.offset) {
+            (Some(topic), Some(partition), Some(offset)) => {
+                format!("topic {topic}, partition {partition}, offset {offset}: ")
+            }
+            _ => String::new(),
+        };
+        Err(Error::statement(format!("{place}{}", error.reason))
+            .hint(format!("the query has {setting} = true: without it, it would skip such records")))
     }
 }
 

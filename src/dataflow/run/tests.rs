@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, changelog_topics};
+use super::{Counters, Guarantee, Host, Run, RunSpec, SinkSpec, Start, Strict, changelog_topics};
 
 /// The topic of the state of the aggregate in these tests' query.
 fn changelog_topic(group: &str) -> String {
@@ -88,6 +88,7 @@ impl World {
             plan: Arc::new(self.sink.analyzed.plan.clone()),
             sink: Some(SinkSpec { source, partitions: self.partitions, view, keeping: None }),
             cache_bytes_max: self.cache_bytes_max,
+            strict: Strict::default(),
             idle_max: std::time::Duration::ZERO,
             start: Start::Earliest,
             durable: true,

@@ -8,9 +8,11 @@ use super::{Change, Effect, StartQuery, kind_word, start};
 use crate::analyze::{Role, Sink};
 use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Start, Task, check_start};
+use crate::engine::cycle;
 use crate::error::{Error, Result};
 use crate::format;
 use crate::log::TopicSpec;
+use crate::nearest::nearest;
 use crate::plan::Plan;
 use crate::sql::ast::Ident;
 
@@ -30,6 +32,7 @@ impl Change<'_> {
         let source = Source { query_id: Some(id.clone()), ..sink.source.clone() };
         self.catalog.put_source(source);
         let effect = self.started(id, sink, text, topic.as_ref())?;
+        warnings.extend(effect.warnings);
         Ok(Effect { topic, warnings, ..effect })
     }
 
@@ -139,8 +142,19 @@ impl Change<'_> {
             sink_partitions,
         };
         self.catalog.put_query(entry.clone());
+        let warnings = self.cycle_of(&entry.id).into_iter().collect();
         let start = StartQuery { entry, sink: Arc::new(sink), replaces: false };
-        Ok(Effect { start: Some(start), ..Effect::message(message) })
+        Ok(Effect { start: Some(start), warnings, ..Effect::message(message) })
+    }
+
+    /// What is to be told of a query that gets its own rows back by way of others.
+    fn cycle_of(&self, id: &str) -> Option<String> {
+        let queries: Vec<String> = self.catalog.queries().map(|query| query.id.clone()).collect();
+        let cycle = cycle::find(self.catalog, &queries)?;
+        let closes = cycle.queries.iter().any(|query| queries[*query] == id);
+        closes.then(|| {
+            format!("queries feed each other in a ring, for ever unless a WHERE ends it: {}", cycle.names.join(" -> "))
+        })
     }
 
     fn query_id(&self, prefix: &str) -> String {
@@ -177,9 +191,13 @@ impl Change<'_> {
             None => Ok(self.catalog.queries().map(|query| query.id.clone()).collect()),
             Some(id) => match self.catalog.query(&id.text) {
                 Some(query) => Ok(vec![query.id.clone()]),
-                None => Err(Error::statement(format!("Unknown queryId: {}", id.text))
-                    .hint("SHOW QUERIES; lists them")
-                    .at(id.at)),
+                None => {
+                    let error = Error::statement(format!("Unknown queryId: {}", id.text)).at(id.at);
+                    Err(match nearest(&id.text, self.catalog.queries().map(|query| query.id.as_str())) {
+                        Some(other) => error.hint(format!("Did you mean {other}?")),
+                        None => error.hint("SHOW QUERIES; lists them"),
+                    })
+                }
             },
         }
     }

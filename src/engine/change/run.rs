@@ -120,6 +120,7 @@ impl Inner {
             sink: to,
             cache_bytes_max: settings::cache_bytes_max(&entry.properties),
             idle_max: settings::idle_max(&entry.properties),
+            strict: settings::strict(&entry.properties),
             start: start(&entry.properties),
             durable: true,
             processing_log: self.service.processing_log_topic(),

@@ -183,7 +183,9 @@ impl Change<'_> {
             false => Err(Error::statement(format!(
                 "A Kafka topic with the name '{topic}' already exists, with different partition/replica configuration than required. KSQL expects {}.",
                 differences.join(", and ")
-            ))),
+            ))
+            .at(with.at("PARTITIONS"))
+            .at(with.at("REPLICAS"))),
         }
     }
 

@@ -183,7 +183,10 @@ fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<
     if columns.len() != values.len() {
         return Err(Error::statement(format!("There are {} columns, but {} values.", columns.len(), values.len())));
     }
-    for column in columns {
+    for (index, column) in columns.iter().enumerate() {
+        if columns[..index].iter().any(|other| other.text == column.text) {
+            return Err(Error::statement(format!("Column `{}` is named twice.", column.text)).at(column.at));
+        }
         let known = column.text == "ROWTIME" || source.columns.iter().any(|other| other.name == column.text);
         if known {
             continue;

@@ -18,9 +18,9 @@ fn pull_queries_have_no_offsets() {
     });
 }
 
-const PEOPLE: &str = "CREATE STREAM people (id STRING KEY, job STRING, age INT) WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=1);";
+pub(super) const PEOPLE: &str = "CREATE STREAM people (id STRING KEY, job STRING, age INT) WITH (KAFKA_TOPIC='people', VALUE_FORMAT='JSON', PARTITIONS=1);";
 
-fn insert(terminal: &mut Terminal, id: &str, job: &str, age: i32) {
+pub(super) fn insert(terminal: &mut Terminal, id: &str, job: &str, age: i32) {
     terminal.done(&format!("INSERT INTO people VALUES ('{id}', '{job}', {age});"));
 }
 

@@ -6,6 +6,7 @@ mod failures;
 mod fed_tables;
 mod foreign_keys;
 mod groups;
+mod hints;
 mod identity;
 mod interleavings;
 mod job;

@@ -27,6 +27,62 @@ fn set_and_unset() {
     });
 }
 
+/// Scripts that were written for ksqlDB set what has no meaning here; what would change results isn't swallowed.
+#[test]
+fn ksqldbs_own_settings() {
+    on_both(|t| {
+        let mut told = |statement: &str| match t.engine.execute(&mut t.session, statement).unwrap() {
+            Reply::Done(status) => status.message,
+            _ => panic!("{statement}"),
+        };
+        assert!(
+            told("SET 'ksql.streams.num.stream.threads' = '4';").contains("no effect here: a process uses all cores")
+        );
+        assert!(told("SET 'ksql.streams.producer.linger.ms' = '5';").contains("no effect here"));
+        assert!(told("UNSET 'ksql.streams.num.stream.threads';").contains("no effect here"));
+        assert!(told("SET 'ksql.nested.error.set.null' = 'true';").contains("no effect here"));
+        assert!(told("SET 'processing.guarantee' = 'exactly_once';").contains("to 'exactly_once_v2'"));
+        assert!(t.fails("SET 'ksql.nested.error.set.null' = 'false';").contains("not supported"));
+        assert!(t.fails("SET 'ksql.cast.strings.preserve.nulls' = 'false';").contains("COALESCE"));
+        assert!(t.fails("SET 'consumer.auto.offset.reset' = 'latest';").contains("SET 'auto.offset.reset'"));
+        assert!(t.fails("SET 'num.stream.thread' = '4';").contains("Did you mean num.stream.threads?"));
+    });
+}
+
+/// The state of a query over a topic that has a good record, a bad one and a good one.
+fn after_a_bad_record(t: &mut Terminal, setting: &str, with: &str, bad: &str) -> QueryState {
+    t.done(&format!("CREATE STREAM s (v BIGINT, w STRING) WITH (KAFKA_TOPIC='s', PARTITIONS=1, {with});"));
+    t.done("CREATE STREAM raw (r STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='KAFKA');");
+    for value in [r#"{"V": 1}"#, bad, r#"{"V": 3}"#] {
+        t.done(&format!("INSERT INTO raw VALUES ('{value}');"));
+    }
+    t.query("CREATE STREAM kept AS SELECT v FROM s;");
+    t.await_records("KEPT", &[r#"null:{"V":1}"#, r#"null:{"V":3}"#]);
+    t.done(&format!("SET '{setting}' = 'true';"));
+    let id = t.query("CREATE STREAM strict AS SELECT v FROM s;");
+    t.await_state(&id, &|state| matches!(state, QueryState::Failed(_)))
+}
+
+#[test]
+fn fail_on_deserialization_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    let setting = "ksql.fail.on.deserialization.error";
+    let state = after_a_bad_record(&mut t, setting, "VALUE_FORMAT='JSON'", "no JSON").to_string();
+    assert!(state.contains("topic s, partition 0, offset 1") && state.contains(setting), "{state}");
+    t.await_records("STRICT", &[]);
+}
+
+#[test]
+fn throw_on_an_invalid_timestamp() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::open(folder.path());
+    let setting = "ksql.timestamp.throw.on.invalid";
+    let with = "VALUE_FORMAT='JSON', TIMESTAMP='V'";
+    let state = after_a_bad_record(&mut t, setting, with, r#"{"V": -5}"#).to_string();
+    assert!(state.contains("offset 1: the timestamp column has a negative time") && state.contains(setting), "{state}");
+}
+
 #[test]
 fn auto_offset_reset() {
     on_both(|t| {

@@ -23,7 +23,7 @@ use self::client::Client;
 use self::listener::shared_scan;
 use self::settled::Settled;
 use crate::analyze::{Target, analyze};
-use crate::dataflow::{Guarantee, RunSpec, Start};
+use crate::dataflow::{Guarantee, RunSpec, Start, Strict};
 use crate::engine::change::{check_runs, start as start_of};
 use crate::engine::rows::columns;
 use crate::engine::{Drive, Inner, RowStream, settings};
@@ -54,7 +54,9 @@ pub fn start(
     until: Until,
 ) -> Result<RowStream> {
     let (mut planned, schema) = plan(inner, query, properties, until)?;
-    if until == Until::Dropped && shared_scan(&planned).is_some() {
+    // The others' reader goes on where this one must not.
+    let goes_on = planned.spec.strict == Strict::default();
+    if until == Until::Dropped && goes_on && shared_scan(&planned).is_some() {
         planned.pushes = Some(inner.pushes.clone());
     }
     let query_id = (until == Until::Dropped).then(|| planned.spec.id.clone());
@@ -112,6 +114,7 @@ fn plan(
         sink: None,
         cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         idle_max: settings::idle_max(properties),
+        strict: settings::strict(properties),
         start,
         durable: false,
         group: id,

@@ -84,7 +84,7 @@ impl Checker<'_> {
 
     pub(super) fn structure(&mut self, fields: &[(Ident, Expr)]) -> Result<Typed> {
         if fields.is_empty() {
-            return Err(Error::statement("STRUCT() needs at least one field"));
+            return Ok(Typed::empty(Node::Struct(Vec::new())));
         }
         let mut types: Vec<(String, SqlType)> = Vec::with_capacity(fields.len());
         let mut values = Vec::with_capacity(fields.len());

@@ -37,6 +37,16 @@ pub(super) enum Field {
     Day,
     Quarter,
     DayOfWeek,
+    /// As `DayOfWeek`, or as a number from Sunday = 1 on.
+    LocalDayOfWeek,
+    /// The year that the week belongs to. Weeks begin on Sunday, and that of the first of January is the first.
+    WeekYear,
+    WeekOfYear,
+    WeekOfMonth,
+    /// 1 for the days 1, 8, 15, ... of the month, 2 for the next ones.
+    AlignedDayOfWeek,
+    /// Days since 1858-11-17
+    ModifiedJulianDay,
     AmPm,
     /// 1 to 12
     ClockHourOfAmPm,
@@ -70,7 +80,13 @@ impl Field {
             'M' | 'L' => Field::Month,
             'd' => Field::Day,
             'Q' | 'q' => Field::Quarter,
-            'E' | 'e' | 'c' => Field::DayOfWeek,
+            'E' => Field::DayOfWeek,
+            'e' | 'c' => Field::LocalDayOfWeek,
+            'Y' => Field::WeekYear,
+            'w' => Field::WeekOfYear,
+            'W' => Field::WeekOfMonth,
+            'F' => Field::AlignedDayOfWeek,
+            'g' => Field::ModifiedJulianDay,
             'a' => Field::AmPm,
             'h' => Field::ClockHourOfAmPm,
             'K' => Field::HourOfAmPm,
@@ -95,14 +111,15 @@ impl Field {
     /// The most letters that mean something.
     fn letters_max(self) -> usize {
         match self {
-            Field::Era | Field::Month | Field::Quarter | Field::DayOfWeek => 5,
+            Field::Era | Field::Month | Field::Quarter | Field::DayOfWeek | Field::LocalDayOfWeek => 5,
             Field::OffsetX | Field::OffsetSmallX | Field::OffsetZ => 5,
             Field::DayOfYear => 3,
-            Field::AmPm => 1,
+            Field::AmPm | Field::WeekOfMonth | Field::AlignedDayOfWeek => 1,
             Field::Fraction => 9,
             Field::ZoneName | Field::LocalizedOffset => 4,
             Field::ZoneId => 2,
-            Field::Year | Field::YearOfEra | Field::MilliOfDay | Field::Nano | Field::NanoOfDay => 19,
+            Field::Year | Field::YearOfEra | Field::WeekYear | Field::ModifiedJulianDay => 19,
+            Field::MilliOfDay | Field::Nano | Field::NanoOfDay => 19,
             _ => 2,
         }
     }
@@ -118,6 +135,24 @@ impl Field {
                 | Field::Day
                 | Field::Quarter
                 | Field::DayOfWeek
+                | Field::LocalDayOfWeek
+                | Field::WeekYear
+                | Field::WeekOfYear
+                | Field::WeekOfMonth
+                | Field::AlignedDayOfWeek
+                | Field::ModifiedJulianDay
+        )
+    }
+
+    /// What is written of a date, and isn't read as one.
+    fn is_only_written(self) -> bool {
+        matches!(
+            self,
+            Field::WeekYear
+                | Field::WeekOfYear
+                | Field::WeekOfMonth
+                | Field::AlignedDayOfWeek
+                | Field::ModifiedJulianDay
         )
     }
 
@@ -173,6 +208,7 @@ impl Pattern {
                     }
                     let field = Field::of(c).ok_or_else(|| format!("Unknown pattern letter: {c}"))?;
                     let has_use = count <= field.letters_max() && (field != Field::ZoneId || count == 2);
+                    let has_use = has_use && (c != 'c' || count != 2);
                     if !has_use && style == Style::Strict {
                         return Err(format!("Too many pattern letters: {c}"));
                     }
@@ -183,6 +219,14 @@ impl Pattern {
         }
         items.extend(std::iter::repeat_n(Item::Close, depth));
         Ok(Pattern { items, style })
+    }
+
+    /// An error when it has letters that texts aren't read by.
+    pub fn check_reads(&self) -> Result<(), String> {
+        match self.has(Field::is_only_written) {
+            false => Ok(()),
+            true => Err("The pattern letters Y, w, W, F and g are for writing: no date is read by them".into()),
+        }
     }
 
     pub(super) fn has(&self, wanted: impl Fn(Field) -> bool) -> bool {

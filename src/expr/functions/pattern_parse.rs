@@ -3,7 +3,7 @@
 use chrono::{Duration, NaiveDate, NaiveDateTime};
 
 use super::pattern::{Field, Item, Pattern, Style};
-use super::pattern_format::{DAYS, MONTHS};
+use super::pattern_format::{DAYS, MONTHS, QUARTERS};
 use super::zone::Zone;
 
 /// The fields that a text gave.
@@ -33,6 +33,7 @@ impl Pattern {
 
     /// The local time that a text says, and its zone when it says one.
     pub(super) fn parse_local(&self, text: &str) -> Result<(NaiveDateTime, Option<Zone>), String> {
+        self.check_reads()?;
         let wrong = |at: usize| {
             let rest = text.get(at..).unwrap_or("");
             format!("Text '{text}' could not be parsed at index {at}: '{rest}'")
@@ -111,13 +112,19 @@ impl<'a> Reader<'a> {
         match field {
             Field::Year | Field::YearOfEra => self.parsed.year = Some(self.year(count, reserved)?),
             Field::Month if count > 2 => self.parsed.month = Some(self.name(&MONTHS)? as i64 + 1),
-            Field::DayOfWeek => drop(self.name(&DAYS)?),
+            Field::LocalDayOfWeek if count <= 2 => drop(self.number(count, count, reserved)?),
+            Field::DayOfWeek | Field::LocalDayOfWeek => drop(self.name(&DAYS)?),
             Field::Era => self.parsed.is_before_christ = self.one_of(&["BC", "AD"])? == 0,
             Field::AmPm => self.parsed.is_afternoon = Some(self.one_of(&["AM", "PM"])? == 1),
             Field::Fraction => self.parsed.nano = self.fraction(count, reserved)?,
             Field::Month => self.parsed.month = Some(self.number(min, max, reserved)?),
             Field::Day => self.parsed.day = Some(self.number(min, max, reserved)?),
             Field::DayOfYear => self.parsed.day_of_year = Some(self.number(min, max, reserved)?),
+            Field::Quarter if matches!(count, 3 | 4) => {
+                let names = QUARTERS.map(|names| names[count - 3]);
+                self.parsed.month = Some(self.one_of(&names)? as i64 * 3 + 1);
+            }
+            Field::Quarter if count == 5 => self.parsed.month = Some(self.number(1, 1, reserved)? * 3 - 2),
             Field::Quarter => self.parsed.month = Some(self.number(count.min(2), count.min(2), reserved)? * 3 - 2),
             Field::Hour => self.parsed.hour = Some(self.number(min, max, reserved)?),
             Field::ClockHour => self.parsed.hour = Some(self.number(min, max, reserved)? % 24),
@@ -236,7 +243,7 @@ fn closing(items: &[Item]) -> usize {
 fn is_number(item: Option<&Item>) -> bool {
     match item {
         Some(Item::Field(Field::Era | Field::AmPm | Field::DayOfWeek, _)) => false,
-        Some(Item::Field(Field::Month, count)) => *count <= 2,
+        Some(Item::Field(Field::Month | Field::Quarter | Field::LocalDayOfWeek, count)) => *count <= 2,
         Some(Item::Field(field, _)) => !field.is_of_zone(),
         _ => false,
     }

@@ -25,12 +25,17 @@ pub fn table() -> &'static FunctionTable {
 }
 
 /// What other dialects of SQL call functions that have another name here.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("CEILING", "CEIL"),
     ("CHAR_LENGTH", "LEN"),
+    ("CURRENT_TIMESTAMP", "UNIX_TIMESTAMP"),
     ("LENGTH", "LEN"),
     ("LOWER", "LCASE"),
+    ("NOW", "UNIX_TIMESTAMP"),
     ("SUBSTR", "SUBSTRING"),
+    ("TO_CHAR", "FORMAT_TIMESTAMP"),
+    ("TO_DATE", "PARSE_DATE"),
+    ("TO_TIMESTAMP", "PARSE_TIMESTAMP"),
     ("UPPER", "UCASE"),
 ];
 

@@ -68,8 +68,8 @@ pub async fn metadata_id(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 pub async fn is_valid_property(Path(name): Path<String>) -> Response {
-    match settings::find(&name) {
-        Ok(_) => Json(true).into_response(),
+    match settings::check_known(&name) {
+        Ok(()) => Json(true).into_response(),
         Err(error) => Failure::of(&error).into_response(),
     }
 }

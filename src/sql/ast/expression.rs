@@ -91,7 +91,7 @@ pub enum ExprKind {
     Array(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     Struct(Vec<(Ident, Expr)>),
-    /// `name(args)`. `COUNT(*)` and `COUNT()` both have no args.
+    /// `name(args)`. `AGGREGATE(*)` and `AGGREGATE()` both have no args.
     Call {
         name: Ident,
         args: Vec<Expr>,

@@ -141,11 +141,19 @@ pub struct Within {
     pub grace: Option<Duration>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// The WINDOW clause. Equality ignores the place.
+#[derive(Debug, Clone)]
 pub struct Window {
     pub kind: WindowKind,
     pub retention: Option<Duration>,
     pub grace: Option<Duration>,
+    pub at: Location,
+}
+
+impl PartialEq for Window {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.retention, self.grace) == (other.kind, other.retention, other.grace)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

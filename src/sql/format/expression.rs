@@ -1,6 +1,7 @@
 //! Expressions. Parentheses stand where the parser would otherwise read another tree.
 
 use super::{identifier, list, string, ty};
+use crate::expr::is_aggregate;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, UnaryOp};
 use crate::sql::parser::{BINARY, binding};
 
@@ -191,7 +192,7 @@ fn structure(out: &mut String, kind: &ExprKind) {
 }
 
 fn call(name: &crate::sql::ast::Ident, args: &[Expr], before: &str) -> String {
-    let stars = args.is_empty() && name.text == "COUNT";
+    let stars = args.is_empty() && is_aggregate(&name.text);
     let args = if stars { "*".to_owned() } else { list(args, whole) };
     format!("{}({before}{args})", identifier(&name.text))
 }

@@ -69,16 +69,34 @@ fn what_cannot_be_read_is_told_with_its_place() {
     assert_eq!(error.at.map(|at| (at.line, at.column)), Some((1, 8)));
 }
 
+/// What a reader is shown as an example; the corpus of the fuzzer is meant to be odd.
 #[test]
 fn the_queries_of_the_project_are_laid_out() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["queries", "examples/flights"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path());
     let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "sql")).collect();
-    assert!(!files.is_empty());
+    assert!(files.len() > 2);
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(layout(&text).unwrap(), text, "{}: millpond fmt lays it out", file.display());
     }
+    // Files that the README has one write.
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let parts: Vec<&str> = readme.split(".sql <<'SQL'\n").skip(1).collect();
+    assert!(!parts.is_empty());
+    for part in parts {
+        let (text, _) = part.split_once("SQL\n").unwrap();
+        assert_eq!(layout(text).unwrap(), text, "README.md: millpond fmt lays it out");
+    }
+}
+
+#[test]
+fn filter_is_a_keyword_behind_an_aggregate_and_a_name_elsewhere() {
+    let text = "select count(*) filter (where a > 1) as n, filter(m, (k, v) => true) as f from s group by b;";
+    let laid_out = layout(text).unwrap();
+    assert!(laid_out.contains("count(*) FILTER (WHERE a > 1) AS n"), "{laid_out}");
+    assert!(laid_out.contains("filter(m, (k, v) => TRUE) AS f"), "{laid_out}");
 }
 
 /// A text with comments and odd white space between its tokens.

@@ -3,6 +3,7 @@
 use super::Parser;
 use super::TREE_HEIGHT_MAX;
 use crate::error::{Error, Result};
+use crate::expr::is_aggregate;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Location, UnaryOp};
 use crate::sql::lexer::Kind;
 
@@ -224,7 +225,8 @@ impl Parser<'_> {
             "MAP" if before("(") => self.map_constructor(),
             "STRUCT" if before("(") => self.struct_constructor(),
             "DECIMAL" if matches!(self.peek_at(1).kind, Kind::Text(_)) => self.decimal_literal(),
-            "EXISTS" | "SELECT" => Err(self.subquery()),
+            "SELECT" => Err(self.subquery()),
+            "EXISTS" if self.word_at(2) == Some("SELECT") => Err(self.subquery()),
             // A condition that breaks off: the clause is no column.
             "EMIT" if matches!(self.word_at(1), Some("CHANGES" | "FINAL")) => Err(self.unexpected("an expression")),
             _ => self.name_or_call(),
@@ -252,8 +254,8 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let star = self.is_symbol("*") && self.is_symbol_at(1, ")");
         if star {
-            if name.text != "COUNT" {
-                return Err(self.unexpected("an expression").hint("Only COUNT takes `*`."));
+            if !is_aggregate(&name.text) {
+                return Err(self.unexpected("an expression").hint("Only aggregates take `*`, as COUNT(*)."));
             }
             self.advance();
         }

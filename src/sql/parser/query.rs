@@ -84,6 +84,9 @@ impl Parser<'_> {
     fn select(&mut self) -> Result<Query> {
         self.expect_word("SELECT")?;
         let distinct = self.eat_word("DISTINCT");
+        if self.is_word("TOP") && matches!(self.peek_at(1).kind, Kind::Number(_)) {
+            return Err(Error::not_supported("TOP", "Write LIMIT and the number at the query's end.").at(self.at()));
+        }
         let items = self.list(Self::select_item)?;
         if !self.eat_word("FROM") {
             return Err(self.unexpected("`,` or FROM"));
@@ -165,7 +168,7 @@ impl Parser<'_> {
             }
         }
         if self.is_symbol(",") {
-            let hint = "Write FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
+            let hint = "Write FROM a JOIN b ON a.id = b.id; between two streams WITHIN 1 HOUR stands before ON.";
             return Err(Error::not_supported("a list of sources in FROM", hint).at(self.at()));
         }
         Ok(Relation { first, joins })
@@ -253,6 +256,7 @@ impl Parser<'_> {
 
     /// `WINDOW [name] TUMBLING (...)`
     fn window(&mut self) -> Result<Window> {
+        let at = self.at();
         self.expect_word("WINDOW")?;
         let is_kind = |word: Option<&str>| matches!(word, Some("TUMBLING" | "HOPPING" | "SESSION"));
         if is_kind(self.word_at(1)) && self.identifier_at(0).is_some() {
@@ -272,7 +276,10 @@ impl Parser<'_> {
             "TUMBLING" => WindowKind::Tumbling { size: self.sized("SIZE")? },
             "HOPPING" => {
                 let size = self.sized("SIZE")?;
-                self.expect_symbol(",")?;
+                if !self.eat_symbol(",") {
+                    let hint = "Say how often a window begins: HOPPING (SIZE 1 HOUR, ADVANCE BY 10 MINUTES).";
+                    return Err(self.unexpected("`,` and ADVANCE BY").hint(hint));
+                }
                 self.expect_words(&["ADVANCE", "BY"])?;
                 WindowKind::Hopping { size, advance: self.span()? }
             }
@@ -281,7 +288,7 @@ impl Parser<'_> {
         let retention = if self.eat_option("RETENTION") { Some(self.span()?) } else { None };
         let grace = if self.eat_option("GRACE") { Some(self.period()?) } else { None };
         if self.eat_symbol(")") {
-            return Ok(Window { kind, retention, grace });
+            return Ok(Window { kind, retention, grace, at });
         }
         Err(self.unexpected(if self.is_symbol(",") { "`)`" } else { "RETENTION, GRACE PERIOD, `,` or `)`" }))
     }

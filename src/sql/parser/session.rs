@@ -84,6 +84,11 @@ impl Parser<'_> {
             self.advance();
             return Ok(Statement::DescribeAll { kind, extended: self.eat_word("EXTENDED") });
         }
+        if self.is_word("EXTENDED") && self.word_at(1) != Some("EXTENDED") && self.identifier_at(1).is_some() {
+            let name = self.peek_at(1).range.clone();
+            let hint = format!("EXTENDED stands last: DESCRIBE {} EXTENDED;", &self.text[name]);
+            return Err(self.unexpected("the name of a stream or table").hint(hint));
+        }
         let name = self.identifier("the name of a stream or table, STREAMS, TABLES or FUNCTION")?;
         Ok(Statement::Describe { name, extended: self.eat_word("EXTENDED") })
     }

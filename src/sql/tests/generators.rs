@@ -183,6 +183,7 @@ fn window() -> impl Strategy<Value = Window> {
         kind,
         retention,
         grace,
+        at: NOWHERE,
     })
 }
 

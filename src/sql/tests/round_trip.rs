@@ -114,11 +114,24 @@ fn statements_of_the_queries() {
 #[test]
 fn statements_of_the_conformance_cases() {
     let Some(statements) = super::conformance::statements() else { return };
-    for (text, _) in statements {
-        for parsed in parse(&text).unwrap_or_default() {
+    let all = statements.len();
+    let mut parsed_count = 0;
+    for (text, gives_outputs) in statements {
+        // That statements of cases with outputs can be read is a test of its own.
+        let parsed = match parse(&text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                assert!(!gives_outputs, "{}", error.render(&text));
+                continue;
+            }
+        };
+        parsed_count += 1;
+        for parsed in parsed {
             if !matches!(parsed.statement, Statement::NotSupported { .. }) {
                 assert_round_trip(parsed.statement);
             }
         }
     }
+    // Most rejections are for what a statement means, not for how it reads.
+    assert!(parsed_count * 100 >= all * 98 && all >= 2000, "{parsed_count} of {all} statements were read");
 }
