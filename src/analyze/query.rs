@@ -15,7 +15,7 @@ use crate::analyze::wanted::mark_wanted;
 use crate::analyze::window_bounds;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
-use crate::expr::Scope;
+use crate::expr::{self, Scope};
 use crate::format::Format;
 use crate::plan::{JoinMethod, Plan, Scan, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
@@ -209,21 +209,20 @@ impl Builder<'_> {
 
     /// An error when a column is none of the rows'. Said before what would else be said of a name that is merely misspelt.
     fn check_names(&self, expr: &Expr) -> Result<()> {
-        let columns = self.columns();
-        let mut checked = Ok(());
-        rewrite::walk(expr, &mut |node| match &node.kind {
+        match &expr.kind {
             // Its parameters are no columns.
-            ExprKind::Lambda { .. } => Descend::No,
-            ExprKind::Column { source, name } if checked.is_ok() => {
-                let bound = self.query.window.is_some() && WINDOW_COLUMNS.contains(&name.text.as_str());
-                if !bound {
-                    checked = columns.column(source.as_ref(), name).map(|_| ());
-                }
-                Descend::Yes
+            ExprKind::Lambda { .. } => Ok(()),
+            ExprKind::Column { name, .. } if self.query.window.is_some() && WINDOW_COLUMNS.contains(&&*name.text) => {
+                Ok(())
             }
-            _ => Descend::Yes,
-        });
-        checked
+            ExprKind::Column { source, name } => self.columns().column(source.as_ref(), name).map(|_| ()),
+            ExprKind::Call { name, args } => args
+                .iter()
+                .enumerate()
+                .filter(|(number, arg)| !expr::is_interval_unit(&name.text, *number, arg))
+                .try_for_each(|(_, arg)| self.check_names(arg)),
+            _ => expr.children().into_iter().try_for_each(|child| self.check_names(child)),
+        }
     }
 
     /// The error with a better hint where the name that it is about is an alias of the SELECT list.

@@ -25,7 +25,7 @@ use arrow::buffer::BooleanBuffer;
 
 pub(crate) use self::accumulators::build as build_aggregate;
 pub use self::calls::{TableCall, is_aggregate, is_table_function, resolve_aggregate};
-pub use self::check::{check, to_sql_type};
+pub use self::check::{check, is_interval_unit, to_sql_type};
 pub use self::errors::EvalErrors;
 use self::eval::{Plan, Rows};
 pub use self::pinned::Pinned;

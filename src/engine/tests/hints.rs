@@ -137,3 +137,18 @@ fn mistakes_are_told_of_where_they_are() {
         assert!(error.hint.as_deref().unwrap_or_default().contains(hint), "{statement}: {error}");
     }
 }
+
+#[test]
+fn a_unit_of_time_is_no_column() {
+    on_both(|t| {
+        t.done(
+            "CREATE STREAM days (k STRING KEY, day DATE) WITH (KAFKA_TOPIC='days', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        );
+        t.done("INSERT INTO days VALUES ('a', '2020-02-28');");
+        let later = "DATEADD(DAYS, 2, day)";
+        let sql = format!("SELECT {later} AS d, COUNT(*) AS n FROM days WHERE {later} > day GROUP BY {later};");
+        assert_eq!(t.rows(&sql).len(), 1);
+        let refused = t.fails("SELECT DATEADD(WEEKS, 2, day) AS d FROM days EMIT CHANGES;");
+        assert!(refused.contains("Column 'WEEKS' cannot be resolved"), "{refused}");
+    });
+}

@@ -106,6 +106,12 @@ impl Checker<'_> {
     }
 }
 
+/// Whether this argument of a call, counted from 0, is a unit of time and no column.
+pub fn is_interval_unit(function: &str, i: usize, arg: &Expr) -> bool {
+    let ExprKind::Column { source: None, name } = &arg.kind else { return false };
+    unit(&name.text).is_some() && functions::table().function(function).is_ok_and(|function| takes_unit(function, i))
+}
+
 fn takes_unit(function: &Function, i: usize) -> bool {
     function.overloads.iter().any(|overload| overload.params.get(i).is_some_and(|param| param.ty == ParamType::Unit))
 }

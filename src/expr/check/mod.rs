@@ -5,6 +5,7 @@ mod compare;
 mod make;
 mod text;
 
+pub use self::call::is_interval_unit;
 use crate::error::{Error, Result};
 use crate::expr::decimal::{self, Shape};
 use crate::expr::functions::exact_boolean;
