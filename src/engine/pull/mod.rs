@@ -62,10 +62,21 @@ fn single(query: &Query) -> Option<&ast::Ident> {
 }
 
 fn settled(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, String>) -> Result<RowStream> {
-    let mut query = query.clone();
+    transient::settle(inner, &grouped(query.clone()), properties)
+}
+
+/// Without GROUP BY all rows that are aggregated are one group.
+fn grouped(mut query: Query) -> Query {
     if query.group_by.is_empty() && is_aggregated(&query) {
-        // All rows are one group.
         query.group_by.push(Expr::new(ExprKind::Int(1), Location::default()));
     }
-    transient::settle(inner, &query, properties)
+    query
+}
+
+/// The continuous query behind one that ends: what ORDER BY and DISTINCT say is done with its last rows.
+///
+/// Errors: what ORDER BY can't sort by.
+pub(super) fn continuous(query: &Query) -> Result<Query> {
+    let (query, _) = Order::of(query)?;
+    Ok(Query { distinct: false, ..grouped(query) })
 }

@@ -7,6 +7,7 @@ use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_re
 use crate::catalog::{ColumnRole, Source};
 use crate::engine::Inner;
 use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
+use crate::engine::pull;
 use crate::error::{Error, Result};
 use crate::plan::{
     Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
@@ -34,7 +35,8 @@ pub(in crate::engine) fn explain(
         Explained::Statement(parsed) => {
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
-                    let analyzed = analyze(query, &catalog, Target::Transient, settings)?;
+                    let continuous = if query.emit.is_none() { pull::continuous(query)? } else { query.clone() };
+                    let analyzed = analyze(&continuous, &catalog, Target::Transient, settings)?;
                     return Ok(Facts::Plan(Box::new(described(&analyzed.plan, None, &parsed.text))));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {

@@ -165,6 +165,16 @@ fn joins_and_groups_of_tables() {
 }
 
 #[test]
+fn queries_that_are_sorted_or_one_group_are_explained() {
+    let mut t = Terminal::stepped();
+    sold(&mut t);
+    let explained = t.text("EXPLAIN SELECT place FROM sales WHERE goods > 1 ORDER BY amount;");
+    assert!(explained.contains("[ FILTER ]") && explained.contains("[ SOURCE ] SALES"), "{explained}");
+    let explained = t.text("EXPLAIN SELECT COUNT(*) AS n FROM sales;");
+    assert!(explained.contains("[ AGGREGATE ]"), "{explained}");
+}
+
+#[test]
 fn what_cannot_be_sorted_says_so() {
     let mut t = Terminal::stepped();
     sold(&mut t);

@@ -1,6 +1,6 @@
 //! LIKE: patterns, compiled, and the rows whose text has their form.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, StringArray};
 use arrow::buffer::BooleanBuffer;
 use memchr::memmem::{self, Finder};
 use regex::Regex;
@@ -107,6 +107,23 @@ impl Pattern {
         Ok(Pattern { exact, quick })
     }
 
+    /// The texts that match. What stands at NULLs says nothing.
+    fn marks(&self, texts: &StringArray) -> BooleanBuffer {
+        let ending = match &self.quick {
+            Quick::Pieces { first, last, .. } if first.is_empty() => last.as_bytes().last(),
+            _ => None,
+        };
+        let Some(ending) = ending else {
+            return BooleanBuffer::collect_bool(texts.len(), |row| self.matches(texts.value(row)));
+        };
+        let (offsets, data) = (texts.value_offsets(), texts.value_data());
+        // Of a pattern that says how texts end, one byte tells most of them.
+        BooleanBuffer::collect_bool(texts.len(), |row| {
+            let (begin, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+            begin < end && data[end - 1] == *ending && self.matches(texts.value(row))
+        })
+    }
+
     #[inline]
     fn matches(&self, text: &str) -> bool {
         // Few texts match, and fewer have line ends: both are looked at only then.
@@ -184,7 +201,7 @@ pub(super) fn like(
     let matched = match matcher {
         Matcher::Constant(pattern) if !text.is_scalar => {
             let texts = text.array.as_string::<i32>();
-            let matched = BooleanBuffer::collect_bool(rows.count, |row| pattern.matches(texts.value(row)));
+            let matched = pattern.marks(texts);
             match texts.nulls().map(|nulls| nulls.inner()) {
                 Some(known) => {
                     (!known).set_indices().for_each(|row| fail_null(&mut failures, row));

@@ -1,6 +1,7 @@
 //! What must hold of every text.
 
 use millpond::internals::{layout, parse, statement_text};
+use millpond::engine::Page;
 use millpond::{Engine, Face, Options, Reply, Session};
 
 /// What statements are asked of: a small catalog.
@@ -59,7 +60,8 @@ impl Subject {
             return format!("{first};");
         }
         match self.engine.execute(&mut self.session, &format!("EXPLAIN {statement};")) {
-            Ok(Reply::Text(text)) => {
+            Ok(Reply::Facts(told)) => {
+                let Page::Text(text) = told.page() else { return "a table".to_owned() };
                 let steps = text.lines().filter_map(|line| line.split_once("[ ")?.1.split(" ]").next());
                 steps.collect::<Vec<_>>().join(" ")
             }
