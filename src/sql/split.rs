@@ -119,11 +119,6 @@ pub(super) fn ranges(text: &str) -> Vec<(&str, Range<usize>)> {
     ranges.into_iter().map(|range| (&text[range.clone()], range)).collect()
 }
 
-/// The place of a byte in a text.
-pub(super) fn location(text: &str, byte: usize) -> Location {
-    Place::default().advance(text, byte)
-}
-
 /// Where the unfinished statement of a text begins, if there is one.
 pub(super) fn rest_location(text: &str, rest: &str) -> Location {
     Place::default().advance(text, text.len() - rest.len())
@@ -145,7 +140,7 @@ pub fn directives(text: &str) -> Vec<(Location, String, String)> {
 }
 
 /// Counts lines and columns on the way through a text, once.
-struct Place {
+pub(super) struct Place {
     byte: usize,
     at: Location,
 }
@@ -158,7 +153,7 @@ impl Default for Place {
 
 impl Place {
     /// The place of a byte that isn't before the last one asked for.
-    fn advance(&mut self, text: &str, byte: usize) -> Location {
+    pub(super) fn advance(&mut self, text: &str, byte: usize) -> Location {
         for ch in text[self.byte..byte].chars() {
             if ch == '\n' {
                 self.at = Location { line: self.at.line.saturating_add(1), column: 1 };

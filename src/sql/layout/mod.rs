@@ -21,6 +21,7 @@ use self::parts::{Item, items};
 use super::ast::Location;
 use super::lexer::{Kind, scan};
 use super::parser;
+use super::split::Place;
 use crate::error::{Error, Result};
 
 /// Characters of a line, unless a single token or comment has more.
@@ -31,6 +32,10 @@ const WIDTH: usize = 120;
 /// Errors: a statement can't be parsed. One with variables (`${name}`) is laid out unread, since what they stand for isn't
 /// known.
 pub fn layout(text: &str) -> Result<String> {
+    let mut place = Place::default();
+    for (statement, range) in super::split::ranges(text) {
+        parser::check_length(statement, place.advance(text, range.start))?;
+    }
     let (tokens, unfinished) = scan(text, Location { line: 1, column: 1 });
     if let Some(unfinished) = unfinished {
         return Err(Error::statement(unfinished.what).at(unfinished.at));
@@ -54,13 +59,14 @@ pub fn layout(text: &str) -> Result<String> {
 /// Where the names begin: words that aren't keywords where they stand.
 fn names(text: &str) -> Result<BTreeSet<usize>> {
     let mut names = BTreeSet::new();
+    let mut place = Place::default();
     for (statement, range) in super::split::ranges(text) {
         // The characters of a variable are no token of the language.
         let variables = scan(statement, Location::default()).0.iter().any(|token| token.kind == Kind::Other);
         if variables && statement.contains("${") {
             continue;
         }
-        let at = super::split::location(text, range.start);
+        let at = place.advance(text, range.start);
         names.extend(parser::names_in(statement, at)?.into_iter().map(|name| range.start + name));
     }
     Ok(names)

@@ -53,6 +53,15 @@ pub(super) fn parse_type(text: &str) -> Result<Type> {
     Ok(ty)
 }
 
+/// An error when a statement is longer than any is read: before its tokens are looked at, which takes memory.
+pub(super) fn check_length(statement: &str, at: Location) -> Result<()> {
+    if statement.len() > STATEMENT_BYTES_MAX {
+        let what = format!("the statement is {} bytes long; the most is {STATEMENT_BYTES_MAX}", statement.len());
+        return Err(Error::statement(what).at(at).hint("Split it into several statements."));
+    }
+    Ok(())
+}
+
 /// What is expected when a statement is complete.
 const END_OF_STATEMENT: &str = "the end of the statement";
 
@@ -72,10 +81,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str, base: Location) -> Result<Self> {
-        if text.len() > STATEMENT_BYTES_MAX {
-            let what = format!("the statement is {} bytes long; the most is {STATEMENT_BYTES_MAX}", text.len());
-            return Err(Error::statement(what).at(base).hint("Split it into several statements."));
-        }
+        check_length(text, base)?;
         Ok(Parser { text, tokens: lex(text, base)?, next: 0, depth: 0, height: 0, bare_alias: None, names: Vec::new() })
     }
 

@@ -81,6 +81,15 @@ fn rows_within_rows_are_as_high_as_both() {
 fn a_statement_too_long_is_refused() {
     let text = format!("SELECT '{}' FROM s", "x".repeat(STATEMENT_BYTES_MAX));
     assert!(error(&text).what.contains("bytes long"));
+    let refused = crate::sql::layout(&format!("SELECT 1 FROM s;\n {text}")).unwrap_err();
+    assert!(refused.what.contains("bytes long") && refused.at == Some(Location { line: 2, column: 2 }), "{refused}");
+}
+
+/// A place that is counted anew from the text's beginning for each statement would take minutes.
+#[test]
+fn many_statements_are_laid_out() {
+    let text = "A;\n".repeat(20_000).replace('A', "SELECT a FROM s");
+    assert_eq!(crate::sql::layout(&text).unwrap(), text);
 }
 
 /// Wide inputs are no problem: a quadratic step would take minutes.
