@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::alone::{Alone, FLUSH_INTERVAL, IDLE_WAIT, Query};
-use super::client::Passed;
+use super::client::{LIMIT_REACHED, Passed};
 use super::listener::{Listener, pinned, shared_scan};
 use super::routes::Routes;
 use crate::catalog::Source;
@@ -187,7 +187,10 @@ impl Working {
     fn meet(&mut self, alone: &mut Alone) -> Result<bool> {
         let Some(scan) = shared_scan(&alone.query) else { return Ok(false) };
         let wants_more = scan.wanted.iter().zip(&self.reader.wanted).any(|(wants, has)| *wants && !has);
-        if wants_more {
+        // The topic has got partitions since the reader was opened.
+        let has = self.reader.run.reached().positions;
+        let reads_more = alone.run.reached().positions.keys().any(|place| !has.contains_key(place));
+        if wants_more || reads_more {
             let wanted = scan.wanted.iter().zip(&self.reader.wanted).map(|(one, other)| *one || *other).collect();
             self.reader = Reader::open(&alone.query, scan, wanted, &self.reader.run.reached())?;
         }
@@ -204,6 +207,9 @@ impl Working {
         }
         alone.run.commit()?;
         alone.warn();
+        if alone.client.has_enough() {
+            alone.client.end(LIMIT_REACHED);
+        }
         // A client without room keeps what waits; one that is over is seen off by its own thread.
         Ok(alone.client.pass() != Passed::Over)
     }
