@@ -27,11 +27,9 @@ pub(super) fn pull_query(
             .hint("its rows come in no partitions; ORDER BY sorts them"));
     }
     query::check_limit(query, properties)?;
-    let (query, order) = Order::of(query)?;
-    let stream = answer(inner, &query, properties)?;
-    match order {
-        Some(order) => order.sort(stream, inner.memory.share()),
-        None => Ok(stream),
+    match Order::of(query)? {
+        Some((query, order)) => order.sort(answer(inner, &query, properties)?, inner.memory.share()),
+        None => answer(inner, query, properties),
     }
 }
 
@@ -77,6 +75,6 @@ fn grouped(mut query: Query) -> Query {
 ///
 /// Errors: what ORDER BY can't sort by.
 pub(super) fn continuous(query: &Query) -> Result<Query> {
-    let (query, _) = Order::of(query)?;
+    let query = Order::of(query)?.map_or_else(|| query.clone(), |(query, _)| query);
     Ok(Query { distinct: false, ..grouped(query) })
 }

@@ -41,12 +41,12 @@ enum Column {
 }
 
 impl Order {
-    /// The query whose rows are to be sorted: with what they are sorted by, without LIMIT.
+    /// The query whose rows are to be sorted: with what they are sorted by, without LIMIT. None: the rows come as they come.
     ///
     /// Errors: a query whose rows are united, or differ, is sorted by something else than its columns.
-    pub fn of(query: &Query) -> Result<(Query, Option<Order>)> {
+    pub fn of(query: &Query) -> Result<Option<(Query, Order)>> {
         if query.order_by.is_empty() {
-            return Ok((query.clone(), None));
+            return Ok(None);
         }
         let mut inner = Query { order_by: Vec::new(), limit: None, ..query.clone() };
         let (mut keys, mut added) = (Vec::new(), 0);
@@ -76,7 +76,7 @@ impl Order {
             let options = SortOptions { descending: *descending, nulls_first: nulls_first.unwrap_or(*descending) };
             keys.push(Key { column, options, at: expr.at });
         }
-        Ok((inner, Some(Order { keys, added, limit: query.limit })))
+        Ok(Some((inner, Order { keys, added, limit: query.limit })))
     }
 
     /// Takes all rows of a query in, and gives them sorted, as many as LIMIT says, without what was added.

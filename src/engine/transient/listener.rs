@@ -69,11 +69,10 @@ impl Listener {
                 Some(all.as_slice())
             }
         };
-        let narrowed = batch.narrowed(&self.wanted);
         let batch = match rows {
             Some([]) => return Ok(()),
-            Some(rows) => narrowed.take(rows)?,
-            None => narrowed,
+            Some(rows) => batch.narrowed(&self.wanted).take(rows)?,
+            None => batch.narrowed(&self.wanted),
         };
         let client = &mut self.client;
         self.task.push(batch, &mut |batch, _| {
