@@ -24,6 +24,9 @@ fn days_in(year: i64, month: i64) -> i64 {
 
 fn date_of(mut days: i64) -> (i64, i64, i64) {
     let mut year = 1970 + days.div_euclid(366);
+    while day_of(year, 1, 1).unwrap() > days {
+        year -= 1;
+    }
     while day_of(year + 1, 1, 1).unwrap() <= days {
         year += 1;
     }
@@ -114,6 +117,8 @@ fn days_are_counted() {
         ("2000-03-01", 11_017),
         ("1969-12-31", -1),
         ("1600-02-29", -135_081),
+        ("1928-12-31", -14_977),
+        ("1916-12-04", -19_386),
         ("9999-12-31", 2_932_896),
     ];
     for (text, day) in days {
