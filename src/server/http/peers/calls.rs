@@ -1,0 +1,165 @@
+//! Calls to the other processes that are known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use hyper::Method;
+use parking_lot::Mutex;
+
+use super::super::limits::{FORWARD_TIME_MAX, HEARTBEAT_TIME_MAX};
+use super::{HEARTBEAT, LAG, PULL, PeerOptions, pull};
+use crate::engine::peers::{PartAnswer, PartAsked, Peers, Process};
+use crate::server::client::{CallError, Client, Place};
+use crate::time::{now, wall_time_ms};
+
+/// How often a caller that waits looks whether the process still answers others.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The other processes.
+pub struct Calls {
+    options: PeerOptions,
+    known: Mutex<BTreeMap<Process, Arc<Known>>>,
+}
+
+/// Another process.
+struct Known {
+    client: Client,
+    /// It answered the last call.
+    answers: AtomicBool,
+    /// When it did last, ms.
+    answered: AtomicI64,
+    /// A heartbeat is under way.
+    beating: AtomicBool,
+    /// It was told why it can't be asked.
+    told: AtomicBool,
+}
+
+impl Known {
+    fn note<T>(&self, outcome: &Result<T, CallError>) {
+        self.answers.store(outcome.is_ok(), Ordering::Release);
+        match outcome {
+            Ok(_) => self.answered.store(wall_time_ms(), Ordering::Release),
+            Err(error @ (CallError::Refused(..) | CallError::Unexpected(..)))
+                if !self.told.swap(true, Ordering::AcqRel) =>
+            {
+                eprintln!("warning: another process of the service can't be asked: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Calls {
+    pub fn new(options: PeerOptions) -> Calls {
+        Calls { options, known: Mutex::default() }
+    }
+
+    /// These are all there are.
+    pub fn know(&self, processes: &[Process]) {
+        let mut known = self.known.lock();
+        known.retain(|process, _| processes.contains(process));
+        for process in processes.iter().filter(|process| !known.contains_key(process)).collect::<Vec<_>>() {
+            let client = self.options.address(&process.url).map(|address| Client::new(Place::Server(address)));
+            // Who can't be asked by its address never answers.
+            let Ok(Ok(client)) = client else { continue };
+            let known_one = Known {
+                client,
+                answers: AtomicBool::new(false),
+                answered: AtomicI64::new(0),
+                beating: AtomicBool::new(false),
+                told: AtomicBool::new(false),
+            };
+            known.insert(process.clone(), Arc::new(known_one));
+        }
+    }
+
+    /// When a process answered last, ms; None: it never has.
+    pub fn answered(&self, process: &Process) -> Option<i64> {
+        let answered = self.known.lock().get(process)?.answered.load(Ordering::Acquire);
+        (answered > 0).then_some(answered)
+    }
+
+    /// Tells all that this process is there. Doesn't wait for their answers.
+    pub fn beat(&self, heartbeat: &[u8]) {
+        self.tell_all(
+            HEARTBEAT,
+            heartbeat,
+            |known| !known.beating.swap(true, Ordering::AcqRel),
+            |known, outcome| {
+                known.note(outcome);
+                known.beating.store(false, Ordering::Release);
+            },
+        );
+    }
+
+    /// Tells all what this process keeps. Doesn't wait for their answers.
+    pub fn tell_lags(&self, lags: &[u8]) {
+        self.tell_all(LAG, lags, |_| true, |_, _| {});
+    }
+
+    fn tell_all(
+        &self,
+        path: &'static str,
+        body: &[u8],
+        wanted: impl Fn(&Known) -> bool,
+        then: fn(&Known, &Result<bytes::Bytes, CallError>),
+    ) {
+        let all: Vec<Arc<Known>> = self.known.lock().values().cloned().collect();
+        for known in all.into_iter().filter(|known| wanted(known)) {
+            let (connector, body) = (known.client.connector.clone(), bytes::Bytes::copy_from_slice(body));
+            let handle = Arc::downgrade(&known);
+            known.client.spawn(async move {
+                let call = connector.call(Method::POST, path, body, HEARTBEAT_TIME_MAX);
+                let late = |_| Err(CallError::Silent(connector.who.clone(), HEARTBEAT_TIME_MAX));
+                let outcome = tokio::time::timeout(HEARTBEAT_TIME_MAX, call).await.unwrap_or_else(late);
+                // Weak: a client must not be dropped by a task of its own.
+                if let Some(known) = handle.upgrade() {
+                    then(&known, &outcome);
+                }
+            });
+        }
+    }
+}
+
+impl Peers for Calls {
+    fn answers(&self, process: &Process) -> bool {
+        self.known.lock().get(process).is_some_and(|known| known.answers.load(Ordering::Acquire))
+    }
+
+    fn pull(&self, process: &Process, asked: &PartAsked) -> Result<PartAnswer, String> {
+        let known = self.known.lock().get(process).cloned().ok_or("it is not known")?;
+        let body = serde_json::to_vec(asked).map_err(|error| error.to_string())?;
+        let (sender, receiver) = sync_channel(1);
+        let connector = known.client.connector.clone();
+        known.client.spawn(async move {
+            // The receiver may have given up.
+            let _ = sender.send(connector.call(Method::POST, PULL, body.into(), FORWARD_TIME_MAX).await);
+        });
+        let begun = now();
+        let outcome = loop {
+            match receiver.recv_timeout(LOOK_EVERY) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Disconnected) => return Err("the client stopped".to_owned()),
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() >= FORWARD_TIME_MAX => {
+                    return Err("it is late".to_owned());
+                }
+                // It is frozen, or gone: what it does with the others' calls tells.
+                Err(RecvTimeoutError::Timeout) if !known.answers.load(Ordering::Acquire) => {
+                    return Err("it doesn't answer".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        };
+        match outcome {
+            Ok(bytes) => pull::read(&bytes),
+            Err(error) => {
+                // Until its next heartbeat.
+                known.answers.store(false, Ordering::Release);
+                Err(error.to_string())
+            }
+        }
+    }
+}
