@@ -387,6 +387,11 @@ fn pull_queries_answer_right_while_tasks_move() {
                 scene.is_there();
                 scene.each(|server| server.asked_by_others() > 0)
             });
+            let counts = json!({"RUNNING": 2});
+            scene.service.await_that("each tells how the query does in both", || {
+                scene.is_there();
+                scene.each(|server| server.done("SHOW QUERIES;")[0]["queries"][0]["statusCount"] == counts)
+            });
             let mut random = fastrand::Rng::with_seed(5);
             for disaster in ["kill", "freeze", "stop"].iter().cycle().take(times) {
                 scene.suffer(disaster, random.usize(..2));

@@ -20,7 +20,8 @@ pub(in crate::engine) use self::owners::Routes;
 pub use self::owners::Shares;
 pub(in crate::engine) use self::pull::definition;
 use crate::dataflow::{StageLayout, changelog_topics, layout};
-use crate::engine::{Drive, Engine, Inner, ResultColumn, Row};
+use crate::engine::facts::Health;
+use crate::engine::{Drive, Engine, Inner, ResultColumn, Row, show};
 use crate::error::Result;
 use crate::log::TopicPartition;
 use crate::plan::Plan;
@@ -54,6 +55,8 @@ impl Process {
 pub trait Peers: Send + Sync {
     /// Whether it answers, as far as that is known.
     fn answers(&self, process: &Process) -> bool;
+    /// How a query is doing in the others that are there, by `HOST:PORT`.
+    fn elsewhere(&self, query: &str) -> Vec<(String, Health)>;
     /// Asks it for rows of its partitions.
     ///
     /// Errors: there is no answer, or it declines; why.
@@ -174,6 +177,16 @@ impl Engine {
         sinks.iter().map(|(id, sink)| (id, &sink.analyzed.plan)).filter_map(active).collect()
     }
 
+    /// How each query is doing in this process.
+    pub(crate) fn healths(&self) -> BTreeMap<String, Health> {
+        let ids: Vec<String> = self.inner.sinks.read().keys().cloned().collect();
+        let health = |id: String| {
+            let health = show::health(self.query_state(&id).as_ref());
+            (id, health)
+        };
+        ids.into_iter().map(health).collect()
+    }
+
     /// The name of a query's group.
     pub(crate) fn query_group(&self, id: &str) -> String {
         self.inner.service.query_group(id)
@@ -205,6 +218,11 @@ fn active(
 }
 
 impl Inner {
+    /// How a query is doing in other processes, as far as they told.
+    pub(in crate::engine) fn elsewhere(&self, query: &str) -> Vec<(String, Health)> {
+        self.around.peers.read().as_ref().map(|peers| peers.elsewhere(query)).unwrap_or_default()
+    }
+
     /// Rows that were read because their process didn't answer, and that it has again.
     fn let_go_of_others_rows(&self) {
         let (Some(seat), Some(peers)) = (&self.seat, self.around.peers.read().clone()) else { return };

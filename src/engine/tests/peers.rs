@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::shared::Cluster;
 use super::*;
+use crate::engine::facts::Health;
 use crate::engine::peers::{PartAnswer, PartAsked, Peers, Process, Shares};
 use crate::types::Value;
 
@@ -27,6 +28,10 @@ struct Line {
 impl Peers for Line {
     fn answers(&self, process: &Process) -> bool {
         self.engines.lock().contains_key(&process.id)
+    }
+
+    fn elsewhere(&self, _: &str) -> Vec<(String, Health)> {
+        vec![("a:1".to_owned(), Health::Error)]
     }
 
     fn pull(&self, process: &Process, asked: &PartAsked) -> Result<PartAnswer, String> {
@@ -170,6 +175,22 @@ fn spread_over_processes_a_query_gives_what_it_gives_in_one() {
     // What is wrong with a query is told as ever.
     assert!(scene.b.fails("SELECT nope FROM t;").contains("NOPE"));
     assert!(scene.b.fails("SELECT * FROM t WHERE k = NULL;").contains("NULL"));
+}
+
+#[test]
+fn a_query_is_told_of_with_how_it_does_elsewhere() {
+    let mut scene = Scene::new();
+    let listing = scene.b.listing("SHOW QUERIES;");
+    let cell = |name: &str| listing.columns.iter().position(|column| column == name).map(|at| &listing.rows[0][at]);
+    assert_eq!(cell("Status").unwrap(), "NOT RUN BY THIS PROCESS");
+    assert_eq!(cell("Elsewhere").unwrap(), "a:1 ERROR");
+    let sql = format!("DESCRIBE {};", scene.id);
+    let facts = scene.b.listing(&sql).facts;
+    assert!(facts.contains(&("Elsewhere".to_owned(), "a:1 ERROR".to_owned())), "{facts:?}");
+    // Nobody else can be asked.
+    let mut alone = Terminal::on(Cluster::new().engine(false));
+    alone.engine.run(TABLE).unwrap();
+    assert!(!alone.listing("SHOW QUERIES;").columns.contains(&"Elsewhere".to_owned()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod rows;
 mod scan;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use crate::threads::side_by_side;
 use crate::time::now;
 use rows::Rows;
 use scan::{Choice, Parts};
+use together::Together;
 
 /// Of a partition that a followed view has not read: no first offset.
 const UNREAD: i64 = -1;
@@ -44,6 +46,8 @@ pub struct View {
     memory: MemoryShare,
     /// What the rows were read from.
     extent: Mutex<Extent>,
+    /// Readers that bring the rows up to date at one time, and the number of the rows' beginning.
+    reading: Together<Asked, Result<u64>>,
     /// Rung when the topic gets records or is changed.
     changed: Arc<Signal>,
     watched: Once,
@@ -86,6 +90,31 @@ pub struct ViewRows {
 /// Partitions to look at; None: all.
 pub type Wanted<'a> = Option<&'a [u32]>;
 
+/// What readers ask for together.
+#[derive(Default)]
+struct Asked {
+    /// All partitions.
+    all: bool,
+    partitions: Vec<u32>,
+}
+
+impl Asked {
+    fn add(&mut self, wanted: Wanted<'_>) {
+        match wanted {
+            None => self.all = true,
+            Some(wanted) => {
+                self.partitions.extend(wanted);
+                self.partitions.sort_unstable();
+                self.partitions.dedup();
+            }
+        }
+    }
+
+    fn as_wanted(&self) -> Wanted<'_> {
+        (!self.all).then_some(&self.partitions)
+    }
+}
+
 fn is_wanted(wanted: Wanted<'_>, partition: usize) -> bool {
     wanted.is_none_or(|wanted| wanted.iter().any(|wanted| *wanted as usize == partition))
 }
@@ -107,6 +136,7 @@ impl View {
             kept_by: KeptBy::Query,
             memory,
             extent: Mutex::default(),
+            reading: Together::default(),
             changed: Arc::default(),
             watched: Once::new(),
             log: None,
@@ -221,6 +251,11 @@ impl View {
             self.drop_removed(log)?;
             return Ok(beginning);
         }
+        self.reading.ask(|asked| asked.add(wanted), |asked| self.read_asked(log, asked.as_wanted()))
+    }
+
+    /// Brings a followed view up to date.
+    fn read_asked(&self, log: &dyn Log, wanted: Wanted<'_>) -> Result<u64> {
         let mut extent = self.extent.lock();
         let count = log.partitions(&self.source.topic);
         let count = count.ok_or_else(|| LogError::UnknownTopic(self.source.topic.clone()))?;

@@ -311,6 +311,61 @@ fn a_followed_topic_is_read_with_all_its_partitions() {
     assert_eq!(view.caught_up(&log, None, count).unwrap(), 2);
 }
 
+/// Readers ask for some partitions, while the topic gets records, loses those at its front, and is made anew.
+#[test]
+fn a_followed_topic_is_read_where_it_is_asked_for() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..300 {
+        let (log, view) = kept(3);
+        let view = View::follow(view.source.clone(), 3, None, &MemoryBudget::unlimited());
+        let mut asked = [false; 3];
+        for step in 0..random.i64(1..30) {
+            let place = view.place(random.usize(..3));
+            match random.u8(..12) {
+                0 => log.delete_records(&place, log.offsets(&place).unwrap().1).unwrap(),
+                1 => {
+                    log.delete_topic("t").unwrap();
+                    let configs = BTreeMap::new();
+                    log.create_topic(&TopicSpec { name: "t".into(), partitions: 3, replicas: None, configs }).unwrap();
+                    asked = [false; 3];
+                }
+                2 => {
+                    view.let_go(&[place.partition], Duration::ZERO);
+                    asked[place.partition as usize] = false;
+                }
+                3..8 => drop(log.append(&place, &row(random.u8(b'a'..b'd'), step)).unwrap()),
+                _ => {
+                    let wanted: Vec<u32> = (0..3).filter(|_| random.bool()).collect();
+                    let rows = view.caught_up(&*log, Some(&wanted), || Ok(view.scan(Some(&wanted), ALL_STARTS, None)));
+                    let mut expected = Vec::new();
+                    for partition in &wanted {
+                        asked[*partition as usize] = true;
+                        let mut rows = Rows::new(WINDOW);
+                        for_each_fetch(&*log, &view.place(*partition as usize), None, None, &mut |records| {
+                            rows.apply(records, None);
+                            Ok(())
+                        })
+                        .unwrap();
+                        expected.push((*partition, whole(&rows).len()));
+                        let keys: Vec<Vec<u8>> = (b'a'..b'd').map(|key| vec![key]).collect();
+                        let got = view.get(Some(&[*partition]), ALL_STARTS, &keys);
+                        assert_eq!(got.iter().map(|rows| rows.records.len()).sum::<usize>(), whole(&rows).len());
+                        assert_eq!(whole(&view.partitions.read()[*partition as usize]), whole(&rows));
+                    }
+                    let rows: Vec<_> = rows.unwrap().iter().map(|rows| (rows.partition, rows.records.len())).collect();
+                    assert_eq!(rows, expected);
+                }
+            }
+            // Nothing is kept that nobody asked for.
+            for (partition, rows) in
+                view.partitions.read().iter().enumerate().filter(|(partition, _)| !asked[*partition])
+            {
+                assert!(whole(rows).is_empty() || rows.asked.is_some(), "{partition}");
+            }
+        }
+    }
+}
+
 /// Commits set all rows of both partitions to one value, beside inserts and readers.
 #[test]
 fn a_reader_sees_all_of_a_commit_or_nothing_of_it() {

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use super::access::Role;
 use super::failure::{Code, Failure};
 use super::guard;
-use super::limits::{HEARTBEAT_MAX, HOSTS_MAX, LAG_BYTES_MAX, SILENCE_MAX};
+use super::limits::{HEARTBEAT_MAX, HOSTS_MAX, NEWS_BYTES_MAX, SILENCE_MAX};
 use super::payload::Payload;
 use super::peers::Company;
 use super::state::{State, blocking};
+use crate::engine::facts::Health;
 use crate::engine::peers::{Active, Process};
 use crate::engine::{Engine, GroupKind, QueryState};
 use crate::error::Result;
@@ -34,11 +35,19 @@ struct Host {
     /// When, in ms, by this process's own clock: the others' may be wrong.
     heard: i64,
     lags: Option<StoreLags>,
+    /// How its queries are doing.
+    states: BTreeMap<String, Health>,
+}
+
+/// What a process may tell of itself at a time.
+enum News {
+    Lags(StoreLags),
+    States(BTreeMap<String, Health>),
 }
 
 impl Hosts {
     /// Notes that a process was heard of. Errors: there are too many.
-    fn hear(&self, host: &HostInfo, lags: Option<StoreLags>) -> Result<(), Failure> {
+    fn hear(&self, host: &HostInfo, news: News) -> Result<(), Failure> {
         let (mut hosts, now) = (self.0.lock(), wall_time_ms());
         hosts.retain(|_, host| now - host.heard < SILENCE_MAX.as_millis() as i64);
         let name = host.name();
@@ -47,10 +56,18 @@ impl Hosts {
         }
         let host = hosts.entry(name).or_default();
         host.heard = now;
-        if lags.is_some() {
-            host.lags = lags;
+        match news {
+            News::Lags(lags) => host.lags = Some(lags),
+            News::States(states) => host.states = states,
         }
         Ok(())
+    }
+
+    /// How a query is doing in those that are there.
+    pub fn states(&self, query: &str) -> Vec<(String, Health)> {
+        let (hosts, now) = (self.0.lock(), wall_time_ms());
+        let alive = hosts.iter().filter(|(_, host)| is_alive(host.heard, now));
+        alive.filter_map(|(name, host)| Some((name.clone(), *host.states.get(query)?))).collect()
     }
 }
 
@@ -61,6 +78,18 @@ struct Heartbeat {
     /// When it was sent, in ms.
     #[serde(rename = "timestamp")]
     _timestamp: i64,
+    /// How its queries are doing; ksqlDB doesn't say.
+    #[serde(default)]
+    query_states: BTreeMap<String, Health>,
+}
+
+fn is_alive(heard: i64, now: i64) -> bool {
+    now - heard < HEARTBEAT_MAX.as_millis() as i64
+}
+
+/// What a process tells that is there.
+pub fn own_heartbeat(engine: &Engine, url: &str) -> Value {
+    json!({"hostInfo": HostInfo::of(url), "timestamp": wall_time_ms(), "queryStates": engine.healths()})
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +171,8 @@ pub async fn heartbeat(
     Extension(role): Extension<Role>,
     Payload(body): Payload,
 ) -> Response {
-    let heard = read(role, &body).and_then(|told: Heartbeat| state.hosts.hear(&told.host_info, None));
+    let heard = read(role, &body)
+        .and_then(|told: Heartbeat| state.hosts.hear(&told.host_info, News::States(told.query_states)));
     heard.map_or_else(IntoResponse::into_response, |()| Json(json!({"isOk": true})).into_response())
 }
 
@@ -151,28 +181,27 @@ pub async fn lag(
     Extension(role): Extension<Role>,
     Payload(body): Payload,
 ) -> Response {
-    if body.len() > LAG_BYTES_MAX {
-        return Failure::new(Code::TooLarge, format!("The request is larger than {LAG_BYTES_MAX} bytes"))
-            .into_response();
-    }
-    let heard = read(role, &body).and_then(|told: Lag| state.hosts.hear(&told.ksql_host, Some(told.host_store_lags)));
+    let heard =
+        read(role, &body).and_then(|told: Lag| state.hosts.hear(&told.ksql_host, News::Lags(told.host_store_lags)));
     heard.map_or_else(IntoResponse::into_response, |()| Json(json!({"isOk": true})).into_response())
 }
 
 /// Who tells of processes takes part in what a status says: an admin, as processes of a service are to each other.
 fn read<T: DeserializeOwned>(role: Role, body: &[u8]) -> Result<T, Failure> {
     guard::allow(role, Role::Admin)?;
+    if body.len() > NEWS_BYTES_MAX {
+        return Err(Failure::new(Code::TooLarge, format!("The request is larger than {NEWS_BYTES_MAX} bytes")));
+    }
     serde_json::from_slice(body).map_err(|error| Failure::bad_request(format!("Malformed request: {error}")))
 }
 
 pub async fn status(Shared(state): Shared<Arc<State>>) -> Response {
     let call = move || {
         let now = wall_time_ms();
-        let is_alive = |heard: i64| now - heard < HEARTBEAT_MAX.as_millis() as i64;
         let mut hosts: BTreeMap<String, Value> = BTreeMap::new();
         let heard_of = state.hosts.0.lock().clone();
         for (name, told) in &heard_of {
-            hosts.insert(name.clone(), host(is_alive(told.heard), told.heard, json!({}), told.lags.as_ref()));
+            hosts.insert(name.clone(), host(is_alive(told.heard, now), told.heard, json!({}), told.lags.as_ref()));
         }
         let Some(company) = state.company.as_ref() else {
             hosts.insert(state.address.to_string(), host(true, now, queries(&state)?, None));
@@ -183,7 +212,7 @@ pub async fn status(Shared(state): Shared<Arc<State>>) -> Response {
             let told = heard_of.get(&name).cloned().unwrap_or_default();
             let seen = told.heard.max(company.calls.answered(&process).unwrap_or_default());
             let active = active(company.engine.active(Some(&process)));
-            hosts.insert(name, host(is_alive(seen), seen, active, told.lags.as_ref()));
+            hosts.insert(name, host(is_alive(seen, now), seen, active, told.lags.as_ref()));
         }
         let lags = own_lags(&company.engine).ok();
         let own = host(true, now, active(company.engine.active(None)), lags.as_ref());

@@ -50,8 +50,8 @@ pub const HEARTBEAT_TIME_MAX: Duration = Duration::from_secs(1);
 pub const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 /// How often processes tell each other of their stores.
 pub const LAG_EVERY: Duration = Duration::from_secs(5);
-/// Bytes of what a process tells of its stores.
-pub const LAG_BYTES_MAX: usize = 256 << 10;
+/// Bytes of what a process tells of itself at a time.
+pub const NEWS_BYTES_MAX: usize = 256 << 10;
 /// Time for another process's answer to a pull query (ksqlDB's `ksql.query.pull.forwarding.timeout.ms`).
 pub const FORWARD_TIME_MAX: Duration = Duration::from_secs(20);
 /// Bytes of rows that go each by itself when they come at once; more go together.

@@ -87,8 +87,9 @@ pub fn serve(face: Arc<dyn Face>, holder: Holder, options: &HttpOptions) -> Resu
     let runtime = runtime().map_err(cannot)?;
     let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let company = peers::meet(face.shared(), options, address)?;
-    let state = Arc::new(State::new(face, holder, access, options, address, company));
+    let hosts = Arc::default();
+    let company = peers::meet(face.shared(), options, address, &hosts)?;
+    let state = Arc::new(State::new(face, holder, access, options, address, hosts, company));
     let router = router(state.clone());
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()

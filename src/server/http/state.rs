@@ -47,7 +47,7 @@ pub struct State {
     /// What became of commands.
     pub commands: Commands,
     /// Other processes that told of themselves.
-    pub hosts: Hosts,
+    pub hosts: Arc<Hosts>,
     /// This server among the processes of its service, where they can meet.
     pub company: Option<Company>,
     /// The service was ended for good.
@@ -93,6 +93,7 @@ impl State {
         access: Option<Access>,
         options: &HttpOptions,
         address: SocketAddr,
+        hosts: Arc<Hosts>,
         company: Option<Company>,
     ) -> Self {
         let owner = Owner { face: face.clone(), holder: holder.clone(), stopping: AtomicBool::new(false) };
@@ -109,7 +110,7 @@ impl State {
             metrics: Metrics::default(),
             running: Mutex::default(),
             commands: Commands::default(),
-            hosts: Hosts::default(),
+            hosts,
             company,
             terminated: AtomicBool::new(false),
         }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use hyper::Method;
 use parking_lot::Mutex;
 
+use super::super::cluster::Hosts;
 use super::super::limits::{FORWARD_TIME_MAX, HEARTBEAT_TIME_MAX};
 use super::{HEARTBEAT, LAG, PULL, PeerOptions, pull};
+use crate::engine::facts::Health;
 use crate::engine::peers::{PartAnswer, PartAsked, Peers, Process};
 use crate::server::client::{CallError, Client, Place};
 use crate::time::{now, wall_time_ms};
@@ -21,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The other processes.
 pub struct Calls {
     options: PeerOptions,
+    /// What they tell of themselves.
+    hosts: Arc<Hosts>,
     known: Mutex<BTreeMap<Process, Arc<Known>>>,
 }
 
@@ -53,8 +57,8 @@ impl Known {
 }
 
 impl Calls {
-    pub fn new(options: PeerOptions) -> Calls {
-        Calls { options, known: Mutex::default() }
+    pub fn new(options: PeerOptions, hosts: Arc<Hosts>) -> Calls {
+        Calls { options, hosts, known: Mutex::default() }
     }
 
     /// These are all there are.
@@ -127,6 +131,10 @@ impl Calls {
 impl Peers for Calls {
     fn answers(&self, process: &Process) -> bool {
         self.known.lock().get(process).is_some_and(|known| known.answers.load(Ordering::Acquire))
+    }
+
+    fn elsewhere(&self, query: &str) -> Vec<(String, Health)> {
+        self.hosts.states(query)
     }
 
     fn pull(&self, process: &Process, asked: &PartAsked) -> Result<PartAnswer, String> {

@@ -8,12 +8,14 @@ mod pull;
 mod thread;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use calls::Calls;
 pub use pull::pull;
 pub use thread::Company;
 
 use super::HttpOptions;
+use super::cluster::Hosts;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::server::client::{Address, Credentials};
@@ -79,10 +81,15 @@ pub fn reach(options: &HttpOptions, listens: std::net::SocketAddr) -> Result<Rea
 /// Lets a server meet the others of its service, if it has any. To be called before the queries start.
 ///
 /// Errors: what it is told to advertise can't be; no thread can be started.
-pub fn meet(engine: Option<Engine>, options: &HttpOptions, listens: std::net::SocketAddr) -> Result<Option<Company>> {
+pub fn meet(
+    engine: Option<Engine>,
+    options: &HttpOptions,
+    listens: std::net::SocketAddr,
+    hosts: &Arc<Hosts>,
+) -> Result<Option<Company>> {
     let Some(engine) = engine else { return Ok(None) };
     match reach(options, listens)? {
-        Reach::At(url) => Company::start(engine, &url, options.peers.clone()),
+        Reach::At(url) => Company::start(engine, &url, options.peers.clone(), hosts.clone()),
         Reach::Not(why) => {
             eprintln!("warning: other processes of the service can't ask this one, nor it them: {why}");
             Ok(None)

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::cluster::{self, HostInfo};
+use super::super::cluster::{self, HostInfo, Hosts};
 use super::super::limits::{HEARTBEAT_EVERY, LAG_EVERY, LOOK_AROUND_EVERY};
 use super::{Calls, PeerOptions};
 use crate::engine::Engine;
 use crate::engine::peers::{Peers, Process, Shares};
 use crate::error::{Error, Result};
 use crate::log::Signal;
-use crate::time::{now, wall_time_ms};
+use crate::time::now;
 
 /// A server among the processes of its service, until it is dropped.
 pub struct Company {
@@ -42,18 +42,18 @@ impl Stop {
 }
 
 impl Company {
-    /// `url`: where others reach this server. None: the engine has nobody to meet.
-    pub fn start(engine: Engine, url: &str, options: PeerOptions) -> Result<Option<Company>> {
-        let calls = Arc::new(Calls::new(options));
+    /// `url`: where others reach this server; `hosts`: what they tell of themselves. None: the engine has nobody to meet.
+    pub fn start(engine: Engine, url: &str, options: PeerOptions, hosts: Arc<Hosts>) -> Result<Option<Company>> {
+        let calls = Arc::new(Calls::new(options, hosts));
         let Some(own) = engine.meet(url, calls.clone() as Arc<dyn Peers>) else { return Ok(None) };
         let mut company = Company { engine, own, calls, stop: Arc::default(), threads: Vec::new() };
         let failed = |error: std::io::Error| Error::world(format!("no thread could be started: {error}"));
         let beat = {
-            let (calls, stop, host) = (company.calls.clone(), company.stop.clone(), HostInfo::of(&company.own.url));
+            let (engine, url) = (company.engine.clone(), company.own.url.clone());
+            let (calls, stop) = (company.calls.clone(), company.stop.clone());
             move || {
                 while stop.wait(0, HEARTBEAT_EVERY) {
-                    let heartbeat = json!({"hostInfo": host, "timestamp": wall_time_ms()});
-                    calls.beat(heartbeat.to_string().as_bytes());
+                    calls.beat(cluster::own_heartbeat(&engine, &url).to_string().as_bytes());
                 }
             }
         };
