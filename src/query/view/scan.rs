@@ -6,8 +6,9 @@ use std::ops::{Bound, RangeBounds};
 
 use parking_lot::RwLock;
 
+use super::follow::is_wanted;
 use super::rows::{Before, Rows, window_start};
-use super::{Starts, Wanted, is_wanted};
+use super::{Starts, Wanted};
 use crate::catalog::SourceWindow;
 use crate::log::Records;
 use crate::state::snapshots::Mark;

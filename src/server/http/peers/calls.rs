@@ -171,3 +171,56 @@ impl Peers for Calls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn asked() -> PartAsked {
+        PartAsked {
+            process: "a".to_owned(),
+            definition: String::new(),
+            query: "SELECT * FROM t;".to_owned(),
+            properties: BTreeMap::new(),
+            partitions: vec![0],
+        }
+    }
+
+    /// It takes connections and says nothing, as one that is frozen.
+    #[test]
+    fn who_does_not_answer_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let process = Process { id: "a".to_owned(), url: format!("http://{}", listener.local_addr().unwrap()) };
+        let calls = Calls::new(PeerOptions::default(), Arc::default());
+        assert!(!calls.answers(&process) && calls.pull(&process, &asked()).is_err(), "it is not known");
+        calls.know(std::slice::from_ref(&process));
+        assert!(!calls.answers(&process), "it has not answered yet");
+        let known = calls.known.lock()[&process].clone();
+        known.answers.store(true, Ordering::Release);
+        std::thread::scope(|scope| {
+            // A call that waits for it is given up when a heartbeat isn't answered.
+            let waiting = scope.spawn(|| calls.pull(&process, &asked()));
+            calls.beat(b"{}");
+            assert_eq!(waiting.join().unwrap().unwrap_err(), "it doesn't answer");
+        });
+        assert!(!calls.answers(&process) && calls.answered(&process).is_none());
+        drop(listener);
+        known.answers.store(true, Ordering::Release);
+        // Nobody listens there any more.
+        assert!(calls.pull(&process, &asked()).is_err());
+        assert!(!calls.answers(&process));
+        calls.know(&[]);
+        assert_eq!(calls.pull(&process, &asked()).unwrap_err(), "it is not known");
+    }
+
+    #[test]
+    fn a_token_goes_to_nobody_who_could_not_keep_it() {
+        let credentials = Some(crate::server::client::Credentials::Token("t".to_owned()));
+        let calls = Calls::new(PeerOptions { credentials, ..PeerOptions::default() }, Arc::default());
+        let at = |url: &str| Process { id: url.to_owned(), url: url.to_owned() };
+        calls.know(&[at("http://10.0.0.3:8088"), at("http://127.0.0.1:1"), at("nonsense://x")]);
+        assert_eq!(calls.known.lock().keys().cloned().collect::<Vec<_>>(), [at("http://127.0.0.1:1")]);
+    }
+}
