@@ -12,10 +12,14 @@ mod batch;
 mod binary;
 #[path = "it/ci.rs"]
 mod ci;
+#[path = "it/conformance.rs"]
+mod conformance;
 #[path = "it/flights.rs"]
 mod flights;
 #[path = "it/folder.rs"]
 mod folder;
+#[path = "it/fuzz/mod.rs"]
+mod fuzz;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/handover.rs"]
