@@ -9,7 +9,7 @@ use super::*;
 use crate::catalog::SourceKind;
 use crate::catalog::SourceWindow;
 use crate::format::{Format, Layout};
-use crate::log::TopicSpec;
+use crate::log::{LogError, TopicSpec};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::intercepted::{Call, Intercepted};
 use crate::state::snapshots::Mark;
