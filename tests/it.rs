@@ -44,6 +44,8 @@ mod kafka_joins;
 mod kafka_processes;
 #[path = "it/kafka_scene.rs"]
 mod kafka_scene;
+#[path = "it/kafka_servers.rs"]
+mod kafka_servers;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]
