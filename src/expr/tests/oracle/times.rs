@@ -65,7 +65,10 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
     };
     let millis = match fraction {
         None => 0,
-        Some(digits) if (1..=9).contains(&digits.len()) => number(&format!("{digits}00")[..3], 3)?,
+        Some(digits) if (1..=9).contains(&digits.len()) => {
+            number(digits, digits.len())?;
+            number(&format!("{digits}00")[..3], 3)?
+        }
         Some(_) => return None,
     };
     (hour < 24 && minute < 60 && second < 60).then_some(((hour * 60 + minute) * 60 + second) * 1000 + millis)
@@ -126,6 +129,7 @@ fn days_are_counted() {
         assert_eq!(date_text(day), text);
     }
     assert_eq!(parse_date("1900-02-29"), None);
+    assert_eq!((parse_time("00:00:01.5"), parse_time("00:00:01.678x")), (Some(1500), None));
     assert_eq!(parse_timestamp("1970-01-01T01:00+0130"), Some(-1_800_000));
     assert_eq!(timestamp_text(-1), "1969-12-31T23:59:59.999");
 }
