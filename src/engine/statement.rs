@@ -1,5 +1,6 @@
 //! One statement: who carries it out.
 
+use crate::messages;
 use std::sync::Arc;
 
 use crate::engine::facts::{Facts, Told};
@@ -89,7 +90,7 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
             Err(Error::statement("This ASSERT statement belongs into a test file.")
                 .hint("run it with `millpond test FILE`"))
         }
-        Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+        Statement::NotSupported(statement) => Err(messages::other_sql::elsewhere(statement).at(parsed.at)),
     }
 }
 

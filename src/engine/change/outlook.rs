@@ -1,5 +1,6 @@
 //! What statements would make: applied to a copy of the catalog, nothing is carried out.
 
+use crate::messages;
 use std::collections::BTreeMap;
 
 use super::{Change, Replay};
@@ -81,7 +82,7 @@ impl Outlook {
             Statement::InsertValues { target, .. } | Statement::DeleteRow { target, .. } => {
                 known(&self.catalog, target)
             }
-            Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+            Statement::NotSupported(statement) => Err(messages::other_sql::elsewhere(statement).at(parsed.at)),
             changing if changing.changes_what_exists() => {
                 let replay = (!self.topics_as_they_are).then(Replay::default);
                 let (catalog, properties) = (&mut self.catalog, &self.session.properties);

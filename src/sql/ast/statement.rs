@@ -183,10 +183,24 @@ pub enum Statement {
         properties: Properties,
     },
     /// The language has it; Millpond doesn't run it yet. The engine answers with a `not supported` error.
-    NotSupported {
-        what: String,
-        hint: String,
-    },
+    NotSupported(Elsewhere),
+}
+
+/// A statement of ksqlDB that nothing answers here; shown by its first words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Elsewhere {
+    AlterSystem,
+    /// One about connectors; its first words.
+    Connectors(&'static str),
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Elsewhere::AlterSystem => "ALTER SYSTEM",
+            Elsewhere::Connectors(words) => words,
+        })
+    }
 }
 
 impl Statement {
