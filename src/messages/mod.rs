@@ -19,6 +19,8 @@ use crate::nearest::nearest;
 
 pub mod aggregates;
 pub mod clauses;
+pub mod expressions;
+pub mod functions;
 pub mod joins;
 pub mod keys;
 pub mod names;
@@ -29,6 +31,7 @@ pub mod sinks;
 pub mod sources;
 pub mod subqueries;
 pub mod syntax;
+pub mod types;
 pub mod windows;
 
 /// The statement is wrong.

@@ -186,13 +186,6 @@ pub fn not_a_decimal(text: &str) -> Error {
     statement(format!("'{text}' isn't a DECIMAL")).hint("Write it like DECIMAL '1.50'.")
 }
 
-pub fn decimal_type(precision: u32, scale: u32) -> Error {
-    statement(format!(
-        "DECIMAL({precision}, {scale}) can't be: the precision must be at least 1 and the scale at most the precision"
-    ))
-    .hint("DECIMAL(10, 2) has ten digits, two of them behind the point.")
-}
-
 pub fn span_too_long() -> Error {
     statement("this span of time is too long").hint("Write a smaller number.")
 }

@@ -64,7 +64,7 @@ impl Parser<'_> {
         let scale = if self.eat_symbol(",") { self.whole("a scale")? } else { 0 };
         self.expect_symbol(")")?;
         if precision < 1 || scale > precision {
-            return Err(messages::syntax::decimal_type(precision, scale).at(at));
+            return Err(messages::types::decimal_shape(precision, scale).at(at));
         }
         Ok(Type::Decimal { precision, scale })
     }
