@@ -46,8 +46,9 @@ impl Error {
         Error { audience, what: what.into(), hint: None, at: None, lasting: false, passing: false }
     }
 
-    /// The statement is wrong.
-    pub fn statement(what: impl Into<String>) -> Self {
+    /// A test's: what the writer of a statement is told is made in [`crate::messages`] alone.
+    #[cfg(test)]
+    pub(crate) fn statement(what: impl Into<String>) -> Self {
         Error::new(Audience::Statement, what)
     }
 
@@ -61,8 +62,9 @@ impl Error {
         Error::new(Audience::Internal, what)
     }
 
-    /// `<what> is not supported`, with what to do instead.
-    pub fn not_supported(what: impl fmt::Display, hint: impl Into<String>) -> Self {
+    /// As [`Error::statement`].
+    #[cfg(test)]
+    pub(crate) fn not_supported(what: impl fmt::Display, hint: impl Into<String>) -> Self {
         Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
     }
 

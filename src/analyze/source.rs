@@ -191,8 +191,8 @@ pub fn key_layout(format: Format, delimiter: Option<char>, columns: &[Column]) -
         .filter(|column| column.role == ColumnRole::Key)
         .map(|column| (column.name.clone(), column.ty.clone()))
         .collect();
-    if let Some((name, _)) = columns.iter().find(|(_, ty)| contains_map(ty)) {
-        return Err(messages::keys::map_in_key(name));
+    if let Some((name, ty)) = columns.iter().find(|(_, ty)| contains_map(ty)) {
+        return Err(messages::keys::map_in_key(Some(name), ty));
     }
     let layout = Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
     check_delimiter(format, delimiter, "KEY")?;

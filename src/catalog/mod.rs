@@ -5,6 +5,7 @@ mod command;
 mod service;
 mod source;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,8 +14,7 @@ pub use command::{Command, CommandLog, DeletedTopic, FoundRecords, Judged, ReadC
 pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
-use crate::error::{Error, Result};
-use crate::nearest::nearest;
+use crate::error::Result;
 use crate::types::SqlType;
 
 /// A persistent query as the catalog knows it.
@@ -51,13 +51,8 @@ impl Catalog {
 
     /// The source of that name, or an error that names the nearest one.
     pub fn expect_source(&self, name: &str) -> Result<&Arc<Source>> {
-        self.sources.get(name).ok_or_else(|| {
-            let error = Error::statement(format!("{name} does not exist."));
-            match nearest(name, self.sources.keys().map(String::as_str)) {
-                Some(other) => error.hint(format!("Did you mean {other}?")),
-                None => error.hint("SHOW STREAMS; and SHOW TABLES; list what there is."),
-            }
-        })
+        let there = || self.sources.keys().map(String::as_str);
+        self.sources.get(name).ok_or_else(|| messages::definitions::unknown_source(name, there()))
     }
 
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {

@@ -1,5 +1,6 @@
 //! What a terminal and a script have in common: statements and the commands of the terminal itself, one after another.
 
+use crate::messages;
 use std::path::Path;
 
 use crate::engine::Session;
@@ -74,7 +75,7 @@ impl<'a> Shell<'a> {
         if let Some(command) = Command::parse(&piece.text) {
             return match command {
                 Ok(command) => self.command(command, out),
-                Err(usage) => self.failed(name, text, piece, Error::statement(usage)),
+                Err(usage) => self.failed(name, text, piece, messages::statements::usage(&usage)),
             };
         }
         let statement = format!("{};", piece.text);

@@ -3,6 +3,7 @@
 pub(crate) mod foreign;
 pub mod properties;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,7 +12,6 @@ use crate::engine::settings;
 use crate::error::{Error, Result};
 use crate::log::TopicSpec;
 use crate::log::kafka::KafkaConfig;
-use crate::nearest::nearest;
 use crate::sql::ast::Location;
 
 /// How a process is set up.
@@ -145,10 +145,7 @@ impl Config {
             _ => match &mut self.kafka {
                 Some(kafka) => return Ok(kafka.set(name, value)?),
                 None => {
-                    return Err(Error::statement(format!(
-                        "{name} is a setting of Kafka clients, and no cluster is named."
-                    ))
-                    .hint("add bootstrap.servers, or give --bootstrap-servers"));
+                    return Err(messages::settings::no_cluster(name));
                 }
             },
         }
@@ -164,11 +161,7 @@ fn unknown(name: &str) -> Error {
     // A client before the name says nothing of what was meant.
     let (_, of_client) =
         bare(name).split_once("producer.").or(bare(name).split_once("consumer.")).unwrap_or(("", bare(name)));
-    let error = Error::statement(format!("Unknown setting: {name}"));
-    match nearest(of_client, known) {
-        Some(other) => error.hint(format!("Did you mean {other}?")),
-        None => error.hint("SHOW PROPERTIES; lists those of queries, docs/kafka.md says which others there are"),
-    }
+    messages::settings::unknown_setting(name, of_client, known)
 }
 
 fn bare(name: &str) -> &str {
@@ -177,7 +170,7 @@ fn bare(name: &str) -> &str {
 
 fn count(name: &str, value: &str) -> Result<u16> {
     let count = value.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| Error::statement(format!("Invalid value '{value}' for {name}: expected a number from 1 on.")))
+    count.ok_or_else(|| messages::settings::invalid_count(name, value))
 }
 
 #[cfg(test)]

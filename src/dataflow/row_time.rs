@@ -1,5 +1,6 @@
 //! ROWTIME from a column, where WITH (TIMESTAMP = ...) says so.
 
+use crate::messages;
 use arrow::array::{Array, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::buffer::ScalarBuffer;
 
@@ -20,7 +21,9 @@ impl RowTime {
         let column = source.columns.iter().position(|column| column.name == timestamp.name);
         let column = column.ok_or_else(|| Error::internal("the timestamp column is gone"))?;
         let pattern = timestamp.format.as_deref().map(Pattern::new).transpose();
-        let pattern = pattern.map_err(|error| Error::statement(format!("TIMESTAMP_FORMAT: {error}")))?;
+        let pattern = pattern.map_err(|error| {
+            messages::sources::timestamp_format(timestamp.format.as_deref().unwrap_or_default(), &error)
+        })?;
         Ok(Some(RowTime { column, pattern }))
     }
 

@@ -1,5 +1,6 @@
 //! From the last batch to records: keys, windows and values encoded, a partition for each.
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -282,8 +283,7 @@ impl SinkWriter {
 }
 
 fn too_much() -> Error {
-    Error::statement(format!("one commit would write more than {} MB to one partition", PARTITION_BYTES_MAX >> 20))
-        .hint("commit more often (commit.interval.ms), spread the keys over more partitions, or collect shorter lists")
+    messages::queries::commit_too_large(PARTITION_BYTES_MAX)
 }
 
 /// Copies keys that were encoded among the records' bytes, all at once; the spans are those of the copies then.

@@ -33,6 +33,7 @@ mod transient;
 mod users;
 mod warning;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -312,7 +313,7 @@ impl Engine {
     pub fn subscribe(&self, sql: &str) -> Result<RowStream> {
         match self.execute(&mut Session::default(), sql)? {
             Reply::Rows(rows) => Ok(rows),
-            _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
+            _ => Err(messages::statements::without_rows()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! PRINT: the records of a topic, as they are and as they come.
 
+use crate::messages;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -69,12 +70,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
 }
 
 fn unknown(log: &dyn Log, topic: &Ident) -> Error {
-    let what = format!("Could not find topic '{}', or the user does not have permission.", topic.text);
-    let error = Error::statement(what).at(topic.at);
-    match crate::nearest::nearest(&topic.text, log.topics().iter().map(String::as_str)) {
-        Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
-        None => error.hint("SHOW TOPICS; lists what there is"),
-    }
+    messages::topics::unknown(&topic.text, log.topics().iter().map(String::as_str)).at(topic.at)
 }
 
 struct Printer {

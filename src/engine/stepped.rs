@@ -1,5 +1,6 @@
 //! Queries that the caller drives: every record goes through all of them before the next is written.
 
+use crate::messages;
 use std::sync::Arc;
 
 use crate::dataflow::{Host, Run, RunSpec};
@@ -27,8 +28,7 @@ const ROWS_MAX: usize = 4_000_000;
 
 /// `busy`: who found something in the last round.
 fn restless(busy: &[&str]) -> Error {
-    Error::statement(format!("Queries do not come to rest: {} read more and more.", busy.join(", ")))
-        .hint("what one writes comes back to it, perhaps by way of others")
+    messages::queries::restless(busy)
 }
 
 impl SteppedQueries {

@@ -72,6 +72,12 @@ pub fn not_over_tables(name: &str) -> Error {
     }
 }
 
+/// The same of one that nobody names any more.
+pub fn some_not_over_tables() -> Error {
+    statement("The aggregation function cannot be applied to a table source, only to a stream source.")
+        .hint("all but COUNT_DISTINCT can")
+}
+
 /// `why`: what is wrong with the parameter.
 pub fn parameter_not_constant(why: &str) -> Error {
     statement(format!("Parameter must be a constant: {why}")).hint("write its value: TOPK(PRICE, 3)")

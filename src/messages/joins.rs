@@ -1,6 +1,6 @@
 //! JOIN: which sources, how, within what, on what.
 
-use super::{kind_word, statement};
+use super::{kind_word, not_supported, statement};
 use crate::catalog::{SourceKind, SourceWindow};
 use crate::error::Error;
 use crate::sql::ast::JoinKind;
@@ -153,6 +153,14 @@ pub fn many_to_many_of_windowed(on: &str) -> Error {
 pub fn full_with_conditions(on: &str) -> Error {
     invalid("a FULL OUTER JOIN of tables takes the equality of their keys only", on)
         .hint("two rows that don't match would have one key, and replace each other: join LEFT or RIGHT, or filter the tables first")
+}
+
+/// The same of one that nobody has the text of any more.
+pub fn full_with_more_than_keys() -> Error {
+    not_supported(
+        "a FULL OUTER JOIN of tables with more than the equality of their keys in ON",
+        "its two rows of one key would replace each other: filter the tables first, or join them LEFT or RIGHT",
+    )
 }
 
 pub fn outer_many_to_many_with_conditions(on: &str) -> Error {

@@ -4,20 +4,14 @@ use super::{plural, statement};
 use crate::error::Error;
 use crate::types::SqlType;
 
-/// A key column of a source, or of what a query writes.
-pub fn map_in_key(column: &str) -> Error {
+/// `column`: the key's, None for what a join's rows meet by.
+pub fn map_in_key(column: Option<&str>, ty: &SqlType) -> Error {
+    let column = column.map(|name| format!("Key column name: `{name}`. ")).unwrap_or_default();
     statement(format!(
-        "Map keys, including maps contained within complex data types, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Key column name: `{column}`."
+        "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior \
+         due to inconsistent serialization. {column}Column type: {ty}."
     ))
-    .hint("make a text of it: TO_JSON_STRING; or take the values that tell rows apart out of it")
-}
-
-/// What a join's rows meet by.
-pub fn map_in_join(ty: &SqlType) -> Error {
-    statement(format!(
-        "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Column type: {ty}."
-    ))
-    .hint("join by a text of it, or by the values that tell rows apart")
+    .hint("take what tells rows apart out of it, or make a text of it: TO_JSON_STRING")
 }
 
 pub fn null_among_several() -> Error {

@@ -17,20 +17,30 @@ use crate::catalog::SourceKind;
 use crate::error::{Audience, Error};
 use crate::nearest::nearest;
 
+pub mod access;
 pub mod aggregates;
 pub mod clauses;
+pub mod definitions;
 pub mod expressions;
+pub mod formats;
 pub mod functions;
+pub mod groups;
+pub mod inserts;
 pub mod joins;
 pub mod keys;
 pub mod names;
 pub mod other_sql;
 pub mod projections;
 pub mod properties;
+pub mod pull;
+pub mod queries;
+pub mod settings;
 pub mod sinks;
 pub mod sources;
+pub mod statements;
 pub mod subqueries;
 pub mod syntax;
+pub mod topics;
 pub mod types;
 pub mod windows;
 
@@ -42,6 +52,11 @@ fn statement(what: impl Into<String>) -> Error {
 /// `<what> is not supported`, with what to do instead.
 fn not_supported(what: impl Display, hint: impl Into<String>) -> Error {
     Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
+}
+
+/// An error in another one's words: a server's that was asked.
+pub fn relayed(audience: Audience, what: impl Into<String>) -> Error {
+    Error::new(audience, what)
 }
 
 /// The error with the nearest of the names as its hint; without one when none is near.

@@ -36,6 +36,22 @@ pub fn retention(retention_ms: i64, least_ms: i64) -> Error {
     .hint("make RETENTION longer, or GRACE PERIOD shorter")
 }
 
+/// `windows_max`: the most that one row may be in.
+pub fn too_many_of_a_row(windows_max: i64) -> Error {
+    not_supported(
+        format!("a hopping window whose rows are in more than {windows_max} windows"),
+        "use a greater ADVANCE BY",
+    )
+}
+
+/// A window's spans that can't be.
+pub fn spans() -> Error {
+    statement(
+        "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
+    )
+    .hint("as in WINDOW HOPPING (SIZE 10 MINUTES, ADVANCE BY 1 MINUTE)")
+}
+
 pub fn bounds_and_rows() -> Error {
     not_supported("a condition on both a window's bounds and the rows in it", "say it in HAVING")
 }

@@ -1,6 +1,7 @@
 //! SQL test files: `--@test: name`, then statements, INSERT VALUES and ASSERTs, in the manner of ksqlDB's test tool.
 //! Each test starts with an empty engine.
 
+use crate::messages;
 use std::collections::BTreeMap;
 
 use super::answer::Answer;
@@ -159,8 +160,7 @@ impl<'a> Run<'a> {
     fn execute(&mut self, text: &str) -> Result<(), Trouble> {
         match self.drive.execute(text).map_err(Trouble::Rejected)? {
             Answer::Rows(_) => {
-                let hint = "ASSERT VALUES compares the records of a stream or table";
-                return Err(Trouble::Rejected(Error::not_supported("a query or PRINT in a test", hint)));
+                return Err(Trouble::Rejected(messages::statements::query_in_test()));
             }
             Answer::Reply(_) | Answer::Entities(_) => {}
         }

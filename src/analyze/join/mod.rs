@@ -62,7 +62,7 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
     let how = meeting.how(left_rekey, right_rekey)?;
     let ty = left_key.known_type()?;
     if contains_map(ty) {
-        return Err(messages::keys::map_in_join(ty).at(join.on.at));
+        return Err(messages::keys::map_in_key(None, ty).at(join.on.at));
     }
     match how {
         How::ByKeys(method) => {

@@ -1,5 +1,6 @@
 //! `topic consume`: shows the records of a topic, follows it, keeps positions by group.
 
+use crate::messages;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use crate::cli::interrupt::Watch;
 use crate::cli::output::{Output, OutputFormat};
 use crate::engine::GroupKind;
 use crate::engine::shown::{Place, json_line, text_line};
-use crate::error::Error;
 use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition};
 
 const FETCH_BYTES: usize = 1 << 20;
@@ -53,8 +53,7 @@ fn check_group(options: &ConsumeOptions, engine: &Connected) -> Result<(), Stop>
     let Some(name) = &options.group else { return Ok(()) };
     for group in engine.face.groups(Some(name))? {
         if group.description.name == *name && group.kind != GroupKind::Consumer {
-            let error = Error::statement(format!("Group '{name}' holds the positions of a query."));
-            return Err(error.hint("read with a group of another name").into());
+            return Err(messages::groups::of_query(name).into());
         }
     }
     Ok(())

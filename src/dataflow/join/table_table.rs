@@ -5,6 +5,7 @@
 //! is the greater of the change's and that of the other table's row, where there is one that is part of the result. With caching
 //! only a key's last change goes on (see `held`).
 
+use crate::messages;
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::compute::{interleave, take};
@@ -19,7 +20,7 @@ use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::Records;
 use crate::plan::{Join, JoinKind};
 use crate::state::snapshots::Pieces;
@@ -83,10 +84,7 @@ impl TableTableJoin {
             JoinKind::Full => [true, true],
         };
         if plan.kind == JoinKind::Full && plan.condition.is_some() {
-            return Err(Error::not_supported(
-                "a FULL OUTER JOIN of tables with more than the equality of their keys in ON",
-                "its two rows of one key would replace each other: filter the tables first, or join them LEFT or RIGHT",
-            ));
+            return Err(messages::joins::full_with_more_than_keys());
         }
         Ok(TableTableJoin {
             keys: JoinKeys::new(&plan.key_types),

@@ -1,5 +1,6 @@
 //! What a query is to do, and what is counted while it does it.
 
+use crate::messages;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::keeping::Keeping;
 use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::Plan;
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -72,13 +73,10 @@ impl Strict {
             return Ok(());
         };
         let place = match (&error.topic, error.partition, error.offset) {
-            (Some(topic), Some(partition), Some(offset)) => {
-                format!("topic {topic}, partition {partition}, offset {offset}: ")
-            }
-            _ => String::new(),
+            (Some(topic), Some(partition), Some(offset)) => Some((topic.as_str(), partition, offset)),
+            _ => None,
         };
-        Err(Error::statement(format!("{place}{}", error.reason))
-            .hint(format!("the query has {setting} = true: without it, it would skip such records")))
+        Err(messages::queries::bad_record(place, &error.reason.to_string(), setting))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where several processes of a service share a catalog: what the others have written is taken in, in the order of the
 //! command log, and carried out.
 
+use crate::messages;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -171,7 +172,7 @@ impl Inner {
             if !self.is_shared() {
                 // It is carried out before anybody can know of it.
                 let next = self.commands.next_offset()?;
-                let none = || Error::statement(format!("There is no command {offset} yet: {next} is the next"));
+                let none = || messages::statements::unknown_command(offset, next);
                 return if offset < next { Ok(true) } else { Err(none()) };
             }
             self.follow();

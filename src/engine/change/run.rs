@@ -1,5 +1,6 @@
 //! Starting and ending the runs of persistent queries.
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::dataflow::{
 };
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::{Drive, Inner, commit_interval, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::{Plan, Step};
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -169,11 +170,7 @@ impl Inner {
 fn check_sink_partitions(entry: &QueryEntry, sink: &Source, partitions: u32) -> Result<()> {
     match entry.sink_partitions.filter(|began| *began != partitions) {
         None => Ok(()),
-        Some(began) => Err(Error::statement(format!(
-            "topic '{}' has {partitions} partitions now; the keys of table {} were placed among {began}, and each would be in two of them",
-            sink.topic, sink.name
-        ))
-        .hint(format!("DROP TABLE {} DELETE TOPIC; and create it anew, with PARTITIONS = {partitions}", sink.name))),
+        Some(began) => Err(messages::queries::partitions_of_sink(&sink.topic, &sink.name, partitions, began)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod ordered;
 mod view;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use self::ordered::Order;
 use crate::analyze::is_aggregated;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, RowStream};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::query;
 use crate::sql::ast::{self, Expr, ExprKind, Location, Query, SourceKind};
 
@@ -22,9 +23,7 @@ pub(super) fn pull_query(
     properties: &BTreeMap<String, String>,
 ) -> Result<RowStream> {
     if let Some(key) = query.partition_by.first() {
-        return Err(Error::statement("Pull queries don't support PARTITION BY clauses.")
-            .at(key.at)
-            .hint("its rows come in no partitions; ORDER BY sorts them"));
+        return Err(messages::pull::partition_by().at(key.at));
     }
     query::check_limit(query, properties)?;
     match Order::of(query)? {

@@ -1,5 +1,6 @@
 //! ORDER BY.
 
+use crate::messages;
 use std::sync::mpsc::sync_channel;
 use std::thread::Builder;
 
@@ -62,7 +63,7 @@ impl Order {
                 Some(column) => column,
                 None if query.distinct || !query.union.is_empty() => {
                     let clause = if query.distinct { "SELECT DISTINCT" } else { "UNION ALL" };
-                    return Err(Error::statement(format!("Rows of {clause} are sorted by columns of the result."))
+                    return Err(messages::pull::order_by_expression(clause)
                         .at(expr.at)
                         .hint("name one of its columns, or give its number: ORDER BY 1"));
                 }
@@ -93,7 +94,7 @@ impl Order {
             .map(|(key, column)| SortField::new_with_options(stream.columns[*column].ty.to_arrow(), key.options));
         let converter = RowConverter::new(fields.collect()).map_err(|_| {
             let names: Vec<&str> = columns.iter().map(|column| stream.columns[*column].name.as_str()).collect();
-            Error::statement(format!("There is no order of the values of {}.", names.join(", "))).at(self.keys[0].at)
+            messages::pull::no_order(&names).at(self.keys[0].at)
         })?;
         let result = stream.columns[..shown].to_vec();
         let (sender, events) = sync_channel(EVENTS_MAX);
@@ -153,11 +154,11 @@ impl Key {
             Column::Added(number) => Some(shown + number),
         };
         found.ok_or_else(|| {
-            let what = match &self.column {
-                Column::Name(name) => format!("The result has no column {name}."),
-                Column::Number(_) | Column::Added(_) => format!("The result has the columns 1 to {shown}."),
+            let error = match &self.column {
+                Column::Name(name) => messages::pull::order_by_unknown(name),
+                Column::Number(_) | Column::Added(_) => messages::pull::order_by_number(shown),
             };
-            Error::statement(what).at(self.at)
+            error.at(self.at)
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of a table's view.
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -11,7 +12,7 @@ use crate::engine::rows::{columns, rows};
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
 use crate::engine::{Inner, Row, RowEvent, RowStream};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::query;
 use crate::sql::ast::{Location, Query};
 
@@ -24,12 +25,7 @@ pub(super) fn answer(
 ) -> Result<RowStream> {
     let (catalog, source, at) = table;
     let Some(view) = inner.view_of(source)? else {
-        return Err(Error::statement(format!(
-            "The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.",
-            source.name, source.name, source.name
-        ))
-        .hint("add EMIT CHANGES if you want a push query")
-        .at(at));
+        return Err(messages::pull::not_queryable(&source.name).at(at));
     };
     let (behind, pulled) = view.caught_up(&*inner.log, || {
         // Before the rows are read: what is said to be there is among them.

@@ -1,5 +1,6 @@
 //! EXPLAIN: the steps of a query.
 
+use crate::messages;
 use std::collections::BTreeMap;
 
 use super::standing::summary;
@@ -22,9 +23,10 @@ pub(in crate::engine) fn explain(
     let catalog = inner.catalog.read().clone();
     let described = match what {
         Explained::QueryId(id) => {
-            let query = catalog
-                .query(&id.text)
-                .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
+            let query = catalog.query(&id.text).ok_or_else(|| {
+                messages::queries::unknown_to_explain(&id.text, catalog.queries().map(|query| query.id.as_str()))
+                    .at(id.at)
+            })?;
             let sink = inner.sinks.read().get(&query.id).cloned();
             let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
             PlanDescription {
@@ -45,7 +47,7 @@ pub(in crate::engine) fn explain(
                 Statement::InsertSelect { target, properties, query } => {
                     insert_select(target, properties, query, &catalog, settings)?
                 }
-                _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
+                _ => return Err(messages::queries::not_a_query().at(parsed.at)),
             };
             described(&sink.analyzed.plan, Some(&sink.source), &parsed.text)
         }

@@ -3,6 +3,7 @@
 //! A line each, `#` for comments: `user NAME ROLE HASH`, an Argon2id hash in PHC form; `token NAME ROLE HASH`, the token's
 //! SHA-256 in hex. `millpond access` writes such lines. A server takes changes of its file in by itself.
 
+use crate::messages;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -230,8 +231,7 @@ fn check_name(name: &str) -> Result<()> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
     match !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(is_fine) {
         true => Ok(()),
-        false => Err(Error::statement(format!("'{name}' can't be a name"))
-            .hint(format!("at most {NAME_CHARS_MAX} letters, digits and -_.@"))),
+        false => Err(messages::access::name(name, NAME_CHARS_MAX)),
     }
 }
 
@@ -242,7 +242,7 @@ fn check_name(name: &str) -> Result<()> {
 pub fn user_line(name: &str, role: Role, password: &str) -> Result<String> {
     check_name(name)?;
     if password.is_empty() {
-        return Err(Error::statement("The password is empty"));
+        return Err(messages::access::empty_password());
     }
     let failed = |error: argon2::password_hash::Error| Error::internal(format!("the password was not hashed: {error}"));
     let salt = SaltString::encode_b64(uuid::Uuid::new_v4().as_bytes()).map_err(failed)?;
