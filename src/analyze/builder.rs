@@ -73,9 +73,7 @@ impl<'a> Builder<'a> {
         mut stages: Vec<Stage>,
     ) -> Result<Self> {
         if let Some(key) = query.order_by.first() {
-            return Err(messages::clauses::order_of_changes()
-                .at(key.expr.at)
-                .hint("make a table of the query, and ask that: SELECT ... FROM t ORDER BY ...;"));
+            return Err(messages::clauses::order_of_changes().at(key.expr.at));
         }
         let around = around.with(query)?;
         let (catalog, settings) = (around.catalog, around.settings);

@@ -223,7 +223,7 @@ impl Value<'_> {
             ("SPACE", ..) => Ok(' '),
             ("TAB", ..) => Ok('\t'),
             (_, Some(single), None) => Ok(single),
-            _ => Err(messages::properties::delimiter(&text)),
+            _ => Err(messages::properties::delimiter(text)),
         }
     }
 

@@ -42,7 +42,7 @@ impl CreateSource<'_> {
     /// The source it makes, and its WITH clause. `settings` are the session's properties.
     pub fn analyze(&self, catalog: &Catalog, settings: &BTreeMap<String, String>) -> Result<(Source, With)> {
         let with = With::read(self.properties, Place::Create)?;
-        let topic = with.topic.clone().ok_or_else(|| messages::sources::no_topic())?;
+        let topic = with.topic.clone().ok_or_else(messages::sources::no_topic)?;
         let columns = self.columns(catalog)?;
         let (key_format, value_format) = formats(&with, settings, &columns)?;
         if columns.is_empty() {

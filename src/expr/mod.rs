@@ -128,7 +128,7 @@ pub fn constant(
     let mut errors = EvalErrors::default();
     let array = compile(&typed)?.evaluate(Input { columns: &[], rows: 1 }, &mut errors);
     match errors.errors.first() {
-        Some(error) => Err(messages::expressions::failing_constant(&error.reason.to_string()).at(ast.at)),
+        Some(error) => Err(messages::expressions::failing_constant(error.reason.as_ref()).at(ast.at)),
         None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
     }
 }

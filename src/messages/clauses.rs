@@ -4,9 +4,9 @@ use super::{not_supported, statement};
 use crate::error::Error;
 use crate::types::SqlType;
 
-/// `column`: what ORDER BY begins with.
 pub fn order_of_changes() -> Error {
     statement("ORDER BY sorts the rows of a pull query: rows that keep coming have no last one.")
+        .hint("make a table of the query, and ask that: SELECT ... FROM t ORDER BY ...;")
 }
 
 /// `ty`: what the condition is instead of a BOOLEAN, None for NULL; `expr`: the condition.

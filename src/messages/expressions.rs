@@ -1,8 +1,7 @@
 //! Operators, constructors and literals: what they need, what they were given.
 
-use super::{did_you_mean, statement};
+use super::{did_you_mean, names, statement};
 use crate::error::Error;
-use crate::nearest::nearest;
 use crate::types::SqlType;
 
 /// A constant's expression names a column.
@@ -123,12 +122,10 @@ pub fn map_key() -> Error {
 /// `fields`: those that the struct has.
 pub fn unknown_field(field: &str, base: &str, fields: &[&str]) -> Error {
     let error = statement(format!("Could not find field '{field}' in '{base}'."));
+    let mut error = names::did_you_mean(error, field, fields.iter().copied());
     let there = fields.join(", ");
-    match nearest(field, fields.iter().copied()) {
-        Some(name) if name.eq_ignore_ascii_case(field) => {
-            error.hint(format!("names keep their case in back-ticks: `{name}`"))
-        }
-        Some(name) => error.hint(format!("did you mean {name}? It has {there}")),
+    match error.hint.take() {
+        Some(meant) => error.hint(format!("{meant} It has {there}.")),
         None => error.hint(format!("it has {there}")),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{names, statement};
 use crate::error::Error;
-use crate::sql::ast::Ident;
 use crate::types::SqlType;
 
 const SETTING: &str = "ksql.insert.into.values.enabled";
@@ -85,8 +84,8 @@ pub fn system_column(name: &str) -> Error {
 }
 
 /// `there`: the columns of `source`.
-pub fn unknown_column(column: &Ident, source: &str, there: &[&str]) -> Error {
-    let error = statement(format!("Column name `{}` does not exist.", column.text));
+pub fn unknown_column(column: &str, source: &str, there: &[&str]) -> Error {
+    let error = statement(format!("Column name `{column}` does not exist."));
     let error = names::did_you_mean(error, column, there.iter().copied());
     if error.hint.is_some() { error } else { error.hint(format!("{source} has {}", there.join(", "))) }
 }

@@ -85,3 +85,6 @@ fn kind_keyword(kind: SourceKind) -> &'static str {
         SourceKind::Table => "TABLE",
     }
 }
+
+#[cfg(test)]
+mod tests;

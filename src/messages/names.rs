@@ -9,7 +9,7 @@ use crate::sql::ast::Ident;
 pub fn unknown_column(written: &str, name: &Ident, there: &[&str]) -> Error {
     /// More names than these help nobody.
     const NAMES_MAX: usize = 12;
-    let error = did_you_mean(unresolved(written), name, there.iter().copied());
+    let error = did_you_mean(unresolved(written), &name.text, there.iter().copied());
     if error.hint.is_some() {
         return error;
     }
@@ -77,9 +77,9 @@ pub fn near_name_of_with(error: Error, name: &str) -> Error {
 }
 
 /// Adds the nearest of the names to an error about an unknown one, and why it isn't the same when only the case differs.
-pub(super) fn did_you_mean<'a>(error: Error, name: &Ident, there: impl IntoIterator<Item = &'a str>) -> Error {
-    match nearest(&name.text, there) {
-        Some(other) if other.eq_ignore_ascii_case(&name.text) => {
+pub(super) fn did_you_mean<'a>(error: Error, name: &str, there: impl IntoIterator<Item = &'a str>) -> Error {
+    match nearest(name, there) {
+        Some(other) if other.eq_ignore_ascii_case(name) => {
             error.hint(format!("Did you mean `{other}`? Names in back-ticks keep their case."))
         }
         Some(other) => error.hint(format!("Did you mean {other}?")),

@@ -109,7 +109,7 @@ impl<'w> Meant<'w> {
             Meant::Quoted(text) => return format!("Write '{text}', in single quotes."),
             Meant::Comma(item) => return format!("Is a `,` missing before {item}?"),
             Meant::Semicolon(word) => return format!("Is a `;` missing before {word}?"),
-            Meant::Size { window, number } => return format!("Write {window} (SIZE {number} ..."),
+            Meant::Size { window, number } => return format!("Write {window} (SIZE {number} ...)."),
             Meant::ExtendedLast(name) => return format!("EXTENDED stands last: DESCRIBE {name} EXTENDED;"),
             Meant::NoEmptyName => "A name can't be empty.",
             Meant::NameWithLetters => "A name with letters beyond A to Z must be put in back-ticks.",

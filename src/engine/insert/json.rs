@@ -78,7 +78,7 @@ impl Inner {
                 return Err(messages::inserts::system_column(&name));
             } else {
                 let there: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
-                return Err(messages::inserts::unknown_column(&Ident::new(&name), &source.name, &there));
+                return Err(messages::inserts::unknown_column(&name, &source.name, &there));
             }
         }
         self.encode(source, &values, row_time)

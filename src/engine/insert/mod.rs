@@ -183,7 +183,7 @@ fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<
             messages::inserts::system_column(&column.text)
         } else {
             let there: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
-            messages::inserts::unknown_column(column, &source.name, &there)
+            messages::inserts::unknown_column(&column.text, &source.name, &there)
         };
         return Err(error.at(column.at));
     }

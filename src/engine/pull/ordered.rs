@@ -63,9 +63,7 @@ impl Order {
                 Some(column) => column,
                 None if query.distinct || !query.union.is_empty() => {
                     let clause = if query.distinct { "SELECT DISTINCT" } else { "UNION ALL" };
-                    return Err(messages::pull::order_by_expression(clause)
-                        .at(expr.at)
-                        .hint("name one of its columns, or give its number: ORDER BY 1"));
+                    return Err(messages::pull::order_by_expression(clause).at(expr.at));
                 }
                 None => {
                     let alias = Some(Ident::new(format!("KSQL_SORT_{added}")));

@@ -113,7 +113,7 @@ impl Overload {
     /// The type of the result from the arguments' types after their casts.
     pub(in crate::expr) fn result_type(&self, bindings: &Bindings, args: &[SqlType]) -> Result<SqlType> {
         match &self.returns {
-            Returns::Is(ty) => bindings.substitute(ty).ok_or_else(|| messages::functions::result_of_nulls()),
+            Returns::Is(ty) => bindings.substitute(ty).ok_or_else(messages::functions::result_of_nulls),
             Returns::Computed(compute) => compute(args).map_err(|why| messages::functions::no_result_type(&why)),
         }
     }

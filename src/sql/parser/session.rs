@@ -143,7 +143,8 @@ impl Parser<'_> {
     }
 
     fn property_name(&mut self) -> Result<String> {
-        self.string("the property's name").map_err(|_| self.meant("the property's name", Meant::PropertyInQuotes))
+        self.string("the property's name")
+            .map_err(|_| self.meant("the property's name in single quotes", Meant::PropertyInQuotes))
     }
 
     pub(super) fn define(&mut self) -> Result<Statement> {
