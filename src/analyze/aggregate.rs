@@ -1,6 +1,5 @@
 //! GROUP BY: the projection to groups, the exchange, the aggregation, HAVING, and the projection above it.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::analyze::builder::Builder;
@@ -13,6 +12,7 @@ use crate::analyze::window_bounds;
 use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
+use crate::messages;
 use crate::plan::{
     Aggregate, AggregateStep, Exchange, Project, Rekey, ResultKind, Schema, SchemaColumn, Stage, StageInput, Step,
     Window, WindowKind,

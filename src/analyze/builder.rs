@@ -1,6 +1,5 @@
 //! A query under construction: what all clauses add their steps to. Doesn't know the clauses.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::analyze::join;
@@ -11,6 +10,7 @@ use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::Result;
 use crate::expr::{self, Rules, Typed};
 use crate::format::{Format, Layout};
+use crate::messages;
 use crate::plan::{Exchange, ResultKind, Schema, Stage, StageInput, Step};
 use crate::sql::ast::{self, Expr};
 use crate::types::SqlType;

@@ -1,7 +1,5 @@
 //! The sources of a query, and the names by which their columns are known in it.
 
-use crate::messages;
-use crate::messages::names::Qualifier;
 use std::sync::Arc;
 
 use crate::analyze::items::first_free;
@@ -11,6 +9,8 @@ use crate::analyze::source::WINDOW_COLUMNS;
 use crate::analyze::subquery::{Derived, Surroundings, derive, is_hidden};
 use crate::catalog::{Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
+use crate::messages;
+use crate::messages::names::Qualifier;
 use crate::nearest::nearest;
 use crate::plan::Schema;
 use crate::plan::Stage;

@@ -1,6 +1,5 @@
 //! A SELECT: from what was written to the stages of a plan.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::{self, Scope};
 use crate::format::Format;
+use crate::messages;
 use crate::plan::{JoinMethod, Plan, Scan, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::sql::format;

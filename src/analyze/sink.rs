@@ -1,6 +1,5 @@
 //! CREATE ... AS SELECT and INSERT INTO ... SELECT: the source that a query's rows go to.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::analyze::builder::Target;
@@ -11,6 +10,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWind
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Format;
+use crate::messages;
 use crate::plan::{Plan, Project, Rekey, ResultKind, Step};
 use crate::sql::ast;
 

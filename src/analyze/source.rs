@@ -1,6 +1,5 @@
 //! CREATE STREAM | TABLE over a topic: from what was written to a [`Source`].
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::analyze::properties::{Place, WindowType, With};
@@ -8,6 +7,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWind
 use crate::error::Result;
 use crate::expr;
 use crate::format::{self, Format, Layout, Part};
+use crate::messages;
 use crate::sql::ast;
 use crate::types::SqlType;
 

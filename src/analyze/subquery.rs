@@ -4,7 +4,6 @@
 //! stream or table made of it, ROWTIME and the bounds of windows are there. A key column that isn't in the list goes along
 //! unseen.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWind
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::{Format, Layout};
+use crate::messages;
 use crate::plan::{Exchange, Project, PseudoColumns, Rekey, ResultKind, Schema, SchemaColumn, Stage, StageInput, Step};
 use crate::sql::ast::{self, FromItem, FromRows, Ident, Location};
 use crate::types::SqlType;

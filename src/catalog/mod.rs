@@ -5,7 +5,6 @@ mod command;
 mod service;
 mod source;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
 use crate::error::Result;
+use crate::messages;
 use crate::types::SqlType;
 
 /// A persistent query as the catalog knows it.

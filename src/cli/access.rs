@@ -1,10 +1,10 @@
 //! `millpond access`: the file of who may do what on a server.
 
-use crate::messages;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::messages;
 use crate::server::http::access::{self, Role};
 
 use super::args::{AccessCommand, AccessEntry};

@@ -1,10 +1,10 @@
 //! What a terminal and a script have in common: statements and the commands of the terminal itself, one after another.
 
-use crate::messages;
 use std::path::Path;
 
 use crate::engine::Session;
 use crate::error::{Audience, Error};
+use crate::messages;
 use crate::sql::{self, ast::Location};
 
 use super::args::Common;

@@ -3,7 +3,6 @@
 pub(crate) mod foreign;
 pub mod properties;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use crate::engine::settings;
 use crate::error::{Error, Result};
 use crate::log::TopicSpec;
 use crate::log::kafka::KafkaConfig;
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// How a process is set up.

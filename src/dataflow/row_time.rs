@@ -1,12 +1,12 @@
 //! ROWTIME from a column, where WITH (TIMESTAMP = ...) says so.
 
-use crate::messages;
 use arrow::array::{Array, ArrayRef, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow::buffer::ScalarBuffer;
 
 use crate::catalog::Source;
 use crate::error::{Error, Result};
 use crate::expr::functions::dates::{Pattern, Zone};
+use crate::messages;
 
 /// The column that supplies the row time.
 pub struct RowTime {

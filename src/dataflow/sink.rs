@@ -1,6 +1,5 @@
 //! From the last batch to records: keys, windows and values encoded, a partition for each.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, BadRow, Encoder, KeyedRows};
 use crate::log::partitioner::partition_for;
 use crate::log::{Batches, Log, LogError, RecordMeta, Records, Span};
+use crate::messages;
 
 /// Encodes the rows of one task for the sink's topic.
 pub struct SinkWriter {

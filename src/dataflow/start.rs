@@ -1,7 +1,6 @@
 //! Where a new query begins to read, kept in the log from its first moment on: what is written after that is read, whether
 //! or not the query runs then.
 
-use crate::messages;
 use std::collections::BTreeSet;
 
 use crate::catalog::SourceKind;
@@ -9,6 +8,7 @@ use crate::dataflow::run::any_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
 use crate::error::Result;
 use crate::log::{Log, TopicPartition};
+use crate::messages;
 use crate::plan::Plan;
 
 /// A table is all of its topic, a stream that begins at the latest offset isn't: where a query reads one topic as both, it

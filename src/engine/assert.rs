@@ -1,11 +1,11 @@
 //! ASSERT TOPIC: waits a moment for a topic to be there, or to be gone.
 
-use crate::messages;
 use std::time::Duration;
 
 use crate::engine::{Drive, Inner};
 use crate::error::Result;
 use crate::log::LogError;
+use crate::messages;
 use crate::sql::ast::{Literal, Properties};
 use crate::time::now;
 

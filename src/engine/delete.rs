@@ -1,13 +1,13 @@
 //! DELETE FROM table WHERE key = value: a tombstone, written at once.
 
-use crate::messages;
-use crate::messages::inserts::Keyed;
 use std::collections::BTreeMap;
 
 use crate::catalog::{Source, SourceKind};
 use crate::engine::{Inner, settings};
 use crate::error::Result;
 use crate::expr;
+use crate::messages;
+use crate::messages::inserts::Keyed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
 use crate::types::Value;
 

@@ -1,6 +1,5 @@
 //! Groups and the queries that they belong to: what `millpond group` shows, and where it may let a group read anew.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use crate::engine::face::{GroupKind, GroupStanding, QueryOfGroup, Trial};
 use crate::engine::query::QueryState;
 use crate::error::{Error, Result};
 use crate::log::{GroupDescription, GroupMember, GroupState, LogError, TopicPartition};
+use crate::messages;
 
 /// What the names of all services' query groups begin with, and what stands before the query's id.
 const QUERY_GROUP: (&str, &str) = ("_confluent-ksql-", "query_");

@@ -1,7 +1,5 @@
 //! A job: a script of definitions and persistent queries that runs until it is stopped, or through what is there.
 
-use crate::messages;
-use crate::messages::statements::NotInJob;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,6 +12,8 @@ use crate::engine::standing::{Standing, StandingInserts, standing};
 use crate::engine::{Drive, Engine, Face, QueryState, Session, cycle, settings, statement};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
+use crate::messages;
+use crate::messages::statements::NotInJob;
 use crate::sql;
 use crate::sql::ast::{Location, ParsedStatement, Statement};
 use crate::time::now;

@@ -33,7 +33,6 @@ mod transient;
 mod users;
 mod warning;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -66,6 +65,7 @@ use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
+use crate::messages;
 use crate::plan::StageInput;
 use crate::query::View;
 use crate::state::MemoryBudget;

@@ -1,6 +1,5 @@
 //! PRINT: the records of a topic, as they are and as they come.
 
-use crate::messages;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -10,6 +9,7 @@ use crate::engine::shown::{Place, Shower, json_line};
 use crate::engine::{Engine, Face, Inner, RowEvent, RowStream};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, Signal, TopicPartition};
+use crate::messages;
 use crate::sql::ast::Ident;
 
 /// Events that may wait for a slow reader; then the printer waits.

@@ -1,7 +1,5 @@
 //! The one table of settings: SET, SHOW PROPERTIES, `--set` and the docs read it.
 
-use crate::messages;
-use crate::messages::settings::Expected;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +9,8 @@ use crate::dataflow::Strict;
 use crate::error::Result;
 use crate::format::Format;
 use crate::log::kafka::KafkaConfig;
+use crate::messages;
+use crate::messages::settings::Expected;
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What of a job's script stands in the catalog already. Pure: doesn't carry anything out.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, QueryEntry, Source};
 use crate::error::Result;
 use crate::expr;
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 

@@ -1,6 +1,5 @@
 //! One statement: who carries it out.
 
-use crate::messages;
 use std::sync::Arc;
 
 use crate::engine::facts::{Facts, Told};
@@ -10,6 +9,7 @@ use crate::engine::settings::Effect;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
 

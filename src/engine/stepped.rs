@@ -1,12 +1,12 @@
 //! Queries that the caller drives: every record goes through all of them before the next is written.
 
-use crate::messages;
 use std::sync::Arc;
 
 use crate::dataflow::{Host, Run, RunSpec};
 use crate::engine::QueryState;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::messages;
 use crate::state::MemoryBudget;
 
 /// The queries of a stepped engine, in the order they were started.

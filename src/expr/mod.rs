@@ -20,7 +20,6 @@ mod rules;
 mod table_call;
 mod typed;
 
-use crate::messages;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::BooleanBuffer;
 
@@ -34,6 +33,7 @@ pub use self::rules::Rules;
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
 use crate::error::Result;
+use crate::messages;
 use crate::sql::ast;
 use crate::types::{SqlType, Value};
 

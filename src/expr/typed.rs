@@ -1,12 +1,12 @@
 //! The typed tree: an expression whose names, types, casts and overloads are settled. Doesn't know how it is run.
 
-use crate::messages;
-use crate::messages::expressions::Empty;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::Result;
 use crate::expr::functions::{ArgType, Function, Overload};
+use crate::messages;
+use crate::messages::expressions::Empty;
 use crate::types::{SqlType, Value};
 
 /// An expression with its type. Made by `check`, run by `compile`.

@@ -15,13 +15,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use crate::messages;
 use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 
 use crate::appender::Appender;
 use crate::error::{Error, Result};
 use crate::log::{Batches, Records, Span, Written};
+use crate::messages;
 use crate::types::SqlType;
 
 pub use check::check;

@@ -1,6 +1,5 @@
 //! A pull query over a view: which rows to look at, then the query's own steps over them.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -12,6 +11,7 @@ use crate::dataflow::{Batch, ProcessingError, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
+use crate::messages;
 use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
 use crate::query::view::{ALL_STARTS, Starts, ViewRows};

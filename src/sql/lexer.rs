@@ -3,7 +3,6 @@
 //! Expressions and types are parsed by our own small parser over these tokens rather than by sqlparser's: its tree
 //! keeps no place for many nodes, and ksqlDB's `->`, `:=`, `=>` and predicates would each need a hook around it.
 
-use crate::messages;
 use std::ops::Range;
 
 use sqlparser::dialect::Dialect;
@@ -11,6 +10,7 @@ use sqlparser::tokenizer::{Token as RawToken, Tokenizer, Whitespace};
 
 use super::ast::Location;
 use crate::error::{Error, Result};
+use crate::messages;
 
 /// ksqlDB's lexical rules, as far as sqlparser's tokenizer asks for them.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! `${name}` variables: put into the text before it is parsed.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use super::ast::Location;
 use super::split::{Piece, pieces};
 use crate::error::Result;
+use crate::messages;
 
 /// The text with every `${name}` replaced by the variable's value, within quotes, too, but not within comments.
 /// Names ignore case. `$${name}` stands for `${name}` itself. An unknown variable is an error at its place.

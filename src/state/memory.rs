@@ -1,10 +1,10 @@
 //! One memory budget for all that a process holds: state, views, records that wait for a commit.
 
-use crate::messages;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
+use crate::messages;
 
 /// Bytes that a process may hold, and how many of them are taken. Holders tell of their bytes by a [`MemoryShare`] each.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! SQL test files: `--@test: name`, then statements, INSERT VALUES and ASSERTs, in the manner of ksqlDB's test tool.
 //! Each test starts with an empty engine.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use super::answer::Answer;
@@ -10,6 +9,7 @@ use super::sql_assert;
 use super::subject::NewSubject;
 use super::verdict::{Kind, Miss, Verdict};
 use crate::error::{Audience, Error};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{Location, Statement};
 

@@ -1,7 +1,5 @@
 //! Which sources can be joined, how and on what.
 
-use crate::messages;
-use crate::messages::joins::Shown;
 use std::time::Duration;
 
 use crate::analyze::join::condition::Condition;
@@ -9,6 +7,8 @@ use crate::analyze::join::side::Side;
 use crate::analyze::names::Names;
 use crate::catalog::{SourceKind, SourceWindow};
 use crate::error::{Error, Result};
+use crate::messages;
+use crate::messages::joins::Shown;
 use crate::plan::{JoinMethod, Rekey};
 use crate::sql::ast::{Join, JoinKind};
 

@@ -16,7 +16,6 @@ pub use report::{Ending, Report};
 pub use time::parse_timestamp;
 pub use writer::{Pace, TopicWriter};
 
-use crate::messages;
 use std::path::Path;
 
 use super::args::{LineFormat, ProduceOptions};
@@ -26,6 +25,7 @@ use super::interrupt::Watch;
 use super::output::Output;
 use crate::error::Error;
 use crate::log::LogError;
+use crate::messages;
 use csv::Csv;
 use input::Input;
 use jsonl::Jsonl;

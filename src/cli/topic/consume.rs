@@ -1,6 +1,5 @@
 //! `topic consume`: shows the records of a topic, follows it, keeps positions by group.
 
-use crate::messages;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::cli::output::{Output, OutputFormat};
 use crate::engine::GroupKind;
 use crate::engine::shown::{Place, json_line, text_line};
 use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition};
+use crate::messages;
 
 const FETCH_BYTES: usize = 1 << 20;
 /// A rung signal ends the wait; this is for what doesn't ring.

@@ -2,7 +2,6 @@
 
 mod consume;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -16,6 +15,7 @@ use super::output::{Output, OutputFormat};
 use super::produce;
 use crate::error::Error;
 use crate::log::{Log, LogError, Replication, TopicDescription, TopicSpec};
+use crate::messages;
 use crate::nearest::nearest;
 
 /// Topics of Millpond's own: what queries rely on may be read, not changed.

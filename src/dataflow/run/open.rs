@@ -1,6 +1,5 @@
 //! Opening a query where it stopped: its tasks, at the positions and with the state of its last commit.
 
-use crate::messages;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +25,7 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Durability, Log, LogError, Member, TopicPartition, has_records};
+use crate::messages;
 use crate::plan::{Exchange, Scan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;

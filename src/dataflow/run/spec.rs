@@ -1,6 +1,5 @@
 //! What a query is to do, and what is counted while it does it.
 
-use crate::messages;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::error::Result;
+use crate::messages;
 use crate::plan::Plan;
 use crate::query::View;
 use crate::state::snapshots::Snapshots;

@@ -1,7 +1,6 @@
 //! Where several processes of a service share a catalog: what the others have written is taken in, in the order of the
 //! command log, and carried out.
 
-use crate::messages;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use crate::catalog::{Chain, ReadCommand};
 use crate::engine::{Inner, Status};
 use crate::error::{Audience, Error, Result};
 use crate::log::Signal;
+use crate::messages;
 use crate::time::now;
 
 /// How often the follower looks when nothing wakes it.

@@ -1,12 +1,12 @@
 //! What statements would make: applied to a copy of the catalog, nothing is carried out.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use super::{Change, Replay};
 use crate::catalog::Catalog;
 use crate::engine::{Inner, Session, settings, statement};
 use crate::error::{Audience, Error, Result};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
 

@@ -1,6 +1,5 @@
 //! Persistent queries: CREATE ... AS SELECT, INSERT INTO ... SELECT, TERMINATE, PAUSE, RESUME.
 
-use crate::messages;
 use std::sync::Arc;
 
 use super::source::check_replacement;
@@ -13,6 +12,7 @@ use crate::engine::cycle;
 use crate::error::{Error, Result};
 use crate::format;
 use crate::log::TopicSpec;
+use crate::messages;
 use crate::plan::Plan;
 use crate::sql::ast::Ident;
 

@@ -1,7 +1,5 @@
 //! The topics that a statement makes.
 
-use crate::messages;
-use crate::messages::topics::Differences;
 use std::collections::BTreeMap;
 
 use super::Change;
@@ -12,6 +10,8 @@ use crate::dataflow::{changelog_topics, layout};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
+use crate::messages;
+use crate::messages::topics::Differences;
 use crate::plan::Plan;
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with

@@ -1,6 +1,5 @@
 //! Rows as JSON objects, for clients that send many: one record a row, written at once.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use crate::engine::{Inner, Rest, settings};
 use crate::error::Result;
 use crate::expr::iso;
 use crate::log::Records;
+use crate::messages;
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, Value, decimal};
 

@@ -2,8 +2,6 @@
 
 mod json;
 
-use crate::messages;
-use crate::messages::inserts::Closed;
 use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
@@ -17,6 +15,8 @@ use crate::expr;
 use crate::format::{self, Layout};
 use crate::log::partitioner::partition_for;
 use crate::log::{Records, TopicPartition};
+use crate::messages;
+use crate::messages::inserts::Closed;
 use crate::sql::ast::{Expr, Ident};
 use crate::time::wall_time_ms;
 use crate::types::{SqlType, Value, values_to_array};

@@ -4,7 +4,6 @@
 mod ordered;
 mod view;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use crate::analyze::is_aggregated;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, RowStream};
 use crate::error::Result;
+use crate::messages;
 use crate::query;
 use crate::sql::ast::{self, Expr, ExprKind, Location, Query, SourceKind};
 

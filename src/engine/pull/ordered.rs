@@ -1,6 +1,5 @@
 //! ORDER BY.
 
-use crate::messages;
 use std::sync::mpsc::sync_channel;
 use std::thread::Builder;
 
@@ -11,6 +10,7 @@ use crate::engine::rows::Kept;
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::{ResultColumn, Row, RowEvent, RowStream};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql::ast::{ExprKind, Ident, Location, Query, SelectItem, SortKey};
 use crate::state::MemoryShare;
 use crate::types::{Value, values_to_array};

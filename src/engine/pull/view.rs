@@ -1,6 +1,5 @@
 //! Rows of a table's view.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -13,6 +12,7 @@ use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
 use crate::engine::{Inner, Row, RowEvent, RowStream};
 use crate::error::Result;
+use crate::messages;
 use crate::query;
 use crate::sql::ast::{Location, Query};
 

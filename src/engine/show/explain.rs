@@ -1,6 +1,5 @@
 //! EXPLAIN: the steps of a query.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use super::standing::summary;
@@ -10,6 +9,7 @@ use crate::engine::Inner;
 use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
 use crate::engine::pull;
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::plan::{
     Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
 };

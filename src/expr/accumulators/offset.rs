@@ -1,6 +1,5 @@
 //! EARLIEST_BY_OFFSET and LATEST_BY_OFFSET: by order of arrival.
 
-use crate::messages;
 use std::collections::VecDeque;
 
 use arrow::array::{Array, ArrayRef};
@@ -11,6 +10,7 @@ use super::current::Current;
 use super::{Made, arg, positive};
 use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
+use crate::messages;
 use crate::state::codec::{put_len, take_array, take_cell, take_len, write_cell};
 use crate::types::{SqlType, Value};
 

@@ -1,6 +1,5 @@
 //! TOPK and TOPKDISTINCT.
 
-use crate::messages;
 use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef};
@@ -12,6 +11,7 @@ use super::ranked::{Choice, Ranked};
 use super::{Made, arg, bad_type, positive};
 use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
+use crate::messages;
 use crate::state::codec::write_cell;
 use crate::types::SqlType;
 

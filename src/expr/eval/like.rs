@@ -1,6 +1,5 @@
 //! LIKE: patterns, compiled, and the rows whose text has their form.
 
-use crate::messages;
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::buffer::BooleanBuffer;
 use memchr::memmem::{self, Finder};
@@ -10,6 +9,7 @@ use super::compare::finish;
 use super::{Column, Failures, Rows, both_failed, either, is_failed};
 use crate::error::Result;
 use crate::expr::EvalErrors;
+use crate::messages;
 use crate::types::Value;
 
 /// How LIKE's pattern is matched.

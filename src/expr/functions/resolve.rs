@@ -1,12 +1,12 @@
 //! Which overload a call means: first without casts, then (not for aggregates) with implicit ones.
 
-use crate::messages;
 use std::cmp::Ordering;
 
 use crate::error::Result;
 use crate::expr::coerce::widens_as_argument;
 use crate::expr::decimal::Shape;
 use crate::expr::functions::{Function, FunctionKind, FunctionTable, Overload, ParamType, Returns};
+use crate::messages;
 use crate::types::SqlType;
 
 /// An argument as the resolver sees it.

@@ -1,6 +1,5 @@
 //! Where a client connects to: the socket of a data folder, or a server on the network.
 
-use crate::messages;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{CallError, Who, tls};
 use crate::error::Result;
+use crate::messages;
 use crate::server::local::find_socket;
 
 /// The port of ksqlDB's API, where a URL names none.

@@ -3,7 +3,6 @@
 //! A line each, `#` for comments: `user NAME ROLE HASH`, an Argon2id hash in PHC form; `token NAME ROLE HASH`, the token's
 //! SHA-256 in hex. `millpond access` writes such lines. A server takes changes of its file in by itself.
 
-use crate::messages;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::time::now;
 
 /// What somebody may do; each may do what those before it may.

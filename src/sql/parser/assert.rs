@@ -1,10 +1,10 @@
 //! ASSERT: about topics and schemas for everybody, about records and sources for the test runner.
 
-use crate::messages;
 use std::time::Duration;
 
 use super::Parser;
 use crate::error::Result;
+use crate::messages;
 use crate::sql::ast::{Ident, Statement};
 use crate::sql::lexer::Kind;
 

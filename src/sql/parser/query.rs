@@ -1,11 +1,11 @@
 //! SELECT and its clauses.
 
-use crate::messages;
-use crate::messages::syntax::Meant;
 use std::time::Duration;
 
 use super::Parser;
 use crate::error::Result;
+use crate::messages;
+use crate::messages::syntax::Meant;
 use crate::sql::ast::{
     CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, SortKey, Window,
     WindowKind, Within,

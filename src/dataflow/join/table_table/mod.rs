@@ -5,12 +5,9 @@
 //! is the greater of the change's and that of the other table's row, where there is one that is part of the result. With caching
 //! only a key's last change goes on (see `held`).
 
-use crate::messages;
-use arrow::array::{Array, ArrayRef, UInt32Array};
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::compute::{interleave, take};
+mod results;
 
-use crate::dataflow::batch::arrow_error;
+use crate::dataflow::Batch;
 use crate::dataflow::join::columns::NO_ROW;
 use crate::dataflow::join::condition::Condition;
 use crate::dataflow::join::held::Held;
@@ -19,11 +16,13 @@ use crate::dataflow::join::order::in_order;
 use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
-use crate::dataflow::{Batch, OldRows, Origin, WindowBounds};
 use crate::error::Result;
 use crate::log::Records;
+use crate::messages;
 use crate::plan::{Join, JoinKind};
+use crate::state::NO_KEY;
 use crate::state::snapshots::Pieces;
+use results::{Results, keys_of};
 
 /// The operator. A row without key is ignored.
 pub(super) struct TableTableJoin {
@@ -41,8 +40,8 @@ pub(super) struct TableTableJoin {
 struct Change {
     /// The changed table: 0 or 1; the other one is 1 - side.
     side: usize,
-    /// Of the side's batch.
-    row: u32,
+    /// Its row: of both sides' batches, the right one behind the left.
+    place: u32,
     /// Row time of the change.
     time: i64,
     before: TableRow,
@@ -55,15 +54,12 @@ struct Change {
 type Pair = [u64; 2];
 
 impl Change {
-    fn place(&self) -> Place {
-        (self.side, self.row as usize)
-    }
-
     /// The rows that meet, if both are there.
     fn pair(&self, own: TableRow) -> Option<Pair> {
         (own.is_there() && self.other.is_there()).then(|| self.in_order(own.number, self.other.number))
     }
 
+    #[inline(always)]
     fn in_order(&self, own: u64, other: u64) -> Pair {
         if self.side == 0 { [own, other] } else { [other, own] }
     }
@@ -96,6 +92,7 @@ impl TableTableJoin {
     }
 
     /// Takes the changes in, and gives each to `each`, in their order.
+    #[inline(always)]
     fn take_in(&mut self, sides: &[Option<Batch>; 2], mut each: impl FnMut(Change)) -> Result<()> {
         let mut arrivals = [Arrivals::default(), Arrivals::default()];
         for side in 0..2 {
@@ -103,13 +100,30 @@ impl TableTableJoin {
                 arrivals[side] = self.tables[side].arrive(&mut self.keys, batch)?;
             }
         }
-        for (side, at) in in_order([sides[0].as_ref(), sides[1].as_ref()], [&arrivals[0].rows, &arrivals[1].rows]) {
-            let arrived = &arrivals[side];
-            let (row, id) = (arrived.rows[at], arrived.ids[at]);
-            let after = arrived.row(row);
-            let before = self.tables[side].set(&mut self.keys, id, after);
-            let other = self.tables[1 - side].get(id);
-            each(Change { side, row, time: arrived.time(row), before, after, other });
+        // Both sides in one list each, so that what follows asks for a row by its place, and not for a side first.
+        let [left_rows, right_rows] = [0, 1].map(|side| sides[side].as_ref().map_or(0, |batch| batch.rows));
+        let mut ids = vec![NO_KEY; left_rows + right_rows];
+        let (mut numbers, mut times) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
+        for (arrived, first, rows) in [(&arrivals[0], 0, left_rows), (&arrivals[1], left_rows, right_rows)] {
+            arrived.rows.iter().zip(&arrived.ids).for_each(|(row, id)| ids[first + *row as usize] = *id);
+            numbers.extend((0..rows as u32).map(|row| arrived.row(row).number));
+            times.extend((0..rows as u32).map(|row| arrived.time(row)));
+        }
+        let counted = [arrivals[0].rows.as_slice(), &arrivals[1].rows];
+        let mut places = Vec::with_capacity(counted[0].len() + counted[1].len());
+        places.extend(in_order([sides[0].as_ref(), sides[1].as_ref()], counted).map(|(side, at)| match side {
+            0 => counted[0][at],
+            _ => left_rows as u32 + counted[1][at],
+        }));
+        let [left, right] = &mut self.tables;
+        for place in places {
+            let at = place as usize;
+            let (id, time) = (ids[at], times[at]);
+            let after = if numbers[at] == NO_ROW { TableRow::NONE } else { TableRow { number: numbers[at], time } };
+            let side = usize::from(at >= left_rows);
+            let (own, other) = if side == 0 { (&mut *left, &mut *right) } else { (&mut *right, &mut *left) };
+            let before = own.set(&mut self.keys, id, after);
+            each(Change { side, place, time, before, after, other: other.get(id) });
         }
         Ok(())
     }
@@ -132,9 +146,8 @@ impl TableTableJoin {
         let Some(condition) = &mut self.condition else { return Ok(met) };
         let pairs: Vec<(usize, Change, Pair)> =
             changes.iter().enumerate().filter_map(|(at, change)| Some((at, *change, pair(change)?))).collect();
-        let (places, times) =
-            pairs.iter().map(|(_, change, _)| (change.place(), change.time)).unzip::<_, _, Vec<_>, _>();
-        let mut batch = keys_of(sides, &places, times)?;
+        let (places, times) = pairs.iter().map(|(_, change, _)| (change.place, change.time)).unzip::<_, _, Vec<_>, _>();
+        let mut batch = keys_of(sides, places, times)?;
         for (side, table) in self.tables.iter().enumerate() {
             batch.columns.extend(table.pick(&pairs.iter().map(|(.., pair)| pair[side]).collect::<Vec<_>>())?);
         }
@@ -165,148 +178,6 @@ impl TableTableJoin {
         }
         Ok(results)
     }
-}
-
-/// What becomes of changes.
-struct Results {
-    alone: [bool; 2],
-    /// Side and row of the changes.
-    places: Vec<Place>,
-    times: Vec<i64>,
-    new: Pairs,
-    old: Pairs,
-}
-
-/// A row of a batch: which side's, and its number.
-type Place = (usize, usize);
-
-impl Results {
-    fn new(alone: [bool; 2], rows_max: usize) -> Results {
-        let (places, times) = (Vec::with_capacity(rows_max), Vec::with_capacity(rows_max));
-        Results { alone, places, times, new: Pairs::with_capacity(rows_max), old: Pairs::with_capacity(rows_max) }
-    }
-
-    /// Adds what becomes of a change, if anything does; `after` and `before`: whether the rows after and before it match the
-    /// other table's.
-    #[inline(always)]
-    fn add(&mut self, change: &Change, after: bool, before: bool) {
-        let (after, in_after) = self.result(change, change.after, after);
-        let (before, in_before) = self.result(change, change.before, before);
-        if !in_after && !in_before {
-            return;
-        }
-        self.places.push(change.place());
-        self.new.push(after);
-        self.old.push(before);
-        let other = 1 - change.side;
-        let both = after[other] != NO_ROW || before[other] != NO_ROW;
-        self.times.push(if both { change.time.max(change.other.time) } else { change.time });
-    }
-
-    /// What there is of a result with this row of the changed table, and whether the row is part of it.
-    #[inline(always)]
-    fn result(&self, change: &Change, own: TableRow, matches: bool) -> (Pair, bool) {
-        let there = |row: TableRow, side: usize| {
-            if row.is_there() && (matches || self.alone[side]) { row.number } else { NO_ROW }
-        };
-        let own = there(own, change.side);
-        (change.in_order(own, there(change.other, 1 - change.side)), own != NO_ROW)
-    }
-
-    fn batch(self, sides: &[Option<Batch>; 2], tables: &[TableRows; 2]) -> Result<Option<Batch>> {
-        let Results { places, times, new, old, .. } = self;
-        if places.is_empty() {
-            return Ok(None);
-        }
-        let mut batch = keys_of(sides, &places, times)?;
-        batch.columns.extend(new.columns(tables)?);
-        batch.tombstone = new.any_absent().then(|| !&new.present());
-        batch.old = Some(OldRows { columns: old.columns(tables)?, present: old.present() });
-        Ok(Some(batch))
-    }
-}
-
-/// Results by the numbers of their rows.
-struct Pairs {
-    rows: [Vec<u64>; 2],
-}
-
-impl Pairs {
-    fn with_capacity(rows: usize) -> Pairs {
-        Pairs { rows: [Vec::with_capacity(rows), Vec::with_capacity(rows)] }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, pair: Pair) {
-        self.rows[0].push(pair[0]);
-        self.rows[1].push(pair[1]);
-    }
-
-    fn columns(&self, tables: &[TableRows; 2]) -> Result<Vec<ArrayRef>> {
-        Ok([tables[0].pick(&self.rows[0])?, tables[1].pick(&self.rows[1])?].concat())
-    }
-
-    fn is_absent(&self, at: usize) -> bool {
-        self.rows[0][at] == NO_ROW && self.rows[1][at] == NO_ROW
-    }
-
-    fn any_absent(&self) -> bool {
-        let [left, right] = &self.rows;
-        left.iter().zip(right).fold(false, |any, pair| any | (*pair.0 & *pair.1 == NO_ROW))
-    }
-
-    fn present(&self) -> BooleanBuffer {
-        match self.any_absent() {
-            true => BooleanBuffer::collect_bool(self.rows[0].len(), |at| !self.is_absent(at)),
-            false => BooleanBuffer::new_set(self.rows[0].len()),
-        }
-    }
-}
-
-/// A batch of the changed rows' keys, windows and places, with these times; value columns are still to come.
-fn keys_of(sides: &[Option<Batch>; 2], changes: &[Place], times: Vec<i64>) -> Result<Batch> {
-    let batches: Vec<&Batch> = sides.iter().flatten().collect();
-    let keys = batches.first().map_or(0, |batch| batch.keys);
-    let columns = match batches.as_slice() {
-        [one] => {
-            let rows: UInt32Array = changes.iter().map(|(_, row)| *row as u32).collect::<Vec<_>>().into();
-            let all = changes.len() == one.rows;
-            let taken = |column: &ArrayRef| if all { Ok(column.clone()) } else { take(column, &rows, None) };
-            one.key_columns().iter().map(taken).collect::<arrow::error::Result<Vec<_>>>()
-        }
-        several => {
-            let column = |at: usize| {
-                let sources: Vec<&dyn Array> = several.iter().map(|batch| batch.columns[at].as_ref()).collect();
-                interleave(&sources, changes)
-            };
-            (0..keys).map(column).collect()
-        }
-    };
-    let bounds = |get: &dyn Fn(&WindowBounds) -> &ScalarBuffer<i64>| -> Option<ScalarBuffer<i64>> {
-        let windows: Vec<Option<&WindowBounds>> =
-            sides.iter().map(|batch| batch.as_ref().and_then(|batch| batch.window.as_ref())).collect();
-        let of = |(side, row): &Place| Some(get(windows[*side]?)[*row]);
-        changes.iter().map(of).collect::<Option<Vec<_>>>().map(Into::into)
-    };
-    let windowed = batches.first().is_some_and(|batch| batch.window.is_some());
-    let window = windowed.then(|| bounds(&|window| &window.start).zip(bounds(&|window| &window.end))).flatten();
-    let orders = [0, 1].map(|side| sides[side].as_ref().map(|batch| batch.order.as_deref()));
-    let placed = orders.iter().flatten().all(Option::is_some);
-    let orders = orders.map(|order| order.flatten().unwrap_or_default());
-    let order = placed.then(|| changes.iter().map(|(side, row)| orders[*side][*row]).collect::<Vec<_>>().into());
-    Ok(Batch {
-        rows: changes.len(),
-        columns: columns.map_err(arrow_error)?,
-        keys,
-        row_time: times.into(),
-        window: window.map(|(start, end)| WindowBounds { start, end }),
-        tombstone: None,
-        null_key: None,
-        old: None,
-        headers: None,
-        origin: Origin::default(),
-        order,
-    })
 }
 
 impl JoinOperator for TableTableJoin {

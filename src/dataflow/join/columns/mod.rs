@@ -1,5 +1,7 @@
 //! Rows kept in columns: appended by the batch, picked by number. Doesn't know keys or times.
 
+mod fixed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -9,16 +11,17 @@ use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::DataType;
 
 use crate::dataflow::batch::arrow_error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::SqlType;
+use fixed::{FixedColumn, fixed_column};
 
 /// Stands for no row: its columns are null.
 pub const NO_ROW: u64 = u64::MAX;
 
 /// Rows by number: the first row ever appended is 0. A column that nobody reads comes as an Arrow `Null` array, and goes so.
 ///
-/// Batches lie as they came, joined to the ones before them whenever these have grown to their size: a row is copied as often
-/// as the logarithm of the number of rows.
+/// Values of a fixed width are copied to the end of their column. What else there is in a batch lies as it came, joined to the
+/// ones before it whenever these have grown to its size: a row is copied as often as the logarithm of the number of rows.
 #[derive(Debug)]
 pub struct Columns {
     types: Vec<DataType>,
@@ -26,6 +29,10 @@ pub struct Columns {
     read: Vec<bool>,
     /// There was a row: it tells which columns are read.
     seen: bool,
+    /// By column: of those that have values of a fixed width.
+    fixed: Vec<Option<Box<dyn FixedColumn>>>,
+    /// Number of the first row that the fixed columns have.
+    fixed_from: u64,
     chunks: VecDeque<Chunk>,
     next: u64,
 }
@@ -34,7 +41,8 @@ pub struct Columns {
 struct Chunk {
     first: u64,
     rows: usize,
-    columns: Vec<ArrayRef>,
+    /// By column; none of those of a fixed width.
+    columns: Vec<Option<ArrayRef>>,
     /// Bytes held, about.
     bytes: usize,
     /// Later chunks are not joined to it.
@@ -42,8 +50,8 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new(first: u64, rows: usize, columns: Vec<ArrayRef>) -> Chunk {
-        let bytes = columns.iter().map(|column| column.get_array_memory_size()).sum();
+    fn new(first: u64, rows: usize, columns: Vec<Option<ArrayRef>>) -> Chunk {
+        let bytes = columns.iter().flatten().map(|column| column.get_array_memory_size()).sum();
         Chunk { first, rows, columns, bytes, sealed: false }
     }
 
@@ -69,6 +77,8 @@ impl Columns {
             types: types.iter().map(SqlType::to_arrow).collect(),
             read: vec![false; types.len()],
             seen: false,
+            fixed: types.iter().map(fixed_column).collect(),
+            fixed_from: 0,
             chunks: VecDeque::new(),
             next: 0,
         }
@@ -76,7 +86,7 @@ impl Columns {
 
     /// Without rows; the first that is appended gets this number.
     pub fn starting_at(types: &[SqlType], number: u64) -> Columns {
-        Columns { next: number, ..Columns::new(types) }
+        Columns { next: number, fixed_from: number, ..Columns::new(types) }
     }
 
     /// Appends rows; gives the number of the first.
@@ -97,10 +107,25 @@ impl Columns {
             return first;
         }
         self.seen = true;
-        for (read, column) in self.read.iter_mut().zip(columns) {
-            *read |= column.data_type() != &DataType::Null;
+        let before = (first - self.fixed_from) as usize;
+        for (at, column) in columns.iter().enumerate() {
+            let unread = column.data_type() == &DataType::Null;
+            let was_read = self.read[at];
+            self.read[at] |= !unread;
+            match &mut self.fixed[at] {
+                Some(fixed) if !unread => {
+                    if !was_read && before > 0 {
+                        fixed.append_nulls(before);
+                    }
+                    fixed.append(column);
+                }
+                Some(fixed) if was_read => fixed.append_nulls(rows),
+                _ => {}
+            }
         }
-        self.chunks.push_back(Chunk::new(first, rows, columns.to_vec()));
+        let varying = |(column, fixed): (&ArrayRef, &Option<_>)| fixed.is_none().then(|| column.clone());
+        let varying = columns.iter().zip(&self.fixed).map(varying).collect();
+        self.chunks.push_back(Chunk::new(first, rows, varying));
         self.next += rows as u64;
         first
     }
@@ -111,6 +136,13 @@ impl Columns {
             self.chunks.pop_back();
             self.next = from;
         }
+        let rows = (self.next - self.fixed_from) as usize;
+        self.fixed_read().for_each(|fixed| fixed.truncate(rows));
+    }
+
+    /// The columns of a fixed width that are read: the others have no rows.
+    fn fixed_read(&mut self) -> impl Iterator<Item = &mut Box<dyn FixedColumn>> {
+        self.fixed.iter_mut().zip(&self.read).filter(|(_, read)| **read).filter_map(|(fixed, _)| fixed.as_mut())
     }
 
     /// Rows that are appended from now on are never joined to those before, which can be forgotten without them.
@@ -125,6 +157,10 @@ impl Columns {
         while self.chunks.front().is_some_and(|chunk| chunk.end() <= before) {
             self.chunks.pop_front();
         }
+        let rows = self.chunks.front().map_or(self.next, |chunk| chunk.first) - self.fixed_from;
+        // They all have the same rows, so as many go of each.
+        let gone = self.fixed_read().map(|fixed| fixed.forget(rows as usize)).max();
+        self.fixed_from += gone.unwrap_or(0) as u64;
     }
 
     /// Joins chunks at the end so that each is at least twice as large as the next.
@@ -145,10 +181,10 @@ impl Columns {
     fn join_from(&mut self, from: usize) -> Result<()> {
         let first = self.chunks[from].first;
         let parts: Vec<Chunk> = self.chunks.drain(from..).collect();
-        let column = |at: usize| -> Result<ArrayRef> {
-            let typed: Vec<ArrayRef> = parts.iter().map(|part| self.typed(at, &part.columns[at])).collect();
+        let column = |at: usize| -> Result<Option<ArrayRef>> {
+            let typed: Vec<ArrayRef> = parts.iter().filter_map(|part| self.typed(at, part)).collect();
             let typed: Vec<&dyn Array> = typed.iter().map(AsRef::as_ref).collect();
-            concat(&typed).map_err(arrow_error)
+            if typed.is_empty() { Ok(None) } else { concat(&typed).map(Some).map_err(arrow_error) }
         };
         let columns = (0..self.types.len()).map(column).collect::<Result<_>>()?;
         let rows = parts.iter().map(|part| part.rows).sum();
@@ -156,46 +192,64 @@ impl Columns {
         Ok(())
     }
 
-    /// A column as it is to be given: of its type, if anything of it was ever there.
-    fn typed(&self, at: usize, column: &ArrayRef) -> ArrayRef {
-        match self.read[at] && column.data_type() == &DataType::Null {
+    /// A column of a chunk as it is to be given: of its type, if anything of it was ever there.
+    fn typed(&self, at: usize, chunk: &Chunk) -> Option<ArrayRef> {
+        let column = chunk.columns[at].as_ref()?;
+        Some(match self.read[at] && column.data_type() == &DataType::Null {
             true => new_null_array(&self.types[at], column.len()),
             false => column.clone(),
-        }
+        })
     }
 
     /// The columns of rows by number; of [`NO_ROW`] nulls. As long as there was no row ever, nobody knows which columns are
     /// read: then all have their types.
     pub fn pick(&self, rows: &[u64]) -> Result<Vec<ArrayRef>> {
-        let wanted = Wanted::of(rows);
+        let any_absent = rows.contains(&NO_ROW);
+        let any_varying = self.fixed.iter().zip(&self.read).any(|(fixed, read)| *read && fixed.is_none());
+        let found = if any_varying { self.find(rows, any_absent) } else { Found::Nowhere };
+        let column = |at: usize| match &self.fixed[at] {
+            _ if !self.read[at] => Ok(self.nulls(at, rows.len())),
+            Some(fixed) => Ok(fixed.pick(rows, self.fixed_from, any_absent)),
+            None => self.pick_varying(at, &found, rows.len()),
+        };
+        (0..self.types.len()).map(column).collect()
+    }
+
+    /// Where rows lie in the chunks.
+    fn find(&self, rows: &[u64], any_absent: bool) -> Found<'_> {
+        let wanted = Wanted::of(rows, any_absent);
         if wanted.first == NO_ROW {
-            return Ok((0..self.types.len()).map(|at| self.nulls(at, rows.len())).collect());
+            return Found::Nowhere;
         }
         let (first, last) = (self.chunk_of(wanted.first), self.chunk_of(wanted.last));
         let chunks: Vec<&Chunk> = self.chunks.range(first..=last).collect();
         if let [chunk] = chunks[..] {
-            let places = chunk.places(rows, &wanted);
-            let column = |at: usize| match self.read[at] {
-                true => take(&self.typed(at, &chunk.columns[at]), &places, None).map_err(arrow_error),
-                false => Ok(self.nulls(at, rows.len())),
-            };
-            return (0..self.types.len()).map(column).collect();
+            return Found::InOne(chunk, chunk.places(rows, &wanted));
         }
         let places = places(&chunks, rows, &wanted);
-        let column = |at: usize| -> Result<ArrayRef> {
-            if !self.read[at] {
-                return Ok(self.nulls(at, rows.len()));
-            }
-            let mut parts: Vec<ArrayRef> = chunks.iter().map(|chunk| self.typed(at, &chunk.columns[at])).collect();
-            if wanted.any_absent {
-                // An array of a single null behind the chunks stands for no row. Where it isn't needed nulls needn't be
-                // looked for.
-                parts.push(new_null_array(&self.types[at], 1));
-            }
-            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            interleave(&parts, &places).map_err(arrow_error)
+        Found::InSeveral { chunks, places, any_absent }
+    }
+
+    /// The values of a column without fixed width.
+    fn pick_varying(&self, at: usize, found: &Found, rows: usize) -> Result<ArrayRef> {
+        let column = |chunk: &Chunk| {
+            self.typed(at, chunk)
+                .ok_or_else(|| Error::internal("a column that isn't kept by the batch was looked for in one"))
         };
-        (0..self.types.len()).map(column).collect()
+        match found {
+            Found::Nowhere => Ok(self.nulls(at, rows)),
+            Found::InOne(chunk, places) => take(&column(chunk)?, places, None).map_err(arrow_error),
+            Found::InSeveral { chunks, places, any_absent } => {
+                let mut parts: Vec<ArrayRef> = chunks.iter().map(|chunk| column(chunk)).collect::<Result<_>>()?;
+                if *any_absent {
+                    // An array of a single null behind the chunks stands for no row. Where it isn't needed nulls needn't be
+                    // looked for.
+                    parts.push(new_null_array(&self.types[at], 1));
+                }
+                let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                interleave(&parts, places).map_err(arrow_error)
+            }
+        }
     }
 
     /// Which chunk has the row.
@@ -223,7 +277,8 @@ impl Columns {
     pub fn keep(&mut self, rows: &[u64]) -> Result<()> {
         let columns = self.pick(rows)?;
         self.chunks.clear();
-        self.next = 0;
+        (self.next, self.fixed_from) = (0, 0);
+        self.fixed_read().for_each(|fixed| fixed.truncate(0));
         self.append(&columns, rows.len()).map(|_| ())
     }
 
@@ -238,8 +293,22 @@ impl Columns {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.bytes).sum()
+        let fixed: usize = self.fixed.iter().flatten().map(|fixed| fixed.bytes()).sum();
+        fixed + self.chunks.iter().map(|chunk| chunk.bytes).sum::<usize>()
     }
+}
+
+/// Where rows lie that are to be picked.
+enum Found<'a> {
+    /// None of them is there.
+    Nowhere,
+    InOne(&'a Chunk, UInt32Array),
+    /// Chunk and place of each; behind the chunks for no row, if there is any such.
+    InSeveral {
+        chunks: Vec<&'a Chunk>,
+        places: Vec<(usize, usize)>,
+        any_absent: bool,
+    },
 }
 
 /// What is known of rows that are to be picked.
@@ -252,13 +321,12 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(rows: &[u64]) -> Wanted {
-        let mut wanted = Wanted { first: NO_ROW, last: 0, any_absent: false };
+    fn of(rows: &[u64], any_absent: bool) -> Wanted {
+        let mut wanted = Wanted { first: NO_ROW, last: 0, any_absent };
         for &row in rows {
             // `NO_ROW` is greater than all numbers.
             wanted.first = wanted.first.min(row);
             wanted.last = wanted.last.max(if row == NO_ROW { 0 } else { row });
-            wanted.any_absent |= row == NO_ROW;
         }
         wanted
     }
@@ -306,7 +374,8 @@ const STRETCHES_BITS: u32 = 9;
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, StringArray};
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::Int64Type;
 
     use super::*;
 
@@ -318,14 +387,20 @@ mod tests {
     #[test]
     fn rows_are_found_by_number() {
         let mut random = fastrand::Rng::with_seed(11);
-        let mut columns = Columns::new(&[SqlType::String, SqlType::Bigint]);
+        let mut columns = Columns::new(&[SqlType::String, SqlType::Bigint, SqlType::Bigint]);
         let mut model: Vec<Option<String>> = Vec::new();
+        // Of the last column, which nobody reads in the first rounds.
+        let mut numbers: Vec<Option<i64>> = Vec::new();
         for round in 0..400 {
             let rows = random.usize(0..if round % 50 == 0 { 2000 } else { 12 });
             let value = |random: &mut fastrand::Rng| random.bool().then(|| random.u32(..).to_string());
             let values: Vec<Option<String>> = (0..rows).map(|_| value(&mut random)).collect();
             let unread: ArrayRef = Arc::new(NullArray::new(rows));
-            assert_eq!(columns.append(&[texts(&values), unread], rows).unwrap(), model.len() as u64);
+            let lengths = values.iter().map(|value| value.as_ref().map(|text| text.len() as i64));
+            let lengths: Int64Array = if round < 7 { vec![None; rows].into() } else { lengths.collect() };
+            numbers.extend(lengths.iter());
+            let last: ArrayRef = if round < 7 { unread.clone() } else { Arc::new(lengths) };
+            assert_eq!(columns.append(&[texts(&values), unread, last], rows).unwrap(), model.len() as u64);
             model.extend(values);
             let some = |random: &mut fastrand::Rng| match random.u8(0..4) {
                 0 => NO_ROW,
@@ -344,11 +419,19 @@ mod tests {
                 wanted.iter().map(|row| model.get(*row as usize).cloned().flatten()).collect();
             assert_eq!(found[0].as_string::<i32>(), texts(&expected).as_string::<i32>());
             assert_eq!(found[1].data_type(), &DataType::Null);
+            match columns.read[2] {
+                true => {
+                    let expected = wanted.iter().map(|row| numbers.get(*row as usize).copied().flatten());
+                    assert_eq!(found[2].as_primitive::<Int64Type>(), &expected.collect::<Int64Array>());
+                }
+                false => assert_eq!(found[2].data_type(), &DataType::Null),
+            }
             assert!(columns.chunks.len() < 20, "{} chunks", columns.chunks.len());
             if round % 100 == 99 {
                 let kept: Vec<u64> = (0..model.len() as u64).filter(|_| random.bool()).collect();
                 columns.keep(&kept).unwrap();
                 model = kept.iter().map(|row| model[*row as usize].clone()).collect();
+                numbers = kept.iter().map(|row| numbers[*row as usize]).collect();
                 assert_eq!(columns.len(), model.len());
             }
         }
@@ -358,23 +441,27 @@ mod tests {
     #[test]
     fn rows_keep_their_numbers_when_others_go() {
         let mut random = fastrand::Rng::with_seed(7);
-        let mut columns = Columns::starting_at(&[SqlType::String], 100);
+        let mut columns = Columns::starting_at(&[SqlType::String, SqlType::Bigint], 100);
+        let with_lengths = |values: &[Option<String>]| -> [ArrayRef; 2] {
+            let lengths = values.iter().map(|value| value.as_ref().map(|text| text.len() as i64));
+            [texts(values), Arc::new(lengths.collect::<Int64Array>())]
+        };
         assert_eq!(columns.pick(&[NO_ROW]).unwrap()[0].data_type(), &DataType::Utf8);
         let (mut model, mut kept, mut sealed): (Vec<Option<String>>, usize, Vec<usize>) = (Vec::new(), 0, Vec::new());
         for _ in 0..2000 {
             let rows = random.usize(0..9);
             let values: Vec<Option<String>> = (0..rows).map(|_| Some(random.u32(..).to_string())).collect();
-            assert_eq!(columns.append(&[texts(&values)], rows).unwrap(), 100 + model.len() as u64);
+            assert_eq!(columns.append(&with_lengths(&values), rows).unwrap(), 100 + model.len() as u64);
             model.extend(values);
             let guests = vec![Some("guest".to_owned()); random.usize(0..3)];
-            let first = columns.append_apart(&[texts(&guests)], guests.len());
+            let first = columns.append_apart(&with_lengths(&guests), guests.len());
             assert_eq!(first, 100 + model.len() as u64);
             let wanted: Vec<usize> = (0..20).map(|_| random.usize(kept..=model.len() + guests.len())).collect();
             let there = |at: &usize| *at < model.len() + guests.len();
             let numbers: Vec<u64> = wanted.iter().map(|at| if there(at) { 100 + *at as u64 } else { NO_ROW }).collect();
             let value = |at: &usize| model.iter().chain(&guests).nth(*at).cloned().flatten();
             let expected: Vec<Option<String>> = wanted.iter().map(value).collect();
-            assert_eq!(columns.pick(&numbers).unwrap()[0].as_string::<i32>(), texts(&expected).as_string::<i32>());
+            assert_eq!(columns.pick(&numbers).unwrap(), with_lengths(&expected));
             columns.cut(first);
             if random.u8(0..8) == 0 {
                 columns.join_all().unwrap();
