@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::log::{LogError, Remedy};
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// Who can do something about an error.
@@ -131,18 +132,7 @@ impl From<LogError> for Error {
                 | LogError::Invalid(_)
         );
         let passing = matches!(error.remedy(), Remedy::Retry | Remedy::Redo);
-        let hint = match &error {
-            LogError::UnknownTopic(_) => Some("create it, or DROP what reads or writes it"),
-            LogError::Unavailable(_) => Some("is the address right (bootstrap.servers), and do the brokers run?"),
-            LogError::Denied(_) => Some("give this user the right by an ACL, or log in as another (sasl.*, ssl.*)"),
-            LogError::RecordTooLarge { .. } => {
-                Some("raise it: `millpond topic alter TOPIC --config max.message.bytes=...`")
-            }
-            LogError::Fenced(_) => Some(
-                "another process has this one's data folder, or this one was away for longer than session.timeout.ms or transaction.timeout.ms",
-            ),
-            _ => None,
-        };
+        let hint = messages::cluster::hint(&error);
         Error { lasting, passing, hint: hint.map(str::to_owned), ..Error::world(error.to_string()) }
     }
 }

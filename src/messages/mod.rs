@@ -20,6 +20,7 @@ use crate::nearest::nearest;
 pub mod access;
 pub mod aggregates;
 pub mod clauses;
+pub mod cluster;
 pub mod definitions;
 pub mod expressions;
 pub mod formats;
@@ -52,6 +53,11 @@ fn statement(what: impl Into<String>) -> Error {
 /// `<what> is not supported`, with what to do instead.
 fn not_supported(what: impl Display, hint: impl Into<String>) -> Error {
     Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
+}
+
+/// Something outside is in the way.
+fn world(what: impl Into<String>) -> Error {
+    Error::new(Audience::World, what)
 }
 
 /// An error in another one's words: a server's that was asked.

@@ -58,8 +58,9 @@ const WITHOUT_HINT: [&str; 8] = [
     "topics::asserted_",
 ];
 
-/// These show what they are given in another way: in small letters, as what it is near to, as what is meant by it.
-const SHOWN_OTHERWISE: [&str; 2] = ["functions::ambiguous_overload(", "syntax::unfinished("];
+/// These show what they are given in another way: in small letters, by the nearest of its columns, by what is meant by it.
+const SHOWN_OTHERWISE: [&str; 3] =
+    ["functions::ambiguous_overload(", "inserts::unknown_column(", "syntax::unfinished("];
 
 fn is_one_of(call: &str, beginnings: &[&str]) -> bool {
     beginnings.iter().any(|beginning| call.starts_with(beginning))
@@ -68,7 +69,8 @@ fn is_one_of(call: &str, beginnings: &[&str]) -> bool {
 /// Brackets that are opened are closed, and quotes of names come in pairs. `->` and comparisons are no brackets.
 fn is_balanced(text: &str) -> bool {
     let mut open = Vec::new();
-    for ch in text.chars() {
+    // What stands in back-ticks is a name, or a symbol.
+    for ch in text.split('`').step_by(2).flat_map(str::chars) {
         match ch {
             '(' | '[' | '{' => open.push(ch),
             ')' if open.pop() != Some('(') => return false,
@@ -107,8 +109,8 @@ fn messages_are_well_formed() {
         if error.hint.is_none() && !is_one_of(call, &WITHOUT_HINT) {
             wrong.push(format!("{call} gives no way to mend it"));
         }
-        if !matches!(error.audience, Audience::Statement | Audience::NotSupported) || error.at.is_some() {
-            wrong.push(format!("{call} is another's, or has a place, which is its caller's to add"));
+        if error.audience == Audience::Internal || error.at.is_some() {
+            wrong.push(format!("{call} is for us, or has a place, which is its caller's to add"));
         }
     }
     complain(&wrong);
@@ -156,8 +158,10 @@ fn every_message_is_among_the_samples() {
         for name in text.lines().filter_map(|line| line.strip_prefix("pub fn ")) {
             seen += 1;
             let call = format!("{module}::{}(", name.split(['(', '<']).next().unwrap());
-            // That one makes a part of a message.
-            if call != "syntax::found(" && !samples.iter().any(|sample| sample.call.starts_with(&call)) {
+            // These make parts of messages.
+            if !matches!(call.as_str(), "syntax::found(" | "cluster::hint(")
+                && !samples.iter().any(|sample| sample.call.starts_with(&call))
+            {
                 wrong.push(call);
             }
         }

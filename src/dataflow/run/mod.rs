@@ -35,6 +35,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -183,8 +184,7 @@ impl Run {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
         match self.port.log.partitions(&sink.source.topic) {
             Some(_) => Ok(()),
-            None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
-                .hint("create it anew with as many partitions, or DROP the query's stream or table")),
+            None => Err(messages::cluster::sink_deleted(&sink.source.topic)),
         }
     }
 

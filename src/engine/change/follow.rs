@@ -193,7 +193,7 @@ impl Inner {
         let asked = now();
         while let Some(reason) = self.log.out_of_reach() {
             if asked.elapsed() >= REACH_WAIT_MAX {
-                return Err(Error::world(reason).hint("nothing was done; try again when the cluster answers"));
+                return Err(messages::cluster::out_of_reach(&reason));
             }
             std::thread::sleep(REACH_POLL);
         }

@@ -80,10 +80,7 @@ impl Inner {
                 Ok(Some(DeletedTopic { name: topic.to_string(), id: id.to_string() }))
             }
             // Whoever finishes the deletion must be able to tell it from a later one of its name.
-            Ok(_) => {
-                Err(Error::world(format!("topic '{topic}' can't be deleted with it: the cluster gives topics no ids"))
-                    .hint("leave out DELETE TOPIC, and use `millpond topic delete`"))
-            }
+            Ok(_) => Err(messages::cluster::topic_without_id(topic)),
             Err(LogError::UnknownTopic(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -3,6 +3,7 @@
 mod rows;
 mod scan;
 
+use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{FoundRecords, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::snapshots::Pieces;
 use crate::state::{MemoryBudget, MemoryShare};
@@ -178,8 +179,7 @@ impl View {
         if *loaded {
             return Ok(self.beginnings.load(Ordering::Acquire));
         }
-        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
-            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
+        Err(messages::cluster::rows_not_there_yet(&self.source.name))
     }
 
     /// A view of a topic that others write: its readers take in what is new.
