@@ -1,7 +1,8 @@
 //! What the writer of a statement is told, all of it: a function for each message, in files by what they are about.
 //!
 //! The checks stay where the knowledge is; they call a function here with what they found and add the place:
-//! `return Err(messages::joins::no_equality(&condition).at(on.at))`. Nobody else can make an error of these two audiences.
+//! `return Err(messages::joins::no_equality(&condition).at(on.at))`. Nobody else makes an error of
+//! `Audience::Statement` or `Audience::NotSupported`. What the world has for that writer (`cluster`) stands here, too.
 //!
 //! How a message is worded:
 //!

@@ -79,7 +79,8 @@ fn is_balanced(text: &str) -> bool {
             _ => {}
         }
     }
-    open.is_empty() && text.matches('`').count() % 2 == 0 && text.matches('"').count() % 2 == 0
+    let in_pairs = |quote| text.matches(quote).count().is_multiple_of(2);
+    open.is_empty() && in_pairs('`') && in_pairs('"')
 }
 
 fn complain(wrong: &[String]) {
