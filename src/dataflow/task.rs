@@ -82,6 +82,11 @@ impl Task {
         self.states().iter().map(|state| state.pending_bytes()).sum()
     }
 
+    /// Changes of state so far; `None`: some part doesn't count them.
+    pub fn state_changes(&self) -> Option<u64> {
+        self.states().iter().map(|state| state.state_changes()).sum()
+    }
+
     pub fn state_bytes(&self) -> usize {
         self.states().iter().map(|state| state.state_bytes()).sum()
     }

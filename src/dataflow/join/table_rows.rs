@@ -79,6 +79,8 @@ pub(super) struct TableRows {
     time_max: i64,
     /// Rows picked since it was put together.
     picks: usize,
+    /// Rows and tombstones that have arrived.
+    changes_taken: u64,
 }
 
 /// A batch of a table's changes on its way into the table.
@@ -124,6 +126,7 @@ impl TableRows {
             live: 0,
             time_max: 0,
             picks: 0,
+            changes_taken: 0,
         }
     }
 
@@ -135,6 +138,7 @@ impl TableRows {
         let rows = keyed_rows(batch, Tombstones::Count);
         let ids = keys.intern(batch, &rows)?;
         let first = self.columns.append(batch.value_columns(), batch.rows)?;
+        self.changes_taken += ids.len() as u64;
         self.owners.resize(first as usize + batch.rows, NO_KEY);
         rows.iter().zip(&ids).for_each(|(row, id)| self.owners[first as usize + *row as usize] = *id);
         self.reserve(&ids);
@@ -349,6 +353,11 @@ impl TableRows {
         key.clear();
         key.push(self.tag);
         keys.write(id, key);
+    }
+
+    /// How many changes have arrived.
+    pub fn changes_taken(&self) -> u64 {
+        self.changes_taken
     }
 
     /// Bytes of the records that `write_changes` would give, about.

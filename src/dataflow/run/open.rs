@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
+use super::load::Load;
 use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
@@ -100,6 +101,7 @@ impl Run {
             slices: Slices::new(host.staged_bytes_max, rows_max),
             commit_bytes_max: host.staged_bytes_max,
             commits_are_cheap,
+            load: Load::default(),
             host,
             errors: Vec::new(),
             errors_bytes: 0,
