@@ -102,7 +102,7 @@ fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
         Some(StageInput::Scan(scan))
             if join.method == JoinMethod::StreamTable && scan.source.versions_retention_ms.is_some() =>
         {
-            Err(messages::subqueries::versions_of_other_key_format(&scan.source.name))
+            Err(messages::joins::versions_of_other_key_format(&scan.source.name))
         }
         _ => Ok(()),
     }

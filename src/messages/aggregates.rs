@@ -68,7 +68,7 @@ pub fn not_over_tables(name: &str) -> Error {
     ));
     match name {
         "COUNT_DISTINCT" => error.hint("its count can't be taken back; COUNT(DISTINCT x) is exact and can"),
-        _ => error.hint("it can't take back the rows that a table replaces; read the table's topic as a stream"),
+        _ => error.hint("it can't take back the rows that a table replaces; a STREAM over the table's topic has them as rows of their own"),
     }
 }
 

@@ -24,7 +24,7 @@ pub fn no_common_type(so_far: &SqlType, ty: &SqlType, element: &str) -> Error {
 /// A text that isn't a value of the type that stands beside it.
 pub fn no_value_of_type(ty: &SqlType, text: &str) -> Error {
     statement(format!("invalid input syntax for type {ty}: \"{text}\"."))
-        .hint(format!("CAST the others to STRING, or write a {ty}"))
+        .hint(format!("CAST the others to STRING, or write a value of type {ty}"))
 }
 
 /// The same error about what IN compares.
@@ -181,7 +181,7 @@ pub fn type_of_null() -> Error {
 
 /// `why`: what the pattern's parser says.
 pub fn like_pattern(why: &str) -> Error {
-    statement(why).hint("the escape character stands before %, _ or itself: LIKE '10!%' ESCAPE '!'")
+    statement(why).hint("the escape character stands before %, _ or itself: LIKE '10!%' ESCAPE '!'; a long pattern can be tested in parts, with AND")
 }
 
 /// A value's struct has a field that the wanted one hasn't.

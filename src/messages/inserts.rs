@@ -32,7 +32,9 @@ pub enum Closed {
 
 pub fn closed(name: &str, why: &Closed) -> Error {
     let (why, hint) = match why {
-        Closed::ReadOnly => ("it is read-only (CREATE SOURCE ...)", "declare it without SOURCE, over the same topic"),
+        Closed::ReadOnly => {
+            ("it is read-only (CREATE SOURCE ...)", "declare another one over the topic, without SOURCE")
+        }
         Closed::Windowed => ("its keys are windowed", "insert into the stream that the windows are made of"),
         Closed::Headers => {
             ("it has header columns", "declare another stream over the topic, without them, and insert into that")

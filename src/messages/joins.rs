@@ -216,6 +216,16 @@ pub fn partitions(left: (&str, u32), right: (&str, u32), join: bool) -> Error {
     ))
 }
 
+/// A stream-table join that looks at versions needs the table's rows where its topic has them.
+pub fn versions_of_other_key_format(table: &str) -> Error {
+    not_supported(
+        format!(
+            "a join of a stream with {table}, whose VERSIONS_RETENTION_MS is set and whose keys have another format,"
+        ),
+        "give both the same KEY_FORMAT",
+    )
+}
+
 /// `why`: what the condition `on` isn't.
 fn invalid(why: &str, on: &str) -> Error {
     statement(format!("Invalid join condition: {why}. Got {on}."))

@@ -34,7 +34,7 @@ pub fn invalid_value(name: &str, value: &str, expected: &Expected) -> Error {
         Expected::OneOf(choices) => (choices.join(" or "), choices.first().copied().unwrap_or_default()),
     };
     statement(format!("Invalid value '{value}' for '{name}': expected {expected}."))
-        .hint(format!("SET '{name}' = '{example}';"))
+        .hint(format!("for example {name} = {example}"))
 }
 
 /// A count in a file of settings.

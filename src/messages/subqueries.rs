@@ -41,13 +41,3 @@ pub fn union_of_types(first: &SqlType, other: &SqlType, number: usize, column: &
     statement(format!("UNION ALL can't unite {first} and {other}, the types of column {number} (`{column}`)."))
         .hint(format!("CAST one of them: CAST(... AS {first})"))
 }
-
-/// A stream-table join that looks at versions needs the table's rows where its topic has them.
-pub fn versions_of_other_key_format(table: &str) -> Error {
-    not_supported(
-        format!(
-            "a join of a stream with {table}, whose VERSIONS_RETENTION_MS is set and whose keys have another format,"
-        ),
-        "give both the same KEY_FORMAT",
-    )
-}

@@ -79,7 +79,7 @@ pub fn no_coercion(from: &SqlType, to: &SqlType) -> Error {
 pub fn no_cast(from: &SqlType, to: &SqlType) -> Error {
     statement(format!("Cast of {from} to {to} is not supported")).hint(match (from, to) {
         (SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_), _) => "cast what is in it: LIST[1], STRUCT->FIELD",
-        _ => "cast it to STRING and that to the type; DESCRIBE FUNCTION shows functions that convert",
+        _ => "SHOW FUNCTIONS; lists those that make one of the other",
     })
 }
 

@@ -95,7 +95,7 @@ pub(super) fn samples() -> Vec<Sample> {
         subqueries::union_of_windowed();
         subqueries::union_of_other_count(&strings(&["ID", "NAME"]), 2, 3);
         subqueries::union_of_types(&INT, &TEXT, 1, "ID");
-        subqueries::versions_of_other_key_format("PRICES");
+        joins::versions_of_other_key_format("PRICES");
         joins::no_equality("A.ID > B.ID");
         joins::not_an_equality("A.ID > B.ID");
         joins::either_of_conditions("(A.ID = B.ID OR A.X = B.X)");
