@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::Signal;
-use crate::server::http::{HttpOptions, TlsFiles};
+use crate::server::http::{HttpOptions, PeerOptions, TlsFiles};
 
 use super::args::ServerOptions;
 use super::connect::{self, Connection};
@@ -27,6 +27,11 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
         tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
         origins: options.allow_origin.clone(),
         allow_anyone: options.allow_anyone,
+        peers: PeerOptions {
+            advertise: options.advertise.clone().or_else(|| connection.config.advertised.clone()),
+            credentials: options.peer_credentials()?,
+            ca: options.peer_ca.clone(),
+        },
     };
     let scheme = if http.tls.is_some() { "https" } else { "http" };
     let patience = Patience {

@@ -23,6 +23,8 @@ pub struct Config {
     pub internal_topics: InternalTopics,
     /// What a session begins with, by short names; checked.
     pub properties: BTreeMap<String, String>,
+    /// `ksql.advertised.listener`: where other processes of the service reach a server.
+    pub advertised: Option<String>,
     /// Settings of the file that have no effect here, and why.
     pub without_effect: Vec<(String, String)>,
 }
@@ -66,7 +68,8 @@ const SERVICE_ID: &str = "ksql.service.id";
 const REPLICAS: &str = "ksql.internal.topic.replicas";
 const MIN_INSYNC_REPLICAS: &str = "ksql.internal.topic.min.insync.replicas";
 const BOOTSTRAP: &str = "bootstrap.servers";
-const OURS: [&str; 3] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS];
+const ADVERTISED: &str = "ksql.advertised.listener";
+const OURS: [&str; 4] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS, ADVERTISED];
 
 impl Config {
     /// From a file of ksqlDB's settings (if given) and the brokers' address, which wins over the file's.
@@ -138,6 +141,7 @@ impl Config {
             SERVICE_ID => self.service = Service::new(value)?,
             REPLICAS => self.internal_topics.replicas = Some(count(name, value)?),
             MIN_INSYNC_REPLICAS => self.internal_topics.min_insync_replicas = Some(count(name, value)?),
+            ADVERTISED => self.advertised = Some(value.to_owned()),
             _ if settings::find(name).is_ok() => {
                 settings::set(&mut self.properties, name, value)?;
             }
@@ -212,6 +216,7 @@ mod tests {
     fn a_file_of_a_server_is_taken_as_it_is() {
         let config = Config::parse(include_str!("tests/production.properties"), None).unwrap();
         assert_eq!(config.service.id(), "shop_orders_");
+        assert_eq!(config.advertised.as_deref(), Some("https://ksql-1.shop.example:8088"));
         // What the file says of Kafka Streams' own topics counts where it doesn't say it of ksqlDB's.
         assert_eq!(config.internal_topics, InternalTopics { replicas: Some(3), min_insync_replicas: Some(2) });
         for (name, value) in [
@@ -243,7 +248,7 @@ mod tests {
             assert_eq!(told(name), 0, "{name}");
         }
         let notices = config.notices();
-        let server = "no effect here: listeners, ksql.advertised.listener, ksql.internal.listener, ";
+        let server = "no effect here: listeners, ksql.internal.listener, ";
         assert_eq!(notices.iter().filter(|line| line.starts_with(server)).count(), 1, "{notices:#?}");
         assert!(notices.len() < 25, "{notices:#?}");
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::catalog::SourceWindow;
+use crate::engine::Engine;
 use crate::engine::facts::Told;
 use crate::error::{Error, Result};
 use crate::format::Layout;
@@ -50,6 +51,10 @@ pub trait Face: Send + Sync {
     /// All groups by their names, also those of queries that have no positions yet; or the one that has this name or
     /// belongs to the query of this id, whether it is there or not.
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>>;
+    /// The engine itself, where it is in this process and shares the work of a service with others.
+    fn shared(&self) -> Option<Engine> {
+        None
+    }
     /// Sets positions of a group, so that it reads from elsewhere.
     ///
     /// Errors: somebody is at work in it, it keeps state that follows from what it has read, it belongs to another

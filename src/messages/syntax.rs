@@ -163,6 +163,11 @@ pub fn too_deep(levels_max: usize, operators_max: usize) -> Error {
     .hint("Use IN for a long row of ORs, or do a part of the work in a stream of its own.")
 }
 
+pub fn queries_too_deep(levels_max: usize) -> Error {
+    statement(format!("queries nest deeper than {levels_max} levels"))
+        .hint("Do a part of the work in a stream of its own.")
+}
+
 /// `expected`: what the number is.
 pub fn number_too_large(number: &str, expected: &str) -> Error {
     statement(format!("{number} is too large: expected {expected}")).hint("Write a smaller number.")

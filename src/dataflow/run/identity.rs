@@ -4,11 +4,11 @@
 //! are gone and can't be told from those of the new topic. One without state opens anew and begins in the new topic as a
 //! new query does; the log has forgotten its positions with the topic. Doesn't know what a position is used for.
 
-use crate::messages;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, TopicId, TopicPartition};
+use crate::messages;
 
 #[derive(Clone)]
 struct SourceTopic {

@@ -36,7 +36,6 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,6 +69,7 @@ use crate::dataflow::processing_log;
 use crate::dataflow::sink::{SinkWriter, Staged};
 use crate::error::{Error, Result};
 use crate::log::{LogError, RecordMeta, Records, TopicPartition, Transaction};
+use crate::messages;
 use crate::state::MemoryShare;
 use crate::time::wall_time_ms;
 

@@ -1,7 +1,6 @@
 //! Bringing a query to the state of its last commit: of each part of it the newest snapshot at or before that, and what
 //! its topic got since.
 
-use crate::messages;
 use std::time::Duration;
 
 use super::RunSpec;
@@ -10,6 +9,7 @@ use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::stage::StageTask;
 use crate::error::Result;
 use crate::log::{Log, Records, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::query::View;
 use crate::state::MemoryShare;
 use crate::state::snapshots::{Pieces, Span};

@@ -4,7 +4,6 @@
 //! work would make its topics anew. Who gave the statement waits for the others and clears away; should it end before that,
 //! the others do, and whoever starts next. All of it may be done twice.
 
-use crate::messages;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use crate::dataflow::{changelog_topics, exchange_topics};
 use crate::engine::Inner;
 use crate::error::Result;
 use crate::log::LogError;
+use crate::messages;
 use crate::plan::Plan;
 use crate::time::now;
 

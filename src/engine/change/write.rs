@@ -1,6 +1,5 @@
 //! Writing a statement to the command log.
 
-use crate::messages;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::catalog::{Catalog, Chain, Command, Judged, is_refusal};
 use crate::engine::standing::Standing;
 use crate::engine::{Inner, Status};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql::ast::ParsedStatement;
 use crate::time::{now, wall_time_ms};
 

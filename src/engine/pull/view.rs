@@ -7,13 +7,14 @@ use std::sync::mpsc::sync_channel;
 use crate::analyze::WINDOW_COLUMNS;
 use crate::catalog::{Catalog, Source};
 use crate::engine::behind::behind;
+use crate::engine::peers::{PartAnswer, Routes, definition};
 use crate::engine::rows::{columns, rows};
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
 use crate::engine::{Inner, Row, RowEvent, RowStream};
 use crate::error::Result;
 use crate::messages;
-use crate::query;
+use crate::query::{self, View, Wanted};
 use crate::sql::ast::{Location, Query};
 
 /// Answers a query that picks rows and columns of a table. `table`: the table, and where the query names it.
@@ -27,25 +28,81 @@ pub(super) fn answer(
     let Some(view) = inner.view_of(source)? else {
         return Err(messages::pull::not_queryable(&source.name).at(at));
     };
-    let (behind, pulled) = view.caught_up(&*inner.log, || {
+    let answer = match inner.routes(query, catalog, source, &view)? {
+        None => answer_here(inner, query, properties, (catalog, source), &view, None)?,
+        Some(routes) => answer_by(inner, query, properties, (catalog, source), &view, routes)?,
+    };
+    Ok(stream(query, answer))
+}
+
+/// Of each partition the rows of the process that answers for it; of those that don't answer, this one's.
+fn answer_by(
+    inner: &Inner,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+    (catalog, source): (&Catalog, &Source),
+    view: &View,
+    routes: Routes,
+) -> Result<PartAnswer> {
+    let Routes { mut here, there } = routes;
+    let (mut answers, left) = match there.is_empty() {
+        true => (Vec::new(), Vec::new()),
+        false => inner.ask_others(query, &definition(catalog, source), properties, there),
+    };
+    here.extend(left);
+    if !here.is_empty() || answers.is_empty() {
+        answers.push(answer_here(inner, query, properties, (catalog, source), view, Some(&here))?);
+    }
+    let columns = answers[0].columns.clone();
+    if answers.iter().any(|answer| answer.columns != columns) {
+        // What exists changes at this moment, and not all know it yet.
+        return answer_here(inner, query, properties, (catalog, source), view, None);
+    }
+    let mut all = PartAnswer { columns, rows: Vec::new(), warnings: Vec::new() };
+    for answer in answers {
+        all.rows.extend(answer.rows);
+        all.warnings
+            .extend(answer.warnings.into_iter().filter(|text| !all.warnings.contains(text)).collect::<Vec<_>>());
+    }
+    Ok(all)
+}
+
+/// The rows of the wanted partitions, from this process's view.
+pub(in crate::engine) fn answer_here(
+    inner: &Inner,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+    (catalog, source): (&Catalog, &Source),
+    view: &View,
+    wanted: Wanted<'_>,
+) -> Result<PartAnswer> {
+    let (behind, pulled) = view.caught_up(&*inner.log, wanted, || {
         // Before the rows are read: what is said to be there is among them.
         let behind = behind(inner, catalog, source)?;
-        Ok((behind, query::pull(query, catalog, properties, &view)?))
+        Ok((behind, query::pull(query, catalog, properties, view, wanted)?))
     })?;
-    let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
-    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 5);
-    let limited: Vec<Row> = rows.into_iter().take(limit).collect();
-    for chunk in limited.chunks(ROWS_MAX) {
-        let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
-    }
-    for text in warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind) {
-        let _ = sender.send(RowEvent::Warning(text));
-    }
-    let _ = sender.send(RowEvent::End("Query Completed".to_string()));
     let is_key = |name: &str| {
         source.key_columns().any(|column| column.name == name)
             || (source.window.is_some() && WINDOW_COLUMNS.contains(&name))
     };
-    Ok(RowStream { columns: columns(&pulled.schema, is_key), query_id: None, events, on_drop: None })
+    Ok(PartAnswer {
+        columns: columns(&pulled.schema, is_key),
+        rows: pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect(),
+        warnings: warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind).collect(),
+    })
+}
+
+fn stream(query: &Query, answer: PartAnswer) -> RowStream {
+    let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let PartAnswer { columns, rows, warnings } = answer;
+    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + warnings.len() + 3);
+    let limited: Vec<Row> = rows.into_iter().take(limit).collect();
+    for chunk in limited.chunks(ROWS_MAX) {
+        let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
+    }
+    for text in warnings {
+        let _ = sender.send(RowEvent::Warning(text));
+    }
+    let _ = sender.send(RowEvent::End("Query Completed".to_string()));
+    RowStream { columns, query_id: None, events, on_drop: None }
 }

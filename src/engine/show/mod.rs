@@ -8,6 +8,7 @@ pub(super) use describe::{describe, describe_all, describe_function};
 pub(super) use explain::explain;
 
 use self::describe::summary_of;
+pub(in crate::engine) use self::standing::health;
 use self::standing::summary;
 use crate::catalog::SourceKind;
 use crate::engine::facts::{Facts, Property};

@@ -51,14 +51,7 @@ fn standing(inner: &Inner, id: &str) -> Standing {
         },
         Drive::Stepped(_) => (None, None),
     };
-    let health = match &state {
-        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
-            Health::Running
-        }
-        Some(QueryState::Paused) => Health::Paused,
-        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
-        Some(QueryState::Stopped) | None => Health::NotRunning,
-    };
+    let health = health(state.as_ref());
     let state = match state {
         Some(QueryState::Recovering) => recovering(inner, id),
         Some(state) => state.to_string(),
@@ -66,7 +59,19 @@ fn standing(inner: &Inner, id: &str) -> Standing {
         None => "NOT RUNNING".to_string(),
     };
     let told_by = inner.is_shared().then(std::process::id);
-    Standing { health, state, counts, warning, told_by }
+    Standing { health, state, counts, warning, told_by, elsewhere: inner.elsewhere(id) }
+}
+
+/// The word for it that ksqlDB has, too.
+pub(in crate::engine) fn health(state: Option<&QueryState>) -> Health {
+    match state {
+        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
+            Health::Running
+        }
+        Some(QueryState::Paused) => Health::Paused,
+        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
+        Some(QueryState::Stopped) | None => Health::NotRunning,
+    }
 }
 
 fn counts(counters: &Counters) -> Counts {

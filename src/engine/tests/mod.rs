@@ -18,6 +18,7 @@ mod many_to_many;
 mod memory;
 mod mistakes;
 mod orders;
+mod peers;
 mod pull;
 mod push;
 mod recreated;

@@ -43,6 +43,7 @@ pub(super) fn samples() -> Vec<Sample> {
         syntax::unfinished("a", "unknown character");
         syntax::statement_too_long(200, 100);
         syntax::too_deep(100, 1000);
+        syntax::queries_too_deep(32);
         syntax::number_too_large("99999999999", "a length");
         syntax::not_whole("1.5", "a length");
         syntax::beyond_bigint("99999999999999999999");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeBounds;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Starts;
 use super::scan::Parts;
@@ -30,6 +31,8 @@ pub(super) struct Rows {
     pub ahead: bool,
     /// The topic could not be read when rows were missing: they have to be taken in anew.
     pub stale: bool,
+    /// When a reader asked for them last, where readers bring them up to date. None: they were never read.
+    pub asked: Option<Instant>,
     /// Whole keys of sessions, ordered: a key's sessions stand together. Empty where windows aren't sessions.
     pub sessions: BTreeSet<Vec<u8>>,
     /// By the readers that are copying: what it has of the rows as they were when they began.
@@ -54,6 +57,7 @@ impl Rows {
             next: 0,
             ahead: false,
             stale: false,
+            asked: None,
             sessions: BTreeSet::new(),
             scans: Vec::new(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Parser;
+use super::{Parser, QUERY_NESTING_MAX};
 use crate::error::Result;
 use crate::messages;
 use crate::messages::syntax::Meant;
@@ -74,7 +74,13 @@ impl Parser<'_> {
         if !self.is_word("SELECT") && !self.is_word("WITH") {
             return Err(self.unexpected("a query: SELECT ..."));
         }
-        let query = self.nested(Self::query)?;
+        if self.queries >= QUERY_NESTING_MAX {
+            return Err(messages::syntax::queries_too_deep(QUERY_NESTING_MAX).at(self.at()));
+        }
+        self.queries += 1;
+        let query = self.nested(Self::query);
+        self.queries -= 1;
+        let query = query?;
         if self.eat_symbol(")") { Ok(query) } else { Err(self.unexpected("`)`")) }
     }
 

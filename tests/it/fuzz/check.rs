@@ -1,7 +1,7 @@
 //! What must hold of every text.
 
-use millpond::internals::{layout, parse, statement_text};
 use millpond::engine::Page;
+use millpond::internals::{layout, parse, statement_text};
 use millpond::{Engine, Face, Options, Reply, Session};
 
 /// What statements are asked of: a small catalog.
@@ -76,5 +76,9 @@ impl Subject {
 
 /// A message without what it quotes.
 fn kind_of(message: &str) -> String {
-    message.split_whitespace().filter(|word| word.chars().all(|ch| ch.is_ascii_lowercase())).collect::<Vec<_>>().join(" ")
+    message
+        .split_whitespace()
+        .filter(|word| word.chars().all(|ch| ch.is_ascii_lowercase()))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
