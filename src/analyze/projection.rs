@@ -92,9 +92,12 @@ impl Builder<'_> {
     /// The key columns among the items, in the order of the topic's key, and the other items.
     fn split_keys(&self, items: Vec<Item>, keys: &[KeyColumn]) -> Result<(Vec<Item>, Vec<Item>)> {
         let mut found: Vec<Option<Item>> = vec![None; keys.len()];
-        // New keys keep the order of GROUP BY and PARTITION BY; those of the source stand as the SELECT list has them.
+        // New keys keep the order of GROUP BY and PARTITION BY, and those of the source stand as they do there, unless a
+        // setting of ksqlDB's says that they stand as the SELECT list has them.
         let rekeyed = !self.query.group_by.is_empty() || !self.query.partition_by.is_empty();
-        let mut order: Vec<usize> = (0..keys.len()).filter(|_| rekeyed).collect();
+        let as_listed = self.settings.get("ksql.new.query.planner.enabled").is_some_and(|value| value == "true");
+        let keeps_order = rekeyed || !as_listed;
+        let mut order: Vec<usize> = (0..keys.len()).filter(|_| keeps_order).collect();
         let mut values = Vec::new();
         for item in items {
             let key = match &item.expr.kind {
@@ -118,7 +121,7 @@ impl Builder<'_> {
                         .at(item.at));
                     }
                     found[index] = Some(item);
-                    if !rekeyed {
+                    if !keeps_order {
                         order.push(index);
                     }
                 }

@@ -30,6 +30,7 @@ impl Service {
         Ok(Service { id: id.to_owned() })
     }
 
+    /// As `ksql.service.id` says it.
     pub fn id(&self) -> &str {
         &self.id
     }

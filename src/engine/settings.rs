@@ -67,6 +67,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("ksql.functions.collect_set.limit", "2147483647", Kind::Number, "the most elements that COLLECT_SET keeps"),
     setting("ksql.insert.into.values.enabled", "true", Kind::Boolean, "whether INSERT INTO ... VALUES is allowed"),
+    setting(
+        "ksql.new.query.planner.enabled",
+        "false",
+        Kind::Boolean,
+        "whether the key columns of a source stand in a sink's key as the SELECT list has them, not as in the source's",
+    ),
     setting("ksql.output.topic.name.prefix", "", Kind::Text, "stands before the names of topics that queries make"),
     setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
     setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
