@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::load::Load;
 use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::{Input, SourceInput};
 use super::layout::{StageLayout, layout, tables_held, uses};
 use super::line_up;
+use super::load::Load;
 use super::port::Port;
 use super::reader::{Reader, Use};
 use super::restore::{load_view, restore_state};

@@ -9,9 +9,9 @@ use super::*;
 use crate::catalog::SourceKind;
 use crate::catalog::SourceWindow;
 use crate::format::{Format, Layout};
-use crate::log::TopicSpec;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::intercepted::{Call, Intercepted};
+use crate::log::{LogError, TopicSpec};
 use crate::state::snapshots::Mark;
 use crate::types::SqlType;
 
