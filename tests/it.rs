@@ -59,3 +59,5 @@ mod server;
 mod server_cli;
 #[path = "it/server_routes.rs"]
 mod server_routes;
+#[path = "it/server_slow.rs"]
+mod server_slow;

@@ -27,6 +27,7 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
         tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
         origins: options.allow_origin.clone(),
         allow_anyone: options.allow_anyone,
+        slow_client_max: Duration::from_secs(options.slow_client_max),
     };
     let scheme = if http.tls.is_some() { "https" } else { "http" };
     let patience = Patience {

@@ -7,6 +7,7 @@ mod belonging;
 mod change;
 mod cycle;
 mod delete;
+mod events;
 mod face;
 pub mod facts;
 mod groups;
@@ -44,6 +45,7 @@ use parking_lot::{Mutex, RwLock};
 pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
+pub use events::{CHANNEL_BYTES_MAX, EventSender, Events, event_channel};
 pub use face::{
     Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream,
     Session, Status, TopicLayout, TopicUsers, Trial,
@@ -67,6 +69,7 @@ use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
 use crate::plan::StageInput;
 use crate::query::View;
+use crate::sql::ast::{ParsedStatement, Statement};
 use crate::state::MemoryBudget;
 pub use crate::state::snapshots::SnapshotOptions;
 use crate::state::snapshots::SnapshotStore;
@@ -410,6 +413,15 @@ impl Face for Engine {
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply> {
         self.start();
         statement::execute(&self.inner, session, statement)
+    }
+
+    fn pull_at_once(&self, session: &Session, statement: &ParsedStatement) -> Option<RowStream> {
+        match &statement.statement {
+            Statement::Select(query) if self.inner.started.is_completed() => {
+                pull::pull_at_once(&self.inner, query, &session.properties)
+            }
+            _ => None,
+        }
     }
 
     fn check_ahead(&self, session: &Session, statements: &[&str]) -> Result<(), (usize, Error)> {

@@ -3,5 +3,5 @@
 mod pull;
 mod view;
 
-pub use pull::{check_columns, check_limit, pull};
+pub use pull::{Pulled, check_columns, check_limit, pull, pull_keys};
 pub use view::View;

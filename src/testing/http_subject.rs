@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::server::Holder;
 use crate::server::client::{Address, CallError, Client, Place, Streaming};
-use crate::server::http::{HttpOptions, HttpServer, serve};
+use crate::server::http::{HttpOptions, HttpServer, SLOW_CLIENT_MAX, serve};
 use crate::sql;
 use crate::sql::ast::Statement;
 
@@ -42,6 +42,7 @@ impl HttpSubject {
             tls: None,
             origins: Vec::new(),
             allow_anyone: false,
+            slow_client_max: SLOW_CLIENT_MAX,
         };
         let holder = Holder { belonging: engine.engine().belonging(), works: true };
         let server = serve(Arc::new(engine.engine().clone()), holder, &options)?;

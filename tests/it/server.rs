@@ -88,12 +88,12 @@ impl Server {
     }
 
     /// The value of a metric.
-    fn metric(&self, name: &str) -> Option<f64> {
+    pub fn metric(&self, name: &str) -> Option<f64> {
         let text = self.get("/metrics").text;
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
-    fn await_metric(&self, name: &str, value: f64) {
+    pub fn await_metric(&self, name: &str, value: f64) {
         let until = Instant::now() + WAIT_MAX;
         while self.metric(name) != Some(value) {
             assert!(Instant::now() < until, "{name} is {:?}", self.metric(name));

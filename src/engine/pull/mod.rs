@@ -46,6 +46,19 @@ fn answer(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, Strin
     }
 }
 
+/// Answers a query at once that asks for a few keys of a table. None: it is another one, or something would have to be waited for,
+/// or it is wrong; [`pull_query`] answers it.
+pub(super) fn pull_at_once(inner: &Inner, query: &Query, properties: &BTreeMap<String, String>) -> Option<RowStream> {
+    if inner.is_shared() || query.emit.is_some() || !query.partition_by.is_empty() || !query.order_by.is_empty() {
+        return None;
+    }
+    query::check_limit(query, properties).ok()?;
+    let name = single(query)?;
+    let catalog = inner.catalog.try_read()?;
+    let source = catalog.source(&name.text).filter(|source| source.kind == SourceKind::Table)?;
+    view::answer_at_once(inner, query, properties, (&catalog, source))
+}
+
 /// The stream or table of which a query picks rows and columns, and nothing more.
 fn single(query: &Query) -> Option<&ast::Ident> {
     let picks = query.with.is_empty()

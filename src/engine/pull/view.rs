@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use crate::analyze::WINDOW_COLUMNS;
 use crate::catalog::{Catalog, Source};
@@ -10,9 +9,9 @@ use crate::engine::behind::behind;
 use crate::engine::rows::{columns, rows};
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
-use crate::engine::{Inner, Row, RowEvent, RowStream};
+use crate::engine::{Inner, Row, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
-use crate::query;
+use crate::query::{self, Pulled};
 use crate::sql::ast::{Location, Query};
 
 /// Answers a query that picks rows and columns of a table. `table`: the table, and where the query names it.
@@ -36,14 +35,36 @@ pub(super) fn answer(
         let behind = behind(inner, catalog, source)?;
         Ok((behind, query::pull(query, catalog, properties, &view)?))
     })?;
+    let warnings = warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind);
+    Ok(stream(query, source, &pulled, warnings))
+}
+
+/// Keys for which a query may ask that is answered at once.
+const KEYS_MAX: usize = 16;
+
+/// Answers a query that asks for a few keys of a table whose rows are all there. None: it is another one, or would have to wait, or
+/// is wrong. What isn't among the rows yet isn't told of.
+pub(super) fn answer_at_once(
+    inner: &Inner,
+    query: &Query,
+    properties: &BTreeMap<String, String>,
+    (catalog, source): (&Catalog, &Source),
+) -> Option<RowStream> {
+    let view = inner.views.try_read()?.get(&source.name).cloned()?;
+    let pull = || query::pull_keys(query, catalog, properties, (&view, KEYS_MAX));
+    let pulled = view.caught_up_at_once(&*inner.log, pull).ok()???;
+    Some(stream(query, source, &pulled, warning(pulled.bad, 0, &pulled.errors).into_iter()))
+}
+
+fn stream(query: &Query, source: &Source, pulled: &Pulled, warnings: impl Iterator<Item = String>) -> RowStream {
     let rows: Vec<Row> = pulled.batches.iter().flat_map(|batch| rows(batch, &pulled.schema)).collect();
     let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let (sender, events) = sync_channel(rows.len() / ROWS_MAX + 5);
-    let limited: Vec<Row> = rows.into_iter().take(limit).collect();
-    for chunk in limited.chunks(ROWS_MAX) {
-        let _ = sender.send(RowEvent::Rows(chunk.to_vec()));
+    let (sender, events) = event_channel(rows.len() / ROWS_MAX + 5, usize::MAX);
+    let mut rows = rows.into_iter().take(limit).peekable();
+    while rows.peek().is_some() {
+        let _ = sender.send(RowEvent::Rows(rows.by_ref().take(ROWS_MAX).collect()));
     }
-    for text in warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind) {
+    for text in warnings {
         let _ = sender.send(RowEvent::Warning(text));
     }
     let _ = sender.send(RowEvent::End("Query Completed".to_string()));
@@ -51,5 +72,5 @@ pub(super) fn answer(
         source.key_columns().any(|column| column.name == name)
             || (source.window.is_some() && WINDOW_COLUMNS.contains(&name))
     };
-    Ok(RowStream { columns: columns(&pulled.schema, is_key), query_id: None, events, on_drop: None })
+    RowStream { columns: columns(&pulled.schema, is_key), query_id: None, events, on_drop: None }
 }

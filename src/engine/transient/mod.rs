@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
 
 pub use self::client::ROWS_MAX;
 pub use self::shared::Pushes;
@@ -26,7 +25,7 @@ use crate::analyze::{Target, analyze};
 use crate::dataflow::{Guarantee, RunSpec, Start, Strict};
 use crate::engine::change::{check_runs, start as start_of};
 use crate::engine::rows::columns;
-use crate::engine::{Drive, Inner, RowStream, settings};
+use crate::engine::{CHANNEL_BYTES_MAX, Drive, Inner, RowStream, event_channel, settings};
 use crate::error::{Error, Result};
 use crate::log::Signal;
 use crate::plan::Schema;
@@ -128,7 +127,7 @@ fn plan(
 /// Both ends of what a query's rows go through.
 fn client(planned: &Query, schema: &Schema, limit: Option<u64>, query_id: Option<String>) -> (Client, RowStream) {
     let gone = Arc::new(AtomicBool::new(false));
-    let (sender, events) = sync_channel(EVENTS_MAX);
+    let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
     let client = Client::new(sender, (schema.clone(), planned.spec.plan.result), limit, gone.clone());
     let signal = planned.signal.clone();
     let on_drop = move || {

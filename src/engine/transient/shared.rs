@@ -20,9 +20,6 @@ use crate::log::{Log, Signal};
 use crate::plan::{Plan, ResultKind, Scan, Schema, Stage, StageInput};
 use crate::time::now;
 
-/// Events that may wait for a client beyond those in its channel; then its query goes on by itself, and the others don't
-/// wait for it.
-const WAITING_MAX: usize = 64;
 /// How soon a client that had no room is offered its events again.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 
@@ -150,7 +147,7 @@ impl Shared {
                     return;
                 }
                 match step {
-                    Ok(Ok(read)) => (read, working.listeners.values().any(|listener| listener.client.waiting() > 0)),
+                    Ok(Ok(read)) => (read, working.listeners.values().any(|listener| listener.client.waits())),
                     Ok(Err(error)) => return self.fail(&mut working, &error),
                     // The one of them whose defect it is meets it again by itself, and the others go on.
                     Err(_) => return self.disperse(&mut working),
@@ -265,7 +262,7 @@ impl Working {
         for (id, listener) in &mut self.listeners {
             match listener.client.pass() {
                 Passed::All => {}
-                Passed::Some if listener.client.waiting() <= WAITING_MAX => {}
+                Passed::Some if !listener.client.is_slow() => {}
                 Passed::Some | Passed::Over => leave.push(*id),
             }
         }
@@ -275,7 +272,7 @@ impl Working {
         let reached = self.reader.run.reached();
         for id in leave {
             let Some(listener) = self.listeners.remove(&id) else { continue };
-            if listener.client.waiting() > 0 && !listener.client.is_gone() {
+            if listener.client.waits() && !listener.client.is_gone() {
                 Alone::start_at(listener.query, listener.client, reached.clone());
             }
         }

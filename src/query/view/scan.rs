@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::Starts;
 use super::rows::{Before, Rows, window_start};
@@ -44,9 +44,11 @@ pub(super) struct Parts {
 struct Replaced;
 
 /// The wanted rows of each partition, ordered by window start and key (within a part).
-pub(super) fn scan(partitions: &RwLock<Vec<Rows>>, id: u64, wanted: Wanted) -> Vec<Vec<Records>> {
+pub(super) fn scan(partitions: &RwLock<Vec<Rows>>, changing: &Mutex<()>, id: u64, wanted: Wanted) -> Vec<Vec<Records>> {
     loop {
         let count = {
+            // Not in the middle of a commit.
+            let _changing = changing.lock();
             let mut partitions = partitions.write();
             partitions.iter_mut().for_each(|rows| rows.scans.push((id, Before::default())));
             partitions.len()

@@ -48,12 +48,18 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     /// Seconds until the answer began.
     seconds: Family<PathLabels, Histogram, fn() -> Histogram>,
+    /// Push queries that were ended since their clients took nothing.
+    pub given_up: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let histogram = || Histogram::new(exponential_buckets(BUCKETS.0, BUCKETS.1, BUCKETS.2));
-        Metrics { requests: Family::default(), seconds: Family::new_with_constructor(histogram) }
+        Metrics {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(histogram),
+            given_up: Counter::default(),
+        }
     }
 }
 
@@ -97,6 +103,11 @@ fn text(state: &State) -> Result<String> {
         state.metrics.seconds.clone(),
     );
     registry.register("push_queries", "Push queries that run for clients", ConstGauge::new(state.running() as i64));
+    registry.register(
+        "push_queries_given_up",
+        "Push queries that were ended because their clients took none of their rows",
+        state.metrics.given_up.clone(),
+    );
     registry.register_collector(Box::new(Queries(queries)));
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Error::internal(error.to_string()))?;

@@ -13,13 +13,14 @@
 //! | GET /metrics | for Prometheus |
 //! | GET /openapi.json | all of this for programs |
 //!
-//! A blocking thread runs each call of the engine; one more follows each push query. What a client may ask for is bounded
-//! in [`limits`].
+//! A blocking thread runs each call of the engine; the rows of an answer go without one ([`rows`]). What a client may ask for
+//! is bounded in [`limits`].
 
 pub mod access;
 mod calls;
 mod cluster;
 mod commands;
+mod cut;
 mod entity;
 mod failure;
 mod format;
@@ -32,6 +33,7 @@ mod metrics;
 mod payload;
 mod query;
 mod request;
+mod rows;
 mod serve;
 mod state;
 mod statements;
@@ -39,6 +41,7 @@ mod terminate;
 mod tls;
 mod websocket;
 
+pub use limits::SLOW_CLIENT_MAX;
 pub use serve::{HttpOptions, HttpServer, serve};
 pub use tls::TlsFiles;
 

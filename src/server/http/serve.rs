@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, header};
 use axum::routing::{MethodRouter, get, post};
@@ -40,6 +41,8 @@ pub struct HttpOptions {
     pub origins: Vec<String>,
     /// Also where others can connect, whoever can may do all.
     pub allow_anyone: bool,
+    /// Time for which the client of a push query may take nothing while rows wait for it; then the query ends with a reason.
+    pub slow_client_max: Duration,
 }
 
 /// Serves until it is dropped, which ends the push queries of its clients and lets answers under way go out.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::HttpOptions;
 use super::access::Access;
@@ -36,6 +37,8 @@ pub struct State {
     pub address: SocketAddr,
     /// It listens for this machine only.
     pub loopback: bool,
+    /// Time for which the client of a push query may take nothing while rows wait for it.
+    pub slow_client_max: Duration,
     /// So many passwords are checked at once.
     pub checks: Arc<Semaphore>,
     /// Calls of terminals, one a permit.
@@ -55,8 +58,6 @@ pub struct State {
 pub struct Running {
     /// Ends the query, which ends its rows.
     end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    /// Its rows have ended.
-    pub over: Notify,
 }
 
 impl Running {
@@ -79,7 +80,6 @@ impl Drop for Registered {
     fn drop(&mut self) {
         self.running.end();
         self.state.running.lock().remove(&self.id);
-        self.running.over.notify_one();
     }
 }
 
@@ -100,6 +100,7 @@ impl State {
             origins: options.origins.clone(),
             address,
             loopback: options.listen.ip().is_loopback(),
+            slow_client_max: options.slow_client_max,
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             calls: Arc::new(Semaphore::new(TERMINAL_CALLS_MAX)),
             metrics: Metrics::default(),
@@ -129,7 +130,7 @@ impl State {
             end.into_iter().for_each(|end| end());
             return Err(refused);
         }
-        let running = Arc::new(Running { end: Mutex::new(end), over: Notify::new() });
+        let running = Arc::new(Running { end: Mutex::new(end) });
         queries.insert(id.to_owned(), running.clone());
         Ok(Registered { state: self.clone(), id: id.to_owned(), running })
     }
