@@ -49,8 +49,52 @@ struct Queue {
     /// Nobody takes any.
     unread: bool,
     patience: Option<Patience>,
+    bounds: Option<Bounds>,
     /// Since when there has been no room for an event.
     full_since: Option<Instant>,
+}
+
+/// How much a query may give, and how long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// None: any number.
+    pub rows_max: Option<u64>,
+    /// None: any time.
+    pub time_max: Option<Duration>,
+    /// When the query began.
+    pub since: Option<Instant>,
+}
+
+impl Bounds {
+    fn is_over(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero())
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let (longest, since) = self.time_max.zip(self.since)?;
+        Some(longest.saturating_sub(since.elapsed()))
+    }
+
+    /// What of the bounds an event breaks.
+    fn broken_by(&mut self, event: &RowEvent) -> Option<Error> {
+        if let (Some(left), RowEvent::Rows(rows)) = (&mut self.rows_max, event) {
+            match left.checked_sub(rows.len() as u64) {
+                Some(less) => *left = less,
+                None => {
+                    let error = Error::statement("The query gives more rows than pull.rows.max allows.");
+                    return Some(error.hint("ask for fewer with WHERE or LIMIT"));
+                }
+            }
+        }
+        // What came in time is given, however late it is taken.
+        None
+    }
+
+    fn late(&self) -> Error {
+        let ms = self.time_max.unwrap_or_default().as_millis();
+        Error::world(format!("The query took longer than pull.time.max.ms allows, {ms} ms."))
+            .hint("ask for keys, or for fewer rows, with WHERE")
+    }
 }
 
 /// How long events may wait for a reader who takes none.
@@ -134,7 +178,22 @@ impl Queue {
         let (event, bytes) = self.events.pop_front()?;
         self.bytes -= bytes;
         self.full_since = None;
-        Some(event)
+        match self.bounds.as_mut().and_then(|bounds| bounds.broken_by(&event)) {
+            Some(error) => Some(self.end_with(error)),
+            None => Some(event),
+        }
+    }
+
+    /// Nothing comes behind this.
+    fn end_with(&mut self, error: Error) -> RowEvent {
+        self.events.clear();
+        (self.bytes, self.ended) = (0, true);
+        RowEvent::Failed(error)
+    }
+
+    fn end_late(&mut self) -> RowEvent {
+        let error = self.bounds.take().unwrap_or_default().late();
+        self.end_with(error)
     }
 }
 
@@ -196,7 +255,11 @@ impl Events {
             if queue.ended {
                 return Err(RecvError);
             }
-            self.shared.came.wait(&mut queue);
+            match queue.bounds.as_ref().and_then(Bounds::time_left) {
+                Some(left) if left.is_zero() => return Ok(queue.end_late()),
+                Some(left) => drop(self.shared.came.wait_for(&mut queue, left)),
+                None => self.shared.came.wait(&mut queue),
+            }
         }
     }
 
@@ -239,6 +302,7 @@ impl Events {
         match self.take(&mut queue) {
             Some(event) => Poll::Ready(Some(event)),
             None if queue.ended => Poll::Ready(None),
+            None if queue.bounds.as_ref().is_some_and(Bounds::is_over) => Poll::Ready(Some(queue.end_late())),
             None => {
                 match &mut queue.task {
                     Some(task) => task.clone_from(context.waker()),
@@ -265,6 +329,12 @@ impl Events {
         self.shared.queue.lock().patience = Some(Patience { longest, over: Some(Box::new(over)) });
         // A sender that waits already, waits anew.
         self.shared.room.notify_one();
+    }
+
+    /// From now on, rows beyond these bounds end the query with an error. Who waits as a task finds out about the time when the next
+    /// event comes.
+    pub fn bound(&self, bounds: Bounds) {
+        self.shared.queue.lock().bounds = Some(bounds);
     }
 
     fn take(&self, queue: &mut Queue) -> Option<RowEvent> {
@@ -301,6 +371,8 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
+    use crate::engine::Row;
+    use crate::types::Value;
 
     fn line(number: usize) -> RowEvent {
         RowEvent::Line(number.to_string())
@@ -421,5 +493,28 @@ mod tests {
         assert!(matches!(sender.try_send(line(1)), Err(TrySendError::Full(_))));
         events.recv().unwrap();
         sender.try_send(line(1)).unwrap();
+    }
+
+    #[test]
+    fn rows_and_time_are_bounded() {
+        let rows = |count: i32| {
+            let row = |number| Row { values: vec![Value::Int(number)], tombstone: false };
+            RowEvent::Rows((0..count).map(row).collect())
+        };
+        let (sender, events) = event_channel(10, usize::MAX);
+        events.bound(Bounds { rows_max: Some(5), ..Bounds::default() });
+        [3, 2, 1].into_iter().for_each(|count| sender.send(rows(count)).unwrap());
+        assert_eq!([events.recv().unwrap(), events.recv().unwrap()], [rows(3), rows(2)]);
+        let RowEvent::Failed(error) = events.recv().unwrap() else { panic!("too many rows") };
+        assert_eq!(error.what, "The query gives more rows than pull.rows.max allows.");
+        assert_eq!(events.recv(), Err(RecvError));
+        assert!(sender.send(rows(1)).is_err(), "the query learns of it");
+        let (sender, events) = event_channel(10, usize::MAX);
+        sender.send(rows(1)).unwrap();
+        events.bound(Bounds { time_max: Some(Duration::ZERO), since: Some(now()), ..Bounds::default() });
+        assert_eq!(events.recv().unwrap(), rows(1), "what is there came in time");
+        let RowEvent::Failed(error) = events.recv().unwrap() else { panic!("too late") };
+        assert_eq!(error.what, "The query took longer than pull.time.max.ms allows, 0 ms.");
+        assert!(sender.send(rows(1)).is_err());
     }
 }

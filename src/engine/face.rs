@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::catalog::SourceWindow;
 use crate::engine::Events;
-use crate::engine::facts::Told;
+use crate::engine::facts::{QueryCounts, Told};
 use crate::error::{Error, Result};
 use crate::format::Layout;
 use crate::log::{GroupDescription, Log, TopicPartition};
@@ -45,6 +45,10 @@ pub trait Face: Send + Sync {
     /// Writes the rows that JSON objects tell to a stream or table, in their order: fields are columns. As INSERT INTO ... VALUES
     /// does, in one commit.
     fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest>;
+    /// What the persistent queries that this process drives have counted. Asks nobody, and waits for nothing but the list of them.
+    fn query_counts(&self) -> Vec<QueryCounts> {
+        Vec::new()
+    }
     /// The topics.
     fn log(&self) -> Arc<dyn Log>;
     /// Names for completion: streams, tables, columns, topics, query ids.

@@ -45,7 +45,7 @@ use parking_lot::{Mutex, RwLock};
 pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
-pub use events::{CHANNEL_BYTES_MAX, EventSender, Events, event_channel};
+pub use events::{Bounds, CHANNEL_BYTES_MAX, EventSender, Events, event_channel};
 pub use face::{
     Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream,
     Session, Status, TopicLayout, TopicUsers, Trial,
@@ -438,6 +438,10 @@ impl Face for Engine {
         self.start();
         self.inner.await_reach().map_err(|error| Rest { written: 0, error })?;
         self.inner.insert_json(target, rows, properties)
+    }
+
+    fn query_counts(&self) -> Vec<facts::QueryCounts> {
+        show::query_counts(&self.inner)
     }
 
     fn log(&self) -> Arc<dyn Log> {

@@ -13,6 +13,7 @@ use super::engine_subject::EngineSubject;
 use super::json::Json;
 use super::schema::types_of;
 use super::subject::{ExchangeLayout, SourceSummary, Subject, TopicLayout};
+use crate::config::QueryLimits;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::server::Holder;
@@ -42,6 +43,9 @@ impl HttpSubject {
             tls: None,
             origins: Vec::new(),
             allow_anyone: false,
+            properties: BTreeMap::new(),
+            queries: QueryLimits::default(),
+            log_requests: false,
             slow_client_max: SLOW_CLIENT_MAX,
         };
         let holder = Holder { belonging: engine.engine().belonging(), works: true };

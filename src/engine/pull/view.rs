@@ -9,10 +9,12 @@ use crate::engine::behind::behind;
 use crate::engine::rows::{columns, rows};
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
-use crate::engine::{Inner, Row, RowEvent, RowStream, event_channel};
+use crate::engine::{Inner, Row, RowEvent, RowStream, event_channel, settings};
 use crate::error::{Error, Result};
 use crate::query::{self, Pulled};
 use crate::sql::ast::{Location, Query};
+
+const LAG_MAX: &str = "ksql.query.pull.max.allowed.offset.lag";
 
 /// Answers a query that picks rows and columns of a table. `table`: the table, and where the query names it.
 pub(super) fn answer(
@@ -33,8 +35,14 @@ pub(super) fn answer(
     let (behind, pulled) = view.caught_up(&*inner.log, || {
         // Before the rows are read: what is said to be there is among them.
         let behind = behind(inner, catalog, source)?;
+        let allowed = settings::number(properties, LAG_MAX);
+        if behind > allowed {
+            let what = format!("Table {} is {behind} records behind, more than {LAG_MAX} allows.", source.name);
+            return Err(Error::world(what).hint("try again in a moment; SHOW QUERIES tells how its query is"));
+        }
         Ok((behind, query::pull(query, catalog, properties, &view)?))
     })?;
+    let behind = (behind > 0).then(|| format!("table {} is still catching up: lag {behind}", source.name));
     let warnings = warning(pulled.bad, 0, &pulled.errors).into_iter().chain(behind);
     Ok(stream(query, source, &pulled, warnings))
 }

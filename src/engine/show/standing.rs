@@ -2,7 +2,8 @@
 
 use crate::catalog::{Catalog, QueryEntry};
 use crate::dataflow::{Counters, SnapshotCounters};
-use crate::engine::facts::{Counts, Health, QuerySummary, Standing};
+use crate::engine::facts::{Counts, Health, QueryCounts, QuerySummary, Standing};
+use crate::engine::query::QueryHandle;
 use crate::engine::{Drive, Inner, QueryState};
 
 /// What became of the snapshots of a query's state since the process started.
@@ -42,6 +43,28 @@ pub(super) fn summary(inner: &Inner, catalog: &Catalog, query: &QueryEntry) -> Q
     }
 }
 
+/// What the queries that this process drives have counted, without looking at anything but the counters.
+pub(in crate::engine) fn query_counts(inner: &Inner) -> Vec<QueryCounts> {
+    let Drive::Threads(queries) = &inner.drive else { return Vec::new() };
+    let of = |query: &QueryHandle| QueryCounts {
+        id: query.id.clone(),
+        health: health(Some(&query.state.lock())),
+        counts: counts(&query.counters),
+    };
+    queries.lock().iter().map(of).collect()
+}
+
+fn health(state: Option<&QueryState>) -> Health {
+    match state {
+        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
+            Health::Running
+        }
+        Some(QueryState::Paused) => Health::Paused,
+        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
+        Some(QueryState::Stopped) | None => Health::NotRunning,
+    }
+}
+
 fn standing(inner: &Inner, id: &str) -> Standing {
     let state = inner.query_state(id);
     let (counts, warning) = match &inner.drive {
@@ -51,14 +74,7 @@ fn standing(inner: &Inner, id: &str) -> Standing {
         },
         Drive::Stepped(_) => (None, None),
     };
-    let health = match &state {
-        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
-            Health::Running
-        }
-        Some(QueryState::Paused) => Health::Paused,
-        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
-        Some(QueryState::Stopped) | None => Health::NotRunning,
-    };
+    let health = health(state.as_ref());
     let state = match state {
         Some(QueryState::Recovering) => recovering(inner, id),
         Some(state) => state.to_string(),
@@ -78,6 +94,8 @@ fn counts(counters: &Counters) -> Counts {
         bad: counters.bad.load(Relaxed),
         lag: counters.lag.load(Relaxed),
         state_bytes: counters.state_bytes.load(Relaxed),
+        commits: counters.commits.load(Relaxed),
+        commit_micros: counters.commit_nanos.load(Relaxed) / 1000,
         snapshots: snapshots(&counters.snapshots),
     }
 }

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod bad;
+mod explain_analyze;
 mod failures;
 mod fed_tables;
 mod foreign_keys;
@@ -20,6 +21,7 @@ mod mistakes;
 mod orders;
 mod pull;
 mod push;
+mod push_snapshot;
 mod recreated;
 mod reopen;
 mod replace;

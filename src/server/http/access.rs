@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::report;
 use crate::time::now;
 
 /// What somebody may do; each may do what those before it may.
@@ -161,7 +162,7 @@ impl Access {
                 *self.entries.write() = Arc::new(entries);
                 self.remembered.lock().clear();
             }
-            Err(error) => eprintln!("warning: who has access stays as it was: {error}"),
+            Err(error) => report::warning(&format!("who has access stays as it was: {error}")),
         }
     }
 }

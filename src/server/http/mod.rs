@@ -17,6 +17,7 @@
 //! is bounded in [`limits`].
 
 pub mod access;
+mod admission;
 mod calls;
 mod cluster;
 mod commands;

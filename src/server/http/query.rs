@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::admission::Admitted;
 use super::body;
 use super::cut::Cut;
 use super::failure::{Code, Failure};
@@ -23,6 +24,7 @@ use super::state::{Registered, State, blocking};
 use crate::engine::{Reply, RowStream};
 use crate::error::Error;
 use crate::sql::ast::{ParsedStatement, Statement};
+use crate::time::now;
 
 /// Of /query; the first where Accept says nothing.
 const OF_QUERY: &[(&str, RowFormat)] =
@@ -77,8 +79,10 @@ async fn answer(
         let why = format!("None of the accepted content types can be given; there are {}", known.join(", "));
         return Failure::new(Code::NotAcceptable, why).into_response();
     };
+    let asked = now();
     let begun = match at_once(&state, &body, format) {
-        Some(begun) => begun,
+        Some(Ok(begun)) => begun,
+        Some(Err(failure)) => return failure.into_response(),
         None => {
             let state = state.clone();
             match blocking(move || begin(&state, &body, format)).await {
@@ -88,6 +92,9 @@ async fn answer(
             }
         }
     };
+    if begun.is_pull {
+        state.metrics.pulls.observe(asked.elapsed().as_secs_f64());
+    }
     let content_type = if begun.is_print { "text/plain; charset=utf-8" } else { content_type };
     let body = match begun.rest {
         None if sent == Sent::AsFits => Body::from(begun.first),
@@ -109,19 +116,22 @@ struct Begun {
     /// None: that was all.
     rest: Option<Rest>,
     is_print: bool,
+    is_pull: bool,
 }
 
 /// Runs the statement, which must be a query.
-pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
-    let mut session = request.session()?;
+pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement, Option<Admitted>), Failure> {
+    let mut session = request.session(&state.properties)?;
     state.await_command(request.command_sequence_number)?;
     let parsed = request::statement(&request.ksql, &session)?;
     if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
         let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";
         return Err(Failure::new(Code::BadStatement, why).about(&parsed.text));
     }
+    let is_pull = matches!(&parsed.statement, Statement::Select(query) if query.emit.is_none());
+    let admitted = if is_pull { Some(state.pulls.admit()?) } else { None };
     match state.face.execute(&mut session, &parsed.text) {
-        Ok(Reply::Rows(stream)) => Ok((stream, parsed)),
+        Ok(Reply::Rows(stream)) => Ok((stream, parsed, admitted)),
         Ok(_) => Err(Failure::of(&Error::internal("a query gave no rows"))),
         Err(error) => Err(Failure::of_statement(&error, &parsed.text)),
     }
@@ -145,7 +155,7 @@ pub fn register(
 
 /// What a pull query of a few keys gives, where nothing has to be waited for: it needs no thread of its own. None: it is another
 /// request, or wrong.
-fn at_once(state: &State, body: &Bytes, format: RowFormat) -> Option<Begun> {
+fn at_once(state: &State, body: &Bytes, format: RowFormat) -> Option<Result<Begun, Failure>> {
     if body.len() > AT_ONCE_BYTES_MAX {
         return None;
     }
@@ -153,18 +163,23 @@ fn at_once(state: &State, body: &Bytes, format: RowFormat) -> Option<Begun> {
     if request.command_sequence_number.is_some_and(|number| number >= 0) {
         return None;
     }
-    let session = request.session().ok()?;
+    let session = request.session(&state.properties).ok()?;
     let parsed = request::statement(&request.ksql, &session).ok()?;
-    let rest = Rest { stream: state.face.pull_at_once(&session, &parsed)?, format, registered: None };
+    let stream = state.face.pull_at_once(&session, &parsed)?;
+    let admitted = match state.pulls.admit() {
+        Ok(admitted) => admitted,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let rest = Rest { stream, format, registered: None, _admitted: Some(admitted) };
     let mut first = String::new();
     format.header(&rest.stream.columns, None, &mut first);
     while rest.take(rest.stream.events.try_recv().ok(), &mut first) == Progress::More {}
-    Some(Begun { first, rest: None, is_print: false })
+    Some(Ok(Begun { first, rest: None, is_print: false, is_pull: true }))
 }
 
 fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, Failure> {
     let request = Request::read(body)?;
-    let (mut stream, parsed) = run(state, &request)?;
+    let (mut stream, parsed, admitted) = run(state, &request)?;
     let is_print = matches!(parsed.statement, Statement::Print { .. });
     let format = match is_print {
         true => RowFormat::Lines,
@@ -175,17 +190,18 @@ fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, F
     let registered = register(state, &mut stream, &parsed)?;
     let mut first = String::new();
     format.header(&stream.columns, stream.query_id.as_deref(), &mut first);
-    let rest = Rest { stream, format, registered };
+    let rest = Rest { stream, format, registered, _admitted: admitted };
     if rest.registered.is_none() {
         // A pull query's rows are there, or soon: a small answer goes out whole.
         while first.len() < CHUNK_BYTES {
             let event = rest.stream.events.recv().ok();
             if rest.take(event, &mut first) == Progress::Over {
-                return Ok(Begun { first, rest: None, is_print });
+                return Ok(Begun { first, rest: None, is_print, is_pull: true });
             }
         }
     }
-    Ok(Begun { first, rest: Some(rest), is_print })
+    let is_pull = rest.registered.is_none();
+    Ok(Begun { first, rest: Some(rest), is_print, is_pull })
 }
 
 #[derive(Debug, Deserialize)]

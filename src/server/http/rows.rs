@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::Bytes;
 use hyper::body::{Body, Frame};
 
+use super::admission::Admitted;
 use super::cut::{Cut, give_up_slow};
 use super::failure::Failure;
 use super::format::RowFormat;
@@ -22,6 +23,8 @@ pub struct Rest {
     pub format: RowFormat,
     /// Of a query that has no end by itself.
     pub registered: Option<Registered>,
+    /// Of a pull query.
+    pub _admitted: Option<Admitted>,
 }
 
 /// Whether there are more rows.
@@ -177,7 +180,7 @@ mod tests {
         stream.events.give_up_after(Duration::ZERO, || ());
         let row = |number| RowEvent::Rows(vec![Row { values: vec![Value::Int(number)], tombstone: false }]);
         assert!(sender.send(row(1)).is_ok() && sender.send(row(2)).is_ok() && sender.send(row(3)).is_err());
-        let rest = Rest { stream, format: RowFormat::Delimited, registered: None };
+        let rest = Rest { stream, format: RowFormat::Delimited, registered: None, _admitted: None };
         let body = RowsBody::new("{}\n".to_owned(), rest);
         let text = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
         let lines: Vec<serde_json::Value> =

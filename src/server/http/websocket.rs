@@ -51,11 +51,12 @@ fn request_of(uri: &Uri) -> Result<Request, Failure> {
 async fn serve(state: Arc<State>, request: Request, mut socket: WebSocket) {
     let shared = state.clone();
     let begun = blocking(move || {
-        let (mut stream, parsed) = run(&state, &request)?;
+        let (mut stream, parsed, admitted) = run(&state, &request)?;
         let registered = register(&state, &mut stream, &parsed)?;
-        Ok::<_, Failure>((stream, registered))
+        Ok::<_, Failure>((stream, registered, admitted))
     });
-    let (stream, registered) = match begun.await.map_err(|error| Failure::of(&error)).and_then(|begun| begun) {
+    let (stream, registered, _admitted) = match begun.await.map_err(|error| Failure::of(&error)).and_then(|begun| begun)
+    {
         Ok(begun) => begun,
         Err(failure) => {
             let _ = socket.send(Message::Text(failure.body().to_string().into())).await;

@@ -228,6 +228,8 @@ impl Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Explained {
     QueryId(Ident),
+    /// EXPLAIN ANALYZE: what has passed through its steps.
+    Running(Ident),
     Statement(Box<ParsedStatement>),
 }
 

@@ -20,6 +20,17 @@ impl Parser<'_> {
 
     pub(super) fn explain(&mut self) -> Result<Statement> {
         self.expect_word("EXPLAIN")?;
+        if self.word_at(0) == Some("ANALYZE") && self.peek_at(1).kind != Kind::End {
+            self.advance();
+            if matches!(self.word_at(0), Some("SELECT" | "CREATE" | "INSERT")) {
+                self.skip_rest();
+                return Ok(Statement::NotSupported {
+                    what: "EXPLAIN ANALYZE of a statement".into(),
+                    hint: "give the id of a query that runs: SHOW QUERIES; lists them".into(),
+                });
+            }
+            return Ok(Statement::Explain(Explained::Running(self.identifier("the id of a query that runs")?)));
+        }
         let is_statement = match self.word_at(0) {
             Some("SELECT" | "CREATE" | "INSERT") => true,
             Some(_) => self.peek_at(1).kind != Kind::End,
