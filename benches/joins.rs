@@ -108,6 +108,7 @@ fn entry(name: &'static str, method: JoinMethod, bound: impl Fn(&[Pair]) -> usiz
     let pairs: Rc<Vec<Pair>> = Rc::new(pairs());
     let rows = pairs.iter().map(|(left, right)| left.rows + right.rows).sum();
     let expected = bound(&pairs);
+    assert!(expected > rows / 2, "{name}: only {expected} of {rows} rows meet others");
     let (work, of_bound) = (Rc::clone(&pairs), pairs);
     let told = RefCell::new(false);
     Entry {
@@ -162,7 +163,8 @@ fn drive(operator: &mut dyn JoinOperator, pairs: &[Pair]) -> usize {
 fn pairs() -> Vec<Pair> {
     let mut number = 0_usize;
     let bids = bids_with(2 * BATCHES, EVENTS_PER_SECOND, |bid| {
-        bid.bidder = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS;
+        // Of the upper half: the lowest bit tells odd numbers from even ones, which are on different sides.
+        bid.bidder = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % KEYS;
         number += 1;
     });
     // The bidder and the price.

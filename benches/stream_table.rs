@@ -1,7 +1,7 @@
 //! Bids joined with a table of 10,000 bidders, topic to topic, committed.
 //!
-//! Each round the query begins anew and reads the table's topic, too (7 of 100 records); so the decoder beside it decodes these,
-//! as well.
+//! Each round the query begins anew and reads the table's topic, too, and writes its rows to the join's changelog. It is to be
+//! a small part (2 of 100 records) of half a million; the decoder beside it decodes the table's records, as well.
 
 use millpond::internals::{Format, Layout};
 use millpond::types::SqlType;
@@ -23,7 +23,7 @@ pub const NAME: &str = "stream-table join";
 pub fn entries() -> Vec<Entry> {
     // Spread evenly, in no order: a multiplicative hash of the number of the bid.
     let mut number = 0_usize;
-    let bids = bids_with(BATCHES, 10_000, |bid| {
+    let bids = bids_with(4 * BATCHES, 10_000, |bid| {
         bid.bidder = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % BIDDERS;
         number += 1;
     });

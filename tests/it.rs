@@ -12,10 +12,14 @@ mod batch;
 mod binary;
 #[path = "it/ci.rs"]
 mod ci;
+#[path = "it/conformance.rs"]
+mod conformance;
 #[path = "it/flights.rs"]
 mod flights;
 #[path = "it/folder.rs"]
 mod folder;
+#[path = "it/fuzz/mod.rs"]
+mod fuzz;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/handover.rs"]
@@ -40,6 +44,8 @@ mod kafka_joins;
 mod kafka_processes;
 #[path = "it/kafka_scene.rs"]
 mod kafka_scene;
+#[path = "it/kafka_servers.rs"]
+mod kafka_servers;
 #[path = "it/kafka_topics.rs"]
 mod kafka_topics;
 #[path = "it/kill.rs"]

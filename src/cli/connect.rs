@@ -343,10 +343,10 @@ impl OwnedServer {
 /// Opens a folder, which this process must be able to hold, runs its queries, and serves it on the network.
 pub fn start_server(connection: &Connection, options: &HttpOptions, patience: &Patience<'_>) -> Result<OwnedServer> {
     let engine = hold(connection, patience)?;
-    engine.start();
-    let server = serve(&engine, &connection.data_dir)?;
     let holder = Holder { belonging: engine.belonging(), works: engine.works() };
     let http = http::serve(Arc::new(engine.clone()), holder, options)?;
+    engine.start();
+    let server = serve(&engine, &connection.data_dir)?;
     Ok(OwnedServer { http, owned: Owned { engine, server } })
 }
 

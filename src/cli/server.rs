@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::log::Signal;
 use crate::report;
-use crate::server::http::{HttpOptions, TlsFiles};
+use crate::server::http::{HttpOptions, PeerOptions, TlsFiles};
 
 use super::args::ServerOptions;
 use super::connect::{self, Connection};
@@ -35,6 +35,11 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
         queries: connection.config.queries,
         log_requests: options.log_requests,
         slow_client_max: Duration::from_secs(options.slow_client_max),
+        peers: PeerOptions {
+            advertise: options.advertise.clone().or_else(|| connection.config.advertised.clone()),
+            credentials: options.peer_credentials()?,
+            ca: options.peer_ca.clone(),
+        },
     };
     let scheme = if http.tls.is_some() { "https" } else { "http" };
     let patience = Patience {

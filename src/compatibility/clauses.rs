@@ -82,7 +82,7 @@ pub(super) const QUERIES: &[Row] = &[
 pub(super) const RULES: &[Row] = &[
     yes("Case of names, quoted names", "", "sql::tests::statements::every_statement_is_read_and_written"),
     yes("Operators and what binds how", "", "sql::tests::statements::operators_bind_as_they_should"),
-    yes("Comparisons with NULL, logic of two values", "", "expr::tests::oracle::truths_equal_the_plain_evaluation"),
+    yes("Comparisons with NULL, logic of two values", "", "expr::tests::oracle::columns_equal_the_plain_evaluation"),
     yes(
         "Generated names of columns and keys",
         "",

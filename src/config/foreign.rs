@@ -3,13 +3,14 @@
 use super::Meaning::{self, Idle, Refused};
 use crate::error::Error;
 
-const SERVER: &str = "there is no server on a port: terminals attach in the data folder";
+const SERVER: &str = "what the server does is said by the options of `millpond server`";
 const STREAMS: &str = "of Kafka Streams' own workings";
 const PROCESSING_LOG: &str = "what can't be processed goes to the topic <ksql.service.id>ksql_processing_log, which is made with the service's other topics";
 const REGISTRY: &str = "formats that need a schema registry aren't there yet";
 const CONNECT: &str = "there are no connectors yet";
 const JAVA: &str = "classes of Java's can't be loaded";
-const PULL: &str = "each process answers pull queries by itself, from the table's topic";
+const PEERS: &str = "servers of a service always tell each other that they are there";
+const PULL: &str = "a pull query is answered by the process that has the key, with the rows that are committed; by any other where that one doesn't answer";
 const METRICS: &str = "there are no metrics of Java's";
 const OWN_TOPICS: &str = "the service's own topics are made with the configs that they need";
 const LIMITS: &str = "there is no such limit here";
@@ -55,7 +56,6 @@ const TABLE: &[Entry] = &[
     (Begins("topics."), |_| Idle(OWN_TOPICS)),
     // The server.
     (Is("listeners"), |_| Idle(SERVER)),
-    (Is("ksql.advertised.listener"), |_| Idle(SERVER)),
     (Begins("ksql.internal.listener"), |_| Idle(SERVER)),
     (Begins("ksql.internal.ssl."), |_| Idle(SERVER)),
     (Begins("ksql.ssl.keystore.alias."), |_| Idle(SERVER)),
@@ -69,8 +69,8 @@ const TABLE: &[Entry] = &[
     (Begins("ksql.authentication."), |_| Idle(SERVER)),
     (Begins("ksql.security."), |_| Idle(SERVER)),
     (Begins("ksql.server."), |_| Idle(SERVER)),
-    (Begins("ksql.heartbeat."), |_| Idle(SERVER)),
-    (Begins("ksql.lag.reporting."), |_| Idle(SERVER)),
+    (Begins("ksql.heartbeat."), |_| Idle(PEERS)),
+    (Begins("ksql.lag.reporting."), |_| Idle(PEERS)),
     (Is("ksql.worker.pool.size"), |_| Idle(SERVER)),
     (Is("ksql.verticle.instances"), |_| Idle(SERVER)),
     (Is("ksql.idle.connection.timeout.seconds"), |_| Idle(SERVER)),

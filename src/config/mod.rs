@@ -24,6 +24,8 @@ pub struct Config {
     pub queries: QueryLimits,
     /// What a session begins with, by short names; checked.
     pub properties: BTreeMap<String, String>,
+    /// `ksql.advertised.listener`: where other processes of the service reach a server.
+    pub advertised: Option<String>,
     /// Settings of the file that have no effect here, and why.
     pub without_effect: Vec<(String, String)>,
 }
@@ -81,7 +83,8 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 const PUSH_MAX: &str = "ksql.max.push.queries";
 const PULL_MAX: &str = "ksql.query.pull.max.concurrent.requests";
 const PULL_A_SECOND_MAX: &str = "ksql.query.pull.max.qps";
-const OURS: [&str; 6] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS, PUSH_MAX, PULL_MAX, PULL_A_SECOND_MAX];
+const ADVERTISED: &str = "ksql.advertised.listener";
+const OURS: [&str; 7] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS, PUSH_MAX, PULL_MAX, PULL_A_SECOND_MAX, ADVERTISED];
 
 impl Config {
     /// From a file of ksqlDB's settings (if given) and the brokers' address, which wins over the file's.
@@ -156,6 +159,7 @@ impl Config {
             PUSH_MAX => self.queries.push_max = Some(count(name, value)?),
             PULL_MAX => self.queries.pull_max = Some(count(name, value)?),
             PULL_A_SECOND_MAX => self.queries.pull_a_second_max = Some(count(name, value)?),
+            ADVERTISED => self.advertised = Some(value.to_owned()),
             _ if settings::find(name).is_ok() => {
                 settings::set(&mut self.properties, name, value)?;
             }
@@ -237,6 +241,7 @@ mod tests {
     fn a_file_of_a_server_is_taken_as_it_is() {
         let config = Config::parse(include_str!("tests/production.properties"), None).unwrap();
         assert_eq!(config.service.id(), "shop_orders_");
+        assert_eq!(config.advertised.as_deref(), Some("https://ksql-1.shop.example:8088"));
         // What the file says of Kafka Streams' own topics counts where it doesn't say it of ksqlDB's.
         assert_eq!(config.internal_topics, InternalTopics { replicas: Some(3), min_insync_replicas: Some(2) });
         for (name, value) in [
@@ -268,7 +273,7 @@ mod tests {
             assert_eq!(told(name), 0, "{name}");
         }
         let notices = config.notices();
-        let server = "no effect here: listeners, ksql.advertised.listener, ksql.internal.listener, ";
+        let server = "no effect here: listeners, ksql.internal.listener, ";
         assert_eq!(notices.iter().filter(|line| line.starts_with(server)).count(), 1, "{notices:#?}");
         assert!(notices.len() < 25, "{notices:#?}");
     }

@@ -31,7 +31,8 @@ pub use operator::{Context, ErrorKind, JoinOperator, Node, Operator, ProcessingE
 pub use origin::Origin;
 pub use run::{
     Counters, Guarantee, Host, Keeping, Opening, Reached, Run, RunSpec, STAGED_BYTES_MAX, SinkSpec, SnapshotCounters,
-    Start, Strict, any_records, changelog_topics, check_state_is_there, exchange_topics, layout, load_rows,
+    StageLayout, Start, Strict, any_records, changelog_topics, check_state_is_there, exchange_topics, layout,
+    load_rows,
 };
 pub use scan::{ScanReader, split_window};
 pub use start::{check_start, commit_start};

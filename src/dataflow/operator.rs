@@ -58,6 +58,11 @@ pub trait Node: Send {
         0
     }
 
+    /// How many changes of state it has taken so far; `None`: it doesn't count them.
+    fn state_changes(&self) -> Option<u64> {
+        None
+    }
+
     /// Bytes of state held, about.
     fn state_bytes(&self) -> usize {
         0

@@ -106,6 +106,11 @@ impl Task {
         bytes
     }
 
+    /// Changes of state so far; `None`: some part doesn't count them.
+    pub fn state_changes(&self) -> Option<u64> {
+        self.states().iter().map(|state| state.state_changes()).sum()
+    }
+
     pub fn state_bytes(&self) -> usize {
         self.states().iter().map(|state| state.state_bytes()).sum()
     }

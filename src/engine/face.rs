@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::SourceWindow;
-use crate::engine::Events;
 use crate::engine::facts::{QueryCounts, Told};
+use crate::engine::{Engine, Events};
 use crate::error::{Error, Result};
 use crate::format::Layout;
 use crate::log::{GroupDescription, Log, TopicPartition};
@@ -60,6 +60,10 @@ pub trait Face: Send + Sync {
     /// All groups by their names, also those of queries that have no positions yet; or the one that has this name or
     /// belongs to the query of this id, whether it is there or not.
     fn groups(&self, wanted: Option<&str>) -> Result<Vec<GroupStanding>>;
+    /// The engine itself, where it is in this process and shares the work of a service with others.
+    fn shared(&self) -> Option<Engine> {
+        None
+    }
     /// Sets positions of a group, so that it reads from elsewhere.
     ///
     /// Errors: somebody is at work in it, it keeps state that follows from what it has read, it belongs to another

@@ -11,6 +11,15 @@ use crate::dataflow::{Opening, Run, RunSpec};
 use crate::error::Result;
 use crate::log::{Change, Log, Member, Signal, TopicPartition};
 
+/// Who takes part.
+#[derive(Debug, Clone)]
+pub(super) struct SharedBy {
+    /// What tells this process's data folder from others of the service.
+    pub folder: String,
+    /// What it tells of itself to the others.
+    pub about: Option<String>,
+}
+
 pub(super) struct Membership {
     member: Arc<dyn Member>,
     signal: Arc<Signal>,
@@ -38,9 +47,9 @@ pub(super) enum Part {
 }
 
 impl Membership {
-    /// Joins the query's group. `process`: what tells this process's data folder from others of the service.
-    pub fn join(log: &dyn Log, spec: &RunSpec, process: &str, signal: &Arc<Signal>) -> Result<Membership> {
-        let member = spec.join(log, process, signal)?;
+    /// Joins the query's group.
+    pub fn join(log: &dyn Log, spec: &RunSpec, process: &SharedBy, signal: &Arc<Signal>) -> Result<Membership> {
+        let member = spec.join(log, &process.folder, process.about.clone(), signal)?;
         Ok(Membership {
             member,
             signal: signal.clone(),
@@ -54,6 +63,11 @@ impl Membership {
 
     pub fn member(&self) -> Arc<dyn Member> {
         self.member.clone()
+    }
+
+    /// What the group has given to this process.
+    pub fn partitions(&self) -> &BTreeSet<TopicPartition> {
+        &self.partitions
     }
 
     pub fn part(&self) -> Part {

@@ -14,6 +14,7 @@ mod groups;
 mod insert;
 mod job;
 mod membership;
+pub(crate) mod peers;
 mod print;
 mod pull;
 mod query;
@@ -174,6 +175,8 @@ struct Inner {
     pushes: Arc<Pushes>,
     /// The command topic and that of the processing log are known to be there.
     own_topics_made: AtomicBool,
+    /// What is known of other processes of the service.
+    around: peers::Around,
     /// The catalog's queries were started.
     started: std::sync::Once,
 }
@@ -289,6 +292,7 @@ impl Engine {
             next_transient: std::sync::atomic::AtomicU64::new(1),
             pushes: Arc::default(),
             own_topics_made: AtomicBool::new(false),
+            around: peers::Around::default(),
             started: std::sync::Once::new(),
         };
         if !inner.is_shared() {
@@ -446,6 +450,10 @@ impl Face for Engine {
 
     fn log(&self) -> Arc<dyn Log> {
         self.inner.log.clone()
+    }
+
+    fn shared(&self) -> Option<Engine> {
+        self.inner.is_shared().then(|| self.clone())
     }
 
     fn layouts(&self) -> BTreeMap<String, TopicLayout> {

@@ -1,6 +1,6 @@
 //! Persistent queries: their states, and the thread that drives each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::dataflow::{Counters, Host, Run, RunSpec, commit_start, load_rows};
-use crate::engine::membership::{Membership, Part};
+use crate::engine::membership::{Membership, Part, SharedBy};
 use crate::engine::retry::{RETRY_WAIT_MAX, RETRY_WAIT_MIN, Retry};
 use crate::error::{Audience, Error};
 use crate::log::{Log, Signal, Tell, TopicPartition};
@@ -72,6 +72,8 @@ pub struct QueryHandle {
     pub counters: Arc<Counters>,
     pub state: Arc<Mutex<QueryState>>,
     pub signal: Arc<Signal>,
+    /// Where processes share the work: the partitions that the group has given to this one.
+    pub given: Arc<Mutex<BTreeSet<TopicPartition>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,8 +83,8 @@ pub struct DriveOptions {
     pub commit_interval: Duration,
     pub memory: Arc<MemoryBudget>,
     pub paused: bool,
-    /// Where processes share the work: what tells this one's data folder from others of the service.
-    pub process: Option<String>,
+    /// Where processes share the work: who this one is.
+    pub process: Option<SharedBy>,
     /// Takes lines for people.
     pub tell: Option<Tell>,
 }
@@ -105,6 +107,7 @@ impl QueryHandle {
             counters: Arc::new(Counters::default()),
             state: Arc::new(Mutex::new(QueryState::Recovering)),
             signal: Arc::new(Signal::default()),
+            given: Arc::default(),
             thread: None,
         };
         let driver = Driver {
@@ -115,6 +118,7 @@ impl QueryHandle {
             counters: handle.counters.clone(),
             state: handle.state.clone(),
             signal: handle.signal.clone(),
+            given: handle.given.clone(),
         };
         let spawned = std::thread::Builder::new().name(format!("query {}", handle.id)).spawn(move || driver.drive());
         match spawned {
@@ -149,6 +153,7 @@ struct Driver {
     counters: Arc<Counters>,
     state: Arc<Mutex<QueryState>>,
     signal: Arc<Signal>,
+    given: Arc<Mutex<BTreeSet<TopicPartition>>>,
 }
 
 /// Why a run ended without an error.
@@ -303,7 +308,9 @@ impl Driver {
         }
         let mut membership = Membership::join(&*self.log, &self.spec, process, &self.signal)?;
         let mut run = Run::open_share(self.log.clone(), membership.member(), self.spec.clone(), self.host())?;
-        self.work(&mut run, Some(&mut membership), retry)
+        let ended = self.work(&mut run, Some(&mut membership), retry);
+        self.given.lock().clear();
+        ended
     }
 
     /// Rounds and commits until it is told to stop or something fails.
@@ -427,7 +434,13 @@ impl Driver {
     /// Takes in what the query's group has changed.
     fn attend(&self, membership: &mut Membership, run: &mut Run, retry: &Retry) -> Result<(), Error> {
         let goes_on = || !self.stopped() && !self.paused();
-        let lost = match membership.attend(run, goes_on() && retry.left().is_none()) {
+        let attended = membership.attend(run, goes_on() && retry.left().is_none());
+        let mut given = self.given.lock();
+        if *given != *membership.partitions() {
+            given.clone_from(membership.partitions());
+        }
+        drop(given);
+        let lost = match attended {
             Err(_) if !goes_on() => false,
             outcome => outcome?,
         };

@@ -1,14 +1,19 @@
 //! A process of a service on a cluster: what it keeps in its data folder.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::Belonging;
+use super::membership::SharedBy;
+use super::peers::Process;
 use crate::error::{Error, Result};
 
 /// This process among those of a service on a cluster.
 pub(super) struct Seat {
     /// Stays with the data folder.
     pub process: String,
+    /// Where the other processes reach it, once it listens.
+    pub url: OnceLock<String>,
     /// What the folder is of, once the cluster has said its id. None: not yet, or there is no folder.
     pub belonging: Option<Belonging>,
     /// Held as long as the process lives: a folder has one owner. None: there is no folder.
@@ -40,11 +45,17 @@ impl Seat {
                 process
             }
         };
-        Ok(Some(Seat { process, belonging: None, _lock: Some(lock) }))
+        Ok(Some(Seat { process, url: OnceLock::new(), belonging: None, _lock: Some(lock) }))
     }
 
     /// Of a process that keeps nothing.
     pub fn without_folder() -> Seat {
-        Seat { process: uuid::Uuid::new_v4().to_string(), belonging: None, _lock: None }
+        Seat { process: uuid::Uuid::new_v4().to_string(), url: OnceLock::new(), belonging: None, _lock: None }
+    }
+
+    /// Who takes part in the groups of queries.
+    pub fn shared_by(&self) -> SharedBy {
+        let process = self.url.get().map(|url| Process { id: self.process.clone(), url: url.clone() });
+        SharedBy { folder: self.process.clone(), about: process.map(|process| process.about()) }
     }
 }

@@ -266,7 +266,7 @@ impl Typed {
                 if !widens(&from, to) {
                     return Err(misfit(&from, to));
                 }
-                Ok(Typed::new(Node::Cast(Box::new(typed)), to.clone()))
+                Ok(Typed::new(Node::Conversion(Box::new(typed)), to.clone()))
             }
         }
     }

@@ -50,6 +50,13 @@ impl EvalErrors {
         BooleanBuffer::from(mask)
     }
 
+    /// Those of rows that `is` holds for, and the others.
+    pub(super) fn split(self, is: impl Fn(usize) -> bool) -> (EvalErrors, EvalErrors) {
+        let (errors, other_errors) = self.errors.into_iter().partition(|error| is(error.row));
+        let (failed, other_failed) = self.failed.into_iter().partition(|row| is(*row as usize));
+        (EvalErrors { errors, failed }, EvalErrors { errors: other_errors, failed: other_failed })
+    }
+
     /// Takes over what another evaluation collected, its rows renumbered.
     pub(super) fn absorb(&mut self, other: EvalErrors, row_of: impl Fn(usize) -> usize) {
         self.failed.extend(other.failed_rows().map(|row| row_of(row) as u32));

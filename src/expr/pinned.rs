@@ -39,10 +39,12 @@ impl Typed {
 fn pin<'a>(column: &Typed, values: impl IntoIterator<Item = &'a Typed>) -> Option<Pinned> {
     let column = match (&column.node, &column.ty) {
         (Node::Column(index), Some(SqlType::String | SqlType::Int | SqlType::Bigint)) => *index,
-        (Node::Cast(from), Some(SqlType::Bigint)) if from.ty == Some(SqlType::Int) => match from.node {
-            Node::Column(index) => index,
-            _ => return None,
-        },
+        (Node::Cast(from) | Node::Conversion(from), Some(SqlType::Bigint)) if from.ty == Some(SqlType::Int) => {
+            match from.node {
+                Node::Column(index) => index,
+                _ => return None,
+            }
+        }
         _ => return None,
     };
     let values: Option<Vec<Value>> = values.into_iter().map(constant).collect();
@@ -55,7 +57,9 @@ fn constant(value: &Typed) -> Option<Value> {
         (Node::Literal(Value::Int(number)), _) => Some(Value::Bigint(i64::from(*number))),
         (Node::Literal(Value::Bigint(number)), _) => Some(Value::Bigint(*number)),
         // NULL equals nothing.
-        (Node::Cast(from), Some(SqlType::Bigint)) if from.ty == Some(SqlType::Int) => constant(from),
+        (Node::Cast(from) | Node::Conversion(from), Some(SqlType::Bigint)) if from.ty == Some(SqlType::Int) => {
+            constant(from)
+        }
         _ => None,
     }
 }

@@ -96,8 +96,10 @@ pub(super) enum Node {
         branches: Vec<(Typed, Typed)>,
         otherwise: Option<Box<Typed>>,
     },
-    /// To the type of the whole.
+    /// To the type of the whole. A row that failed before is NULL from here on.
     Cast(Box<Typed>),
+    /// As `Cast`, but nobody asked for it: a row that failed before stays failed, as if nothing stood between.
+    Conversion(Box<Typed>),
     ArrayItem {
         base: Box<Typed>,
         index: Box<Typed>,
@@ -297,7 +299,9 @@ impl Typed {
     pub(super) fn children(&self) -> Vec<&Typed> {
         match &self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::Conversion(a) | Node::ThreeValued(a) => {
+                vec![a]
+            }
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],
@@ -319,7 +323,9 @@ impl Typed {
     pub(super) fn children_mut(&mut self) -> Vec<&mut Typed> {
         match &mut self.node {
             Node::Literal(_) | Node::Column(_) | Node::Unread | Node::Param(_) => vec![],
-            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::ThreeValued(a) => vec![a],
+            Node::Negate(a) | Node::Not(a) | Node::Cast(a) | Node::Conversion(a) | Node::ThreeValued(a) => {
+                vec![a]
+            }
             Node::IsNull { operand, .. } => vec![operand],
             Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => vec![left, right],
             Node::And(left, right) | Node::Or(left, right) => vec![left, right],

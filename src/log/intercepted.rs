@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::embedded::EmbeddedLog;
 use super::{
-    Durability, GroupDescription, Log, LogError, Records, Signal, TopicDescription, TopicPartition, TopicSpec,
-    Transaction,
+    Durability, GroupDescription, Log, LogError, Member, MemberSpec, Records, Signal, TopicDescription, TopicPartition,
+    TopicSpec, Transaction,
 };
 
 /// What the log is asked for.
@@ -69,6 +69,10 @@ impl Log for Intercepted {
     fn fetch(&self, partition: &TopicPartition, from: i64, _: usize, into: &mut Records) -> Result<(), LogError> {
         (self.hook)(Call::Fetch(partition))?;
         self.log.fetch(partition, from, 1, into)
+    }
+
+    fn join(&self, spec: &MemberSpec) -> Result<Box<dyn Member>, LogError> {
+        self.log.join(spec)
     }
 
     fn shows_commits_at_once(&self) -> bool {

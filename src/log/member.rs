@@ -38,6 +38,8 @@ pub struct GroupSpec {
     /// of its former self has timed out, but its partitions go to others as soon as it leaves; those of a named one
     /// when its session has timed out.
     pub instance_id: Option<String>,
+    /// What the member tells of itself to whoever describes the group, behind the client's name (`client.id`).
+    pub about: Option<String>,
     /// How results become visible.
     pub delivery: Delivery,
 }

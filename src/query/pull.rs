@@ -1,6 +1,6 @@
 //! A pull query over a view: which rows to look at, then the query's own steps over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use arrow::array::ArrayRef;
@@ -11,9 +11,10 @@ use crate::dataflow::{Batch, ProcessingError, ScanReader, Task};
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
+use crate::log::partitioner::partition_for;
 use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
-use crate::query::view::{ALL_STARTS, Starts, ViewRows};
+use crate::query::view::{ALL_STARTS, Starts, ViewRows, Wanted};
 use crate::sql::ast::{self, BinaryOp, Expr, ExprKind};
 use crate::types::{SqlType, Value, values_to_array};
 
@@ -26,8 +27,28 @@ pub struct Pulled {
     pub errors: Vec<ProcessingError>,
 }
 
-/// Answers a pull query over a table's view.
-pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>, view: &View) -> Result<Pulled> {
+/// The partitions in which rows of whole keys lie that WHERE asks for, of `partitions` that keys were placed among. None: it
+/// asks for others, too.
+///
+/// Errors: what it compares a key with can't be one.
+pub fn partitions_asked(
+    query: &ast::Query,
+    catalog: &Catalog,
+    view: &View,
+    partitions: u32,
+) -> Result<Option<BTreeSet<u32>>> {
+    let keys = keys(query, catalog, view)?;
+    Ok(keys.map(|keys| keys.iter().map(|key| partition_for(key, partitions)).collect()))
+}
+
+/// Answers a pull query over the wanted partitions of a table's view.
+pub fn pull(
+    query: &ast::Query,
+    catalog: &Catalog,
+    settings: &BTreeMap<String, String>,
+    view: &View,
+    wanted: Wanted<'_>,
+) -> Result<Pulled> {
     let plan = plan(query, catalog, settings)?;
     let starts = window_starts(query, catalog, view);
     let found = keys(query, catalog, view)?;
@@ -36,14 +57,14 @@ pub fn pull(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, S
     }
     let pull_rows = |rows: Vec<ViewRows>| evaluate(&plan, rows);
     match (found, query.limit) {
-        (Some(keys), _) => pull_rows(view.get(starts, &keys)),
+        (Some(keys), _) => pull_rows(view.get(wanted, starts, &keys)),
         // Of rows that a filter judges, it isn't known which will be the first.
         (None, Some(limit)) if query.filter.is_none() => {
-            let pulled = pull_rows(view.scan(starts, Some(usize::try_from(limit).unwrap_or(usize::MAX))))?;
+            let pulled = pull_rows(view.scan(wanted, starts, Some(usize::try_from(limit).unwrap_or(usize::MAX))))?;
             // Nor of rows of which some can't be read.
-            if pulled.bad == 0 { Ok(pulled) } else { pull_rows(view.scan(starts, None)) }
+            if pulled.bad == 0 { Ok(pulled) } else { pull_rows(view.scan(wanted, starts, None)) }
         }
-        (None, _) => pull_rows(view.scan(starts, None)),
+        (None, _) => pull_rows(view.scan(wanted, starts, None)),
     }
 }
 
@@ -59,7 +80,7 @@ pub fn pull_keys(
     }
     match keys(query, catalog, view)?.filter(|keys| keys.len() <= keys_max) {
         None => Ok(None),
-        Some(keys) => evaluate(&plan(query, catalog, settings)?, view.get(ALL_STARTS, &keys)).map(Some),
+        Some(keys) => evaluate(&plan(query, catalog, settings)?, view.get(None, ALL_STARTS, &keys)).map(Some),
     }
 }
 

@@ -19,7 +19,7 @@ pub use highlight::{TokenClass, tokens};
 pub use keywords::KEYWORDS;
 pub use layout::layout;
 #[cfg(test)]
-use parser::{NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
+use parser::{NESTING_MAX, QUERY_NESTING_MAX, STATEMENT_BYTES_MAX, TREE_HEIGHT_MAX};
 pub use split::{directives, split};
 pub use variables::substitute;
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::server::Holder;
 use crate::server::client::{Address, CallError, Client, Place, Streaming};
-use crate::server::http::{HttpOptions, HttpServer, SLOW_CLIENT_MAX, serve};
+use crate::server::http::{HttpOptions, HttpServer, PeerOptions, SLOW_CLIENT_MAX, serve};
 use crate::sql;
 use crate::sql::ast::Statement;
 
@@ -38,6 +38,7 @@ impl HttpSubject {
     pub fn new(properties: &BTreeMap<String, String>) -> Result<Self> {
         let engine = EngineSubject::new(properties)?;
         let options = HttpOptions {
+            peers: PeerOptions::default(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             access: None,
             tls: None,

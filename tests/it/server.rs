@@ -421,6 +421,8 @@ fn roles_bound_what_may_be_asked() {
         ("GET", "/ws/query?request=%7B%7D", String::new(), 1),
         ("GET", "/chc/ready", String::new(), 0),
         ("POST", "/heartbeat", json!({"hostInfo": {"host": "a", "port": 1}, "timestamp": 0}).to_string(), 3),
+        ("POST", "/lag", "{}".to_owned(), 3),
+        ("POST", "/millpond/pull", "{}".to_owned(), 3),
         ("POST", "/query", ksql("PRINT 's' FROM BEGINNING LIMIT 0;"), 1),
         // What a terminal asks.
         ("GET", "/millpond/names", String::new(), 1),

@@ -43,13 +43,24 @@ fn processes_are_told_of() {
     let beat = json!({"hostInfo": {"host": "other", "port": 8088}, "timestamp": 5});
     assert_eq!(server.post("/heartbeat", &beat).json(), json!({"isOk": true}));
     assert_eq!(server.post("/heartbeat", &json!({"hostInfo": "x"})).failure(), (400, 40000));
+    let lag = json!({"currentOffsetPosition": 3, "endOffsetPosition": 5, "offsetLag": 2});
+    let lags = json!({"stateStoreLags": {"g#s": {"lagByPartition": {"0": lag}}}, "updateTimeMs": 5});
+    let host = json!({"host": "other", "port": 8088});
+    let told = server.post("/lag", &json!({"ksqlHost": host, "hostStoreLags": lags}));
+    assert_eq!(told.json(), json!({"isOk": true}));
+    assert_eq!(server.post("/lag", &json!({"ksqlHost": host})).failure(), (400, 40000));
     let status = server.get("/clusterStatus").json();
     let hosts = status["clusterStatus"].as_object().unwrap();
     let own = &hosts[server.address.split("//").nth(1).unwrap()];
     let partition = |partition: u32| json!({"topic": "s", "partition": partition});
     assert_eq!(own["activeStandbyPerQuery"]["CTAS_T_1"]["activePartitions"], json!([partition(0), partition(1)]));
     assert_eq!((&own["hostAlive"], &hosts["other:8088"]["hostAlive"]), (&json!(true), &json!(true)));
+    assert_eq!(hosts["other:8088"]["hostStoreLags"], lags);
     assert_eq!(hosts.len(), 2);
+    // It shares its work with nobody.
+    let asked =
+        json!({"process": "x", "definition": "", "query": "SELECT * FROM t;", "properties": {}, "partitions": [0]});
+    assert!(server.post("/millpond/pull", &asked).text.starts_with("{\"declined\":"));
 }
 
 #[test]

@@ -58,6 +58,23 @@ pub struct ServerOptions {
     /// The client of a push query that takes none of its rows for so long is told so and let go
     #[arg(long, value_name = "SECONDS", default_value_t = SLOW_CLIENT_MAX.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
     pub slow_client_max: u64,
+    /// On a cluster: where the other processes of the service reach this one [default: ksql.advertised.listener, or where it
+    /// listens]
+    #[arg(long, value_name = "URL")]
+    pub advertise: Option<String>,
+    /// On a cluster: a token, on the first line of a file, that this process shows to the others; of an admin
+    #[arg(long, value_name = "FILE")]
+    pub peer_token_file: Option<PathBuf>,
+    /// Certificates in PEM that are trusted when those of the other processes are checked, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub peer_ca: Option<PathBuf>,
+}
+
+impl ServerOptions {
+    /// What this process shows to others of its service.
+    pub fn peer_credentials(&self) -> Result<Option<Credentials>, Stop> {
+        self.peer_token_file.as_deref().map(|file| first_line(file).map(Credentials::Token)).transpose()
+    }
 }
 
 #[derive(Debug, Subcommand)]

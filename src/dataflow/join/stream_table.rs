@@ -248,6 +248,10 @@ impl Node for StreamTableJoin {
         Some(self)
     }
 
+    fn state_changes(&self) -> Option<u64> {
+        Some(self.table.changes_taken())
+    }
+
     fn pending_bytes(&self) -> usize {
         let keys = self.versions.as_ref().map_or(&self.keys, |versions| &versions.keys);
         self.table.pending_bytes(keys)

@@ -32,9 +32,11 @@ const CHANGED: u8 = 1;
 /// The changelog has a row of it.
 const PERSISTED: u8 = 2;
 
-/// Rows that nobody needs any more are dropped when they are as many as the others, and this many or this many bytes.
-const DEAD_ROWS_MAX: usize = 4096;
-const DEAD_BYTES_MAX: usize = 1 << 20;
+/// Rows that nobody needs any more are dropped when they are as many as the others. In a table of fewer bytes than these, which
+/// stays in the processor's cache, they may be so many times as many: the others are copied less often.
+const SMALL_BYTES: usize = 1 << 20;
+const SMALL_DEAD_ROWS_MIN: usize = 4096;
+const SMALL_DEAD_TIMES: usize = 2;
 
 /// Rows that are written to the changelog, or read from it, at once.
 const CHUNK_ROWS: usize = 1 << 12;
@@ -77,6 +79,8 @@ pub(super) struct TableRows {
     time_max: i64,
     /// Rows picked since it was put together.
     picks: usize,
+    /// Rows and tombstones that have arrived.
+    changes_taken: u64,
 }
 
 /// A batch of a table's changes on its way into the table.
@@ -122,6 +126,7 @@ impl TableRows {
             live: 0,
             time_max: 0,
             picks: 0,
+            changes_taken: 0,
         }
     }
 
@@ -133,6 +138,7 @@ impl TableRows {
         let rows = keyed_rows(batch, Tombstones::Count);
         let ids = keys.intern(batch, &rows)?;
         let first = self.columns.append(batch.value_columns(), batch.rows)?;
+        self.changes_taken += ids.len() as u64;
         self.owners.resize(first as usize + batch.rows, NO_KEY);
         rows.iter().zip(&ids).for_each(|(row, id)| self.owners[first as usize + *row as usize] = *id);
         self.reserve(&ids);
@@ -204,30 +210,44 @@ impl TableRows {
     #[inline(always)]
     pub fn set(&mut self, keys: &mut JoinKeys, id: u32, row: TableRow) -> TableRow {
         let before = self.replace(keys, id, row);
-        if (before.is_there() || row.is_there()) && self.flags[id as usize] & CHANGED == 0 {
-            self.flags[id as usize] |= CHANGED;
-            keys.retain(id);
-            self.changed.push(id);
+        if self.flags[id as usize] & CHANGED == 0 && (before.is_there() || row.is_there()) {
+            self.mark(keys, id);
         }
         before
     }
 
+    /// The same, where the changelog has the row already.
     #[inline(always)]
     fn replace(&mut self, keys: &mut JoinKeys, id: u32, row: TableRow) -> TableRow {
         let before = std::mem::replace(&mut self.current[id as usize], row);
-        match (before.is_there(), row.is_there()) {
-            (false, true) => {
+        self.time_max = self.time_max.max(row.time);
+        if before.is_there() != row.is_there() {
+            self.come_or_go(keys, id, row);
+        }
+        before
+    }
+
+    /// A key gets a row, or has none any more.
+    #[cold]
+    fn come_or_go(&mut self, keys: &mut JoinKeys, id: u32, row: TableRow) {
+        match row.is_there() {
+            true => {
                 keys.retain(id);
                 self.live += 1;
             }
-            (true, false) => {
+            false => {
                 keys.release(id);
                 self.live -= 1;
             }
-            _ => {}
         }
-        self.time_max = self.time_max.max(row.time);
-        before
+    }
+
+    /// Notes that the key has changed.
+    #[cold]
+    fn mark(&mut self, keys: &mut JoinKeys, id: u32) {
+        self.flags[id as usize] |= CHANGED;
+        keys.retain(id);
+        self.changed.push(id);
     }
 
     /// The value columns of rows by number; of `NO_ROW` nulls.
@@ -256,7 +276,8 @@ impl TableRows {
         if dead == 0 || dead < self.live {
             return Ok(());
         }
-        if dead < DEAD_ROWS_MAX && self.columns.bytes() < DEAD_BYTES_MAX {
+        let small = self.columns.bytes() < SMALL_BYTES;
+        if small && (dead < SMALL_DEAD_ROWS_MIN || dead / SMALL_DEAD_TIMES < self.live) {
             return Ok(());
         }
         debug_assert_eq!(self.owners.len(), self.columns.len(), "each row has its key's number");
@@ -332,6 +353,11 @@ impl TableRows {
         key.clear();
         key.push(self.tag);
         keys.write(id, key);
+    }
+
+    /// How many changes have arrived.
+    pub fn changes_taken(&self) -> u64 {
+        self.changes_taken
     }
 
     /// Bytes of the records that `write_changes` would give, about.

@@ -19,6 +19,7 @@ mod input;
 mod keeping;
 mod layout;
 mod line_up;
+mod load;
 mod merge;
 mod open;
 mod opening;
@@ -55,6 +56,7 @@ use self::emptied::Emptied;
 use self::holds::{Holds, When};
 use self::identity::SourceTopics;
 use self::input::OldRowsAt;
+use self::load::{Load, REUSED_BYTES_MAX};
 use self::port::Port;
 use self::reader::Reader;
 use self::refused::{append_staged, counted};
@@ -75,18 +77,6 @@ const PARTITION_BYTES_MAX: usize = 1 << 20;
 const ROUND_BYTES_MAX: usize = 32 << 20;
 const PARTITION_BYTES_MIN: usize = 16 << 10;
 
-/// Output that had better be committed where that is cheap: while it is in the processor's cache, and before it takes fresh
-/// memory.
-const GOOD_LOAD_BYTES: usize = 2 << 20;
-/// What of its memory is kept for the next commit.
-const REUSED_BYTES_MAX: usize = 8 * GOOD_LOAD_BYTES;
-
-/// Whether these staged bytes had better be committed. Where state has changed much a later commit would write less: only the
-/// last change of each key.
-fn is_a_good_load(staged: usize, pending: usize) -> bool {
-    staged >= GOOD_LOAD_BYTES && pending <= staged / 8
-}
-
 /// A query at work.
 pub struct Run {
     port: Port,
@@ -105,6 +95,7 @@ pub struct Run {
     commit_bytes_max: usize,
     /// The log waits for nobody to commit: neither for a disk nor for other machines.
     commits_are_cheap: bool,
+    load: Load,
     errors: Vec<ProcessingError>,
     errors_bytes: usize,
     /// What was counted since the last commit: if that comes to nothing, it will be counted again.
@@ -212,6 +203,9 @@ impl Run {
         if self.holds.is_idle(rows) && !self.dirty {
             self.hold_tables(When::Now)?;
         }
+        if self.commits_are_cheap {
+            self.load.note(self.stages.iter().flatten(), self.staged_bytes());
+        }
         if rows > 0 {
             self.dirty = true;
             let rows_in = self.sources().map(|reader| reader.round_rows as u64).sum();
@@ -288,7 +282,7 @@ impl Run {
     /// Whether so much waits that the commit may not be put off, or had better not be.
     pub fn must_commit(&self) -> bool {
         let (staged, pending) = (self.staged_bytes(), self.pending_bytes());
-        staged + pending >= self.commit_bytes_max || (self.commits_are_cheap && is_a_good_load(staged, pending))
+        staged + pending >= self.commit_bytes_max || (self.commits_are_cheap && self.load.is_good(staged, pending))
     }
 
     /// Bytes that the commit would add to what is staged: the changes of state, and what caching holds back.
@@ -391,6 +385,7 @@ impl Run {
         self.errors.clear();
         self.errors_bytes = 0;
         self.uncommitted = Uncommitted::default();
+        self.load.committed();
         self.dirty = false;
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.host.counters.commit_nanos.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
@@ -603,18 +598,5 @@ impl Drop for Run {
         if self.spec.durable {
             self.uncommitted.take_back(&self.host.counters);
         }
-    }
-}
-
-#[cfg(test)]
-mod load_tests {
-    use super::*;
-
-    #[test]
-    fn a_commit_waits_for_state_that_changes_again() {
-        assert!(!is_a_good_load(GOOD_LOAD_BYTES - 1, 0));
-        assert!(is_a_good_load(GOOD_LOAD_BYTES, 0));
-        assert!(is_a_good_load(GOOD_LOAD_BYTES, GOOD_LOAD_BYTES / 8));
-        assert!(!is_a_good_load(GOOD_LOAD_BYTES, GOOD_LOAD_BYTES / 8 + 1));
     }
 }

@@ -12,6 +12,7 @@ use super::identity::SourceTopics;
 use super::input::{Input, SourceInput};
 use super::layout::{StageLayout, layout, tables_held, uses};
 use super::line_up;
+use super::load::Load;
 use super::port::Port;
 use super::reader::{Reader, Use};
 use super::restore::{load_view, restore_state};
@@ -104,6 +105,7 @@ impl Run {
             slices: Slices::new(host.staged_bytes_max, rows_max),
             commit_bytes_max: host.staged_bytes_max,
             commits_are_cheap,
+            load: Load::default(),
             host,
             errors: Vec::new(),
             errors_bytes: 0,

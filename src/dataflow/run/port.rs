@@ -57,12 +57,20 @@ impl Port {
 }
 
 impl RunSpec {
-    /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service.
-    pub fn join(&self, log: &dyn Log, folder: &str, signal: &Arc<Signal>) -> Result<Arc<dyn Member>> {
+    /// Begins to take part in the query's group. `folder`: what tells this process's data folder from others of the service;
+    /// `about`: what those who describe the group are told of it.
+    pub fn join(
+        &self,
+        log: &dyn Log,
+        folder: &str,
+        about: Option<String>,
+        signal: &Arc<Signal>,
+    ) -> Result<Arc<dyn Member>> {
         let group = GroupSpec {
             id: self.group.clone(),
             transactional_id: format!("{}-{folder}", self.group),
             instance_id: None,
+            about,
             delivery: match self.guarantee {
                 Guarantee::ExactlyOnce => Delivery::ExactlyOnce,
                 Guarantee::AtLeastOnce => Delivery::AtLeastOnce,

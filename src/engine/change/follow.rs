@@ -214,7 +214,7 @@ impl Inner {
             let is_own = own.is_some() && read.judged.as_ref().map(|judged| judged.statement_id.as_str()) == own;
             let applied = read.command.map_err(Error::world).and_then(|command| self.apply(read.offset, &command));
             match applied {
-                Ok(applied) => taken.push((applied, is_own)),
+                Ok(applied) => taken.push((applied, is_own.then_some(read.offset))),
                 Err(error) => self.quarantine(read.offset, &error),
             }
         }
@@ -222,11 +222,15 @@ impl Inner {
             self.log.forget_topics();
         }
         let mut done = None;
-        for (applied, is_own) in taken {
-            match is_own {
-                true => done = Some(self.carry_out(applied, Duty::Own)),
+        for (applied, own_at) in taken {
+            match own_at {
+                Some(offset) => {
+                    let mut own = self.carry_out(applied, Duty::Own);
+                    own.status.command_offset = Some(offset);
+                    done = Some(own);
+                }
                 // Nobody here waits for what went wrong: the queries' states tell.
-                false => drop(self.carry_out(applied, Duty::Others)),
+                None => drop(self.carry_out(applied, Duty::Others)),
             }
         }
         done

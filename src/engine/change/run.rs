@@ -9,6 +9,7 @@ use crate::dataflow::{
     Guarantee, Keeping, RunSpec, SinkSpec, Start, changelog_topics, check_state_is_there, commit_start,
 };
 use crate::engine::query::{DriveOptions, QueryHandle};
+use crate::engine::seat::Seat;
 use crate::engine::{Drive, Inner, commit_interval, settings};
 use crate::error::{Error, Result};
 use crate::plan::{Plan, Step};
@@ -91,7 +92,7 @@ impl Inner {
                     memory: self.memory.clone(),
                     paused: entry.paused,
                     tell: self.tell.clone(),
-                    process: self.seat.as_ref().map(|seat| seat.process.clone()),
+                    process: self.seat.as_ref().map(Seat::shared_by),
                 };
                 queries.lock().insert(QueryHandle::start(self.log.clone(), spec, options));
                 Ok(())

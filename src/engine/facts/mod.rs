@@ -108,6 +108,9 @@ pub struct Standing {
     pub warning: Option<String>,
     /// Where processes share the work: the one whose part of it this is. The others have theirs.
     pub told_by: Option<u32>,
+    /// How it is doing in others that can be asked, by `HOST:PORT`.
+    #[serde(default)]
+    pub elsewhere: Vec<(String, Health)>,
 }
 
 /// What a query that this process drives has counted.
@@ -132,6 +135,18 @@ pub enum Health {
     Paused,
     /// Another process has it, or nobody.
     NotRunning,
+}
+
+impl Health {
+    /// ksqlDB's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Health::Running => "RUNNING",
+            Health::Error => "ERROR",
+            Health::Paused => "PAUSED",
+            Health::NotRunning => "UNRESPONSIVE",
+        }
+    }
 }
 
 /// Counts since the query was started in this process, all in rows unless said otherwise.

@@ -111,6 +111,7 @@ fn topics_listed(topics: &[TopicSummary]) -> Listing {
 
 fn queries_listed(queries: &[QuerySummary]) -> Listing {
     let shared = queries.iter().any(|query| query.standing.told_by.is_some());
+    let spread = queries.iter().any(|query| !query.standing.elsewhere.is_empty());
     let row = |query: &QuerySummary| {
         let count = |of: fn(&Counts) -> String| query.standing.counts.as_ref().map_or_else(|| "-".to_string(), of);
         let mut row = vec![
@@ -124,13 +125,21 @@ fn queries_listed(queries: &[QuerySummary]) -> Listing {
             count(|counts| counts.lag.to_string()),
         ];
         row.extend(shared.then(|| query.standing.told_by.map(process).unwrap_or_default()));
+        row.extend(spread.then(|| elsewhere(&query.standing)));
         row.push(query.statement.split_whitespace().collect::<Vec<_>>().join(" "));
         row
     };
     let mut columns = vec!["Query ID", "Status", "Sink Name", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
     columns.extend(shared.then_some("Told By"));
+    columns.extend(spread.then_some("Elsewhere"));
     columns.push("Query String");
     table("queries", &columns, queries.iter().map(row))
+}
+
+/// `pond-1:8088 RUNNING, pond-2:8088 PAUSED`
+fn elsewhere(standing: &Standing) -> String {
+    let told = standing.elsewhere.iter().map(|(host, health)| format!("{host} {}", health.word()));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn process(id: u32) -> String {
@@ -159,6 +168,7 @@ fn commits_text(counts: &Counts) -> String {
 fn standing_facts(standing: &Standing) -> Vec<(String, String)> {
     let mut facts = vec![fact("State", standing.state.clone())];
     facts.extend(standing.told_by.map(|id| fact("Told by", process(id))));
+    facts.extend((!standing.elsewhere.is_empty()).then(|| fact("Elsewhere", elsewhere(standing))));
     if let Some(counts) = &standing.counts {
         facts.extend([
             fact("Rows in", counts.rows_in.to_string()),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::ordered::Order;
+pub(super) use self::view::answer_here;
 use crate::analyze::is_aggregated;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, RowStream, settings};

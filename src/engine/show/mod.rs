@@ -9,6 +9,7 @@ pub(super) use explain::explain;
 pub(super) use standing::query_counts;
 
 use self::describe::summary_of;
+pub(in crate::engine) use self::standing::health;
 use self::standing::summary;
 use crate::catalog::SourceKind;
 use crate::engine::facts::{Facts, Property};

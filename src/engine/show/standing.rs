@@ -54,17 +54,6 @@ pub(in crate::engine) fn query_counts(inner: &Inner) -> Vec<QueryCounts> {
     queries.lock().iter().map(of).collect()
 }
 
-fn health(state: Option<&QueryState>) -> Health {
-    match state {
-        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
-            Health::Running
-        }
-        Some(QueryState::Paused) => Health::Paused,
-        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
-        Some(QueryState::Stopped) | None => Health::NotRunning,
-    }
-}
-
 fn standing(inner: &Inner, id: &str) -> Standing {
     let state = inner.query_state(id);
     let (counts, warning) = match &inner.drive {
@@ -82,7 +71,19 @@ fn standing(inner: &Inner, id: &str) -> Standing {
         None => "NOT RUNNING".to_string(),
     };
     let told_by = inner.is_shared().then(std::process::id);
-    Standing { health, state, counts, warning, told_by }
+    Standing { health, state, counts, warning, told_by, elsewhere: inner.elsewhere(id) }
+}
+
+/// The word for it that ksqlDB has, too.
+pub(in crate::engine) fn health(state: Option<&QueryState>) -> Health {
+    match state {
+        Some(QueryState::Recovering | QueryState::Running | QueryState::Standby | QueryState::Finished) => {
+            Health::Running
+        }
+        Some(QueryState::Paused) => Health::Paused,
+        Some(QueryState::Blocked(_) | QueryState::Failed(_)) => Health::Error,
+        Some(QueryState::Stopped) | None => Health::NotRunning,
+    }
 }
 
 fn counts(counters: &Counters) -> Counts {

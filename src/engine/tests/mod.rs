@@ -19,6 +19,7 @@ mod many_to_many;
 mod memory;
 mod mistakes;
 mod orders;
+mod peers;
 mod pull;
 mod push;
 mod push_snapshot;

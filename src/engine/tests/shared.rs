@@ -209,8 +209,12 @@ fn a_command_whose_answer_was_lost_is_found() {
         of_b.execute(&mut Session::default(), "CREATE TYPE pair AS STRUCT<a INT>;").map(drop).unwrap();
         Err(away())
     });
-    a.done("DROP STREAM o;");
+    let dropped = a.done("DROP STREAM o;");
     assert_eq!(cluster.commands().iter().filter(|read| !read.counts).count(), 0);
+    // Its place is told also where it had to be looked for.
+    let is_drop = |read: &ReadCommand| read.command.as_ref().is_ok_and(|command| command.statement.contains("DROP"));
+    let place = cluster.commands().into_iter().find(is_drop).map(|read| read.offset);
+    assert!(place.is_some() && dropped.command_offset == place, "{dropped:?} at {place:?}");
     assert_eq!(a.firsts("SHOW TYPES;"), b.firsts("SHOW TYPES;"));
     assert_eq!((a.firsts("SHOW QUERIES;").len(), b.firsts("SHOW QUERIES;").len()), (0, 0));
 }

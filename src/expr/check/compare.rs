@@ -184,7 +184,7 @@ fn convert(typed: Typed, to: &SqlType) -> Result<Typed> {
     }
     let text = matches!(typed.ty, Some(SqlType::String | SqlType::Date)) && !typed.is_literal();
     if text {
-        return Ok(Typed::new(Node::Cast(Box::new(typed)), to.clone()));
+        return Ok(Typed::new(Node::Conversion(Box::new(typed)), to.clone()));
     }
     typed.coerce(to)
 }

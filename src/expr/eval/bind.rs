@@ -37,7 +37,7 @@ pub(in crate::expr) enum Op {
     Or(Box<Plan>, Box<Plan>),
     Not(Box<Plan>),
     Case { branches: Vec<(Plan, Plan)>, otherwise: Option<Box<Plan>> },
-    Cast(Box<Plan>),
+    Cast(Box<Plan>, Before),
     ArrayItem { base: Box<Plan>, index: Box<Plan> },
     MapItem { base: Box<Plan>, key: Box<Plan> },
     Field { base: Box<Plan>, index: usize },
@@ -45,6 +45,15 @@ pub(in crate::expr) enum Op {
     Map(Vec<(Plan, Plan)>),
     Struct(Vec<Plan>),
     Call(CallPlan),
+}
+
+/// What becomes of rows that failed before a cast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::expr) enum Before {
+    /// They are NULLs like others.
+    Settled,
+    /// They have failed.
+    Kept,
 }
 
 pub(in crate::expr) struct CallPlan {
@@ -133,7 +142,7 @@ impl Plan {
             Op::Case { branches, otherwise } => {
                 logic::case(branches, otherwise.as_deref(), (&self.ty, self.nulls), rows, errors)
             }
-            Op::Cast(operand) => super::cast::run(operand, &self.ty, rows, errors),
+            Op::Cast(operand, before) => super::cast::run(operand, &self.ty, *before, rows, errors),
             Op::ArrayItem { base, index } => super::access::array_item(base, index, rows, errors),
             Op::MapItem { base, key } => super::access::map_item(base, key, rows, errors),
             Op::Field { base, index } => super::access::field(base.run(rows, errors), *index),
@@ -193,7 +202,8 @@ fn op_of(typed: &Typed, ty: &SqlType, nulls: Nulls) -> Result<Op> {
                 .collect::<Result<_>>()?,
             otherwise: otherwise.as_deref().map(|otherwise| boxed(otherwise, nulls)).transpose()?,
         },
-        Node::Cast(operand) => Op::Cast(boxed(operand, nulls)?),
+        Node::Cast(operand) => Op::Cast(boxed(operand, nulls)?, Before::Settled),
+        Node::Conversion(operand) => Op::Cast(boxed(operand, nulls)?, Before::Kept),
         Node::ArrayItem { base, index } => Op::ArrayItem { base: boxed(base, nulls)?, index: boxed(index, nulls)? },
         Node::MapItem { base, key } => Op::MapItem { base: boxed(base, nulls)?, key: boxed(key, nulls)? },
         Node::Field { base, index } => Op::Field { base: boxed(base, nulls)?, index: *index },

@@ -8,7 +8,7 @@ use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType, i256,
 };
 
-use super::bind::Plan;
+use super::bind::{Before, Plan};
 use super::values::{list_array, map_array, struct_array};
 use super::{Column, Failures, Rows, cast_text, nulls};
 use crate::expr::decimal::{self, Rounding};
@@ -33,8 +33,13 @@ pub(in crate::expr) fn can_cast(from: &SqlType, to: &SqlType) -> bool {
     }
 }
 
-pub(super) fn run(operand: &Plan, to: &SqlType, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
-    let column = operand.run(rows, errors).settled();
+pub(super) fn run(operand: &Plan, to: &SqlType, before: Before, rows: Rows<'_>, errors: &mut EvalErrors) -> Column {
+    let mut column = operand.run(rows, errors);
+    let failed = match before {
+        Before::Settled => None,
+        Before::Kept => column.failed.take(),
+    };
+    let column = column.settled();
     if column.is_scalar {
         // Its reason would be reported once only: let every row fail for itself.
         let mut own = EvalErrors::default();
@@ -42,13 +47,13 @@ pub(super) fn run(operand: &Plan, to: &SqlType, rows: Rows<'_>, errors: &mut Eva
         let mut failures = Failures::new(one, &mut own);
         let array = cast(&column.array, &operand.ty, to, &mut failures);
         if !failures.any() {
-            return Column::scalar(array);
+            return Column::scalar(array).with_failed(failed);
         }
     }
     let column = column.expand(rows.count);
     let mut failures = Failures::new(rows, errors);
     let array = cast(&column.array, &operand.ty, to, &mut failures);
-    Column::rows(array).with_failed(failures.into_mask())
+    Column::rows(array).with_failed(failures.into_mask()).with_failed(failed)
 }
 
 /// The column as another type. Entry i belongs to row i.

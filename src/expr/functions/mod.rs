@@ -142,6 +142,7 @@ pub struct ScalarCall<'a> {
 /// A lambda with the outer columns it sees already bound.
 pub trait LambdaBody {
     /// `params`: one array per parameter, of `rows` entries; `outer`: for each entry the outer row it belongs to.
+    /// `errors` gets those of outer rows in which the body failed; what it made good itself is reported elsewhere.
     fn evaluate(&self, params: &[ArrayRef], outer: &[u32], rows: usize, errors: &mut EvalErrors) -> ArrayRef;
 }
 

@@ -125,6 +125,10 @@ fn logic_evaluates_what_it_selects() {
     assert_eq!(table.run("A <> 0 AND 4 / A = 2"), (booleans(&[Some(false), Some(true), Some(false)]), vec![]));
     assert_eq!(table.run("A = 0 OR 4 / A = 2"), (booleans(&[Some(true), Some(true), None]), vec![2]));
     assert_eq!(table.run("4 / A = 2"), (booleans(&[None, Some(true), None]), vec![0, 2]));
+    // Nor does it matter that a side had to be widened.
+    assert_eq!(table.run("NOT (4 / A = 2e0)"), (booleans(&[None, Some(false), None]), vec![0, 2]));
+    assert_eq!(table.run("4 / A IN (2, 3000000000)"), (booleans(&[None, Some(true), None]), vec![0, 2]));
+    assert_eq!(table.run("ARRAY[1, 2][4 / A] IS NULL"), (booleans(&[None, Some(false), None]), vec![0, 2]));
     // A NULL truth value fails, unless what stands before it has decided.
     assert_eq!(table.run("NOT B"), (booleans(&[Some(false), Some(true), None]), vec![2]));
     assert_eq!(table.run("A IS NULL OR B"), (booleans(&[Some(true), Some(false), Some(true)]), vec![]));
@@ -269,6 +273,11 @@ fn lambdas_see_columns_and_nest() {
     );
     assert_eq!(table.texts("TRANSFORM(L, x => IFNULL(x, 0) + N)"), ["[11, 12]", "null", "[]", "[45, 40]"]);
     assert_eq!(table.run("TRANSFORM(L, x => x + N)").1, vec![3]);
+    // The call fails with its lambda; what the lambda makes good itself is reported, and the call goes on.
+    assert_eq!(table.texts("TRANSFORM(L, x => x + N)"), ["[11, 12]", "null", "[]", "null"]);
+    assert_eq!(table.texts("TRANSFORM(L, x => IFNULL(x + N, 0))"), ["[11, 12]", "null", "[]", "[45, 0]"]);
+    assert_eq!(table.run("TRANSFORM(L, x => IFNULL(x + N, 0))").1, vec![3]);
+    assert_eq!(table.texts("REDUCE(L, '', (s, x) => s + CAST(x + N AS STRING))"), ["1112", "", "", "45"]);
     assert_eq!(table.texts("FILTER(L, x => x > 1)"), ["[2]", "null", "[]", "[5]"]);
     assert_eq!(table.texts("REDUCE(L, N, (s, x) => s + IFNULL(x, 1))"), ["13", "20", "30", "46"]);
     assert_eq!(

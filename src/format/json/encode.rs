@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::digits::{is_stop, stops, write_integer};
-use crate::appender::{Appender, PIECE, chunk};
+use crate::appender::{Appender, PIECE, chunk, copy_part};
 use crate::format::{BadRow, Encoded, Encoder, KeyedRows, Layout, encode_rows};
 use crate::log::Span;
 use crate::types::{SqlType, decimal, text};
@@ -86,6 +86,8 @@ enum CellValues<'a> {
     Double(&'a [f64]),
     Decimal(&'a [i256], u32),
     String(&'a StringArray),
+    /// In none of its texts is anything to be escaped.
+    Plain(&'a StringArray),
     Bytes(&'a BinaryArray),
     Array(&'a [i32], Box<Cells<'a>>),
     Map(&'a [i32], &'a StringArray, Box<Cells<'a>>),
@@ -106,7 +108,10 @@ impl<'a> Cells<'a> {
             SqlType::Decimal { scale, .. } => {
                 CellValues::Decimal(column.as_primitive_opt::<Decimal256Type>()?.values(), *scale)
             }
-            SqlType::String => CellValues::String(column.as_string_opt()?),
+            SqlType::String => {
+                let texts = column.as_string_opt()?;
+                if is_plain(texts) { CellValues::Plain(texts) } else { CellValues::String(texts) }
+            }
             SqlType::Bytes => CellValues::Bytes(column.as_binary_opt()?),
             SqlType::Array(_) => {
                 let list = column.as_list_opt::<i32>()?;
@@ -134,6 +139,7 @@ impl<'a> Cells<'a> {
             return out.bytes(b"null");
         }
         match &self.values {
+            CellValues::Plain(values) => write_plain(values, row, out),
             CellValues::String(values) => write_string(values, row, out),
             CellValues::Bigint(values) => write_integer(values[row], out),
             CellValues::Int(values) => write_integer(i64::from(values[row]), out),
@@ -145,7 +151,9 @@ impl<'a> Cells<'a> {
     #[inline(never)]
     fn write_other(&self, row: usize, out: &mut Appender, scratch: &mut String) {
         match &self.values {
-            CellValues::String(_) | CellValues::Bigint(_) | CellValues::Int(_) => self.write(row, out, scratch),
+            CellValues::Plain(_) | CellValues::String(_) | CellValues::Bigint(_) | CellValues::Int(_) => {
+                self.write(row, out, scratch);
+            }
             CellValues::Boolean(values) => out.bytes(if values.value(row) { b"true" } else { b"false" }),
             CellValues::Double(values) => write_double(values[row], out, scratch),
             CellValues::Decimal(values, scale) => out.bytes(decimal::to_text(values[row], *scale).as_bytes()),
@@ -213,6 +221,27 @@ fn write_double(number: f64, out: &mut Appender, scratch: &mut String) {
     out.byte(b'"');
     out.bytes(scratch.as_bytes());
     out.byte(b'"');
+}
+
+/// Whether nothing in a column's texts has to be escaped: they are looked at all at once, and then only copied.
+fn is_plain(texts: &StringArray) -> bool {
+    let offsets = texts.value_offsets();
+    let bounds = offsets.first().zip(offsets.last()).map(|(first, last)| *first as usize..*last as usize);
+    let all = &texts.value_data()[bounds.unwrap_or_default()];
+    let (pieces, rest) = all.as_chunks::<PIECE>();
+    pieces.iter().all(|piece| stops(piece).0 == 0) && !rest.iter().any(|byte| is_stop(*byte))
+}
+
+/// A string in quotes that has nothing to escape.
+#[inline]
+fn write_plain(texts: &StringArray, row: usize, out: &mut Appender) {
+    let offsets = texts.value_offsets();
+    let (start, len) = (offsets[row] as usize, (offsets[row + 1] - offsets[row]) as usize);
+    let room = out.room(len + 2);
+    room[0] = b'"';
+    copy_part(texts.value_data(), start, len, &mut room[1..]);
+    room[len + 1] = b'"';
+    out.advance(len + 2);
 }
 
 /// A string in quotes. It is copied a piece at a time, and looked at for what has to be escaped.

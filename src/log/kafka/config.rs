@@ -30,8 +30,8 @@ pub(super) enum Role<'a> {
     Transactional(&'a str),
     /// Reads partitions by hand.
     Reader,
-    /// Is a member of a group, under a name of its own if given.
-    Member { group: &'a str, instance: Option<&'a str> },
+    /// Is a member of a group, under a name of its own if given; `about`: what stands behind the client's name.
+    Member { group: &'a str, instance: Option<&'a str>, about: Option<&'a str> },
 }
 
 /// Settings that are Millpond's to decide: what they are here, where a file may say the same, and why.
@@ -181,8 +181,11 @@ impl KafkaConfig {
                 self.fit_transaction(&mut settings);
             }
             Role::Reader => {}
-            Role::Member { group, instance } => {
+            Role::Member { group, instance, about } => {
                 settings.insert("group.id", group.to_owned());
+                if let (Some(about), Some(name)) = (about, settings.get_mut("client.id")) {
+                    name.push_str(about);
+                }
                 if let Some(instance) = instance {
                     settings.insert("group.instance.id", instance.to_owned());
                 }
@@ -331,7 +334,7 @@ mod tests {
             Role::Writer,
             Role::Transactional("t"),
             Role::Reader,
-            Role::Member { group: "g", instance: Some("i") },
+            Role::Member { group: "g", instance: Some("i"), about: Some("#1@http://localhost:8088") },
         ];
         for role in roles {
             assert!(config.conf(role).is_ok(), "{role:?}");

@@ -58,7 +58,8 @@ impl GroupedMember {
         leads.iter().try_for_each(|topic| cluster.topic(topic).map(|_| ()))?;
         // The producer first: it ends what its predecessor left open, and positions wait for that.
         let producer = producer(cluster, group)?;
-        let role = Role::Member { group: &group.id, instance: group.instance_id.as_deref() };
+        let role =
+            Role::Member { group: &group.id, instance: group.instance_id.as_deref(), about: group.about.as_deref() };
         let client = cluster.new_client(ClientKind::Consumer, role)?;
         let leads: Vec<String> = leads.into_iter().collect();
         let consumer = GroupConsumer::subscribe(client, &leads, &spec.signal)

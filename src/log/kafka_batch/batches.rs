@@ -125,14 +125,14 @@ impl Batches {
         headers: &[u8],
         write: impl FnOnce(&mut Appender) -> Written<T>,
     ) -> Option<T> {
-        let open = self.open_for(time);
+        let (base_timestamp, count) = self.open_for(time);
         let (start, length_width, value_width) = (self.end, self.length_width, self.value_width);
         let mut out = Appender::at(&mut self.bytes, start);
         let key_len = key.len.max(0) as usize;
         let mut to = Cursor { room: out.room(5 * VARINT_MAX + key_len), at: length_width };
         to.byte(0);
-        to.varint(time.wrapping_sub(open.base_timestamp));
-        to.varint(i64::from(open.count));
+        to.varint(time.wrapping_sub(base_timestamp));
+        to.varint(i64::from(count));
         to.part(keys, key);
         let at = to.at + value_width;
         out.advance(at);
@@ -168,18 +168,22 @@ impl Batches {
         Cursor { room: out.from(start), at: 0 }.varint(length as i64);
         self.end = out.stop();
         let bytes = HEADER_LEN + width + length;
-        if open.count > 0 && start - open.start + bytes > self.options.batch_len_max() {
+        let is_full = |open: &Open| start - open.start + bytes > self.options.batch_len_max();
+        if count > 0 && self.open.as_ref().is_some_and(is_full) {
             self.end = start;
             let value = (value_len >= 0).then(|| self.bytes[value_start..value_start + value_len as usize].to_vec());
             let key = (!key.is_null()).then(|| &keys[key.start as usize..key.start as usize + key_len]);
             self.begin_with(time, key, value.as_deref(), headers);
             return None;
         }
-        self.any_too_large |= open.count == 0 && bytes > self.options.record_bytes_max;
+        self.any_too_large |= count == 0 && bytes > self.options.record_bytes_max;
         self.any_keyless |= key.is_null();
         self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
         self.records += 1;
-        self.open = Some(Open { max_timestamp: open.max_timestamp.max(time), count: open.count + 1, ..open });
+        if let Some(open) = &mut self.open {
+            open.max_timestamp = open.max_timestamp.max(time);
+            open.count += 1;
+        }
         None
     }
 
@@ -191,26 +195,26 @@ impl Batches {
         self.put(time, key, value, headers);
     }
 
-    /// The batch for another record.
+    /// Sees to an open batch for another record; gives its base timestamp and how many records it has. (The whole of it at once
+    /// would have to wait until what the last record has changed of it is all in the cache.)
     #[inline(always)]
-    fn open_for(&mut self, time: i64) -> Open {
-        match self.open {
-            Some(open) if open.count < RECORDS_MAX => open,
+    fn open_for(&mut self, time: i64) -> (i64, u32) {
+        match &self.open {
+            Some(open) if open.count < RECORDS_MAX => (open.base_timestamp, open.count),
             _ => self.begin(time),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn begin(&mut self, time: i64) -> Open {
+    fn begin(&mut self, time: i64) -> (i64, u32) {
         self.close();
         let start = self.end;
         let mut out = Appender::at(&mut self.bytes, start);
         out.bytes(&[0; HEADER_LEN]);
         self.end = out.stop();
-        let open = Open { start, base_timestamp: time, max_timestamp: i64::MIN, count: 0 };
-        self.open = Some(open);
-        open
+        self.open = Some(Open { start, base_timestamp: time, max_timestamp: i64::MIN, count: 0 });
+        (time, 0)
     }
 
     /// Takes a batch back that has no record.

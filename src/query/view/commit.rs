@@ -104,14 +104,14 @@ impl View {
         }
         let _changing = self.changing.lock();
         let count: usize = by_partition.values().flatten().map(|records| records.len()).sum();
-        let follows = || {
+        let comes_next = || {
             let partitions = self.partitions.read();
             let mut all = partitions.iter().enumerate();
             all.all(|(partition, rows)| {
-                by_partition.get(&partition).is_none_or(|commit| self.follows(partition, rows, commit))
+                by_partition.get(&partition).is_none_or(|commit| self.comes_next(partition, rows, commit))
             })
         };
-        match count > STEP_RECORDS && follows() {
+        match count > STEP_RECORDS && comes_next() {
             true => self.take_in_stepwise(&by_partition),
             false => self.take_in_at_once(&by_partition),
         }
@@ -121,7 +121,7 @@ impl View {
 
     /// Whether the commit is what comes next in the topic: nobody else wrote behind it, nor before it what isn't taken in yet, and
     /// it wasn't read from the topic already. Else the topic says what comes in which order.
-    fn follows(&self, partition: usize, rows: &Rows, commit: &[&Records]) -> bool {
+    fn comes_next(&self, partition: usize, rows: &Rows, commit: &[&Records]) -> bool {
         let Some(log) = &self.log else { return true };
         let is_end = || log.offsets(&self.place(partition)).is_ok_and(|(_, end)| end == rows.next + len(commit));
         !rows.ahead && is_end()
@@ -132,7 +132,9 @@ impl View {
         for (partition, rows) in partitions.iter_mut().enumerate() {
             if let Some(commit) = commit.get(&partition) {
                 match &self.log {
-                    Some(log) if !self.follows(partition, rows, commit) => self.read_on(&**log, partition, None, rows),
+                    Some(log) if !self.comes_next(partition, rows, commit) => {
+                        self.read_on(&**log, partition, None, rows)
+                    }
                     _ => {
                         commit.iter().for_each(|records| rows.apply(records, self.retention_ms));
                         rows.next += len(commit);

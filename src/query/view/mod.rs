@@ -1,8 +1,10 @@
 //! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
 
 mod commit;
+mod follow;
 mod rows;
 mod scan;
+mod together;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
@@ -12,12 +14,14 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{FoundRecords, Source};
 use crate::error::{Error, Result};
-use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
 use crate::state::snapshots::Pieces;
 use crate::state::{MemoryBudget, MemoryShare};
 use crate::threads::side_by_side;
+use follow::{Asked, is_wanted};
 use rows::Rows;
-use scan::{Parts, Wanted};
+use scan::{Choice, Parts};
+use together::Together;
 
 /// How often the ends of a topic's partitions are looked at until they hold still.
 const ENDS_ATTEMPTS_MAX: usize = 100;
@@ -43,6 +47,8 @@ pub struct View {
     memory: MemoryShare,
     /// What the rows were read from.
     extent: Mutex<Extent>,
+    /// Readers that bring the rows up to date at one time, and the number of the rows' beginning.
+    reading: Together<Asked, Result<u64>>,
     /// Rung when the topic gets records or is changed.
     changed: Arc<Signal>,
     watched: Once,
@@ -82,6 +88,9 @@ pub struct ViewRows {
     pub records: Records,
 }
 
+/// Partitions to look at; None: all.
+pub type Wanted<'a> = Option<&'a [u32]>;
+
 /// Bounds of the windows to look at, by their starts.
 pub type Starts = (std::ops::Bound<i64>, std::ops::Bound<i64>);
 
@@ -100,6 +109,7 @@ impl View {
             kept_by: KeptBy::Query,
             memory,
             extent: Mutex::default(),
+            reading: Together::default(),
             changed: Arc::default(),
             watched: Once::new(),
             log: None,
@@ -192,15 +202,15 @@ impl View {
         View { kept_by: KeptBy::Readers, ..View::empty(source, partitions, retention_ms, memory.share()) }
     }
 
-    /// Calls `read`, which reads rows, when all are there that were committed when this was asked: takes in what a followed
-    /// topic has now; where a query keeps the view, waits until it is loaded. Where the rows began anew under `read`, and so
-    /// weren't all there, it is called again.
+    /// Calls `read`, which reads rows of the wanted partitions, when all are there that were committed when this was asked: takes
+    /// in what a followed topic has now in these partitions; where a query keeps the view, waits until it is loaded. Where the rows
+    /// began anew under `read`, and so weren't all there, it is called again.
     ///
     /// Errors: the topic can't be read, or the memory is not enough (then a followed view begins anew the next time); those of
     /// `read`.
-    pub fn caught_up<T>(&self, log: &dyn Log, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+    pub fn caught_up<T>(&self, log: &dyn Log, wanted: Wanted<'_>, mut read: impl FnMut() -> Result<T>) -> Result<T> {
         loop {
-            let beginning = self.catch_up(log)?;
+            let beginning = self.catch_up(log, wanted)?;
             let answer = read()?;
             if self.beginnings.load(Ordering::Acquire) == beginning {
                 return Ok(answer);
@@ -242,39 +252,13 @@ impl View {
     }
 
     /// Gives the number of the rows' beginning: as long as it is that, no row of those that were there is missing.
-    fn catch_up(&self, log: &dyn Log) -> Result<u64> {
+    fn catch_up(&self, log: &dyn Log, wanted: Wanted<'_>) -> Result<u64> {
         if self.kept_by == KeptBy::Query {
             let beginning = self.wait_until_loaded()?;
             self.drop_removed(log)?;
             return Ok(beginning);
         }
-        let mut extent = self.extent.lock();
-        let _changing = self.changing.lock();
-        let count = log.partitions(&self.source.topic);
-        let count = count.ok_or_else(|| LogError::UnknownTopic(self.source.topic.clone()))?;
-        if self.partitions.read().len() != count as usize {
-            self.partitions.write().resize_with(count as usize, || Rows::new(self.source.window));
-        }
-        let topic = log.topic_id(&self.source.topic)?;
-        let (firsts, ends) = self.offsets(log, count)?.into_iter().unzip::<_, _, Vec<i64>, Vec<i64>>();
-        let now = Extent { topic, firsts };
-        let mut partitions = self.partitions.write();
-        for (partition, (rows, end)) in partitions.iter_mut().zip(ends).enumerate() {
-            if now.differs(&extent, partition) {
-                self.begin_anew(std::slice::from_mut(rows));
-            }
-            match self.read(log, partition, Some(rows.next), Some(end), rows, &|| Ok(())) {
-                Ok(next) => rows.next = next,
-                Err(error) => {
-                    self.begin_anew(&mut partitions);
-                    self.memory.set(0)?;
-                    return Err(error);
-                }
-            }
-        }
-        *extent = now;
-        self.memory.set(bytes(&partitions))?;
-        Ok(self.beginnings.load(Ordering::Acquire))
+        self.reading.ask(|asked| asked.add(wanted), |asked| self.read_asked(log, asked.as_wanted()))
     }
 
     /// Under the lock of the partitions.
@@ -324,10 +308,10 @@ impl View {
         Ok(now)
     }
 
-    /// First and next offsets of all partitions at one moment: of no commit only a part lies below the next ones. A log that
+    /// First and next offsets of partitions, in their order, at one moment: of no commit only a part lies below the next ones. A log that
     /// doesn't show commits at once shows their parts one by one, whenever it is asked.
-    fn offsets(&self, log: &dyn Log, partitions: u32) -> Result<Vec<(i64, i64)>> {
-        let places: Vec<_> = (0..partitions as usize).map(|partition| self.place(partition)).collect();
+    fn offsets(&self, log: &dyn Log, partitions: &[usize]) -> Result<Vec<(i64, i64)>> {
+        let places: Vec<_> = partitions.iter().map(|partition| self.place(*partition)).collect();
         let look = || -> Result<Vec<(i64, i64)>> { Ok(log.offsets_of(&places)?.into_values().collect()) };
         let mut offsets = look()?;
         let attempts_max = if log.shows_commits_at_once() { ENDS_ATTEMPTS_MAX } else { 0 };
@@ -397,7 +381,7 @@ impl View {
 
     /// Takes in what the topic has, which may be a commit that the query is about to tell of: all of that, or nothing.
     fn read_ahead(&self, log: &dyn Log, partitions: &mut [Rows]) {
-        let offsets = self.offsets(log, partitions.len() as u32);
+        let offsets = self.offsets(log, &(0..partitions.len()).collect::<Vec<_>>());
         for (partition, rows) in partitions.iter_mut().enumerate() {
             rows.ahead = true;
             match &offsets {
@@ -436,27 +420,28 @@ impl View {
         self.partitions.read().get(partition as usize).map(|rows| look(rows, rows.next))
     }
 
-    /// Rows whose window begins within `starts`, as records ordered by window start and key; of each partition the first
-    /// `rows_max`. All are of the same moment, and commits go on beside it.
-    pub fn scan(&self, starts: Starts, rows_max: Option<usize>) -> Vec<ViewRows> {
+    /// Rows of the wanted partitions whose window begins within `starts`, as records ordered by window start and key; of each
+    /// partition the first `rows_max`. All are of the same moment, and commits go on beside it.
+    pub fn scan(&self, wanted: Wanted<'_>, starts: Starts, rows_max: Option<usize>) -> Vec<ViewRows> {
         let id = self.next_scan.fetch_add(1, Ordering::Relaxed);
-        let wanted = Wanted { window: self.source.window, starts, rows_max };
-        let partitions = scan::scan(&self.partitions, &self.changing, id, wanted).into_iter().enumerate();
+        let choice = Choice { window: self.source.window, starts, rows_max };
+        let copied = scan::scan(&self.partitions, &self.changing, id, (wanted, choice)).into_iter();
         let of_partition = |(partition, parts): (usize, Vec<Records>)| {
             parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
         };
-        partitions.flat_map(of_partition).collect()
+        copied.flat_map(of_partition).collect()
     }
 
-    /// The rows of these keys (without windows), in all windows that begin within `starts`.
-    pub fn get(&self, starts: Starts, keys: &[Vec<u8>]) -> Vec<ViewRows> {
+    /// The rows of these keys (without windows) in the wanted partitions, in all windows that begin within `starts`.
+    pub fn get(&self, wanted: Wanted<'_>, starts: Starts, keys: &[Vec<u8>]) -> Vec<ViewRows> {
         let partitions = self.partitions.read();
         let of_partition = |(partition, rows): (usize, &Rows)| {
             let mut copied = Parts::default();
             keys.iter().for_each(|key| rows.copy_key(key, starts, &mut copied));
             copied.parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
         };
-        partitions.iter().enumerate().flat_map(of_partition).collect()
+        let all = partitions.iter().enumerate();
+        all.filter(|(partition, _)| is_wanted(wanted, *partition)).flat_map(of_partition).collect()
     }
 
     /// Bytes that it has of the process's memory.

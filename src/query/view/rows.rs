@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Starts;
 use super::commit::Pending;
@@ -31,6 +32,8 @@ pub(super) struct Rows {
     pub ahead: bool,
     /// The topic could not be read when rows were missing: they have to be taken in anew.
     pub stale: bool,
+    /// When a reader asked for them last, where readers bring them up to date. None: they were never read.
+    pub asked: Option<Instant>,
     /// Whole keys of sessions, ordered: a key's sessions stand together. Empty where windows aren't sessions.
     pub sessions: BTreeSet<Vec<u8>>,
     /// A commit that is being taken in: what it says counts already.
@@ -57,6 +60,7 @@ impl Rows {
             next: 0,
             ahead: false,
             stale: false,
+            asked: None,
             sessions: BTreeSet::new(),
             pending: None,
             scans: Vec::new(),

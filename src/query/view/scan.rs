@@ -6,8 +6,9 @@ use std::ops::{Bound, RangeBounds};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::Starts;
+use super::follow::is_wanted;
 use super::rows::{Before, Rows, window_start};
+use super::{Starts, Wanted};
 use crate::catalog::SourceWindow;
 use crate::log::Records;
 use crate::state::snapshots::Mark;
@@ -19,9 +20,9 @@ const STEP_BYTES_MAX: usize = 256 << 10;
 /// Bytes of one part: the places within `Records` end at 4 GiB.
 const PART_BYTES_MAX: usize = 1 << 30;
 
-/// Which rows are wanted.
+/// Which rows of a partition.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct Choice {
     pub window: Option<SourceWindow>,
     pub starts: Starts,
     /// At most so many of each partition: the first by window start and key.
@@ -43,26 +44,41 @@ pub(super) struct Parts {
 /// The rows were replaced meanwhile: it begins anew.
 struct Replaced;
 
-/// The wanted rows of each partition, ordered by window start and key (within a part).
-pub(super) fn scan(partitions: &RwLock<Vec<Rows>>, changing: &Mutex<()>, id: u64, wanted: Wanted) -> Vec<Vec<Records>> {
+/// The chosen rows of each wanted partition, ordered by window start and key (within a part).
+pub(super) fn scan(
+    partitions: &RwLock<Vec<Rows>>,
+    changing: &Mutex<()>,
+    id: u64,
+    (wanted, choice): (Wanted<'_>, Choice),
+) -> Vec<(usize, Vec<Records>)> {
     loop {
-        let count = {
+        let scanned: Vec<usize> = {
             // Not in the middle of a commit.
             let _changing = changing.lock();
             let mut partitions = partitions.write();
-            partitions.iter_mut().for_each(|rows| rows.scans.push((id, Before::default())));
-            partitions.len()
+            let wanted = partitions.iter_mut().enumerate().filter(|(partition, _)| is_wanted(wanted, *partition));
+            let begin = |(partition, rows): (usize, &mut Rows)| {
+                rows.scans.push((id, Before::default()));
+                partition
+            };
+            wanted.map(begin).collect()
         };
         let copied: Result<Vec<Copied>, Replaced> =
-            (0..count).map(|partition| copy_stepwise(partitions, partition, id, wanted)).collect();
-        let mut befores = Vec::with_capacity(count);
-        for rows in partitions.write().iter_mut() {
-            let at = rows.scans.iter().position(|(scan, _)| *scan == id);
-            befores.push(at.map(|at| rows.scans.swap_remove(at).1));
-        }
-        let befores: Option<Vec<Before>> = befores.into_iter().collect();
+            scanned.iter().map(|partition| copy_stepwise(partitions, *partition, id, choice)).collect();
+        let befores: Option<Vec<Before>> = {
+            let mut partitions = partitions.write();
+            let before = |partition: &usize| {
+                let scans = &mut partitions.get_mut(*partition)?.scans;
+                let at = scans.iter().position(|(scan, _)| *scan == id)?;
+                Some(scans.swap_remove(at).1)
+            };
+            // Of each, also behind one that was replaced.
+            let befores: Vec<Option<Before>> = scanned.iter().map(before).collect();
+            befores.into_iter().collect()
+        };
         if let (Ok(copied), Some(befores)) = (copied, befores) {
-            return copied.into_iter().zip(befores).map(|(copied, before)| copied.with(&before, wanted)).collect();
+            let rows = copied.into_iter().zip(befores).map(|(copied, before)| copied.with(&before, choice));
+            return scanned.into_iter().zip(rows).collect();
         }
     }
 }
@@ -71,15 +87,15 @@ fn copy_stepwise(
     partitions: &RwLock<Vec<Rows>>,
     partition: usize,
     id: u64,
-    wanted: Wanted,
+    choice: Choice,
 ) -> Result<Copied, Replaced> {
-    let mut copied = Copied::new(wanted.rows_max);
+    let mut copied = Copied::new(choice.rows_max);
     let mut next = Some(Mark::START);
     while let Some(mark) = next {
         let partitions = partitions.read();
         let Some(rows) = partitions.get(partition) else { break };
         let Some((_, before)) = rows.scans.iter().find(|(scan, _)| *scan == id) else { return Err(Replaced) };
-        next = copied.step(rows, before, mark, wanted.starts, STEP_ROWS_MAX);
+        next = copied.step(rows, before, mark, choice.starts, STEP_ROWS_MAX);
     }
     Ok(copied)
 }
@@ -140,21 +156,21 @@ impl Copied {
     }
 
     /// Adds what has changed since the beginning as it was then, and puts all in order.
-    pub fn with(mut self, before: &Before, wanted: Wanted) -> Vec<Records> {
-        for (start, store) in before.dropped.iter().filter(|(start, _)| wanted.starts.contains(start)) {
+    pub fn with(mut self, before: &Before, choice: Choice) -> Vec<Records> {
+        for (start, store) in before.dropped.iter().filter(|(start, _)| choice.starts.contains(start)) {
             for (key, value, row_time) in store.iter().filter(|(key, ..)| !before.changed.contains_key(*key)) {
                 self.push(*start, key, value, row_time);
             }
         }
         for (key, row) in &before.changed {
-            let start = window_start(key, wanted.window);
-            if let Some((value, row_time)) = row.as_ref().filter(|_| wanted.starts.contains(&start)) {
+            let start = window_start(key, choice.window);
+            if let Some((value, row_time)) = row.as_ref().filter(|_| choice.starts.contains(&start)) {
                 self.push(start, key, value, *row_time);
             }
         }
         match self {
             Copied::All(mut parts) => {
-                parts.parts.iter_mut().for_each(|part| put_in_order(part, wanted.window));
+                parts.parts.iter_mut().for_each(|part| put_in_order(part, choice.window));
                 parts.parts
             }
             Copied::First(rows, _) => {

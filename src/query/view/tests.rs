@@ -5,14 +5,14 @@ use std::ops::Bound;
 use std::sync::atomic::AtomicBool;
 
 use super::rows::Before;
-use super::scan::Copied;
+use super::scan::{Choice, Copied};
 use super::*;
 use crate::catalog::SourceKind;
 use crate::catalog::SourceWindow;
 use crate::format::{Format, Layout};
-use crate::log::TopicSpec;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::intercepted::{Call, Intercepted};
+use crate::log::{LogError, TopicSpec};
 use crate::state::snapshots::Mark;
 use crate::types::SqlType;
 
@@ -64,9 +64,9 @@ fn finds_the_windows_of_a_key() {
     }
     put(&view, "a", 10, None, 25);
     let a = [b"a".to_vec()];
-    assert_eq!(values(&view.get(ALL_STARTS, &a)), ["a0", "a20"]);
-    assert_eq!(values(&view.get((Bound::Included(10), Bound::Unbounded), &a)), ["a20"]);
-    assert_eq!(values(&view.scan((Bound::Unbounded, Bound::Excluded(20)), None)), ["a0", "b0", "b10"]);
+    assert_eq!(values(&view.get(None, ALL_STARTS, &a)), ["a0", "a20"]);
+    assert_eq!(values(&view.get(None, (Bound::Included(10), Bound::Unbounded), &a)), ["a20"]);
+    assert_eq!(values(&view.scan(None, (Bound::Unbounded, Bound::Excluded(20)), None)), ["a0", "b0", "b10"]);
 }
 
 #[test]
@@ -84,9 +84,9 @@ fn windows_are_dropped_when_their_time_is_over() {
     let view = windowed(Some(15));
     put(&view, "a", 0, Some("a0"), 5);
     put(&view, "a", 10, Some("a10"), 15);
-    assert_eq!(values(&view.scan(ALL_STARTS, None)), ["a0", "a10"]);
+    assert_eq!(values(&view.scan(None, ALL_STARTS, None)), ["a0", "a10"]);
     put(&view, "a", 20, Some("a20"), 25);
-    assert_eq!(values(&view.scan(ALL_STARTS, None)), ["a10", "a20"]);
+    assert_eq!(values(&view.scan(None, ALL_STARTS, None)), ["a10", "a20"]);
 }
 
 /// Records of a few keys in windows that come and go.
@@ -159,7 +159,7 @@ fn a_reader_has_one_version_of_the_rows() {
         let first = Bound::Included(random.i64(0..=time));
         let starts = [ALL_STARTS, (first, Bound::Unbounded), (Bound::Unbounded, first)][random.usize(0..3)];
         let rows_max = [None, Some(random.usize(0..6))][random.usize(0..2)];
-        let wanted = Wanted { window: WINDOW, starts, rows_max };
+        let choice = Choice { window: WINDOW, starts, rows_max };
         let expected: Vec<_> = whole(&rows)
             .into_iter()
             .filter(|((start, _), _)| std::ops::RangeBounds::contains(&starts, start))
@@ -174,7 +174,7 @@ fn a_reader_has_one_version_of_the_rows() {
             (0..random.usize(0..3)).for_each(|_| rows.apply(&random_records(&mut random, &mut time), Some(25)));
         }
         let (_, before) = rows.scans.pop().unwrap();
-        assert_eq!(rows_of(&copied.with(&before, wanted)), expected);
+        assert_eq!(rows_of(&copied.with(&before, choice)), expected);
     }
 }
 
@@ -223,7 +223,7 @@ fn rows_are_those_of_the_topic_whoever_writes() {
                     inserted.push((partition, offset, records));
                 }
                 2 => log.delete_records(&view.place(0), log.offsets(&view.place(0)).unwrap().1).unwrap(),
-                3 => drop(view.catch_up(&*log).unwrap()),
+                3 => drop(view.catch_up(&*log, None).unwrap()),
                 4 if !inserted.is_empty() => {
                     let (partition, offset, records) = inserted.swap_remove(random.usize(..inserted.len()));
                     view.inserted(partition, offset, &records).unwrap();
@@ -239,7 +239,7 @@ fn rows_are_those_of_the_topic_whoever_writes() {
         for (partition, offset, records) in &inserted {
             view.inserted(*partition, *offset, records).unwrap();
         }
-        view.catch_up(&*log).unwrap();
+        view.catch_up(&*log, None).unwrap();
         for (partition, rows) in view.partitions.read().iter().enumerate() {
             let mut expected = Rows::new(WINDOW);
             let read = for_each_fetch(&*log, &view.place(partition), None, None, &mut |records| {
@@ -262,8 +262,8 @@ fn a_followed_topic_is_read_in_its_order() {
     let records = row(b'b', 2);
     let offset = log.append(&view.place(0), &records).unwrap();
     view.inserted(0, offset, &records).unwrap();
-    view.catch_up(&*log).unwrap();
-    assert_eq!(rows_of(&[view.scan(ALL_STARTS, None).remove(0).records]).len(), 2);
+    view.catch_up(&*log, None).unwrap();
+    assert_eq!(rows_of(&[view.scan(None, ALL_STARTS, None).remove(0).records]).len(), 2);
 }
 
 /// Its rows are dropped by one reader whom the topic's log didn't answer, while another is about to look at them.
@@ -281,13 +281,13 @@ fn no_reader_sees_rows_that_begin_anew() {
     log.append(&view.place(0), &row(b'a', 1)).unwrap();
     log.append(&view.place(1), &row(b'b', 2)).unwrap();
     let mut looks = 0;
-    let count = || view.scan(ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>();
-    let seen = view.caught_up(&log, || {
+    let count = || view.scan(None, ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>();
+    let seen = view.caught_up(&log, None, || {
         looks += 1;
         if looks == 1 {
             log.append(&view.place(1), &row(b'c', 3)).unwrap();
             away.store(true, Ordering::Relaxed);
-            let told = view.caught_up(&log, || Ok(())).unwrap_err().to_string();
+            let told = view.caught_up(&log, None, || Ok(())).unwrap_err().to_string();
             assert!(told.contains("nobody answers"), "{told}");
             away.store(false, Ordering::Relaxed);
             assert_eq!(count(), 0);
@@ -305,11 +305,66 @@ fn a_followed_topic_is_read_with_all_its_partitions() {
     log.create_topic(&TopicSpec { name: "t".into(), partitions: 1, replicas: None, configs }).unwrap();
     let view = View::follow(windowed(None).source, 1, None, &MemoryBudget::unlimited());
     log.append(&view.place(0), &row(b'a', 1)).unwrap();
-    let count = || Ok(view.scan(ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>());
-    assert_eq!(view.caught_up(&log, count).unwrap(), 1);
+    let count = || Ok(view.scan(None, ALL_STARTS, None).iter().map(|rows| rows.records.len()).sum::<usize>());
+    assert_eq!(view.caught_up(&log, None, count).unwrap(), 1);
     log.alter_topic("t", Some(3), &[]).unwrap();
     log.append(&view.place(2), &row(b'b', 2)).unwrap();
-    assert_eq!(view.caught_up(&log, count).unwrap(), 2);
+    assert_eq!(view.caught_up(&log, None, count).unwrap(), 2);
+}
+
+/// Readers ask for some partitions, while the topic gets records, loses those at its front, and is made anew.
+#[test]
+fn a_followed_topic_is_read_where_it_is_asked_for() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..300 {
+        let (log, view) = kept(3);
+        let view = View::follow(view.source.clone(), 3, None, &MemoryBudget::unlimited());
+        let mut asked = [false; 3];
+        for step in 0..random.i64(1..30) {
+            let place = view.place(random.usize(..3));
+            match random.u8(..12) {
+                0 => log.delete_records(&place, log.offsets(&place).unwrap().1).unwrap(),
+                1 => {
+                    log.delete_topic("t").unwrap();
+                    let configs = BTreeMap::new();
+                    log.create_topic(&TopicSpec { name: "t".into(), partitions: 3, replicas: None, configs }).unwrap();
+                    asked = [false; 3];
+                }
+                2 => {
+                    view.let_go(&[place.partition], Duration::ZERO);
+                    asked[place.partition as usize] = false;
+                }
+                3..8 => drop(log.append(&place, &row(random.u8(b'a'..b'd'), step)).unwrap()),
+                _ => {
+                    let wanted: Vec<u32> = (0..3).filter(|_| random.bool()).collect();
+                    let rows = view.caught_up(&*log, Some(&wanted), || Ok(view.scan(Some(&wanted), ALL_STARTS, None)));
+                    let mut expected = Vec::new();
+                    for partition in &wanted {
+                        asked[*partition as usize] = true;
+                        let mut rows = Rows::new(WINDOW);
+                        for_each_fetch(&*log, &view.place(*partition as usize), None, None, &mut |records| {
+                            rows.apply(records, None);
+                            Ok(())
+                        })
+                        .unwrap();
+                        expected.push((*partition, whole(&rows).len()));
+                        let keys: Vec<Vec<u8>> = (b'a'..b'd').map(|key| vec![key]).collect();
+                        let got = view.get(Some(&[*partition]), ALL_STARTS, &keys);
+                        assert_eq!(got.iter().map(|rows| rows.records.len()).sum::<usize>(), whole(&rows).len());
+                        assert_eq!(whole(&view.partitions.read()[*partition as usize]), whole(&rows));
+                    }
+                    let rows: Vec<_> = rows.unwrap().iter().map(|rows| (rows.partition, rows.records.len())).collect();
+                    assert_eq!(rows, expected);
+                }
+            }
+            // Nothing is kept that nobody asked for.
+            for (partition, rows) in
+                view.partitions.read().iter().enumerate().filter(|(partition, _)| !asked[*partition])
+            {
+                assert!(whole(rows).is_empty() || rows.asked.is_some(), "{partition}");
+            }
+        }
+    }
 }
 
 /// Commits set all rows of both partitions to one value, beside inserts and readers.
@@ -347,7 +402,7 @@ fn a_reader_sees_all_of_a_commit_or_nothing_of_it() {
             let keys: Vec<Vec<u8>> = (0..KEYS).step_by(500).map(|key| key.to_be_bytes().to_vec()).collect();
             let mut seen = 0;
             while seen < 39 {
-                let found = view.get(ALL_STARTS, &keys).into_iter().map(|rows| rows.records).collect::<Vec<_>>();
+                let found = view.get(None, ALL_STARTS, &keys).into_iter().map(|rows| rows.records).collect::<Vec<_>>();
                 let mut times: Vec<i64> = rows_of(&found).iter().map(|(_, (_, time))| *time).collect();
                 assert_eq!(times.len(), 2 * keys.len());
                 times.dedup();
@@ -359,9 +414,10 @@ fn a_reader_sees_all_of_a_commit_or_nothing_of_it() {
         let reader = threads.spawn(|| {
             let mut seen = 0;
             while seen < 39 {
-                view.catch_up(&*log).unwrap();
-                let rows =
-                    rows_of(&view.scan(ALL_STARTS, None).into_iter().map(|rows| rows.records).collect::<Vec<_>>());
+                view.catch_up(&*log, None).unwrap();
+                let rows = rows_of(
+                    &view.scan(None, ALL_STARTS, None).into_iter().map(|rows| rows.records).collect::<Vec<_>>(),
+                );
                 let mut times: Vec<i64> = rows.iter().map(|(_, (_, time))| *time).filter(|time| *time >= 0).collect();
                 assert_eq!(times.len(), 2 * usize::from(KEYS));
                 times.dedup();

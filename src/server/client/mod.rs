@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
+use super::http::PEER_PATHS;
 use super::local::{REPEATABLE, REQUEST_BYTES_MAX};
 use crate::error::Error;
 use crate::time::now;
@@ -192,7 +193,7 @@ impl Connector {
                 REQUEST_BYTES_MAX
             )));
         }
-        let kept_max = if REPEATABLE.contains(&path) { KEPT_ATTEMPTS_MAX - 1 } else { 0 };
+        let kept_max = if REPEATABLE.contains(&path) || PEER_PATHS.contains(&path) { KEPT_ATTEMPTS_MAX - 1 } else { 0 };
         let mut attempt = 0;
         loop {
             let kept = if attempt < kept_max { self.idle.lock().pop() } else { None };

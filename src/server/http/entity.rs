@@ -1,11 +1,14 @@
 //! The answers to statements as ksqlDB's entities: JSON objects with an `@type`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::catalog::{ColumnRole, SourceKind, SourceWindow};
 use crate::engine::Status;
 use crate::engine::facts::{
-    ColumnDescription, Extent, Facts, Health, PlanDescription, QuerySummary, SourceDescription, SourceSummary, Told,
+    ColumnDescription, Extent, Facts, Health, PlanDescription, QuerySummary, SourceDescription, SourceSummary,
+    Standing, Told,
 };
 use crate::expr::functions::{self, Function, FunctionKind, Overload, Returns};
 use crate::sql::ast::{Ident, ParsedStatement, SourceKind as Kind, Statement};
@@ -155,25 +158,35 @@ fn sources_of(sources: &[SourceSummary], kind: &str) -> Vec<Value> {
 }
 
 fn query(query: &QuerySummary) -> Value {
-    let state = health(query.standing.health);
     json!({
         "queryString": query.statement,
         "sinks": [query.sink],
         "sinkKafkaTopics": [query.sink_topic],
         "id": query.id,
-        "statusCount": {state: 1},
+        "statusCount": state_counts(&query.standing),
         "queryType": "PERSISTENT",
-        "state": state,
+        "state": state(&query.standing),
     })
 }
 
-fn health(health: Health) -> &'static str {
-    match health {
-        Health::Running => "RUNNING",
-        Health::Error => "ERROR",
-        Health::Paused => "PAUSED",
-        Health::NotRunning => "UNRESPONSIVE",
-    }
+/// Of all processes that told: one that has failed is what is to be known of it.
+fn state(standing: &Standing) -> &'static str {
+    let failed = standing.elsewhere.iter().any(|(_, health)| *health == Health::Error);
+    if failed { Health::Error.word() } else { standing.health.word() }
+}
+
+/// In how many processes it is doing how.
+fn state_counts(standing: &Standing) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    let all = standing.elsewhere.iter().map(|(_, health)| *health).chain([standing.health]);
+    all.for_each(|health| *counts.entry(health.word()).or_default() += 1);
+    counts
+}
+
+/// By process; `this` is the one that is asked.
+fn host_states(standing: &Standing) -> BTreeMap<&str, &'static str> {
+    let others = standing.elsewhere.iter().map(|(host, health)| (host.as_str(), health.word()));
+    others.chain([("this", standing.health.word())]).collect()
 }
 
 /// A type as ksqlDB's API tells it: `type`, `fields` of a STRUCT, `memberSchema` of an ARRAY or MAP.
@@ -272,11 +285,11 @@ fn query_described(query: &QuerySummary) -> Value {
         "topology": "",
         "executionPlan": "",
         "overriddenProperties": {},
-        "ksqlHostQueryStatus": {"this": health(query.standing.health)},
+        "ksqlHostQueryStatus": host_states(&query.standing),
         "queryType": "PERSISTENT",
         "queryErrors": errors(query),
         "tasksMetadata": [],
-        "state": health(query.standing.health),
+        "state": state(&query.standing),
     })
 }
 
@@ -289,7 +302,7 @@ fn errors(query: &QuerySummary) -> Vec<Value> {
 }
 
 fn plan_described(plan: &PlanDescription) -> Value {
-    let state = plan.query.as_ref().map(|query| health(query.standing.health));
+    let standing = plan.query.as_ref().map(|query| &query.standing);
     json!({
         "id": plan.query.as_ref().map_or("", |query| &query.id),
         "statementText": plan.statement,
@@ -300,11 +313,11 @@ fn plan_described(plan: &PlanDescription) -> Value {
         "topology": plan.steps,
         "executionPlan": plan.steps,
         "overriddenProperties": {},
-        "ksqlHostQueryStatus": state.map_or_else(|| json!({}), |state| json!({"this": state})),
+        "ksqlHostQueryStatus": standing.map_or_else(|| json!({}), |standing| json!(host_states(standing))),
         "queryType": if plan.sink.is_some() { "PERSISTENT" } else { "PUSH" },
         "queryErrors": plan.query.as_ref().map(errors).unwrap_or_default(),
         "tasksMetadata": [],
-        "state": state,
+        "state": standing.map(state),
     })
 }
 

@@ -46,6 +46,20 @@ pub const COMMANDS_MAX: usize = 10_000;
 pub const HOSTS_MAX: usize = 1000;
 /// Time after which a process that told of itself is taken for gone.
 pub const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// Time after which it is forgotten.
+pub const SILENCE_MAX: Duration = Duration::from_secs(600);
+/// How often processes tell each other that they are there.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
+/// Time for the answer to that.
+pub const HEARTBEAT_TIME_MAX: Duration = Duration::from_secs(1);
+/// How often the groups are asked who has what.
+pub const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
+/// How often processes tell each other of their stores.
+pub const LAG_EVERY: Duration = Duration::from_secs(5);
+/// Bytes of what a process tells of itself at a time.
+pub const NEWS_BYTES_MAX: usize = 256 << 10;
+/// Time for another process's answer to a pull query (ksqlDB's `ksql.query.pull.forwarding.timeout.ms`).
+pub const FORWARD_TIME_MAX: Duration = Duration::from_secs(20);
 /// Bytes of rows that go each by itself when they come at once; more go together.
 pub const SINGLE_ROWS_BYTES_MAX: usize = 4 << 10;
 /// Time for answers under way when the server stops.

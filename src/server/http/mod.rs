@@ -10,6 +10,7 @@
 //! | GET /ws/query | rows over a WebSocket |
 //! | GET /is_valid_property/NAME | whether SET takes it |
 //! | GET /status, POST /ksql/terminate, GET /clusterStatus | what became of commands, the end of the service, its processes |
+//! | POST /heartbeat, /lag, /millpond/pull | between the processes of a service ([`peers`]) |
 //! | GET /metrics | for Prometheus |
 //! | GET /openapi.json | all of this for programs |
 //!
@@ -32,6 +33,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod payload;
+mod peers;
 mod query;
 mod request;
 mod rows;
@@ -43,6 +45,7 @@ mod tls;
 mod websocket;
 
 pub use limits::SLOW_CLIENT_MAX;
+pub use peers::{PEER_PATHS, PeerOptions};
 pub use serve::{HttpOptions, HttpServer, serve};
 pub use tls::TlsFiles;
 

@@ -19,6 +19,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::access::Access;
 use super::limits::CALLS_MAX;
 use super::listener::accept_all;
+use super::peers::{self, PeerOptions};
 use super::state::State;
 use super::tls::{Tls, TlsFiles};
 use super::{calls, cluster, commands, guard, info, inserts, metrics, query, statements, terminate, websocket};
@@ -51,6 +52,8 @@ pub struct HttpOptions {
     pub log_requests: bool,
     /// Time for which the client of a push query may take nothing while rows wait for it; then the query ends with a reason.
     pub slow_client_max: Duration,
+    /// How it meets the other processes of its service, if it has any.
+    pub peers: PeerOptions,
 }
 
 /// Serves until it is dropped, which ends the push queries of its clients and lets answers under way go out.
@@ -73,7 +76,7 @@ impl HttpServer {
     }
 }
 
-/// Listens, and serves an engine.
+/// Listens, and serves an engine, which starts its queries behind this: others are to know where it is reached.
 ///
 /// # Errors
 /// The address can't be listened on; others could connect, and there is no access file; a file can't be read or is wrong.
@@ -95,7 +98,9 @@ pub fn serve(face: Arc<dyn Face>, holder: Holder, options: &HttpOptions) -> Resu
     let runtime = runtime().map_err(cannot)?;
     let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let state = Arc::new(State::new(face, holder, access, options, address));
+    let hosts = Arc::default();
+    let company = peers::meet(face.shared(), options, address, &hosts)?;
+    let state = Arc::new(State::new(face, holder, access, options, address, hosts, company));
     let router = router(state.clone());
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()
@@ -135,7 +140,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<State>>)> {
         ("/status", get(commands::all)),
         ("/status/{kind}/{name}/{action}", get(commands::one)),
         ("/clusterStatus", get(cluster::status)),
-        ("/heartbeat", post(cluster::heartbeat)),
+        (peers::HEARTBEAT, post(cluster::heartbeat)),
+        (peers::LAG, post(cluster::lag)),
         ("/query", post(query::query)),
         ("/query-stream", post(query::query_stream)),
         ("/close-query", post(query::close)),
@@ -150,6 +156,7 @@ fn router(state: Arc<State>) -> Router {
     let calls = calls.layer(middleware::from_fn_with_state(state.clone(), calls::check));
     let router = routes().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     router
+        .route(peers::PULL, post(peers::pull))
         .merge(calls)
         .fallback(info::not_found)
         .method_not_allowed_fallback(info::not_allowed)

@@ -18,6 +18,7 @@ use super::failure::{Code, Failure};
 use super::guard::CHECKS_MAX;
 use super::limits::{COMMAND_WAIT_MAX, PUSH_QUERIES_MAX, TERMINAL_CALLS_MAX};
 use super::metrics::Metrics;
+use super::peers::Company;
 use crate::engine::Face;
 use crate::error::{Error, Result};
 use crate::server::Holder;
@@ -57,7 +58,9 @@ pub struct State {
     /// What became of commands.
     pub commands: Commands,
     /// Other processes that told of themselves.
-    pub hosts: Hosts,
+    pub hosts: Arc<Hosts>,
+    /// This server among the processes of its service, where they can meet.
+    pub company: Option<Company>,
     /// The service was ended for good.
     pub terminated: AtomicBool,
 }
@@ -98,6 +101,8 @@ impl State {
         access: Option<Access>,
         options: &HttpOptions,
         address: SocketAddr,
+        hosts: Arc<Hosts>,
+        company: Option<Company>,
     ) -> Self {
         let owner = Owner { face: face.clone(), holder: holder.clone(), stopping: AtomicBool::new(false) };
         State {
@@ -118,7 +123,8 @@ impl State {
             metrics: Metrics::default(),
             running: Mutex::default(),
             commands: Commands::default(),
-            hosts: Hosts::default(),
+            hosts,
+            company,
             terminated: AtomicBool::new(false),
         }
     }
@@ -156,6 +162,7 @@ impl State {
     /// Ends all push queries; there will be no others.
     pub fn stop(&self) {
         self.owner.stopping.store(true, Ordering::SeqCst);
+        self.company.iter().for_each(Company::stop);
         let all: Vec<_> = self.running.lock().values().cloned().collect();
         all.iter().for_each(|running| running.end());
     }

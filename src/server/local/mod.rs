@@ -25,6 +25,7 @@ pub use attached::{Attached, attach, attach_to_server};
 pub use log_routes::write_targets;
 pub use owner::{LocalServer, Owner, serve};
 pub use routes::{info_of, routes};
+pub use rows::{read_lines, write_lines};
 pub use socket::find as find_socket;
 pub use wire::{LogCall, REPEATABLE, REQUEST_BYTES_MAX, StatementCall};
 pub mod paths {

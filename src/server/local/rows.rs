@@ -160,6 +160,32 @@ fn parse(line: &[u8]) -> Result<Parsed, String> {
     Ok(Parsed::Event(event))
 }
 
+/// Rows and warnings, whole.
+pub fn write_lines(rows: &[Row], warnings: Vec<String>, into: &mut Vec<u8>) {
+    row_lines(rows, |line| {
+        into.extend_from_slice(&line);
+        true
+    });
+    warnings.into_iter().for_each(|text| into.extend_from_slice(&line(&RowLine::Warning(text))));
+    into.extend_from_slice(&line(&RowLine::Closed));
+}
+
+/// What [`write_lines`] wrote.
+///
+/// Errors: it is cut off, or wasn't written by that.
+pub fn read_lines(bytes: &[u8]) -> Result<(Vec<Row>, Vec<String>), String> {
+    let (mut rows, mut warnings) = (Vec::new(), Vec::new());
+    for line in bytes.split(|byte| *byte == b'\n') {
+        match parse(line)? {
+            Parsed::Event(RowEvent::Rows(more)) => rows.extend(more),
+            Parsed::Event(RowEvent::Warning(text)) => warnings.push(text),
+            Parsed::Event(event) => return Err(format!("{event:?} among rows")),
+            Parsed::Closed => return Ok((rows, warnings)),
+        }
+    }
+    Err("the rows are cut off".to_owned())
+}
+
 fn parse_rows(rows: Vec<Vec<serde_json::Value>>, tombstones: &[usize]) -> Result<Vec<Row>, String> {
     let parse_row = |columns: Vec<serde_json::Value>| -> Result<Row, String> {
         Ok(Row { values: columns.into_iter().map(value::read).collect::<Result<_, _>>()?, tombstone: false })
@@ -218,6 +244,18 @@ mod tests {
         let told =
             [RowEvent::Line("text".into()), RowEvent::Warning("careful".into()), RowEvent::End("Limit Reached".into())];
         assert_eq!(others, told);
+    }
+
+    #[test]
+    fn rows_and_warnings_go_as_a_whole() {
+        for count in [0, 10_000] {
+            let (wanted, mut bytes) = (rows(count), b"head\n".to_vec());
+            write_lines(&wanted, vec!["careful".to_owned()], &mut bytes);
+            assert_eq!(read_lines(&bytes[5..]).unwrap(), (wanted, vec!["careful".to_owned()]));
+            for cut in [5, bytes.len() / 2, bytes.len() - 12] {
+                assert!(read_lines(&bytes[5..cut]).is_err(), "{cut} of {}", bytes.len());
+            }
+        }
     }
 
     #[test]

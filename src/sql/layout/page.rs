@@ -9,6 +9,9 @@ const SHORT: usize = 80;
 
 const INDENT: usize = 2;
 
+/// What stands deeper is not indented further: white space would become most of the text.
+const INDENT_MAX: usize = WIDTH / 2;
+
 /// What is laid out so far.
 #[derive(Default)]
 pub(super) struct Page<'a> {
@@ -233,7 +236,7 @@ impl<'a> Page<'a> {
         if blank {
             self.blank();
         }
-        self.fresh = Some(indent);
+        self.fresh = Some(indent.min(INDENT_MAX));
     }
 
     fn blank(&mut self) {

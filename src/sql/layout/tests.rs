@@ -122,6 +122,15 @@ fn disturbed(text: &str, gaps: &[u8]) -> String {
     out
 }
 
+/// Text with variables isn't parsed, so that no limit of the parser's holds for it.
+#[test]
+fn what_is_nested_deeply_stays_small() {
+    let text = format!("SELECT ${{x}}{}1{} FROM s;", "(".repeat(1000), ")".repeat(1000));
+    let laid_out = layout(&text).unwrap();
+    assert!(laid_out.len() < 2000 * 63, "{}", laid_out.len());
+    assert_eq!(layout(&laid_out).unwrap(), laid_out);
+}
+
 /// What stands between tokens.
 fn gaps() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(0_u8..12, 1..30)

@@ -25,6 +25,9 @@ pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 /// How deep expressions, types and statements may nest.
 pub const NESTING_MAX: usize = 100;
 
+/// How deep queries may nest in queries: each takes more of the stack than a level of anything else.
+pub const QUERY_NESTING_MAX: usize = 20;
+
 /// How high an expression's tree may be: every level of nesting and every operator in a row (`a OR b OR ...`) adds one.
 /// Whoever walks the tree recurses as deep.
 pub const TREE_HEIGHT_MAX: usize = 200;
@@ -71,6 +74,8 @@ struct Parser<'a> {
     /// Index of the next token. The last token, `Kind::End`, is never passed.
     next: usize,
     depth: usize,
+    /// How many queries are under way within others.
+    queries: usize,
     /// The height of the tallest expression finished since the innermost unfinished one began.
     height: usize,
     /// The token that was last taken as an alias without AS: it may be a misspelt keyword.
@@ -82,7 +87,8 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(text: &'a str, base: Location) -> Result<Self> {
         check_length(text, base)?;
-        Ok(Parser { text, tokens: lex(text, base)?, next: 0, depth: 0, height: 0, bare_alias: None, names: Vec::new() })
+        let tokens = lex(text, base)?;
+        Ok(Parser { text, tokens, next: 0, depth: 0, queries: 0, height: 0, bare_alias: None, names: Vec::new() })
     }
 
     fn peek(&self) -> &Token {

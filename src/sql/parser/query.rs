@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Parser;
+use super::{Parser, QUERY_NESTING_MAX};
 use crate::error::{Error, Result};
 use crate::sql::ast::{
     CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, SortKey, Window,
@@ -77,7 +77,14 @@ impl Parser<'_> {
         if !self.is_word("SELECT") && !self.is_word("WITH") {
             return Err(self.unexpected("a query: SELECT ..."));
         }
-        let query = self.nested(Self::query)?;
+        if self.queries >= QUERY_NESTING_MAX {
+            let what = format!("queries nest deeper than {QUERY_NESTING_MAX} levels");
+            return Err(Error::statement(what).hint("Do a part of the work in a stream of its own.").at(self.at()));
+        }
+        self.queries += 1;
+        let query = self.nested(Self::query);
+        self.queries -= 1;
+        let query = query?;
         if self.eat_symbol(")") { Ok(query) } else { Err(self.unexpected("`)`")) }
     }
 

@@ -67,6 +67,23 @@ fn far_beyond_the_limit_is_an_error() {
     });
 }
 
+/// A query has more of the stack than a level of anything else.
+#[test]
+fn queries_nest_as_deep_as_is_told() {
+    on_a_usual_stack(|| {
+        for open in ["SELECT * FROM (", "WITH q AS ("] {
+            let close = if open.starts_with('W') { ") SELECT * FROM q" } else { ")" };
+            let nested = |levels: usize| format!("{}SELECT * FROM s{};", open.repeat(levels), close.repeat(levels));
+            let most = nested(QUERY_NESTING_MAX);
+            assert_eq!(parse(&most).map(|statements| statements.len()), Ok(1), "{open}");
+            crate::sql::layout(&most).unwrap();
+            for levels in [QUERY_NESTING_MAX + 1, 10_000] {
+                assert!(error(&nested(levels)).what.contains("queries nest deeper than 20 levels"), "{open}");
+            }
+        }
+    });
+}
+
 /// Rows inside rows: the height of the whole tree is what counts.
 #[test]
 fn rows_within_rows_are_as_high_as_both() {

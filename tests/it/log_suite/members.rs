@@ -19,8 +19,13 @@ pub const CASES: &[Case] = &[
 ];
 
 pub fn spec(lead: &str, group: &str, delivery: Delivery) -> MemberSpec {
-    let group =
-        GroupSpec { id: group.to_owned(), transactional_id: format!("{group}-producer"), instance_id: None, delivery };
+    let group = GroupSpec {
+        id: group.to_owned(),
+        transactional_id: format!("{group}-producer"),
+        instance_id: None,
+        about: None,
+        delivery,
+    };
     MemberSpec {
         stages: vec![StageTopics { lead: lead.to_owned(), followers: Vec::new() }],
         group: Some(group),

@@ -169,7 +169,7 @@ struct FarAway {
 impl FarAway {
     fn join(world: &World, host: &Host, signal: &Arc<Signal>, seed: u64) -> FarAway {
         FarAway {
-            member: world.spec(&host.memory).join(&*world.log, "one", signal).unwrap(),
+            member: world.spec(&host.memory).join(&*world.log, "one", None, signal).unwrap(),
             is_late: AtomicBool::new(true),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             ends: Mutex::default(),
@@ -410,7 +410,7 @@ fn check(case: &Case) {
 fn an_opening_may_be_given_up() {
     let world = AGGREGATE.world();
     let (host, signal) = (Host::default(), Arc::new(Signal::default()));
-    let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", &signal).unwrap();
+    let member: Arc<dyn Member> = world.spec(&host.memory).join(&*world.log, "one", None, &signal).unwrap();
     let memory = host.memory.clone();
     let processes = Processes { world: &world, host, member, signal };
     let mut process = processes.start(BTreeSet::new());

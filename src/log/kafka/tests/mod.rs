@@ -68,7 +68,8 @@ fn what_brokers_take_in_no_request_is_not_sent() {
 }
 
 fn member(log: &KafkaLog, delivery: Delivery) -> GroupedMember {
-    let group = GroupSpec { id: "g".to_owned(), transactional_id: "g-1".to_owned(), instance_id: None, delivery };
+    let group =
+        GroupSpec { id: "g".to_owned(), transactional_id: "g-1".to_owned(), instance_id: None, about: None, delivery };
     let spec = MemberSpec {
         stages: vec![StageTopics { lead: TOPIC.to_owned(), followers: Vec::new() }],
         group: Some(group.clone()),
