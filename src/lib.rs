@@ -61,6 +61,7 @@ mod nearest;
 mod outside;
 mod plan;
 mod query;
+mod report;
 mod server;
 mod sql;
 mod state;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::engine::shown::{Place, Shower, json_line};
-use crate::engine::{Engine, Face, Inner, RowEvent, RowStream};
+use crate::engine::{CHANNEL_BYTES_MAX, Engine, EventSender, Face, Inner, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, Signal, TopicPartition};
 use crate::messages;
@@ -41,7 +40,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
         let (first, next) = log.offsets(&place)?;
         positions.push((place, if printed.from_beginning { first } else { next }));
     }
-    let (sender, events) = sync_channel(EVENTS_MAX);
+    let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
     let gone = Arc::new(AtomicBool::new(false));
     let mut printer = Printer {
         log,
@@ -78,7 +77,7 @@ struct Printer {
     shower: Shower,
     /// Of each partition the offset to read next.
     positions: Vec<(TopicPartition, i64)>,
-    sender: SyncSender<RowEvent>,
+    sender: EventSender,
     gone: Arc<AtomicBool>,
     signal: Arc<Signal>,
     every: u64,

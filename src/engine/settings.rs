@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::config::Meaning;
 use crate::config::foreign;
 use crate::dataflow::Strict;
+use crate::engine::Bounds;
 use crate::error::Result;
 use crate::format::Format;
 use crate::log::kafka::KafkaConfig;
 use crate::messages;
 use crate::messages::settings::Expected;
+use crate::time::now;
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
     setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
     setting("ksql.persistence.wrap.single.values", "", Kind::Boolean, "WRAP_SINGLE_VALUE where WITH has none"),
+    setting(
+        "ksql.query.pull.max.allowed.offset.lag",
+        "9223372036854775807",
+        Kind::Number,
+        "records that a table's query may have before it for a pull query to be answered",
+    ),
     setting("ksql.query.pull.limit.clause.enabled", "true", Kind::Boolean, "whether a pull query may have a LIMIT"),
     setting(
         "ksql.query.pull.range.scan.enabled",
@@ -140,6 +148,14 @@ pub const SETTINGS: &[Setting] = &[
         "exactly_once_v2",
         Kind::Choice(&["exactly_once_v2", "at_least_once"]),
         "what survives a crash (ksqlDB: at_least_once)",
+    ),
+    setting("pull.rows.max", "-1", Kind::Number, "rows that a pull query may give; -1: any number"),
+    setting("pull.time.max.ms", "-1", Kind::Number, "how long a pull query may take; -1: any time"),
+    setting(
+        "push.snapshot",
+        "false",
+        Kind::Boolean,
+        "whether a push query that gives a table (EMIT CHANGES) begins with the rows that are there, then their changes",
     ),
 ];
 
@@ -277,6 +293,13 @@ pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
 pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
     let bytes = number(properties, "cache.max.bytes.buffering").max(0);
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What a pull query may give, and how long it may take, from now on.
+pub fn pull_bounds(properties: &BTreeMap<String, String>) -> Bounds {
+    let bound = |name| u64::try_from(number(properties, name)).ok();
+    let time_max = bound("pull.time.max.ms").map(Duration::from_millis);
+    Bounds { rows_max: bound("pull.rows.max"), time_max, since: time_max.map(|_| now()) }
 }
 
 /// What a query is to fail of.

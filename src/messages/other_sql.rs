@@ -31,6 +31,7 @@ pub fn clause_of_other_sql(word: &str) -> Option<Error> {
 pub fn elsewhere(statement: &Elsewhere) -> Error {
     let hint = match statement {
         Elsewhere::AlterSystem => "Set it for a session with SET 'name' = 'value'; or for all by --set when starting.",
+        Elsewhere::Analyzed => "Give the id of a query that runs: SHOW QUERIES; lists them.",
         Elsewhere::Connectors(_) => {
             "Bring data in with `millpond topic produce`, or run Kafka Connect beside the cluster."
         }

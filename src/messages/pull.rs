@@ -10,6 +10,10 @@ pub fn limit_disabled() -> Error {
         .hint(PUSH)
 }
 
+pub fn too_many_rows() -> Error {
+    statement("The query gives more rows than pull.rows.max allows.").hint("ask for fewer with WHERE or LIMIT")
+}
+
 pub fn several_ranges() -> Error {
     statement(
         "A comparison condition on the key column cannot be combined with other comparisons where \

@@ -23,6 +23,11 @@ pub fn id_exists(id: &str) -> Error {
         .hint(format!("give it another one in WITH (QUERY_ID='...'), or TERMINATE {id}; first"))
 }
 
+/// Of a query that another process works on.
+pub fn not_run_here(id: &str) -> Error {
+    statement(format!("Query {id} isn't run by this process.")).hint(format!("EXPLAIN {id}; tells its steps"))
+}
+
 pub fn not_a_query() -> Error {
     statement("Only queries can be explained.")
         .hint("EXPLAIN a SELECT, CREATE ... AS SELECT, INSERT INTO ... SELECT, or a query's id")

@@ -50,24 +50,13 @@ pub fn pull(
     view: &View,
     wanted: Wanted<'_>,
 ) -> Result<Pulled> {
-    check_columns(query)?;
-    let analyzed = analyze(query, catalog, Target::Transient, settings)?;
-    let mut plan = analyzed.plan;
-    // The rows of a view are rows, not changes: nothing is retracted.
-    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
-        if let Step::Filter { table, .. } = step {
-            *table = false;
-        }
-    }
+    let plan = plan(query, catalog, settings)?;
     let starts = window_starts(query, catalog, view);
     let found = keys(query, catalog, view)?;
     if found.is_none() && is_off(settings, "ksql.query.pull.table.scan.enabled") {
         check_range(query, settings, view)?;
     }
-    let pull_rows = |rows: Vec<ViewRows>| {
-        let mut pulled = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
-        evaluate(&plan, rows, &mut pulled).map(|()| pulled)
-    };
+    let pull_rows = |rows: Vec<ViewRows>| evaluate(&plan, rows);
     match (found, query.limit) {
         (Some(keys), _) => pull_rows(view.get(wanted, starts, &keys)),
         // Of rows that a filter judges, it isn't known which will be the first.
@@ -78,6 +67,34 @@ pub fn pull(
         }
         (None, _) => pull_rows(view.scan(wanted, starts, None)),
     }
+}
+
+/// Answers a pull query that asks for at most so many keys of a table without windows. None: it asks for something else.
+pub fn pull_keys(
+    query: &ast::Query,
+    catalog: &Catalog,
+    settings: &BTreeMap<String, String>,
+    (view, keys_max): (&View, usize),
+) -> Result<Option<Pulled>> {
+    if view.source.window.is_some() {
+        return Ok(None);
+    }
+    match keys(query, catalog, view)?.filter(|keys| keys.len() <= keys_max) {
+        None => Ok(None),
+        Some(keys) => evaluate(&plan(query, catalog, settings)?, view.get(None, ALL_STARTS, &keys)).map(Some),
+    }
+}
+
+fn plan(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>) -> Result<Plan> {
+    check_columns(query)?;
+    let mut plan = analyze(query, catalog, Target::Transient, settings)?.plan;
+    // The rows of a view are rows, not changes: nothing is retracted.
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if let Step::Filter { table, .. } = step {
+            *table = false;
+        }
+    }
+    Ok(plan)
 }
 
 /// What a session may forbid: pull queries with LIMIT.
@@ -177,7 +194,8 @@ fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
     starts
 }
 
-fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
+fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Pulled> {
+    let mut into = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
     let [stage] = plan.stages.as_slice() else {
         return Err(Error::internal("a pull query of a view with several stages"));
     };
@@ -194,7 +212,7 @@ fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
         into.bad += task.context.bad;
         into.errors.append(&mut task.context.errors);
     }
-    Ok(())
+    Ok(into)
 }
 
 /// The key bytes that WHERE asks for, when it asks for whole keys: `k = literal`, `k IN (...)`, and for several key columns

@@ -15,11 +15,12 @@ use super::engine_subject::EngineSubject;
 use super::json::Json;
 use super::schema::types_of;
 use super::subject::{ExchangeLayout, SourceSummary, Subject, TopicLayout};
+use crate::config::QueryLimits;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::server::Holder;
 use crate::server::client::{Address, CallError, Client, Place, Streaming};
-use crate::server::http::{HttpOptions, HttpServer, PeerOptions, serve};
+use crate::server::http::{HttpOptions, HttpServer, PeerOptions, SLOW_CLIENT_MAX, serve};
 use crate::sql;
 use crate::sql::ast::Statement;
 
@@ -45,6 +46,10 @@ impl HttpSubject {
             tls: None,
             origins: Vec::new(),
             allow_anyone: false,
+            properties: BTreeMap::new(),
+            queries: QueryLimits::default(),
+            log_requests: false,
+            slow_client_max: SLOW_CLIENT_MAX,
         };
         let holder = Holder { belonging: engine.engine().belonging(), works: true };
         let server = serve(Arc::new(engine.engine().clone()), holder, &options)?;

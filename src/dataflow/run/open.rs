@@ -21,6 +21,7 @@ use super::snapshots::{Keeper, PartSnapshot, RunSnapshots};
 use super::stage::{Entry, Output, StageTask};
 use super::{Host, Run, RunSpec, Uncommitted};
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeReader, TopicExchangeWriter};
+use crate::dataflow::meter::Meter;
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
@@ -299,8 +300,29 @@ impl Opener {
             let place = TopicPartition { topic: topic.clone(), partition };
             entries.push(Entry::Read(Box::new(Reader::open(input, spec, stage, place, committed, lined_up)?)));
         }
-        let task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
-        Ok(StageTask { partition, task, entries, snapshots: Vec::new(), output: self.output(number, partition)? })
+        let mut task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
+        let output_meter = self.measure(number, &mut task, &mut entries);
+        Ok(StageTask {
+            output_meter,
+            partition,
+            task,
+            entries,
+            snapshots: Vec::new(),
+            output: self.output(number, partition)?,
+        })
+    }
+
+    /// Has what passes through a task counted with that of the stage's others. Gives the meter of its output.
+    fn measure(&self, stage: usize, task: &mut Task, entries: &mut [Entry]) -> Arc<Meter> {
+        let own = task.meters_mut();
+        let meters = self.host.counters.meters.of_stage(stage, own.len() + 1);
+        own.into_iter().zip(&meters).for_each(|(own, meter)| own.clone_from(meter));
+        for (entry, input) in entries.iter_mut().zip(task.input_meters()) {
+            if let Entry::Read(reader) = entry {
+                reader.meter = input;
+            }
+        }
+        meters.last().cloned().unwrap_or_default()
     }
 
     /// What reads a topic for an input (its stage, and its number there): each source over it with the inputs that have their

@@ -10,6 +10,7 @@ use super::changelog_topics;
 use super::keeping::Keeping;
 use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
+use crate::dataflow::meter::Meters;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::error::Result;
 use crate::messages;
@@ -116,12 +117,16 @@ pub struct Counters {
     pub lag: AtomicI64,
     pub state_bytes: AtomicU64,
     pub commits: AtomicU64,
+    /// That the commits took.
+    pub commit_nanos: AtomicU64,
     /// Commits since the last good one that were too large for one transaction of the log.
     pub too_large: AtomicU32,
     /// What was told of records that the sink's topic doesn't keep.
     pub expiring: OnceLock<String>,
     pub snapshots: SnapshotCounters,
     pub recovery: RecoveryProgress,
+    /// By operator.
+    pub meters: Meters,
 }
 
 /// Counts of the snapshots of a query's state, each of one partition of one part of it.

@@ -1,6 +1,5 @@
 //! ORDER BY.
 
-use std::sync::mpsc::sync_channel;
 use std::thread::Builder;
 
 use arrow::compute::SortOptions;
@@ -8,7 +7,7 @@ use arrow::row::{RowConverter, SortField};
 
 use crate::engine::rows::Kept;
 use crate::engine::transient::ROWS_MAX;
-use crate::engine::{ResultColumn, Row, RowEvent, RowStream};
+use crate::engine::{CHANNEL_BYTES_MAX, ResultColumn, Row, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
 use crate::messages;
 use crate::sql::ast::{ExprKind, Ident, Location, Query, SelectItem, SortKey};
@@ -95,7 +94,7 @@ impl Order {
             messages::pull::no_order(&names).at(self.keys[0].at)
         })?;
         let result = stream.columns[..shown].to_vec();
-        let (sender, events) = sync_channel(EVENTS_MAX);
+        let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
         let (on_drop, limit) = (stream.on_drop.take(), self.limit);
         let work = move || {
             let mut kept = Kept::new(memory);

@@ -6,6 +6,7 @@ mod standing;
 
 pub(super) use describe::{describe, describe_all, describe_function};
 pub(super) use explain::explain;
+pub(super) use standing::query_counts;
 
 use self::describe::summary_of;
 pub(in crate::engine) use self::standing::health;
@@ -27,7 +28,8 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Fact
             let topics = inner.log.summaries()?;
             Ok(Facts::Topics(topics.into_iter().filter(|topic| *all || !topic.internal).collect()))
         }
-        Show::Queries { .. } => {
+        Show::Queries { extended: true } => explain::all_explained(inner).map(Facts::QueryDescriptions),
+        Show::Queries { extended: false } => {
             let catalog = inner.catalog.read();
             Ok(Facts::Queries(catalog.queries().map(|query| summary(inner, &catalog, query)).collect()))
         }

@@ -28,6 +28,8 @@ pub(super) fn samples() -> Vec<Sample> {
         names::same_qualifier("A", true);
         names::same_qualifier("A", false);
         names::near_name_of_with(definitions::unknown_source("TOTAL", []), "TOTALS");
+        pull::too_many_rows();
+        queries::not_run_here("CTAS_T_1");
         projections::no_values();
         projections::reserved_name("ROWTIME");
         projections::unknown_type("N");

@@ -69,6 +69,7 @@ pub(super) fn samples() -> Vec<Sample> {
         other_sql::clause_of_other_sql("EXCEPT").unwrap();
         other_sql::clause_of_other_sql("OFFSET").unwrap();
         other_sql::elsewhere(&Elsewhere::AlterSystem);
+        other_sql::elsewhere(&Elsewhere::Analyzed);
         other_sql::elsewhere(&Elsewhere::Connectors("DROP CONNECTOR"));
         other_sql::column_option("NOT NULL");
         other_sql::alter_with("RENAME");

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::messages;
+use crate::report;
 use crate::time::now;
 
 /// What somebody may do; each may do what those before it may.
@@ -162,7 +163,7 @@ impl Access {
                 *self.entries.write() = Arc::new(entries);
                 self.remembered.lock().clear();
             }
-            Err(error) => eprintln!("warning: who has access stays as it was: {error}"),
+            Err(error) => report::warning(&format!("who has access stays as it was: {error}")),
         }
     }
 }

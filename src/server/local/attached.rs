@@ -180,7 +180,7 @@ impl Attached {
         answer: Streaming,
         first: Vec<u8>,
     ) -> Result<RowStream> {
-        let (sender, events) = std::sync::mpsc::sync_channel(EVENTS_MAX);
+        let (sender, events) = crate::engine::event_channel(EVENTS_MAX, crate::engine::CHANNEL_BYTES_MAX);
         let (chunks, mut arrived) = tokio::sync::mpsc::channel(EVENTS_MAX);
         let (drop_signal, dropped) = tokio::sync::oneshot::channel::<()>();
         self.client.spawn(async move {

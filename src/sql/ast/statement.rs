@@ -192,12 +192,14 @@ pub enum Statement {
     NotSupported(Elsewhere),
 }
 
-/// A statement of ksqlDB that nothing answers here; shown by its first words.
+/// A statement of ksqlDB, or another SQL, that nothing answers here; shown by its first words.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Elsewhere {
     AlterSystem,
     /// One about connectors; its first words.
     Connectors(&'static str),
+    /// EXPLAIN ANALYZE of a statement: only a query that runs has something to tell.
+    Analyzed,
 }
 
 impl std::fmt::Display for Elsewhere {
@@ -205,6 +207,7 @@ impl std::fmt::Display for Elsewhere {
         f.write_str(match self {
             Elsewhere::AlterSystem => "ALTER SYSTEM",
             Elsewhere::Connectors(words) => words,
+            Elsewhere::Analyzed => "EXPLAIN ANALYZE of a statement",
         })
     }
 }
@@ -249,6 +252,8 @@ impl Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Explained {
     QueryId(Ident),
+    /// EXPLAIN ANALYZE: what has passed through its steps.
+    Running(Ident),
     Statement(Box<ParsedStatement>),
 }
 

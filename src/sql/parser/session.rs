@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::error::Result;
 use crate::messages::syntax::Meant;
-use crate::sql::ast::{Explained, Ident, Show, SourceKind, Statement};
+use crate::sql::ast::{Elsewhere, Explained, Ident, Show, SourceKind, Statement};
 use crate::sql::lexer::Kind;
 
 impl Parser<'_> {
@@ -21,6 +21,14 @@ impl Parser<'_> {
 
     pub(super) fn explain(&mut self) -> Result<Statement> {
         self.expect_word("EXPLAIN")?;
+        if self.word_at(0) == Some("ANALYZE") && self.peek_at(1).kind != Kind::End {
+            self.advance();
+            if matches!(self.word_at(0), Some("SELECT" | "CREATE" | "INSERT")) {
+                self.skip_rest();
+                return Ok(Statement::NotSupported(Elsewhere::Analyzed));
+            }
+            return Ok(Statement::Explain(Explained::Running(self.identifier("the id of a query that runs")?)));
+        }
         let is_statement = match self.word_at(0) {
             Some("SELECT" | "CREATE" | "INSERT") => true,
             Some(_) => self.peek_at(1).kind != Kind::End,
