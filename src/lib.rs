@@ -54,12 +54,14 @@ mod expr;
 mod format;
 #[warn(missing_docs)]
 pub mod log;
+mod messages;
 mod nearest;
 #[cfg(test)]
 #[path = "../tests/outside.rs"]
 mod outside;
 mod plan;
 mod query;
+mod report;
 mod server;
 mod sql;
 mod state;

@@ -63,5 +63,9 @@ mod records;
 mod server;
 #[path = "it/server_cli.rs"]
 mod server_cli;
+#[path = "it/server_queries.rs"]
+mod server_queries;
 #[path = "it/server_routes.rs"]
 mod server_routes;
+#[path = "it/server_slow.rs"]
+mod server_slow;

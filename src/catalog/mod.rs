@@ -13,8 +13,8 @@ pub use command::{Command, CommandLog, DeletedTopic, FoundRecords, Judged, ReadC
 pub use service::Service;
 pub use source::{Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
 
-use crate::error::{Error, Result};
-use crate::nearest::nearest;
+use crate::error::Result;
+use crate::messages;
 use crate::types::SqlType;
 
 /// A persistent query as the catalog knows it.
@@ -53,13 +53,8 @@ impl Catalog {
 
     /// The source of that name, or an error that names the nearest one.
     pub fn expect_source(&self, name: &str) -> Result<&Arc<Source>> {
-        self.sources.get(name).ok_or_else(|| {
-            let error = Error::statement(format!("{name} does not exist."));
-            match nearest(name, self.sources.keys().map(String::as_str)) {
-                Some(other) => error.hint(format!("Did you mean {other}?")),
-                None => error.hint("SHOW STREAMS; and SHOW TABLES; list what there is."),
-            }
-        })
+        let there = || self.sources.keys().map(String::as_str);
+        self.sources.get(name).ok_or_else(|| messages::definitions::unknown_source(name, there()))
     }
 
     /// In the order of their names.

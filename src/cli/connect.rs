@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::expr::functions;
 use crate::log::kafka::find_cluster_id;
 use crate::log::{Log, Tell};
+use crate::report;
 use crate::server::client::Address;
 use crate::server::http::{self, HttpOptions, HttpServer};
 use crate::server::{Holder, local};
@@ -243,13 +244,13 @@ fn open_to_work(connection: &Connection, works: bool) -> Result<Option<Engine>> 
     };
     let Some(engine) = engine else { return Ok(None) };
     for (offset, reason) in engine.quarantined() {
-        eprintln!("warning: a command of the command log (offset {offset}) could not be carried out: {reason}");
+        report::warning(&format!("a command of the command log (offset {offset}) could not be carried out: {reason}"));
     }
     for warning in engine.log().warnings() {
-        eprintln!("warning: {warning}");
+        report::warning(&warning);
     }
     for notice in connection.config.notices() {
-        eprintln!("warning: {notice}");
+        report::warning(&notice);
     }
     Ok(Some(engine))
 }
@@ -260,7 +261,7 @@ fn options(connection: &Connection) -> Options {
         internal_topics: connection.config.internal_topics,
         ..Options::default()
     };
-    let tell: Tell = Arc::new(|text| eprintln!("warning: {text}"));
+    let tell: Tell = Arc::new(report::warning);
     options.log.tell = Some(tell.clone());
     options.tell = Some(tell);
     if let Some(bytes) = connection.memory_bytes_max {

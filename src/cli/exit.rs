@@ -81,10 +81,9 @@ pub fn describe(error: &Error, text: &str) -> String {
     }
 }
 
-/// Writes a line to stderr; a closed stderr is nobody's loss.
+/// Writes a line to stderr.
 pub fn complain(line: &str) {
-    use io::Write;
-    let _ = writeln!(io::stderr(), "{line}");
+    crate::report::line(line);
 }
 
 impl From<Error> for Stop {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,7 +11,7 @@ use super::connect::Connected;
 use crate::engine::facts::PlanDescription;
 use crate::engine::{
     Face, Facts, GroupKind, GroupStanding, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream, Session,
-    Status, Told, Trial,
+    Status, Told, Trial, event_channel,
 };
 use crate::error::{Error, Result};
 use crate::log::{
@@ -333,7 +332,7 @@ fn made_rows() -> Vec<Row> {
 }
 
 fn rows(query_id: Option<String>, events: Vec<RowEvent>) -> Reply {
-    let (sender, receiver) = sync_channel(10);
+    let (sender, receiver) = event_channel(10, usize::MAX);
     for event in events {
         sender.send(event).unwrap();
     }
@@ -342,7 +341,7 @@ fn rows(query_id: Option<String>, events: Vec<RowEvent>) -> Reply {
 }
 
 fn lines() -> Reply {
-    let (sender, events) = sync_channel(10);
+    let (sender, events) = event_channel(10, usize::MAX);
     sender.send(RowEvent::Line("key: a, value: 1".into())).unwrap();
     sender.send(RowEvent::End(String::new())).unwrap();
     Reply::Rows(RowStream { columns: Vec::new(), query_id: None, events, on_drop: None })

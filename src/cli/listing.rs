@@ -10,6 +10,8 @@ use crate::types::json;
 
 /// Columns of counts: numbers in JSON, too.
 const COUNTS: &[&str] = &["Partitions", "Records", "Rows In", "Rows Out", "Late", "Bad", "Lag"];
+/// Columns of what is so or not: booleans in JSON, as in ksqlDB's.
+const FLAGS: &[&str] = &["Windowed"];
 /// Columns that nobody misses while all their counts are 0.
 const COUNTS_OF_TROUBLE: &[&str] = &["Late", "Bad"];
 /// Is cut to the terminal's width; EXPLAIN tells the whole.
@@ -65,7 +67,7 @@ fn json_lines(listing: &Listing, out: &mut Output) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A JSON object of strings, and of numbers where counts are meant.
+/// A JSON object of strings, of numbers where counts are meant, and of booleans.
 pub fn object(members: &[(&str, &str)]) -> String {
     let mut line = String::from("{");
     for (i, (name, value)) in members.iter().enumerate() {
@@ -76,6 +78,7 @@ pub fn object(members: &[(&str, &str)]) -> String {
         line.push(':');
         match value.parse::<i64>() {
             Ok(count) if COUNTS.contains(name) => line.push_str(&count.to_string()),
+            _ if FLAGS.contains(name) && ["true", "false"].contains(value) => line.push_str(value),
             _ => json::put_string(&mut line, value),
         }
     }
@@ -177,6 +180,12 @@ mod tests {
             rows: vec![texts(&["Q1", "12", bad, "CREATE TABLE t AS SELECT a, COUNT(*) FROM s GROUP BY a"])],
             warnings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn counts_are_numbers_and_flags_booleans_in_json() {
+        let line = object(&[("Stream Name", "true"), ("Windowed", "false"), ("Partitions", "3"), ("Records", "-")]);
+        assert_eq!(line, r#"{"Stream Name":"true","Windowed":false,"Partitions":3,"Records":"-"}"#);
     }
 
     #[test]

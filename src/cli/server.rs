@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::Signal;
+use crate::report;
 use crate::server::http::{HttpOptions, PeerOptions, TlsFiles};
 
 use super::args::ServerOptions;
@@ -18,6 +19,9 @@ use super::patience::Patience;
 const TICK: Duration = Duration::from_secs(1);
 
 pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Output) -> Result<(), Stop> {
+    if options.log_format == "json" {
+        report::begin_json();
+    }
     let signal = Arc::new(Signal::default());
     let watch = Watch::ringing(&signal);
     let tls = options.tls_cert.clone().zip(options.tls_key.clone());
@@ -27,6 +31,10 @@ pub fn command(options: &ServerOptions, connection: &Connection, out: &mut Outpu
         tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
         origins: options.allow_origin.clone(),
         allow_anyone: options.allow_anyone,
+        properties: connection.config.properties.clone(),
+        queries: connection.config.queries,
+        log_requests: options.log_requests,
+        slow_client_max: Duration::from_secs(options.slow_client_max),
         peers: PeerOptions {
             advertise: options.advertise.clone().or_else(|| connection.config.advertised.clone()),
             credentials: options.peer_credentials()?,

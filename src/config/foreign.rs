@@ -2,6 +2,7 @@
 
 use super::Meaning::{self, Idle, Refused};
 use crate::error::Error;
+use crate::messages;
 
 const SERVER: &str = "what the server does is said by the options of `millpond server`";
 const STREAMS: &str = "of Kafka Streams' own workings";
@@ -14,6 +15,7 @@ const PULL: &str = "a pull query is answered by the process that has the key, wi
 const METRICS: &str = "there are no metrics of Java's";
 const OWN_TOPICS: &str = "the service's own topics are made with the configs that they need";
 const LIMITS: &str = "there is no such limit here";
+const OF_SERVER: &str = "a server has it from its --config-file";
 const ON: &str = "it is always so here";
 
 /// How a name is compared with one of the table.
@@ -73,7 +75,9 @@ const TABLE: &[Entry] = &[
     (Is("ksql.worker.pool.size"), |_| Idle(SERVER)),
     (Is("ksql.verticle.instances"), |_| Idle(SERVER)),
     (Is("ksql.idle.connection.timeout.seconds"), |_| Idle(SERVER)),
-    (Is("ksql.max.push.queries"), |_| Idle(LIMITS)),
+    (Is("ksql.max.push.queries"), |_| Idle(OF_SERVER)),
+    (Is("ksql.query.pull.max.concurrent.requests"), |_| Idle(OF_SERVER)),
+    (Is("ksql.query.pull.max.qps"), |_| Idle(OF_SERVER)),
     (Begins("ksql.websocket."), |_| Idle(SERVER)),
     (Begins("ksql.properties.overrides."), |_| Idle(SERVER)),
     (Begins("ui."), |_| Idle(SERVER)),
@@ -175,7 +179,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Why a setting that can't be so here is refused.
 pub(crate) fn refusal(name: &str, value: &str, hint: &'static str) -> Error {
-    Error::statement(format!("{name} = {value} is not supported.")).hint(hint)
+    messages::settings::refused(name, value, hint)
 }
 
 /// Only what is so here anyway.

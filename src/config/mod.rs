@@ -11,7 +11,7 @@ use crate::engine::settings;
 use crate::error::{Error, Result};
 use crate::log::TopicSpec;
 use crate::log::kafka::KafkaConfig;
-use crate::nearest::nearest;
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// How a process is set up.
@@ -21,6 +21,7 @@ pub struct Config {
     pub kafka: Option<KafkaConfig>,
     pub service: Service,
     pub internal_topics: InternalTopics,
+    pub queries: QueryLimits,
     /// What a session begins with, by short names; checked.
     pub properties: BTreeMap<String, String>,
     /// `ksql.advertised.listener`: where other processes of the service reach a server.
@@ -53,6 +54,17 @@ pub struct InternalTopics {
     pub min_insync_replicas: Option<u16>,
 }
 
+/// Queries of a server's clients at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueryLimits {
+    /// `ksql.max.push.queries`
+    pub push_max: Option<usize>,
+    /// `ksql.query.pull.max.concurrent.requests`; None: any number.
+    pub pull_max: Option<usize>,
+    /// `ksql.query.pull.max.qps`: that begin in a second; None: any number.
+    pub pull_a_second_max: Option<usize>,
+}
+
 impl InternalTopics {
     /// The topic as this says.
     pub(crate) fn apply(self, mut spec: TopicSpec) -> TopicSpec {
@@ -68,8 +80,11 @@ const SERVICE_ID: &str = "ksql.service.id";
 const REPLICAS: &str = "ksql.internal.topic.replicas";
 const MIN_INSYNC_REPLICAS: &str = "ksql.internal.topic.min.insync.replicas";
 const BOOTSTRAP: &str = "bootstrap.servers";
+const PUSH_MAX: &str = "ksql.max.push.queries";
+const PULL_MAX: &str = "ksql.query.pull.max.concurrent.requests";
+const PULL_A_SECOND_MAX: &str = "ksql.query.pull.max.qps";
 const ADVERTISED: &str = "ksql.advertised.listener";
-const OURS: [&str; 4] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS, ADVERTISED];
+const OURS: [&str; 7] = [SERVICE_ID, REPLICAS, MIN_INSYNC_REPLICAS, PUSH_MAX, PULL_MAX, PULL_A_SECOND_MAX, ADVERTISED];
 
 impl Config {
     /// From a file of ksqlDB's settings (if given) and the brokers' address, which wins over the file's.
@@ -141,6 +156,9 @@ impl Config {
             SERVICE_ID => self.service = Service::new(value)?,
             REPLICAS => self.internal_topics.replicas = Some(count(name, value)?),
             MIN_INSYNC_REPLICAS => self.internal_topics.min_insync_replicas = Some(count(name, value)?),
+            PUSH_MAX => self.queries.push_max = Some(count(name, value)?),
+            PULL_MAX => self.queries.pull_max = Some(count(name, value)?),
+            PULL_A_SECOND_MAX => self.queries.pull_a_second_max = Some(count(name, value)?),
             ADVERTISED => self.advertised = Some(value.to_owned()),
             _ if settings::find(name).is_ok() => {
                 settings::set(&mut self.properties, name, value)?;
@@ -149,10 +167,7 @@ impl Config {
             _ => match &mut self.kafka {
                 Some(kafka) => return Ok(kafka.set(name, value)?),
                 None => {
-                    return Err(Error::statement(format!(
-                        "{name} is a setting of Kafka clients, and no cluster is named."
-                    ))
-                    .hint("add bootstrap.servers, or give --bootstrap-servers"));
+                    return Err(messages::settings::no_cluster(name));
                 }
             },
         }
@@ -168,20 +183,16 @@ fn unknown(name: &str) -> Error {
     // A client before the name says nothing of what was meant.
     let (_, of_client) =
         bare(name).split_once("producer.").or(bare(name).split_once("consumer.")).unwrap_or(("", bare(name)));
-    let error = Error::statement(format!("Unknown setting: {name}"));
-    match nearest(of_client, known) {
-        Some(other) => error.hint(format!("Did you mean {other}?")),
-        None => error.hint("SHOW PROPERTIES; lists those of queries, docs/kafka.md says which others there are"),
-    }
+    messages::settings::unknown_setting(name, of_client, known)
 }
 
 fn bare(name: &str) -> &str {
     name.strip_prefix("ksql.streams.").unwrap_or(name)
 }
 
-fn count(name: &str, value: &str) -> Result<u16> {
-    let count = value.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| Error::statement(format!("Invalid value '{value}' for {name}: expected a number from 1 on.")))
+fn count<N: std::str::FromStr + Default + PartialOrd>(name: &str, value: &str) -> Result<N> {
+    let count = value.parse().ok().filter(|count| *count > N::default());
+    count.ok_or_else(|| messages::settings::invalid_count(name, value))
 }
 
 #[cfg(test)]

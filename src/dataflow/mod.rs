@@ -9,6 +9,7 @@ mod filter;
 mod flat_map;
 mod flow;
 mod join;
+mod meter;
 mod operator;
 mod origin;
 pub mod processing_log;
@@ -25,6 +26,7 @@ mod window_columns;
 
 pub use batch::{Batch, OldRows, WindowBounds};
 pub use join::join;
+pub use meter::Passed;
 pub use operator::{Context, ErrorKind, JoinOperator, Node, Operator, ProcessingError, Sides};
 pub use origin::Origin;
 pub use run::{

@@ -1,7 +1,10 @@
 //! One stage for one partition: operators and joins, owned by one thread at a time.
 
+use std::sync::Arc;
+
 use crate::dataflow::Batch;
 use crate::dataflow::flow::Flow;
+use crate::dataflow::meter::Meter;
 use crate::dataflow::operator::{Context, Node, Refused};
 use crate::error::{Error, Result};
 use crate::plan::{Stage, StageInput, Step};
@@ -80,6 +83,27 @@ impl Task {
     /// Bytes that a commit would add to those that wait already, about.
     pub fn pending_bytes(&self) -> usize {
         self.states().iter().map(|state| state.pending_bytes()).sum()
+    }
+
+    /// The meters of its operators, in the order of [`Meters`](crate::dataflow::meter::Meters), to be replaced by others.
+    pub fn meters_mut(&mut self) -> Vec<&mut Arc<Meter>> {
+        let mut meters = Vec::new();
+        self.flow.meters_mut(&mut meters);
+        meters
+    }
+
+    /// The meters of its inputs, in the order of the plan.
+    pub fn input_meters(&self) -> Vec<Arc<Meter>> {
+        let mut meters = Vec::new();
+        self.flow.input_meters(&mut meters);
+        meters
+    }
+
+    /// The bytes of state that its operators hold, in that order.
+    pub fn state_bytes_by_operator(&self) -> Vec<usize> {
+        let mut bytes = Vec::new();
+        self.flow.state_bytes(&mut bytes);
+        bytes
     }
 
     /// Changes of state so far; `None`: some part doesn't count them.

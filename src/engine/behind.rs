@@ -9,22 +9,20 @@ use crate::engine::job::{ends, sources};
 use crate::engine::{Drive, Inner, QueryState};
 use crate::error::Result;
 
-/// A line for people when the table's query has records before it that it will count; None: it has counted all, or it
-/// isn't at work.
-pub(super) fn behind(inner: &Inner, catalog: &Catalog, table: &Source) -> Result<Option<String>> {
-    let Some(query) = table.query_id.as_ref().and_then(|id| catalog.query(id)) else { return Ok(None) };
-    let Drive::Threads(queries) = &inner.drive else { return Ok(None) };
+/// Records that the table's query has before it and will count; 0: it has counted all, or it isn't at work.
+pub(super) fn behind(inner: &Inner, catalog: &Catalog, table: &Source) -> Result<i64> {
+    let Some(query) = table.query_id.as_ref().and_then(|id| catalog.query(id)) else { return Ok(0) };
+    let Drive::Threads(queries) = &inner.drive else { return Ok(0) };
     let told = queries.lock().get(&query.id).map(|handle| {
         // In this order: at the change from one to the other the lag is there first.
         let state = handle.state.lock().clone();
         (state, handle.counters.lag.load(Ordering::Relaxed))
     });
-    let lag = match told {
-        Some((QueryState::Recovering | QueryState::Blocked(_), _)) => committed_lag(inner, catalog, query)?,
-        Some((QueryState::Running, lag)) => lag,
-        _ => 0,
-    };
-    Ok((lag > 0).then(|| format!("table {} is still catching up: lag {lag}", table.name)))
+    match told {
+        Some((QueryState::Recovering | QueryState::Blocked(_), _)) => committed_lag(inner, catalog, query),
+        Some((QueryState::Running, lag)) => Ok(lag),
+        _ => Ok(0),
+    }
 }
 
 /// Records behind the last commit of a query that has not begun to read yet.

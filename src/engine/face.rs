@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::catalog::SourceWindow;
-use crate::engine::Engine;
-use crate::engine::facts::Told;
+use crate::engine::facts::{QueryCounts, Told};
+use crate::engine::{Engine, Events};
 use crate::error::{Error, Result};
 use crate::format::Layout;
 use crate::log::{GroupDescription, Log, TopicPartition};
+use crate::sql::ast::ParsedStatement;
 use crate::types::{SqlType, Value};
 
 /// What belongs to one terminal: properties made by SET, variables made by DEFINE. Changed by those statements.
@@ -27,6 +27,11 @@ pub struct Session {
 pub trait Face: Send + Sync {
     /// Runs one statement (`;` optional). SELECT and PRINT answer with `Reply::Rows`, all else when it is done.
     fn execute(&self, session: &mut Session, statement: &str) -> Result<Reply>;
+    /// Answers a query at once that asks for a few keys of a table whose rows are there, without warnings. None: it is another
+    /// one, or something would have to be waited for, or it is wrong; [`Face::execute`] tells.
+    fn pull_at_once(&self, _session: &Session, _statement: &ParsedStatement) -> Option<RowStream> {
+        None
+    }
     /// Tries statements that are to be carried out one after the other on a copy of what exists. What only the work itself shows
     /// (values that don't fit, what others do meanwhile) isn't found. Who can't try them finds nothing.
     ///
@@ -40,6 +45,10 @@ pub trait Face: Send + Sync {
     /// Writes the rows that JSON objects tell to a stream or table, in their order: fields are columns. As INSERT INTO ... VALUES
     /// does, in one commit.
     fn insert(&self, target: &str, rows: &[String], properties: &BTreeMap<String, String>) -> Result<(), Rest>;
+    /// What the persistent queries that this process drives have counted. Asks nobody, and waits for nothing but the list of them.
+    fn query_counts(&self) -> Vec<QueryCounts> {
+        Vec::new()
+    }
     /// The topics.
     fn log(&self) -> Arc<dyn Log>;
     /// Names for completion: streams, tables, columns, topics, query ids.
@@ -176,7 +185,7 @@ pub struct RowStream {
     /// A push query has an id and goes on until it is dropped.
     pub query_id: Option<String>,
     /// Bounded: a slow reader slows the query down, not the process.
-    pub events: Receiver<RowEvent>,
+    pub events: Events,
     /// Called once when the reader goes away.
     pub on_drop: Option<Box<dyn FnOnce() + Send>>,
 }

@@ -7,6 +7,7 @@ mod belonging;
 mod change;
 mod cycle;
 mod delete;
+mod events;
 mod face;
 pub mod facts;
 mod groups;
@@ -45,6 +46,7 @@ use parking_lot::{Mutex, RwLock};
 pub use crate::catalog::SourceWindow;
 pub use crate::format::{Format, Layout};
 pub(crate) use belonging::{Belonging, Sameness};
+pub use events::{Bounds, CHANNEL_BYTES_MAX, EventSender, Events, event_channel};
 pub use face::{
     Face, GroupKind, GroupStanding, Listing, QueryOfGroup, Reply, Rest, ResultColumn, Row, RowEvent, RowStream,
     Session, Status, TopicLayout, TopicUsers, Trial,
@@ -66,8 +68,10 @@ use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
+use crate::messages;
 use crate::plan::StageInput;
 use crate::query::View;
+use crate::sql::ast::{ParsedStatement, Statement};
 use crate::state::MemoryBudget;
 pub use crate::state::snapshots::SnapshotOptions;
 use crate::state::snapshots::SnapshotStore;
@@ -316,7 +320,7 @@ impl Engine {
     pub fn subscribe(&self, sql: &str) -> Result<RowStream> {
         match self.execute(&mut Session::default(), sql)? {
             Reply::Rows(rows) => Ok(rows),
-            _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
+            _ => Err(messages::statements::without_rows()),
         }
     }
 
@@ -416,6 +420,15 @@ impl Face for Engine {
         statement::execute(&self.inner, session, statement)
     }
 
+    fn pull_at_once(&self, session: &Session, statement: &ParsedStatement) -> Option<RowStream> {
+        match &statement.statement {
+            Statement::Select(query) if self.inner.started.is_completed() => {
+                pull::pull_at_once(&self.inner, query, &session.properties)
+            }
+            _ => None,
+        }
+    }
+
     fn check_ahead(&self, session: &Session, statements: &[&str]) -> Result<(), (usize, Error)> {
         self.start();
         self.inner.check_ahead(session, statements)
@@ -430,6 +443,10 @@ impl Face for Engine {
         self.start();
         self.inner.await_reach().map_err(|error| Rest { written: 0, error })?;
         self.inner.insert_json(target, rows, properties)
+    }
+
+    fn query_counts(&self) -> Vec<facts::QueryCounts> {
+        show::query_counts(&self.inner)
     }
 
     fn log(&self) -> Arc<dyn Log> {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use crate::engine::shown::{Place, Shower, json_line};
-use crate::engine::{Engine, Face, Inner, RowEvent, RowStream};
+use crate::engine::{CHANNEL_BYTES_MAX, Engine, EventSender, Face, Inner, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, Signal, TopicPartition};
+use crate::messages;
 use crate::sql::ast::Ident;
 
 /// Events that may wait for a slow reader; then the printer waits.
@@ -40,7 +40,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
         let (first, next) = log.offsets(&place)?;
         positions.push((place, if printed.from_beginning { first } else { next }));
     }
-    let (sender, events) = sync_channel(EVENTS_MAX);
+    let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
     let gone = Arc::new(AtomicBool::new(false));
     let mut printer = Printer {
         log,
@@ -69,12 +69,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
 }
 
 fn unknown(log: &dyn Log, topic: &Ident) -> Error {
-    let what = format!("Could not find topic '{}', or the user does not have permission.", topic.text);
-    let error = Error::statement(what).at(topic.at);
-    match crate::nearest::nearest(&topic.text, log.topics().iter().map(String::as_str)) {
-        Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
-        None => error.hint("SHOW TOPICS; lists what there is"),
-    }
+    messages::topics::unknown(&topic.text, log.topics().iter().map(String::as_str)).at(topic.at)
 }
 
 struct Printer {
@@ -82,7 +77,7 @@ struct Printer {
     shower: Shower,
     /// Of each partition the offset to read next.
     positions: Vec<(TopicPartition, i64)>,
-    sender: SyncSender<RowEvent>,
+    sender: EventSender,
     gone: Arc<AtomicBool>,
     signal: Arc<Signal>,
     every: u64,

@@ -483,6 +483,10 @@ impl Queries {
         self.handles.get(id)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &QueryHandle> {
+        self.handles.values()
+    }
+
     pub fn remove(&mut self, id: &str) -> Option<QueryHandle> {
         self.handles.remove(id)
     }

@@ -51,23 +51,23 @@ impl Kept {
 
     /// Errors: the memory isn't enough.
     pub fn add(&mut self, rows: Vec<Row>) -> Result<()> {
-        self.bytes += rows.iter().map(bytes_of).sum::<usize>();
+        self.bytes += rows.iter().map(row_bytes).sum::<usize>();
         self.rows.extend(rows.into_iter().map(Some));
         self.memory.set(self.bytes)
     }
 
     /// Errors: the memory isn't enough.
     pub fn replace(&mut self, place: usize, row: Row) -> Result<()> {
-        self.bytes += bytes_of(&row);
+        self.bytes += row_bytes(&row);
         if let Some(before) = self.rows[place].replace(row) {
-            self.bytes -= bytes_of(&before);
+            self.bytes -= row_bytes(&before);
         }
         self.memory.set(self.bytes)
     }
 
     pub fn remove(&mut self, place: usize) {
         if let Some(before) = self.rows[place].take() {
-            self.bytes -= bytes_of(&before);
+            self.bytes -= row_bytes(&before);
         }
     }
 
@@ -78,7 +78,7 @@ impl Kept {
 }
 
 /// Bytes that a row takes, about.
-fn bytes_of(row: &Row) -> usize {
+pub(super) fn row_bytes(row: &Row) -> usize {
     size_of::<Row>() + row.values.iter().map(value_bytes).sum::<usize>()
 }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 use crate::config::Meaning;
 use crate::config::foreign;
 use crate::dataflow::Strict;
-use crate::error::{Error, Result};
+use crate::engine::Bounds;
+use crate::error::Result;
 use crate::format::Format;
 use crate::log::kafka::KafkaConfig;
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::settings::Expected;
+use crate::time::now;
 
 /// What a setting's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
     setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
     setting("ksql.persistence.wrap.single.values", "", Kind::Boolean, "WRAP_SINGLE_VALUE where WITH has none"),
+    setting(
+        "ksql.query.pull.max.allowed.offset.lag",
+        "9223372036854775807",
+        Kind::Number,
+        "records that a table's query may have before it for a pull query to be answered",
+    ),
     setting("ksql.query.pull.limit.clause.enabled", "true", Kind::Boolean, "whether a pull query may have a LIMIT"),
     setting(
         "ksql.query.pull.range.scan.enabled",
@@ -140,6 +149,14 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Choice(&["exactly_once_v2", "at_least_once"]),
         "what survives a crash (ksqlDB: at_least_once)",
     ),
+    setting("pull.rows.max", "-1", Kind::Number, "rows that a pull query may give; -1: any number"),
+    setting("pull.time.max.ms", "-1", Kind::Number, "how long a pull query may take; -1: any time"),
+    setting(
+        "push.snapshot",
+        "false",
+        Kind::Boolean,
+        "whether a push query that gives a table (EMIT CHANGES) begins with the rows that are there, then their changes",
+    ),
 ];
 
 /// The setting of that name (`ksql.streams.` may stand before it); its value checked.
@@ -158,12 +175,12 @@ pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
         return Ok(setting);
     }
     let expected = match setting.kind {
-        Kind::Boolean => "true or false".to_string(),
-        Kind::Choice(choices) => choices.join(" or "),
-        Kind::Format => "the name of a format, as JSON".to_string(),
-        Kind::Number | Kind::Text => "a whole number".to_string(),
+        Kind::Boolean => Expected::Boolean,
+        Kind::Choice(choices) => Expected::OneOf(choices),
+        Kind::Format => Expected::Format,
+        Kind::Number | Kind::Text => Expected::WholeNumber,
     };
-    Err(Error::statement(format!("Invalid value '{value}' for '{}': expected {expected}.", setting.name)))
+    Err(messages::settings::invalid_value(setting.name, value, &expected))
 }
 
 /// What setting a value comes to.
@@ -231,18 +248,15 @@ pub fn unset(properties: &mut BTreeMap<String, String>, name: &str) -> Result<St
     let setting = find(name)?;
     match properties.remove(setting.name) {
         Some(old) => Ok(format!("Successfully unset local property '{}' (value was '{old}').", setting.name)),
-        None => Err(Error::statement(format!("Cannot unset local property '{}' which was never set.", setting.name))),
+        None => Err(messages::settings::never_set(setting.name)),
     }
 }
 
 pub fn find(name: &str) -> Result<&'static Setting> {
     let short = short_name(name);
     SETTINGS.iter().find(|setting| setting.name == short).ok_or_else(|| {
-        let error = Error::statement(format!("Unknown property: {name}"));
-        match nearest(short, SETTINGS.iter().map(|setting| setting.name).chain(foreign::names())) {
-            Some(other) => error.hint(format!("Did you mean {other}?")),
-            None => error.hint("SHOW PROPERTIES; lists all"),
-        }
+        let there = SETTINGS.iter().map(|setting| setting.name).chain(foreign::names());
+        messages::settings::unknown_property(name, short, there)
     })
 }
 
@@ -279,6 +293,13 @@ pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
 pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
     let bytes = number(properties, "cache.max.bytes.buffering").max(0);
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// What a pull query may give, and how long it may take, from now on.
+pub fn pull_bounds(properties: &BTreeMap<String, String>) -> Bounds {
+    let bound = |name| u64::try_from(number(properties, name)).ok();
+    let time_max = bound("pull.time.max.ms").map(Duration::from_millis);
+    Bounds { rows_max: bound("pull.rows.max"), time_max, since: time_max.map(|_| now()) }
 }
 
 /// What a query is to fail of.

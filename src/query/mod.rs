@@ -3,5 +3,5 @@
 mod pull;
 mod view;
 
-pub use pull::{check_columns, check_limit, partitions_asked, pull};
+pub use pull::{Pulled, check_columns, check_limit, partitions_asked, pull, pull_keys};
 pub use view::{View, Wanted};

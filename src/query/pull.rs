@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
 use crate::log::partitioner::partition_for;
+use crate::messages;
 use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
 use crate::query::view::{ALL_STARTS, Starts, ViewRows, Wanted};
@@ -49,24 +50,13 @@ pub fn pull(
     view: &View,
     wanted: Wanted<'_>,
 ) -> Result<Pulled> {
-    check_columns(query)?;
-    let analyzed = analyze(query, catalog, Target::Transient, settings)?;
-    let mut plan = analyzed.plan;
-    // The rows of a view are rows, not changes: nothing is retracted.
-    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
-        if let Step::Filter { table, .. } = step {
-            *table = false;
-        }
-    }
+    let plan = plan(query, catalog, settings)?;
     let starts = window_starts(query, catalog, view);
     let found = keys(query, catalog, view)?;
     if found.is_none() && is_off(settings, "ksql.query.pull.table.scan.enabled") {
         check_range(query, settings, view)?;
     }
-    let pull_rows = |rows: Vec<ViewRows>| {
-        let mut pulled = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
-        evaluate(&plan, rows, &mut pulled).map(|()| pulled)
-    };
+    let pull_rows = |rows: Vec<ViewRows>| evaluate(&plan, rows);
     match (found, query.limit) {
         (Some(keys), _) => pull_rows(view.get(wanted, starts, &keys)),
         // Of rows that a filter judges, it isn't known which will be the first.
@@ -79,13 +69,38 @@ pub fn pull(
     }
 }
 
+/// Answers a pull query that asks for at most so many keys of a table without windows. None: it asks for something else.
+pub fn pull_keys(
+    query: &ast::Query,
+    catalog: &Catalog,
+    settings: &BTreeMap<String, String>,
+    (view, keys_max): (&View, usize),
+) -> Result<Option<Pulled>> {
+    if view.source.window.is_some() {
+        return Ok(None);
+    }
+    match keys(query, catalog, view)?.filter(|keys| keys.len() <= keys_max) {
+        None => Ok(None),
+        Some(keys) => evaluate(&plan(query, catalog, settings)?, view.get(None, ALL_STARTS, &keys)).map(Some),
+    }
+}
+
+fn plan(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, String>) -> Result<Plan> {
+    check_columns(query)?;
+    let mut plan = analyze(query, catalog, Target::Transient, settings)?.plan;
+    // The rows of a view are rows, not changes: nothing is retracted.
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if let Step::Filter { table, .. } = step {
+            *table = false;
+        }
+    }
+    Ok(plan)
+}
+
 /// What a session may forbid: pull queries with LIMIT.
 pub fn check_limit(query: &ast::Query, settings: &BTreeMap<String, String>) -> Result<()> {
     if query.limit.is_some() && is_off(settings, "ksql.query.pull.limit.clause.enabled") {
-        return Err(Error::statement(
-            "LIMIT clause in pull queries is currently disabled: ksql.query.pull.limit.clause.enabled is false.",
-        )
-        .hint("add EMIT CHANGES if you want a push query"));
+        return Err(messages::pull::limit_disabled());
     }
     Ok(())
 }
@@ -100,15 +115,8 @@ fn check_range(query: &ast::Query, settings: &BTreeMap<String, String>, view: &V
     let allowed = view.source.window.is_none() && !is_off(settings, "ksql.query.pull.range.scan.enabled");
     match key_comparisons(query, view) {
         1 if allowed => Ok(()),
-        comparisons if comparisons > 1 && allowed => Err(Error::statement(
-            "A comparison condition on the key column cannot be combined with other comparisons where \
-             ksql.query.pull.table.scan.enabled is false.",
-        )
-        .hint("compare the whole key with =, or bound it on one side only")),
-        _ => Err(Error::statement(
-            "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
-        )
-        .hint("compare the whole key with = in WHERE")),
+        comparisons if comparisons > 1 && allowed => Err(messages::pull::several_ranges()),
+        _ => Err(messages::pull::scan_disabled()),
     }
 }
 
@@ -142,10 +150,7 @@ pub fn check_columns(query: &ast::Query) -> Result<()> {
     for (expr, clause) in selected.chain(query.filter.iter().map(|filter| (filter, "WHERE"))) {
         for name in ["ROWPARTITION", "ROWOFFSET"] {
             if mentions(expr, name) {
-                return Err(Error::statement(format!(
-                    "Pull queries don't support the following columns in {clause} clauses: `{name}`"
-                ))
-                .at(expr.at));
+                return Err(messages::pull::column(name, clause).at(expr.at));
             }
         }
     }
@@ -189,7 +194,8 @@ fn window_starts(query: &ast::Query, catalog: &Catalog, view: &View) -> Starts {
     starts
 }
 
-fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
+fn evaluate(plan: &Plan, rows: Vec<ViewRows>) -> Result<Pulled> {
+    let mut into = Pulled { schema: plan.schema.clone(), batches: Vec::new(), bad: 0, errors: Vec::new() };
     let [stage] = plan.stages.as_slice() else {
         return Err(Error::internal("a pull query of a view with several stages"));
     };
@@ -206,7 +212,7 @@ fn evaluate(plan: &Plan, rows: Vec<ViewRows>, into: &mut Pulled) -> Result<()> {
         into.bad += task.context.bad;
         into.errors.append(&mut task.context.errors);
     }
-    Ok(())
+    Ok(into)
 }
 
 /// The key bytes that WHERE asks for, when it asks for whole keys: `k = literal`, `k IN (...)`, and for several key columns
@@ -223,8 +229,7 @@ fn keys(query: &ast::Query, catalog: &Catalog, view: &View) -> Result<Option<Vec
         for literal in literals {
             match expr::constant(literal, Some(ty), &|name| catalog.custom_type(name).cloned()) {
                 Ok(Value::Null) => {
-                    return Err(Error::statement(format!("Primary key columns can not be NULL: ({name} = null)"))
-                        .at(literal.at));
+                    return Err(messages::pull::null_key(name).at(literal.at));
                 }
                 Ok(value) => values.push(value),
                 // Not a constant of the key's type: the filter itself will judge.

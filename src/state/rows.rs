@@ -67,9 +67,21 @@ impl RowStore {
     pub fn put(&mut self, key: &[u8], value: &[u8], row_time: i64) {
         let hash = self.hash(key);
         if let Some(id) = self.find(hash, key) {
-            let value_start = self.store(value);
+            let before = self.entries[id as usize];
+            let value_start = match before.value_len as usize >= value.len() {
+                // In the place of the one before: most of a row's values are alike.
+                true => {
+                    let start = before.value_start as usize;
+                    self.arena[start..start + value.len()].copy_from_slice(value);
+                    self.garbage += before.value_len as usize - value.len();
+                    before.value_start
+                }
+                false => {
+                    self.garbage += before.value_len as usize;
+                    self.store(value)
+                }
+            };
             let entry = &mut self.entries[id as usize];
-            self.garbage += entry.value_len as usize;
             (entry.value_start, entry.value_len, entry.row_time) = (value_start, value.len() as u32, row_time);
         } else {
             let entry = Entry {

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use super::answer::Answer;
 use super::json::Json;
 use super::subject::{ExchangeLayout, KeyWindow, SourceSummary, Subject, TopicLayout};
-use crate::engine::{Reply, ResultColumn, Row, RowEvent, RowStream, Status};
+use crate::engine::{Reply, ResultColumn, Row, RowEvent, RowStream, Status, event_channel};
 use crate::error::{Error, Result};
 use crate::format::{Format, Layout};
 use crate::log::embedded::EmbeddedLog;
@@ -123,7 +122,7 @@ impl Fake {
         let (source, layout) = self.find(only_source(query)?)?;
         let mut columns = layout.key.columns.clone();
         columns.extend(layout.value.columns.clone());
-        let (sender, events) = sync_channel(4);
+        let (sender, events) = event_channel(4, usize::MAX);
         let mut rows = Vec::new();
         for partition in 0..self.log.partitions(&source.topic).unwrap_or(0) {
             let place = TopicPartition { topic: source.topic.clone(), partition };

@@ -1,6 +1,8 @@
 //! An engine behind a server as the subject of tests: each statement is a request over HTTP to a port of this machine, and what
 //! is judged is the JSON that comes back.
 
+use crate::error::Audience;
+use crate::messages;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,11 +15,12 @@ use super::engine_subject::EngineSubject;
 use super::json::Json;
 use super::schema::types_of;
 use super::subject::{ExchangeLayout, SourceSummary, Subject, TopicLayout};
+use crate::config::QueryLimits;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::server::Holder;
 use crate::server::client::{Address, CallError, Client, Place, Streaming};
-use crate::server::http::{HttpOptions, HttpServer, PeerOptions, serve};
+use crate::server::http::{HttpOptions, HttpServer, PeerOptions, SLOW_CLIENT_MAX, serve};
 use crate::sql;
 use crate::sql::ast::Statement;
 
@@ -43,6 +46,10 @@ impl HttpSubject {
             tls: None,
             origins: Vec::new(),
             allow_anyone: false,
+            properties: BTreeMap::new(),
+            queries: QueryLimits::default(),
+            log_requests: false,
+            slow_client_max: SLOW_CLIENT_MAX,
         };
         let holder = Holder { belonging: engine.engine().belonging(), works: true };
         let server = serve(Arc::new(engine.engine().clone()), holder, &options)?;
@@ -99,8 +106,8 @@ fn failure(status: Option<StatusCode>, body: &Json) -> Error {
     }
     match code / 10_000 {
         // A client can't tell this from another mistake but by the words.
-        4 if message.contains("is not supported") => Error::new(crate::error::Audience::NotSupported, message),
-        4 => Error::statement(message),
+        4 if message.contains("is not supported") => messages::relayed(Audience::NotSupported, message),
+        4 => messages::relayed(Audience::Statement, message),
         _ => Error::internal(message),
     }
 }

@@ -88,12 +88,12 @@ impl Server {
     }
 
     /// The value of a metric.
-    fn metric(&self, name: &str) -> Option<f64> {
+    pub fn metric(&self, name: &str) -> Option<f64> {
         let text = self.get("/metrics").text;
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
-    fn await_metric(&self, name: &str, value: f64) {
+    pub fn await_metric(&self, name: &str, value: f64) {
         let until = Instant::now() + WAIT_MAX;
         while self.metric(name) != Some(value) {
             assert!(Instant::now() < until, "{name} is {:?}", self.metric(name));
@@ -614,4 +614,70 @@ fn metrics_are_told_to_prometheus() {
     assert!(text.head.contains("application/openmetrics-text"), "{}", text.head);
     assert!(text.text.ends_with("# EOF\n"));
     assert!(server.metric("millpond_http_requests_total{path=\"/ksql\",status=\"200\"}") == Some(1.0), "{}", text.text);
+    // By key and by all rows.
+    server.await_rows("SELECT n FROM t WHERE id = 1;", &json!([[2]]));
+    server.await_rows("SELECT n FROM t WHERE n = 1;", &json!([[1]]));
+    assert!(server.metric("millpond_query_commits_total{query=\"CTAS_T_1\"}") >= Some(1.0));
+    assert!(server.metric("millpond_query_commit_seconds_total{query=\"CTAS_T_1\"}") > Some(0.0));
+    assert!(server.metric("millpond_query_state_bytes{query=\"CTAS_T_1\"}") > Some(0.0));
+    let asked = server.metric("millpond_http_requests_total{path=\"/query\",status=\"200\"}");
+    assert_eq!(server.metric("millpond_pull_query_seconds_count"), asked);
+}
+
+/// Everything that a server says of itself is an object a line, and none of it is what clients authenticate with or ask.
+#[test]
+fn logs_are_json_and_hold_no_secret() {
+    const SECRETS: [&str; 4] = ["hunter2", "aHVudGVyMg", "c2VjcmV0LXRva2Vu", "secret-token"];
+    let folder = tempfile::tempdir().unwrap();
+    let access = folder.path().join("access");
+    let mut child =
+        on(folder.path(), &["access", "user", "ann", "--role", "admin", "--file", access.to_str().unwrap()])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+    child.stdin.take().unwrap().write_all(b"hunter2\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let flags = ["--access", access.to_str().unwrap(), "--log-format", "json", "--log-requests"];
+    let mut server = Server::start(&flags);
+    let basic = "Authorization: Basic YW5uOmh1bnRlcjI=";
+    let asked = server.ask("POST", "/ksql", &[basic], br#"{"ksql": "SHOW PROPERTIES;"}"#);
+    assert_eq!(asked.status, 200);
+    let set = br#"{"ksql": "SET 'sasl.password' = 'hunter2'; SET 'ssl.key.password' = 'hunter2'; SHOW PROPERTIES;"}"#;
+    let told = server.ask("POST", "/ksql", &[basic], set);
+    assert_eq!(told.status, 200, "{}", told.text);
+    assert!(told.text.contains("commit.interval.ms"), "{}", told.text);
+    let properties = told.json();
+    let properties = properties.as_array().unwrap().last().unwrap();
+    assert!(!properties["properties"].to_string().contains("hunter2"), "{properties}");
+    server.ask("POST", "/ksql", &["Authorization: Bearer secret-token"], br#"{"ksql": "SHOW STREAMS;"}"#);
+    server.ask("GET", "/ws/query?request=hunter2&access_token=secret-token", &[basic], b"");
+    server.ask("GET", "/nowhere/hunter2", &[basic], b"");
+    // A file that can't be read any more is told of.
+    std::fs::write(&access, "nonsense hunter2").unwrap();
+    let until = Instant::now() + WAIT_MAX;
+    let mut stderr = BufReader::new(server.process.0.stderr.take().unwrap());
+    let mut said = Vec::new();
+    while !said.iter().any(|line: &Value| line["level"] == "WARN") {
+        assert!(Instant::now() < until, "{said:?}");
+        server.ask("GET", "/info", &[basic], b"");
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(SECRETS.iter().all(|secret| !line.contains(secret)), "{line}");
+        said.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    }
+    for line in &said {
+        assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+        assert!(line["message"].is_string(), "{line}");
+    }
+    let requests: Vec<(&Value, &Value, &Value)> =
+        said.iter().map(|line| (&line["method"], &line["route"], &line["status"])).collect();
+    let expected = [
+        (json!("POST"), json!("/ksql"), json!(200)),
+        (json!("POST"), json!("/ksql"), json!(200)),
+        (json!("POST"), json!("/ksql"), json!(401)),
+    ];
+    for (seen, expected) in requests.iter().zip(&expected) {
+        assert_eq!(*seen, (&expected.0, &expected.1, &expected.2));
+    }
+    assert_eq!(requests[4].1, "other", "what has no route is told without its path");
 }

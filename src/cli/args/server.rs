@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::{Common, Stop};
 use crate::error::Error;
 use crate::server::client::Credentials;
+use crate::server::http::SLOW_CLIENT_MAX;
 use crate::server::http::access::Role;
 
 /// Where the password of --user is, when no file is named: arguments can be read by everybody on the machine.
@@ -48,6 +49,15 @@ pub struct ServerOptions {
     /// Also where others can connect, whoever can may do everything
     #[arg(long, conflicts_with = "access")]
     pub allow_anyone: bool,
+    /// How lines on stderr are written; json: an object a line, for programs that collect them
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub log_format: String,
+    /// Writes a line for each request: its route, the status, and how long it took
+    #[arg(long)]
+    pub log_requests: bool,
+    /// The client of a push query that takes none of its rows for so long is told so and let go
+    #[arg(long, value_name = "SECONDS", default_value_t = SLOW_CLIENT_MAX.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
+    pub slow_client_max: u64,
     /// On a cluster: where the other processes of the service reach this one [default: ksql.advertised.listener, or where it
     /// listens]
     #[arg(long, value_name = "URL")]

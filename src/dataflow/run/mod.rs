@@ -69,8 +69,9 @@ use crate::dataflow::processing_log;
 use crate::dataflow::sink::{SinkWriter, Staged};
 use crate::error::{Error, Result};
 use crate::log::{LogError, RecordMeta, Records, TopicPartition, Transaction};
+use crate::messages;
 use crate::state::MemoryShare;
-use crate::time::wall_time_ms;
+use crate::time::{now, wall_time_ms};
 
 /// Bytes read from one partition in a round, and from all of them together (but for a least amount each).
 const PARTITION_BYTES_MAX: usize = 1 << 20;
@@ -127,6 +128,11 @@ impl Run {
         }
     }
 
+    /// Reads on from where it was to stop, without an end.
+    pub fn read_on(&mut self) {
+        self.sources_mut().for_each(|reader| reader.end = None);
+    }
+
     /// Whether all was read up to where it is to stop.
     pub fn at_end(&self) -> Result<bool> {
         if !self.sources().all(|reader| reader.end.is_some_and(|end| reader.position >= end)) {
@@ -174,8 +180,7 @@ impl Run {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
         match self.port.log.partitions(&sink.source.topic) {
             Some(_) => Ok(()),
-            None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
-                .hint("create it anew with as many partitions, or DROP the query's stream or table")),
+            None => Err(messages::cluster::sink_deleted(&sink.source.topic)),
         }
     }
 
@@ -309,6 +314,15 @@ impl Run {
         let state = self.own_state_bytes();
         let view = self.spec.sink.as_ref().and_then(|sink| sink.view.as_ref()).map_or(0, |view| view.bytes());
         self.host.counters.state_bytes.store((state + view) as u64, Ordering::Relaxed);
+        for (number, stage) in self.stages.iter().enumerate() {
+            let mut bytes: Vec<usize> = Vec::new();
+            for task in stage {
+                let more = task.task.state_bytes_by_operator();
+                bytes.resize(more.len(), 0);
+                bytes.iter_mut().zip(more).for_each(|(bytes, more)| *bytes += more);
+            }
+            self.host.counters.meters.set_state_bytes(number, &bytes);
+        }
         self.memory.set(state + self.waiting_bytes() + self.all_readers().map(Reader::fetched_bytes).sum::<usize>())
     }
 
@@ -335,6 +349,7 @@ impl Run {
         if !self.dirty {
             return Ok(());
         }
+        let begun = now();
         self.flush()?;
         if !self.spec.durable {
             self.check_source_ids()?;
@@ -373,6 +388,7 @@ impl Run {
         self.load.committed();
         self.dirty = false;
         self.host.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.host.counters.commit_nanos.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         // Before the rows can be seen: whoever sees them is not told that they are missing.
         self.host.counters.lag.store(self.lag()?, Ordering::Relaxed);
         self.host.counters.too_large.store(0, Ordering::Relaxed);

@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::load::Load;
 use super::emptied::Emptied;
 use super::holds::{Holds, When};
 use super::identity::SourceTopics;
 use super::input::{Input, SourceInput};
 use super::layout::{StageLayout, layout, tables_held, uses};
 use super::line_up;
+use super::load::Load;
 use super::port::Port;
 use super::reader::{Reader, Use};
 use super::restore::{load_view, restore_state};
@@ -21,11 +21,13 @@ use super::snapshots::{Keeper, PartSnapshot, RunSnapshots};
 use super::stage::{Entry, Output, StageTask};
 use super::{Host, Run, RunSpec, Uncommitted};
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeReader, TopicExchangeWriter};
+use crate::dataflow::meter::Meter;
 use crate::dataflow::scan::ScanReader;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Durability, Log, LogError, Member, TopicPartition, has_records};
+use crate::messages;
 use crate::plan::{Exchange, Scan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
@@ -77,11 +79,7 @@ impl Run {
                     // Topics between stages follow the sources.
                     let read = |topic: &&str| port.log.partitions(topic) == Some(stage.partitions);
                     let topic = spec.plan.scans().map(|scan| scan.source.topic.as_str()).find(read).unwrap_or_default();
-                    return Err(Error::statement(format!(
-                        "topic '{topic}' has {} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
-                        stage.partitions
-                    ))
-                    .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+                    return Err(messages::queries::partitions_of_state(topic, stage.partitions, laid_out));
                 }
             }
         }
@@ -302,8 +300,29 @@ impl Opener {
             let place = TopicPartition { topic: topic.clone(), partition };
             entries.push(Entry::Read(Box::new(Reader::open(input, spec, stage, place, committed, lined_up)?)));
         }
-        let task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
-        Ok(StageTask { partition, task, entries, snapshots: Vec::new(), output: self.output(number, partition)? })
+        let mut task = Task::new(stage, spec.cache_bytes_max.div_ceil(layout.partitions as usize))?;
+        let output_meter = self.measure(number, &mut task, &mut entries);
+        Ok(StageTask {
+            output_meter,
+            partition,
+            task,
+            entries,
+            snapshots: Vec::new(),
+            output: self.output(number, partition)?,
+        })
+    }
+
+    /// Has what passes through a task counted with that of the stage's others. Gives the meter of its output.
+    fn measure(&self, stage: usize, task: &mut Task, entries: &mut [Entry]) -> Arc<Meter> {
+        let own = task.meters_mut();
+        let meters = self.host.counters.meters.of_stage(stage, own.len() + 1);
+        own.into_iter().zip(&meters).for_each(|(own, meter)| own.clone_from(meter));
+        for (entry, input) in entries.iter_mut().zip(task.input_meters()) {
+            if let Entry::Read(reader) = entry {
+                reader.meter = input;
+            }
+        }
+        meters.last().cloned().unwrap_or_default()
     }
 
     /// What reads a topic for an input (its stage, and its number there): each source over it with the inputs that have their
@@ -370,8 +389,7 @@ pub fn check_state_is_there(log: &dyn Log, changelogs: &[String], begun: impl Fn
     if !begun()? {
         return Ok(());
     }
-    Err(Error::statement(format!("the query's state is gone: its topic '{topic}' was deleted"))
-        .hint("DROP what the query makes and create it anew: it reads its source from the beginning"))
+    Err(messages::queries::state_gone(topic))
 }
 
 /// Whether one of these topics holds, or held, any record.

@@ -1,15 +1,19 @@
 //! The reading end of a source's partition.
 
+use std::sync::Arc;
+
 use super::ahead::Turn;
 use super::input::{Input, SourceInput};
 use super::open::Committed;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::spec::{RunSpec, Start};
 use super::stage::Round;
+use crate::dataflow::meter::Meter;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::plan::{Stage, Step};
 use crate::state::snapshots::Span;
 
@@ -32,6 +36,8 @@ pub(super) struct Reader {
     pub turn: Turn,
     /// It begins at the end of its partition, and no commit has recorded where that was.
     pub begins_at_end: bool,
+    /// Of what it reads and decodes.
+    pub meter: Arc<Meter>,
 }
 
 /// An input of the query's that has its rows from a reading end that others have theirs from, too.
@@ -108,6 +114,7 @@ impl Reader {
             rest: None,
             turn: Turn::default(),
             begins_at_end,
+            meter: Arc::default(),
         })
     }
 
@@ -119,6 +126,13 @@ impl Reader {
     /// The batch of the next records, `rows_max` at most, of each source over the topic; None, or nothing: there is nothing to
     /// read, or no row of it is left. They come again until they are `done`.
     pub fn read(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Vec<Option<Batch>>> {
+        let meter = self.meter.clone();
+        let batches = meter.time(|| self.read_next(rows_max, round, context));
+        meter.rows_in(self.rows);
+        batches
+    }
+
+    fn read_next(&mut self, rows_max: usize, round: &Round<'_>, context: &mut Context) -> Result<Vec<Option<Batch>>> {
         self.rows = 0;
         let rows_max = rows_max.min(self.input.records_max());
         if self.rest.is_none() {
@@ -183,8 +197,7 @@ impl Reader {
     fn skip_removed(&mut self, error: LogError, context: &mut Context) -> Result<()> {
         let LogError::OffsetOutOfRange { first, .. } = error else { return Err(error.into()) };
         if first <= self.position {
-            return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
-                .hint("DROP the query's stream or table and create it anew"));
+            return Err(messages::cluster::topic_not_the_same(&error.to_string()));
         }
         context.bad_record(ProcessingError {
             kind: ErrorKind::Removed,

@@ -10,8 +10,10 @@ use super::changelog_topics;
 use super::keeping::Keeping;
 use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
+use crate::dataflow::meter::Meters;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::plan::Plan;
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -72,13 +74,10 @@ impl Strict {
             return Ok(());
         };
         let place = match (&error.topic, error.partition, error.offset) {
-            (Some(topic), Some(partition), Some(offset)) => {
-                format!("topic {topic}, partition {partition}, offset {offset}: ")
-            }
-            _ => String::new(),
+            (Some(topic), Some(partition), Some(offset)) => Some((topic.as_str(), partition, offset)),
+            _ => None,
         };
-        Err(Error::statement(format!("{place}{}", error.reason))
-            .hint(format!("the query has {setting} = true: without it, it would skip such records")))
+        Err(messages::queries::bad_record(place, &error.reason.to_string(), setting))
     }
 }
 
@@ -118,12 +117,16 @@ pub struct Counters {
     pub lag: AtomicI64,
     pub state_bytes: AtomicU64,
     pub commits: AtomicU64,
+    /// That the commits took.
+    pub commit_nanos: AtomicU64,
     /// Commits since the last good one that were too large for one transaction of the log.
     pub too_large: AtomicU32,
     /// What was told of records that the sink's topic doesn't keep.
     pub expiring: OnceLock<String>,
     pub snapshots: SnapshotCounters,
     pub recovery: RecoveryProgress,
+    /// By operator.
+    pub meters: Meters,
 }
 
 /// Counts of the snapshots of a query's state, each of one partition of one part of it.

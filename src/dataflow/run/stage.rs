@@ -1,5 +1,6 @@
 //! One partition's part of one stage, and its share of a round.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use super::port::Port;
 use super::reader::Reader;
 use super::snapshots::PartSnapshot;
 use crate::dataflow::exchange::{ExchangeWriter, TopicExchangeWriter};
+use crate::dataflow::meter::Meter;
 use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::dataflow::{Batch, Context};
@@ -27,6 +29,8 @@ pub(super) struct StageTask {
     /// Of each of its states.
     pub snapshots: Vec<Option<PartSnapshot>>,
     pub output: Output,
+    /// Of what its output takes.
+    pub output_meter: Arc<Meter>,
 }
 
 /// An input of a task.
@@ -88,14 +92,15 @@ impl StageTask {
     /// with the partition it goes to.
     pub fn run(&mut self, inputs: Vec<Vec<Batch>>, round: &Round<'_>) -> Result<Vec<(u32, Batch)>> {
         let mut handed_over = Vec::new();
-        let StageTask { task, entries, output, .. } = self;
+        let StageTask { task, entries, output, output_meter, .. } = self;
         let mut batches = 0;
         let mut outlet = |batch: Batch, context: &mut Context| {
             batches += 1;
             if batches > BATCHES_UNHEARD && round.phase == Phase::Rows {
                 round.host.check_interrupted()?;
             }
-            let bytes = output.put(batch, context, &mut handed_over)?;
+            output_meter.rows_in(batch.rows);
+            let bytes = output_meter.time(|| output.put(batch, context, &mut handed_over))?;
             round.memory.grow(bytes)
         };
         match (round.phase, round.old_rows, entries.as_mut_slice()) {

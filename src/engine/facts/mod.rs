@@ -30,6 +30,8 @@ pub enum Facts {
     Topics(Vec<TopicSummary>),
     /// SHOW QUERIES: the persistent ones.
     Queries(Vec<QuerySummary>),
+    /// SHOW QUERIES EXTENDED: what EXPLAIN tells of each.
+    QueryDescriptions(Vec<PlanDescription>),
     /// SHOW FUNCTIONS: names and categories; what more there is to say of one stands in the table of functions.
     Functions(Vec<(String, String)>),
     /// SHOW PROPERTIES.
@@ -111,6 +113,17 @@ pub struct Standing {
     pub elsewhere: Vec<(String, Health)>,
 }
 
+/// What a query that this process drives has counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryCounts {
+    /// `CTAS_T_3`
+    pub id: String,
+    /// Which of ksqlDB's states it is in.
+    pub health: Health,
+    /// In this process.
+    pub counts: Counts,
+}
+
 /// The states that ksqlDB has for a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -151,6 +164,10 @@ pub struct Counts {
     pub lag: i64,
     /// Bytes that its state takes.
     pub state_bytes: u64,
+    /// Commits, in number.
+    pub commits: u64,
+    /// That they took, in microseconds.
+    pub commit_micros: u64,
     /// `2 written, 0 failed, 1 used, 0 refused`
     pub snapshots: String,
 }

@@ -28,6 +28,10 @@ impl Told {
             Facts::SourceDescriptions(sources) => {
                 Page::Text(self.warned(sources.iter().map(|source| text_of(&described(source))).collect()))
             }
+            Facts::QueryDescriptions(plans) => {
+                let plans: Vec<String> = plans.iter().map(plan_text).collect();
+                Page::Text(self.warned(plans.join("\n")))
+            }
             Facts::Function(name) => {
                 Page::Text(functions::table().get(name).map(functions::describe).unwrap_or_default())
             }
@@ -62,7 +66,9 @@ fn listing(facts: &Facts) -> Listing {
             .concat(),
             ..Listing::default()
         },
-        Facts::SourceDescriptions(_) | Facts::Function(_) | Facts::Plan(_) => Listing::default(),
+        Facts::SourceDescriptions(_) | Facts::QueryDescriptions(_) | Facts::Function(_) | Facts::Plan(_) => {
+            Listing::default()
+        }
     }
 }
 
@@ -150,6 +156,14 @@ fn properties_listed(properties: &[Property]) -> Listing {
     table("properties", &columns, properties.iter().map(row))
 }
 
+/// `12, of 3.4 ms each`
+fn commits_text(counts: &Counts) -> String {
+    match counts.commits {
+        0 => "0".to_string(),
+        commits => format!("{commits}, of {:.1} ms each", counts.commit_micros as f64 / 1000.0 / commits as f64),
+    }
+}
+
 /// State and counts of a query.
 fn standing_facts(standing: &Standing) -> Vec<(String, String)> {
     let mut facts = vec![fact("State", standing.state.clone())];
@@ -163,6 +177,7 @@ fn standing_facts(standing: &Standing) -> Vec<(String, String)> {
             fact("Bad", counts.bad.to_string()),
             fact("Lag", counts.lag.to_string()),
             fact("State bytes", counts.state_bytes.to_string()),
+            fact("Commits", commits_text(counts)),
             fact("Snapshots", counts.snapshots.clone()),
         ]);
     }

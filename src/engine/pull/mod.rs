@@ -11,8 +11,9 @@ use self::ordered::Order;
 pub(super) use self::view::answer_here;
 use crate::analyze::is_aggregated;
 use crate::engine::transient::{self, Until};
-use crate::engine::{Inner, RowStream};
-use crate::error::{Error, Result};
+use crate::engine::{Inner, RowStream, settings};
+use crate::error::Result;
+use crate::messages;
 use crate::query;
 use crate::sql::ast::{self, Expr, ExprKind, Location, Query, SourceKind};
 
@@ -23,15 +24,16 @@ pub(super) fn pull_query(
     properties: &BTreeMap<String, String>,
 ) -> Result<RowStream> {
     if let Some(key) = query.partition_by.first() {
-        return Err(Error::statement("Pull queries don't support PARTITION BY clauses.")
-            .at(key.at)
-            .hint("its rows come in no partitions; ORDER BY sorts them"));
+        return Err(messages::pull::partition_by().at(key.at));
     }
     query::check_limit(query, properties)?;
-    match Order::of(query)? {
-        Some((query, order)) => order.sort(answer(inner, &query, properties)?, inner.memory.share()),
-        None => answer(inner, query, properties),
-    }
+    let bounds = settings::pull_bounds(properties);
+    let stream = match Order::of(query)? {
+        Some((query, order)) => order.sort(answer(inner, &query, properties)?, inner.memory.share())?,
+        None => answer(inner, query, properties)?,
+    };
+    stream.events.bound(bounds);
+    Ok(stream)
 }
 
 fn answer(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, String>) -> Result<RowStream> {
@@ -45,6 +47,25 @@ fn answer(inner: &Arc<Inner>, query: &Query, properties: &BTreeMap<String, Strin
         }
         SourceKind::Table => view::answer(inner, query, properties, (&catalog, &source, name.at)),
     }
+}
+
+/// Answers a query at once that asks for a few keys of a table. None: it is another one, or something would have to be waited for,
+/// or it is wrong; [`pull_query`] answers it.
+pub(super) fn pull_at_once(inner: &Inner, query: &Query, properties: &BTreeMap<String, String>) -> Option<RowStream> {
+    // How far behind it is may have to be asked for.
+    if properties.contains_key("ksql.query.pull.max.allowed.offset.lag") {
+        return None;
+    }
+    if inner.is_shared() || query.emit.is_some() || !query.partition_by.is_empty() || !query.order_by.is_empty() {
+        return None;
+    }
+    query::check_limit(query, properties).ok()?;
+    let name = single(query)?;
+    let catalog = inner.catalog.try_read()?;
+    let source = catalog.source(&name.text).filter(|source| source.kind == SourceKind::Table)?;
+    let stream = view::answer_at_once(inner, query, properties, (&catalog, source))?;
+    stream.events.bound(settings::pull_bounds(properties));
+    Some(stream)
 }
 
 /// The stream or table of which a query picks rows and columns, and nothing more.

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use super::standing::summary;
 use crate::analyze::{Sink, Target, analyze, create_as, insert_select, outputs_read};
-use crate::catalog::{ColumnRole, Source};
-use crate::engine::Inner;
+use crate::catalog::{Catalog, ColumnRole, QueryEntry, Source};
+use crate::dataflow::Passed;
 use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
 use crate::engine::pull;
+use crate::engine::{Drive, Inner};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::plan::{
     Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
 };
-use crate::sql::ast::{Explained, Statement};
+use crate::sql::ast::{Explained, Ident, Statement};
 
 pub(in crate::engine) fn explain(
     inner: &Inner,
@@ -21,23 +23,23 @@ pub(in crate::engine) fn explain(
 ) -> Result<Facts> {
     let catalog = inner.catalog.read().clone();
     let described = match what {
-        Explained::QueryId(id) => {
-            let query = catalog
-                .query(&id.text)
-                .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
-            let sink = inner.sinks.read().get(&query.id).cloned();
-            let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
-            PlanDescription {
-                query: Some(summary(inner, &catalog, query)),
-                ..described(&sink.analyzed.plan, Some(&sink.source), &query.statement)
-            }
+        Explained::QueryId(id) | Explained::Running(id) => {
+            let query = catalog.query(&id.text).ok_or_else(|| {
+                messages::queries::unknown_to_explain(&id.text, catalog.queries().map(|query| query.id.as_str()))
+                    .at(id.at)
+            })?;
+            let passed = match what {
+                Explained::Running(_) => passed(inner, id)?,
+                _ => Vec::new(),
+            };
+            of_query(inner, &catalog, query, &passed)?
         }
         Explained::Statement(parsed) => {
             let sink: Sink = match &parsed.statement {
                 Statement::Select(query) => {
                     let continuous = if query.emit.is_none() { pull::continuous(query)? } else { query.clone() };
                     let analyzed = analyze(&continuous, &catalog, Target::Transient, settings)?;
-                    return Ok(Facts::Plan(Box::new(described(&analyzed.plan, None, &parsed.text))));
+                    return Ok(Facts::Plan(Box::new(described(&analyzed.plan, None, &parsed.text, &[]))));
                 }
                 Statement::CreateAs { kind, name, properties, query, .. } => {
                     create_as(*kind, name, properties, query, &parsed.text, &catalog, settings)?
@@ -45,15 +47,40 @@ pub(in crate::engine) fn explain(
                 Statement::InsertSelect { target, properties, query } => {
                     insert_select(target, properties, query, &catalog, settings)?
                 }
-                _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
+                _ => return Err(messages::queries::not_a_query().at(parsed.at)),
             };
-            described(&sink.analyzed.plan, Some(&sink.source), &parsed.text)
+            described(&sink.analyzed.plan, Some(&sink.source), &parsed.text, &[])
         }
     };
     Ok(Facts::Plan(Box::new(described)))
 }
 
-fn described(plan: &Plan, sink: Option<&Source>, statement: &str) -> PlanDescription {
+/// What EXPLAIN tells of each persistent query.
+pub(super) fn all_explained(inner: &Inner) -> Result<Vec<PlanDescription>> {
+    let catalog = inner.catalog.read().clone();
+    catalog.queries().map(|query| of_query(inner, &catalog, query, &[])).collect()
+}
+
+fn of_query(inner: &Inner, catalog: &Catalog, query: &QueryEntry, passed: &[Vec<Passed>]) -> Result<PlanDescription> {
+    let sink = inner.sinks.read().get(&query.id).cloned();
+    let sink = sink.ok_or_else(|| Error::internal("the query has no plan"))?;
+    Ok(PlanDescription {
+        query: Some(summary(inner, catalog, query)),
+        ..described(&sink.analyzed.plan, Some(&sink.source), &query.statement, passed)
+    })
+}
+
+/// What has passed through the operators of a query, by stage.
+fn passed(inner: &Inner, id: &Ident) -> Result<Vec<Vec<Passed>>> {
+    let passed = match &inner.drive {
+        Drive::Threads(queries) => queries.lock().get(&id.text).map(|query| query.counters.meters.passed()),
+        Drive::Stepped(_) => None,
+    };
+    passed.ok_or_else(|| messages::queries::not_run_here(&id.text).at(id.at))
+}
+
+/// `passed`: by stage, where that is to be told.
+fn described(plan: &Plan, sink: Option<&Source>, statement: &str, passed: &[Vec<Passed>]) -> PlanDescription {
     let column = |(i, column): (usize, &SchemaColumn)| ColumnDescription {
         name: column.name.clone(),
         ty: column.ty.clone(),
@@ -70,16 +97,19 @@ fn described(plan: &Plan, sink: Option<&Source>, statement: &str) -> PlanDescrip
         columns: plan.schema.columns.iter().enumerate().skip(unseen).map(column).collect(),
         sources,
         sink: sink.map(|sink| sink.name.clone()),
-        steps: plan_text(plan, sink),
+        steps: plan_text(plan, sink, passed),
     }
 }
 
 /// The steps from the sink down to the sources, one a line: under each what its rows come from.
-fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
+fn plan_text(plan: &Plan, sink: Option<&Source>, passed: &[Vec<Passed>]) -> String {
     let mut read = outputs_read(plan).into_iter();
     let mut stages: Vec<Tree> = Vec::with_capacity(plan.stages.len());
-    for stage in &plan.stages {
-        let tree = Tree::of(stage, &mut read, &mut stages);
+    for (number, stage) in plan.stages.iter().enumerate() {
+        let passed = passed.get(number).map_or(&[][..], Vec::as_slice);
+        let mut told = passed.iter().copied();
+        let mut tree = Tree::of(stage, &mut read, &mut told, &mut stages);
+        tree.output = told.next();
         stages.push(tree);
     }
     let columns: Vec<String> =
@@ -88,7 +118,17 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
         Some(sink) => format!("[ SINK ] {} (topic {}): {}", sink.name, sink.topic, columns.join(", ")),
         None => format!("[ RESULT ] {}", columns[plan.schema.keys..].join(", ")),
     };
-    Tree { text: top, from: stages.pop().into_iter().collect() }.lines(0)
+    let last = stages.pop().unwrap_or_default();
+    // What a sink takes is what it writes.
+    let passed = last.output.map(|output| Passed { rows_out: output.rows_in, ..output });
+    Tree { text: top + &passed_text(passed), from: vec![last], output: None }.lines(0)
+}
+
+/// ` | rows in 3, out 2, 0.25 ms, state 120 bytes`
+fn passed_text(passed: Option<Passed>) -> String {
+    let Some(Passed { rows_in, rows_out, nanos, state_bytes }) = passed else { return String::new() };
+    let state = if state_bytes > 0 { format!(", state {state_bytes} bytes") } else { String::new() };
+    format!(" | rows in {rows_in}, out {rows_out}, {:.2} ms{state}", nanos as f64 / 1e6)
 }
 
 /// A line, and those of what it has its rows from.
@@ -96,31 +136,51 @@ fn plan_text(plan: &Plan, sink: Option<&Source>) -> String {
 struct Tree {
     text: String,
     from: Vec<Tree>,
+    /// Of a stage: what its output took.
+    output: Option<Passed>,
 }
 
 impl Tree {
-    /// `read`: what is read of the steps' outputs, in the order of the plan. `stages`: those before this one.
-    fn of(stage: &Stage, read: &mut dyn Iterator<Item = Option<Vec<usize>>>, stages: &mut [Tree]) -> Tree {
+    /// `read`: what is read of the steps' outputs, in the order of the plan; `passed`: what passed through the stage's operators, in
+    /// that order, if that is to be told. `stages`: those before this one.
+    fn of(
+        stage: &Stage,
+        read: &mut dyn Iterator<Item = Option<Vec<usize>>>,
+        passed: &mut dyn Iterator<Item = Passed>,
+        stages: &mut [Tree],
+    ) -> Tree {
         let input = match &stage.input {
-            StageInput::Scan(scan) => Tree { text: scan_text(scan), from: Vec::new() },
+            StageInput::Scan(scan) => Tree::line(scan_text(scan), Vec::new(), passed.next()),
             StageInput::Exchange(Exchange { from, key, .. }) => {
                 let columns: Vec<String> = key.columns.iter().map(|(_, ty)| ty.to_string()).collect();
                 let text = format!("[ REPARTITION ] by {} key ({})", key.format.name(), columns.join(", "));
-                Tree { text, from: stages.get_mut(*from).map(std::mem::take).into_iter().collect() }
+                let before = stages.get_mut(*from).map(std::mem::take);
+                let given = before.as_ref().and_then(|before| before.output).unwrap_or_default();
+                let through = passed.next().map(|taken| Passed {
+                    rows_in: given.rows_in,
+                    nanos: given.nanos + taken.nanos,
+                    ..taken
+                });
+                Tree::line(text, before.into_iter().collect(), through)
             }
             StageInput::Join(join) => {
-                let left = Tree::of(&join.left, read, stages);
-                Tree { text: join_text(join), from: vec![left, Tree::of(&join.right, read, stages)] }
+                let left = Tree::of(&join.left, read, passed, stages);
+                let right = Tree::of(&join.right, read, passed, stages);
+                Tree::line(join_text(join), vec![left, right], passed.next())
             }
             StageInput::Union(sides) => {
-                let from = sides.iter().map(|side| Tree::of(side, read, stages)).collect();
-                Tree { text: "[ UNION ALL ]".to_string(), from }
+                let from = sides.iter().map(|side| Tree::of(side, read, passed, stages)).collect();
+                Tree::line("[ UNION ALL ]".to_string(), from, passed.next())
             }
         };
-        stage.steps.iter().fold(input, |below, step| Tree {
-            text: step_text(step, read.next().flatten().as_deref()),
-            from: vec![below],
+        stage.steps.iter().fold(input, |below, step| {
+            let text = step_text(step, read.next().flatten().as_deref());
+            Tree::line(text, vec![below], passed.next())
         })
+    }
+
+    fn line(text: String, from: Vec<Tree>, passed: Option<Passed>) -> Tree {
+        Tree { text: text + &passed_text(passed), from, output: None }
     }
 
     fn lines(&self, depth: usize) -> String {

@@ -6,6 +6,7 @@ mod standing;
 
 pub(super) use describe::{describe, describe_all, describe_function};
 pub(super) use explain::explain;
+pub(super) use standing::query_counts;
 
 use self::describe::summary_of;
 pub(in crate::engine) use self::standing::health;
@@ -13,8 +14,9 @@ use self::standing::summary;
 use crate::catalog::SourceKind;
 use crate::engine::facts::{Facts, Property};
 use crate::engine::{Inner, Session, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::functions;
+use crate::messages;
 use crate::sql::ast::Show;
 
 pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Facts> {
@@ -26,7 +28,8 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Fact
             let topics = inner.log.summaries()?;
             Ok(Facts::Topics(topics.into_iter().filter(|topic| *all || !topic.internal).collect()))
         }
-        Show::Queries { .. } => {
+        Show::Queries { extended: true } => explain::all_explained(inner).map(Facts::QueryDescriptions),
+        Show::Queries { extended: false } => {
             let catalog = inner.catalog.read();
             Ok(Facts::Queries(catalog.queries().map(|query| summary(inner, &catalog, query)).collect()))
         }
@@ -42,10 +45,7 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Fact
             let catalog = inner.catalog.read();
             Ok(Facts::Types(catalog.types().iter().map(|(name, ty)| (name.clone(), ty.clone())).collect()))
         }
-        Show::Connectors => Err(Error::not_supported(
-            "SHOW CONNECTORS",
-            "Millpond reads and writes topics itself: see `millpond topic --help`",
-        )),
+        Show::Connectors => Err(messages::statements::connectors()),
     }
 }
 

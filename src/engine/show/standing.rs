@@ -2,7 +2,8 @@
 
 use crate::catalog::{Catalog, QueryEntry};
 use crate::dataflow::{Counters, SnapshotCounters};
-use crate::engine::facts::{Counts, Health, QuerySummary, Standing};
+use crate::engine::facts::{Counts, Health, QueryCounts, QuerySummary, Standing};
+use crate::engine::query::QueryHandle;
 use crate::engine::{Drive, Inner, QueryState};
 
 /// What became of the snapshots of a query's state since the process started.
@@ -40,6 +41,17 @@ pub(super) fn summary(inner: &Inner, catalog: &Catalog, query: &QueryEntry) -> Q
         sink_topic: catalog.source(&query.sink).map(|sink| sink.topic.clone()).unwrap_or_default(),
         standing: standing(inner, &query.id),
     }
+}
+
+/// What the queries that this process drives have counted, without looking at anything but the counters.
+pub(in crate::engine) fn query_counts(inner: &Inner) -> Vec<QueryCounts> {
+    let Drive::Threads(queries) = &inner.drive else { return Vec::new() };
+    let of = |query: &QueryHandle| QueryCounts {
+        id: query.id.clone(),
+        health: health(Some(&query.state.lock())),
+        counts: counts(&query.counters),
+    };
+    queries.lock().iter().map(of).collect()
 }
 
 fn standing(inner: &Inner, id: &str) -> Standing {
@@ -83,6 +95,8 @@ fn counts(counters: &Counters) -> Counts {
         bad: counters.bad.load(Relaxed),
         lag: counters.lag.load(Relaxed),
         state_bytes: counters.state_bytes.load(Relaxed),
+        commits: counters.commits.load(Relaxed),
+        commit_micros: counters.commit_nanos.load(Relaxed) / 1000,
         snapshots: snapshots(&counters.snapshots),
     }
 }

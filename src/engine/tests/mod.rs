@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod bad;
+mod explain_analyze;
 mod failures;
 mod fed_tables;
 mod foreign_keys;
@@ -21,6 +22,7 @@ mod orders;
 mod peers;
 mod pull;
 mod push;
+mod push_snapshot;
 mod recreated;
 mod reopen;
 mod replace;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::bad::Bad;
 use super::client::{Client, LIMIT_REACHED, Passed};
+use super::settled::{Settled, Settling};
 use super::shared::{Joined, Pushes};
 use crate::dataflow::{Counters, Host, Reached, Run, RunSpec};
-use crate::engine::warning::warning;
 use crate::error::{Error, Result};
 use crate::log::{Log, Signal};
 use crate::state::MemoryBudget;
@@ -31,14 +32,21 @@ pub struct Query {
     pub pushes: Option<Arc<Pushes>>,
 }
 
+/// What a query gives first of what is there when it begins.
+pub(super) enum Beginning {
+    /// Each change, from where it begins to read.
+    Changes,
+    /// What all changes have come to. Behind that each one.
+    Snapshot(Settled),
+}
+
 /// A query with a run of its own.
 pub struct Alone {
     pub query: Query,
     pub client: Client,
     pub run: Run,
-    counters: Arc<Counters>,
-    /// Bad records and late rows that the client was told of.
-    told: (u64, u64),
+    beginning: Beginning,
+    bad: Bad,
 }
 
 /// How a query's own reading goes on.
@@ -48,10 +56,10 @@ enum Next {
     Join,
 }
 
-/// A run, and what it counts.
+/// A run, and what it can't show.
 pub struct Opened {
     pub run: Run,
-    counters: Arc<Counters>,
+    pub bad: Bad,
 }
 
 impl Query {
@@ -71,22 +79,22 @@ impl Query {
             run.go_on_from(reached)?;
         }
         self.log.watch(&run.topics(), &self.signal);
-        Ok(Opened { run, counters })
-    }
-}
-
-impl Opened {
-    /// What can't be shown of all that was read.
-    pub fn warning(&mut self) -> Option<String> {
-        let counters = &self.counters;
-        let (bad, late) = (counters.bad.load(Ordering::Relaxed), counters.late.load(Ordering::Relaxed));
-        warning(bad, late, &self.run.take_errors())
+        Ok(Opened { run, bad: Bad::new(counters) })
     }
 }
 
 impl Alone {
     pub fn new(query: Query, client: Client, opened: Opened) -> Alone {
-        Alone { query, client, run: opened.run, counters: opened.counters, told: (0, 0) }
+        Alone { query, client, run: opened.run, beginning: Beginning::Changes, bad: opened.bad }
+    }
+
+    /// It gives what its topics come to now before what comes.
+    ///
+    /// Errors: a topic is gone.
+    pub(super) fn with_snapshot(mut self, settled: Settled) -> Result<Alone> {
+        self.run.stop_at_current_ends()?;
+        self.beginning = Beginning::Snapshot(settled);
+        Ok(self)
     }
 
     /// Drives the query on a thread of its own, until it ends, its client is gone, or it goes on with others.
@@ -141,14 +149,24 @@ impl Alone {
 
     /// Tells the client of records that could not be processed since it was told last.
     pub fn warn(&mut self) {
-        let counts = (self.counters.bad.load(Ordering::Relaxed), self.counters.late.load(Ordering::Relaxed));
-        let told = std::mem::replace(&mut self.told, counts);
-        if let Some(text) = warning(counts.0 - told.0, counts.1 - told.1, &self.run.take_errors()) {
+        if let Some(text) = self.bad.since(&mut self.run) {
             self.client.warn(text);
         }
     }
 
     fn read(&mut self) -> Result<Next> {
+        if let Beginning::Snapshot(mut settled) = std::mem::replace(&mut self.beginning, Beginning::Changes) {
+            if settled.read(&mut self.run, &self.client)? == Settling::Gone {
+                return Ok(Next::Over);
+            }
+            self.client.take_rows(settled.into_rows()?);
+            if self.client.has_enough() {
+                self.warn();
+                self.client.end(LIMIT_REACHED);
+            }
+            // The same run goes on: of what came meanwhile nothing is left out, and nothing comes twice.
+            self.run.read_on();
+        }
         let mut flushed = now();
         loop {
             let read = self.run.step()?;

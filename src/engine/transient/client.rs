@@ -3,23 +3,29 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 
 use crate::dataflow::Batch;
-use crate::engine::rows::rows;
-use crate::engine::{Row, RowEvent};
+use crate::engine::rows::{row_bytes, rows};
+use crate::engine::{CHANNEL_BYTES_MAX, EventSender, Row, RowEvent};
 use crate::error::Error;
 use crate::plan::{ResultKind, Schema};
 
 /// Rows of one event.
 pub const ROWS_MAX: usize = 1024;
+/// Bytes of the rows of one event, those of the last row beyond.
+const ROWS_BYTES_MAX: usize = 256 << 10;
+/// Events that may wait for a client beyond those in its channel.
+const WAITING_MAX: usize = 64;
 /// How a query ends whose client has all the rows that it wanted.
 pub const LIMIT_REACHED: &str = "Limit Reached";
 
 /// Hands rows to who asked for them: events go through a bounded channel, and wait here while it is full.
 pub struct Client {
-    sender: SyncSender<RowEvent>,
+    sender: EventSender,
     waiting: VecDeque<RowEvent>,
+    /// Of rows that wait, about; those of some that were sent since may be among them.
+    waiting_bytes: usize,
     schema: Schema,
     /// Of a stream a record without a value is no row; of a table it is a deleted one.
     result: ResultKind,
@@ -44,12 +50,13 @@ pub enum Passed {
 impl Client {
     /// `gone`: is set when nobody will take the events any more.
     pub fn new(
-        sender: SyncSender<RowEvent>,
+        sender: EventSender,
         (schema, result): (Schema, ResultKind),
         left: Option<u64>,
         gone: Arc<AtomicBool>,
     ) -> Client {
-        let mut client = Client { sender, waiting: VecDeque::new(), schema, result, left, ended: false, gone };
+        let mut client =
+            Client { sender, waiting: VecDeque::new(), waiting_bytes: 0, schema, result, left, ended: false, gone };
         if client.has_enough() {
             client.end(LIMIT_REACHED);
         }
@@ -74,13 +81,23 @@ impl Client {
             rows.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= rows.len() as u64;
         }
-        while rows.len() > ROWS_MAX {
-            let rest = rows.split_off(ROWS_MAX);
-            self.waiting.push_back(RowEvent::Rows(std::mem::replace(&mut rows, rest)));
+        let mut event = Vec::new();
+        let mut bytes = 0;
+        for row in rows {
+            if event.len() == ROWS_MAX || bytes >= ROWS_BYTES_MAX {
+                self.keep_rows(std::mem::take(&mut event), std::mem::take(&mut bytes));
+            }
+            bytes += row_bytes(&row);
+            event.push(row);
         }
-        if !rows.is_empty() {
-            self.waiting.push_back(RowEvent::Rows(rows));
+        if !event.is_empty() {
+            self.keep_rows(event, bytes);
         }
+    }
+
+    fn keep_rows(&mut self, rows: Vec<Row>, bytes: usize) {
+        self.waiting.push_back(RowEvent::Rows(rows));
+        self.waiting_bytes += bytes;
     }
 
     /// Whether it has taken all the rows that it wants.
@@ -126,6 +143,7 @@ impl Client {
                 }
             }
         }
+        self.waiting_bytes = 0;
         if self.ended || self.is_gone() { Passed::Over } else { Passed::All }
     }
 
@@ -136,12 +154,18 @@ impl Client {
                 self.gone.store(true, Ordering::Relaxed);
             }
         }
+        self.waiting_bytes = 0;
         if self.ended || self.is_gone() { Passed::Over } else { Passed::All }
     }
 
-    /// Events for which there was no room.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// There are events for which there was no room.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// More waits than is kept for a client that others don't wait for.
+    pub fn is_slow(&self) -> bool {
+        self.waiting.len() > WAITING_MAX || self.waiting_bytes > CHANNEL_BYTES_MAX
     }
 
     /// Set when nobody will take the events any more.

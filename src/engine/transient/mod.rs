@@ -3,6 +3,7 @@
 //! One whose client is slow goes on by itself again: nobody waits for it.
 
 mod alone;
+mod bad;
 mod client;
 mod listener;
 mod routes;
@@ -13,7 +14,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
 
 pub use self::client::ROWS_MAX;
 pub use self::shared::Pushes;
@@ -26,10 +26,10 @@ use crate::analyze::{Target, analyze};
 use crate::dataflow::{Guarantee, RunSpec, Start, Strict};
 use crate::engine::change::{check_runs, start as start_of};
 use crate::engine::rows::columns;
-use crate::engine::{Drive, Inner, RowStream, settings};
+use crate::engine::{CHANNEL_BYTES_MAX, Drive, Inner, RowStream, event_channel, settings};
 use crate::error::{Error, Result};
 use crate::log::Signal;
-use crate::plan::Schema;
+use crate::plan::{ResultKind, Schema};
 use crate::sql::ast;
 
 /// Events that may wait for a slow client in its channel.
@@ -65,7 +65,12 @@ pub fn start(
     if until == Until::End {
         opened.run.stop_at_current_ends()?;
     }
-    Alone::new(planned, client, opened).start()?;
+    let result = planned.spec.plan.result;
+    let mut alone = Alone::new(planned, client, opened);
+    if begins_with_snapshot(query, result, properties) {
+        alone = alone.with_snapshot(Settled::new(schema, result, false, inner.memory.share()))?;
+    }
+    alone.start()?;
     Ok(stream)
 }
 
@@ -92,6 +97,12 @@ pub fn settle(inner: &Arc<Inner>, query: &ast::Query, properties: &BTreeMap<Stri
     Ok(stream)
 }
 
+/// Whether a push query gives the rows of its table that are there, and then their changes.
+fn begins_with_snapshot(query: &ast::Query, result: ResultKind, properties: &BTreeMap<String, String>) -> bool {
+    let is_wanted = settings::value(properties, "push.snapshot") == "true";
+    is_wanted && query.emit == Some(ast::Emit::Changes) && matches!(result, ResultKind::Table { .. })
+}
+
 fn plan(
     inner: &Arc<Inner>,
     query: &ast::Query,
@@ -101,7 +112,8 @@ fn plan(
     let catalog = inner.catalog.read().clone();
     let analyzed = analyze(query, &catalog, Target::Transient, properties)?;
     inner.stage_partitions(&analyzed.plan)?;
-    let start = if until == Until::End { Start::Earliest } else { start_of(properties) };
+    let from_all = until == Until::End || begins_with_snapshot(query, analyzed.plan.result, properties);
+    let start = if from_all { Start::Earliest } else { start_of(properties) };
     check_runs(&analyzed.plan, start)?;
     let number = inner.next_transient.fetch_add(1, Ordering::Relaxed);
     let id = format!("transient_{}_{number}", analyzed.first().name);
@@ -128,7 +140,7 @@ fn plan(
 /// Both ends of what a query's rows go through.
 fn client(planned: &Query, schema: &Schema, limit: Option<u64>, query_id: Option<String>) -> (Client, RowStream) {
     let gone = Arc::new(AtomicBool::new(false));
-    let (sender, events) = sync_channel(EVENTS_MAX);
+    let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
     let client = Client::new(sender, (schema.clone(), planned.spec.plan.result), limit, gone.clone());
     let signal = planned.signal.clone();
     let on_drop = move || {

@@ -9,7 +9,7 @@ use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 
 use super::alone::Opened;
 use super::client::Client;
-use crate::dataflow::Batch;
+use crate::dataflow::{Batch, Run};
 use crate::engine::Row;
 use crate::engine::rows::{Kept, rows};
 use crate::error::{Error, Result};
@@ -28,6 +28,14 @@ pub(super) struct Settled {
     distinct: bool,
 }
 
+/// How a query's reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settling {
+    Settled,
+    /// The client is.
+    Gone,
+}
+
 impl Settled {
     pub fn new(schema: Schema, result: ResultKind, distinct: bool, memory: MemoryShare) -> Settled {
         let places = matches!(result, ResultKind::Table { .. }).then(HashMap::new);
@@ -38,22 +46,41 @@ impl Settled {
     ///
     /// Errors: what a step of the query meets; the rows outgrow the memory.
     pub fn drive(mut self, opened: &mut Opened, client: &mut Client) -> Result<()> {
+        if self.read(&mut opened.run, client)? == Settling::Gone {
+            return Ok(());
+        }
+        client.take_rows(self.into_rows()?);
+        if let Some(warning) = opened.bad.since(&mut opened.run) {
+            client.warn(warning);
+        }
+        client.end("Query Completed");
+        Ok(())
+    }
+
+    /// Runs a query to where it is to stop.
+    ///
+    /// Errors: what a step of the query meets; the rows outgrow the memory.
+    pub fn read(&mut self, run: &mut Run, client: &Client) -> Result<Settling> {
         loop {
-            let read = opened.run.step()?;
+            let read = run.step()?;
             if read == 0 {
                 // What caching holds back.
-                opened.run.commit()?;
+                run.commit()?;
             }
-            for batch in opened.run.take_rows() {
+            for batch in run.take_rows() {
                 self.take(&batch)?;
             }
             if client.is_gone() {
-                return Ok(());
+                return Ok(Settling::Gone);
             }
-            if read == 0 && opened.run.at_end()? {
-                break;
+            if read == 0 && run.at_end()? {
+                return Ok(Settling::Settled);
             }
         }
+    }
+
+    /// What the query has come to.
+    pub fn into_rows(self) -> Result<Vec<Row>> {
         let mut rows = self.kept.into_rows();
         if self.distinct {
             let mut seen = HashSet::new();
@@ -63,12 +90,7 @@ impl Settled {
             let mut keys = keys.iter();
             rows.retain(|_| keys.next().is_none_or(|key| seen.insert(key.owned())));
         }
-        client.take_rows(rows);
-        if let Some(warning) = opened.warning() {
-            client.warn(warning);
-        }
-        client.end("Query Completed");
-        Ok(())
+        Ok(rows)
     }
 
     fn take(&mut self, batch: &Batch) -> Result<()> {

@@ -9,20 +9,17 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::alone::{Alone, FLUSH_INTERVAL, IDLE_WAIT, Query};
+use super::bad::Bad;
 use super::client::{LIMIT_REACHED, Passed};
 use super::listener::{Listener, pinned, shared_scan};
 use super::routes::Routes;
 use crate::catalog::Source;
 use crate::dataflow::{Counters, Host, Reached, Run, RunSpec};
-use crate::engine::warning::warning;
 use crate::error::{Error, Result};
 use crate::log::{Log, Signal};
 use crate::plan::{Plan, ResultKind, Scan, Schema, Stage, StageInput};
 use crate::time::now;
 
-/// Events that may wait for a client beyond those in its channel; then its query goes on by itself, and the others don't
-/// wait for it.
-const WAITING_MAX: usize = 64;
 /// How soon a client that had no room is offered its events again.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 
@@ -150,7 +147,7 @@ impl Shared {
                     return;
                 }
                 match step {
-                    Ok(Ok(read)) => (read, working.listeners.values().any(|listener| listener.client.waiting() > 0)),
+                    Ok(Ok(read)) => (read, working.listeners.values().any(|listener| listener.client.waits())),
                     Ok(Err(error)) => return self.fail(&mut working, &error),
                     // The one of them whose defect it is meets it again by itself, and the others go on.
                     Err(_) => return self.disperse(&mut working),
@@ -233,7 +230,7 @@ impl Working {
     /// Reads what is there and gives it to the queries. Gives the number of records read.
     fn step(&mut self) -> Result<usize> {
         let read = self.reader.step()?;
-        if let Some(told) = self.reader.warning() {
+        if let Some(told) = self.reader.bad.since(&mut self.reader.run) {
             self.listeners.values_mut().for_each(|listener| listener.client.warn(told.clone()));
         }
         let batches = self.reader.run.take_rows();
@@ -265,7 +262,7 @@ impl Working {
         for (id, listener) in &mut self.listeners {
             match listener.client.pass() {
                 Passed::All => {}
-                Passed::Some if listener.client.waiting() <= WAITING_MAX => {}
+                Passed::Some if !listener.client.is_slow() => {}
                 Passed::Some | Passed::Over => leave.push(*id),
             }
         }
@@ -275,7 +272,7 @@ impl Working {
         let reached = self.reader.run.reached();
         for id in leave {
             let Some(listener) = self.listeners.remove(&id) else { continue };
-            if listener.client.waiting() > 0 && !listener.client.is_gone() {
+            if listener.client.waits() && !listener.client.is_gone() {
                 Alone::start_at(listener.query, listener.client, reached.clone());
             }
         }
@@ -290,9 +287,7 @@ impl Working {
 struct Reader {
     run: Run,
     wanted: Vec<bool>,
-    counters: Arc<Counters>,
-    /// Bad records that the clients were told of.
-    told: u64,
+    bad: Bad,
     flushed: std::time::Instant,
 }
 
@@ -312,7 +307,7 @@ impl Reader {
         let host = Host { counters: counters.clone(), memory: query.memory.clone(), ..Host::default() };
         let mut run = Run::open(query.log.clone(), spec, host)?;
         run.go_on_from(from)?;
-        Ok(Reader { run, wanted, counters, told: 0, flushed: now() })
+        Ok(Reader { run, wanted, bad: Bad::new(counters), flushed: now() })
     }
 
     fn step(&mut self) -> Result<usize> {
@@ -325,15 +320,5 @@ impl Reader {
             self.run.check_source_ids()?;
         }
         Ok(read)
-    }
-
-    /// What can't be shown of the records since the last call.
-    fn warning(&mut self) -> Option<String> {
-        let bad = self.counters.bad.load(Ordering::Relaxed);
-        let since = bad - std::mem::replace(&mut self.told, bad);
-        if since == 0 {
-            return None;
-        }
-        warning(since, 0, &self.run.take_errors())
     }
 }

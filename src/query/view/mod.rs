@@ -1,11 +1,11 @@
 //! The committed rows of a table, for pull queries: a fold of its topic, changed at each commit.
 
+mod commit;
 mod follow;
 mod rows;
 mod scan;
 mod together;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -13,8 +13,9 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{FoundRecords, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::state::snapshots::Pieces;
 use crate::state::{MemoryBudget, MemoryShare};
 use crate::threads::side_by_side;
@@ -29,14 +30,17 @@ const ENDS_ATTEMPTS_MAX: usize = 100;
 /// How long a reader waits for rows that are being read back.
 const LOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// The newest committed record of each key, by partition, in the order of the topic. A commit's records are taken in under
-/// one lock, so that a reader sees all of a commit or nothing of it. A reader holds the lock for the keys it asks for, or
-/// for some rows at a time; then what changes meanwhile is kept for it as it was.
+/// The newest committed record of each key, by partition, in the order of the topic. A reader sees all of a commit or nothing of
+/// it ([`commit`]). It holds the lock for the keys it asks for, or for some rows at a time; then what changes meanwhile is kept for
+/// it as it was.
 pub struct View {
     pub source: Arc<Source>,
     /// How long after its start a window's rows are kept, ms of stream time; None: for ever.
     retention_ms: Option<i64>,
     partitions: RwLock<Vec<Rows>>,
+    /// Held by whoever changes the rows in several steps, and by those who need them between such changes. Before the lock of the
+    /// partitions, behind that of the extent.
+    changing: Mutex<()>,
     loaded: Mutex<bool>,
     loaded_now: Condvar,
     kept_by: KeptBy,
@@ -100,6 +104,7 @@ impl View {
             partitions: RwLock::new((0..partitions).map(|_| Rows::new(source.window)).collect()),
             source,
             retention_ms,
+            changing: Mutex::default(),
             loaded: Mutex::new(true),
             loaded_now: Condvar::new(),
             kept_by: KeptBy::Query,
@@ -159,6 +164,7 @@ impl View {
         self.watched.call_once(|| log.watch(std::slice::from_ref(&self.source.topic), &self.changed));
         let mut extent = self.extent.lock();
         *extent = self.extent_now(log)?;
+        let _changing = self.changing.lock();
         let mut partitions = self.partitions.write();
         self.begin_anew(&mut partitions);
         self.memory.set(0)?;
@@ -188,8 +194,7 @@ impl View {
         if *loaded {
             return Ok(self.beginnings.load(Ordering::Acquire));
         }
-        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
-            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
+        Err(messages::cluster::rows_not_there_yet(&self.source.name))
     }
 
     /// A view of a topic that others write: its readers take in what is new.
@@ -211,6 +216,39 @@ impl View {
                 return Ok(answer);
             }
         }
+    }
+
+    /// As [`View::caught_up`], if nothing has to be waited for; None: it has.
+    ///
+    /// Errors: those of `read`.
+    pub fn caught_up_at_once<T>(&self, log: &dyn Log, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        let beginning = self.beginnings.load(Ordering::Acquire);
+        if !self.is_caught_up(log) {
+            return Ok(None);
+        }
+        let answer = read()?;
+        Ok(Some(answer).filter(|_| self.beginnings.load(Ordering::Acquire) == beginning))
+    }
+
+    /// Whether a query keeps the rows and all are there, as far as that can be told without waiting.
+    fn is_caught_up(&self, log: &dyn Log) -> bool {
+        let (Some(loaded), Some(extent)) = (self.loaded.try_lock().map(|loaded| *loaded), self.extent.try_lock())
+        else {
+            return false;
+        };
+        if self.kept_by == KeptBy::Readers || !loaded {
+            return false;
+        }
+        if !self.changed.wait(Duration::ZERO) {
+            return true;
+        }
+        let stale = || self.partitions.read().iter().any(|rows| rows.stale);
+        let is_that = self.extent_now(log).is_ok_and(|now| now == *extent) && !stale();
+        if !is_that {
+            // For who can wait.
+            self.changed.ring();
+        }
+        is_that
     }
 
     /// Gives the number of the rows' beginning: as long as it is that, no row of those that were there is missing.
@@ -261,6 +299,7 @@ impl View {
             }
         }
         if !renewed.is_empty() {
+            let _changing = self.changing.lock();
             let mut partitions = self.partitions.write();
             renewed.into_iter().for_each(|(partition, rows)| partitions[partition] = rows);
             // Of a commit that was made meanwhile, all.
@@ -314,47 +353,13 @@ impl View {
         })
     }
 
-    /// Takes in the records of a commit of the query that keeps the view, each with their partition. Errors: the memory is
-    /// not enough for them; they are taken in nonetheless, since they are committed.
-    pub fn apply<'a>(&self, commit: impl IntoIterator<Item = (u32, &'a Records)>) -> Result<()> {
-        let mut by_partition: BTreeMap<usize, Vec<&Records>> = BTreeMap::new();
-        for (partition, records) in commit {
-            by_partition.entry(partition as usize).or_default().push(records);
-        }
-        let mut partitions = self.partitions.write();
-        for (partition, rows) in partitions.iter_mut().enumerate() {
-            if let Some(records) = by_partition.get(&partition) {
-                self.take_in_commit(partition, rows, records);
-            }
-            // A query makes one commit after another: this was the one that may have been read already.
-            rows.ahead = false;
-        }
-        self.memory.set(bytes(&partitions))
-    }
-
-    /// The commit is the newest of the topic, unless others wrote behind it, or before it what isn't taken in yet, or it was
-    /// read from the topic already. Then the topic says what comes in which order.
-    fn take_in_commit(&self, partition: usize, rows: &mut Rows, commit: &[&Records]) {
-        let next = rows.next + commit.iter().map(|records| records.len() as i64).sum::<i64>();
-        let log = self.log.as_ref().filter(|log| {
-            let end = log.offsets(&self.place(partition)).map(|(_, end)| end);
-            rows.ahead || end.is_ok_and(|end| end != next)
-        });
-        match log {
-            Some(log) => self.read_on(&**log, partition, None, rows),
-            None => {
-                commit.iter().for_each(|records| rows.apply(records, self.retention_ms));
-                rows.next = next;
-            }
-        }
-    }
-
     /// Takes in records that were written beside the query, from `offset` on. A view that readers bring up to date is left
     /// to them. Errors as of `apply`.
     pub fn inserted(&self, partition: u32, offset: i64, records: &Records) -> Result<()> {
         if self.kept_by == KeptBy::Readers {
             return Ok(());
         }
+        let _changing = self.changing.lock();
         let mut partitions = self.partitions.write();
         if !self.is_loaded() {
             return Ok(());
@@ -411,6 +416,7 @@ impl View {
 
     /// Shows the rows of a partition and the offset up to which they are the topic's, if nobody else writes to it.
     pub(crate) fn look_at<T>(&self, partition: u32, look: impl FnOnce(&dyn Pieces, i64) -> T) -> Option<T> {
+        let _changing = self.changing.lock();
         self.partitions.read().get(partition as usize).map(|rows| look(rows, rows.next))
     }
 
@@ -419,7 +425,7 @@ impl View {
     pub fn scan(&self, wanted: Wanted<'_>, starts: Starts, rows_max: Option<usize>) -> Vec<ViewRows> {
         let id = self.next_scan.fetch_add(1, Ordering::Relaxed);
         let choice = Choice { window: self.source.window, starts, rows_max };
-        let copied = scan::scan(&self.partitions, id, wanted, choice).into_iter();
+        let copied = scan::scan(&self.partitions, &self.changing, id, (wanted, choice)).into_iter();
         let of_partition = |(partition, parts): (usize, Vec<Records>)| {
             parts.into_iter().map(move |records| ViewRows { partition: partition as u32, records })
         };

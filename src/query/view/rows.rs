@@ -1,11 +1,12 @@
 //! The rows of one partition of a table, and what readers who are still copying them need of those that changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::RangeBounds;
+use std::ops::{Range, RangeBounds};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Starts;
+use super::commit::Pending;
 use super::scan::Parts;
 use crate::catalog::SourceWindow;
 use crate::dataflow::split_window;
@@ -35,6 +36,8 @@ pub(super) struct Rows {
     pub asked: Option<Instant>,
     /// Whole keys of sessions, ordered: a key's sessions stand together. Empty where windows aren't sessions.
     pub sessions: BTreeSet<Vec<u8>>,
+    /// A commit that is being taken in: what it says counts already.
+    pub pending: Option<Pending>,
     /// By the readers that are copying: what it has of the rows as they were when they began.
     pub scans: Vec<(u64, Before)>,
 }
@@ -59,6 +62,7 @@ impl Rows {
             stale: false,
             asked: None,
             sessions: BTreeSet::new(),
+            pending: None,
             scans: Vec::new(),
         }
     }
@@ -77,7 +81,16 @@ impl Rows {
 
     /// Takes records in; windows that began longer than `retention_ms` ago go.
     pub fn apply(&mut self, records: &Records, retention_ms: Option<i64>) {
-        for (row, meta) in records.meta.iter().enumerate() {
+        self.apply_some(records, 0..records.len());
+        if let Some(retention_ms) = retention_ms {
+            self.expire(retention_ms);
+        }
+    }
+
+    /// Takes some of the records in; windows stay.
+    pub fn apply_some(&mut self, records: &Records, range: Range<usize>) {
+        for row in range {
+            let meta = &records.meta[row];
             let Some(key) = records.key(row) else { continue };
             let generation = window_start(key, self.window);
             self.stream_time = self.stream_time.max(meta.timestamp);
@@ -90,8 +103,13 @@ impl Rows {
                 None => self.remove(generation, key),
             }
         }
-        if let Some(retention_ms) = retention_ms {
-            self.expire(retention_ms);
+    }
+
+    /// The row of a whole key, as the newest commit has it.
+    fn newest(&self, generation: i64, whole: &[u8]) -> Option<(&[u8], i64)> {
+        match self.pending.as_ref().and_then(|pending| pending.get(generation, whole)) {
+            Some(row) => row,
+            None => self.get(generation, whole),
         }
     }
 
@@ -101,24 +119,35 @@ impl Rows {
             Some(SourceWindow::Session) => {
                 let first = [key, &[0; SESSION_BYTES]].concat();
                 let last = [key, &[0xff; SESSION_BYTES]].concat();
-                let same = self.sessions.range(first..=last).filter(|whole| whole.len() == key.len() + SESSION_BYTES);
-                for whole in same {
+                let mut same: BTreeSet<&Vec<u8>> = self.sessions.range(first.clone()..=last.clone()).collect();
+                same.extend(
+                    self.pending.iter().flat_map(|pending| pending.sessions.range(first.clone()..=last.clone())),
+                );
+                for whole in same.into_iter().filter(|whole| whole.len() == key.len() + SESSION_BYTES) {
                     let start = window_start(whole, self.window);
-                    if let Some((value, row_time)) = self.get(start, whole).filter(|_| starts.contains(&start)) {
+                    if let Some((value, row_time)) = self.newest(start, whole).filter(|_| starts.contains(&start)) {
                         into.push(whole, value, row_time);
                     }
                 }
             }
             Some(SourceWindow::Time { .. }) => {
-                for (start, rows) in self.generations.range(starts) {
+                let mut push = |start: i64| {
                     let whole = [key, &start.to_be_bytes()].concat();
-                    if let Some((value, row_time)) = rows.get(&whole) {
+                    if let Some((value, row_time)) = self.newest(start, &whole) {
                         into.push(&whole, value, row_time);
+                    }
+                };
+                match &self.pending {
+                    None => self.generations.range(starts).for_each(|(start, _)| push(*start)),
+                    Some(pending) => {
+                        let mut all: BTreeSet<i64> = self.generations.range(starts).map(|(start, _)| *start).collect();
+                        all.extend(pending.starts.range(starts));
+                        all.into_iter().for_each(push);
                     }
                 }
             }
             None => {
-                if let Some((value, row_time)) = self.get(0, key) {
+                if let Some((value, row_time)) = self.newest(0, key) {
                     into.push(key, value, row_time);
                 }
             }
@@ -151,7 +180,7 @@ impl Rows {
     }
 
     /// Drops the windows that began longer ago than they are kept.
-    fn expire(&mut self, retention_ms: i64) {
+    pub fn expire(&mut self, retention_ms: i64) {
         let first_kept = self.stream_time.saturating_sub(retention_ms);
         while let Some(oldest) = self.generations.first_entry()
             && *oldest.key() < first_kept

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::follow::is_wanted;
 use super::rows::{Before, Rows, window_start};
@@ -47,12 +47,14 @@ struct Replaced;
 /// The chosen rows of each wanted partition, ordered by window start and key (within a part).
 pub(super) fn scan(
     partitions: &RwLock<Vec<Rows>>,
+    changing: &Mutex<()>,
     id: u64,
-    wanted: Wanted<'_>,
-    choice: Choice,
+    (wanted, choice): (Wanted<'_>, Choice),
 ) -> Vec<(usize, Vec<Records>)> {
     loop {
         let scanned: Vec<usize> = {
+            // Not in the middle of a commit.
+            let _changing = changing.lock();
             let mut partitions = partitions.write();
             let wanted = partitions.iter_mut().enumerate().filter(|(partition, _)| is_wanted(wanted, *partition));
             let begin = |(partition, rows): (usize, &mut Rows)| {

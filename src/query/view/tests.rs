@@ -1,5 +1,6 @@
 //! Views against plain folds of their topics.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::AtomicBool;
 
@@ -9,9 +10,9 @@ use super::*;
 use crate::catalog::SourceKind;
 use crate::catalog::SourceWindow;
 use crate::format::{Format, Layout};
-use crate::log::{LogError, TopicSpec};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::intercepted::{Call, Intercepted};
+use crate::log::{LogError, TopicSpec};
 use crate::state::snapshots::Mark;
 use crate::types::SqlType;
 
@@ -395,6 +396,19 @@ fn a_reader_sees_all_of_a_commit_or_nothing_of_it() {
                 records.meta[0].timestamp = -1;
                 let offset = log.append(&view.place(1), &records).unwrap();
                 view.inserted(1, offset, &records).unwrap();
+            }
+        });
+        threads.spawn(|| {
+            let keys: Vec<Vec<u8>> = (0..KEYS).step_by(500).map(|key| key.to_be_bytes().to_vec()).collect();
+            let mut seen = 0;
+            while seen < 39 {
+                let found = view.get(None, ALL_STARTS, &keys).into_iter().map(|rows| rows.records).collect::<Vec<_>>();
+                let mut times: Vec<i64> = rows_of(&found).iter().map(|(_, (_, time))| *time).collect();
+                assert_eq!(times.len(), 2 * keys.len());
+                times.dedup();
+                assert_eq!(times.len(), 1, "rows of several commits: {times:?}");
+                assert!(times[0] >= seen);
+                seen = times[0];
             }
         });
         let reader = threads.spawn(|| {

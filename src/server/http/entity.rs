@@ -82,6 +82,9 @@ pub fn of_facts(statement: &str, told: &Told) -> Value {
             ("kafka_topics", json!({"topics": topics.iter().map(topic).collect::<Vec<_>>()}))
         }
         Facts::Queries(queries) => ("queries", json!({"queries": queries.iter().map(query).collect::<Vec<_>>()})),
+        Facts::QueryDescriptions(plans) => {
+            ("query_descriptions", json!({"queryDescriptions": plans.iter().map(plan_described).collect::<Vec<_>>()}))
+        }
         Facts::Functions(functions) => {
             let function = |(name, category): &(String, String)| {
                 let kind = functions::table().get(name).map_or("SCALAR", |function| kind_of(function));

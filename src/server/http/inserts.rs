@@ -55,7 +55,7 @@ pub async fn inserts(
         Ok(head) => head,
         Err(error) => return Failure::bad_request(format!("Malformed first line: {error}")).into_response(),
     };
-    let session = match request::session_of(head.properties.as_ref(), None) {
+    let session = match request::session_of(&state.properties, head.properties.as_ref(), None) {
         Ok(session) => session,
         Err(failure) => return failure.into_response(),
     };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of a request's body; /inserts-stream reads its own without end.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a request that is looked at before it is given to a thread that may block.
+pub const AT_ONCE_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a line of /inserts-stream.
 pub const LINE_BYTES_MAX: usize = 4 << 20;
 /// Rows of /inserts-stream that are written together.
@@ -26,9 +28,13 @@ pub const STREAMS_MAX: u32 = 1024;
 pub const PUSH_QUERIES_MAX: usize = 4096;
 /// Calls of terminals at once, their push queries among them.
 pub const TERMINAL_CALLS_MAX: usize = 256;
-/// Statements that run at once, those of push queries among them; more wait.
-pub const CALLS_MAX: usize = PUSH_QUERIES_MAX + 2 * TERMINAL_CALLS_MAX + 512;
-/// Chunks of an answer that may wait for a slow client; then its query waits.
+/// Statements that run at once; more wait.
+pub const CALLS_MAX: usize = 2 * TERMINAL_CALLS_MAX + 512;
+/// Time for which the client of a push query may take nothing while rows wait for it, unless `--slow-client-max` says else.
+pub const SLOW_CLIENT_MAX: Duration = Duration::from_secs(60);
+/// Time for a client that was given up to take the reason, before its connection is cut.
+pub const GIVEN_UP_GRACE: Duration = Duration::from_secs(10);
+/// Chunks of an answer of /inserts-stream that may wait for a slow client; then its rows wait.
 pub const CHUNKS_MAX: usize = 16;
 /// Bytes after which a chunk of an answer is sent.
 pub const CHUNK_BYTES: usize = 64 << 10;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -11,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::cut::Cut;
 use super::limits::{CONNECTIONS_MAX, HANDSHAKE_TIME_MAX, HEAD_BYTES_MAX, HEAD_TIME_MAX, STOP_GRACE, STREAMS_MAX};
 use super::tls::Tls;
 
@@ -42,22 +46,34 @@ pub async fn accept_all(listener: TcpListener, tls: Option<Tls>, router: Router,
         // Rows of a push query are small and should go at once.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
+        let cut = Cut::default();
+        let told = cut.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(cut.clone());
+            service.call(request)
+        });
         let watcher = graceful.watcher();
         let builder = builder.clone();
         let tls = tls.clone();
         tokio::spawn(async move {
-            // A connection that breaks has nobody to tell.
-            match tls {
-                None => {
-                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-                    let _ = watcher.watch(connection.into_owned()).await;
-                }
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+            let served = async {
+                // A connection that breaks has nobody to tell.
+                match tls {
+                    None => {
                         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
                         let _ = watcher.watch(connection.into_owned()).await;
                     }
+                    Some(tls) => {
+                        if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+                            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection.into_owned()).await;
+                        }
+                    }
                 }
+            };
+            tokio::select! {
+                () = served => {}
+                () = told.told() => {}
             }
             drop(permit);
         });

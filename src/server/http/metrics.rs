@@ -1,4 +1,4 @@
-//! GET /metrics: what Prometheus reads. Counts of queries are those that SHOW QUERIES tells, at the time it asks.
+//! GET /metrics: what Prometheus reads. Counts of queries are read from their counters when it asks: no statement is run.
 
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use prometheus_client::registry::Registry;
 
 use super::failure::Failure;
 use super::state::{State, blocking};
-use crate::engine::facts::{Counts, Facts, Health, QuerySummary};
-use crate::engine::{Reply, Session};
+use crate::engine::facts::{Counts, Health, QueryCounts};
 use crate::error::{Error, Result};
+use crate::report;
 use crate::time::now;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -48,12 +48,21 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     /// Seconds until the answer began.
     seconds: Family<PathLabels, Histogram, fn() -> Histogram>,
+    /// Seconds until a pull query was answered, or its first rows were there.
+    pub pulls: Histogram,
+    /// Push queries that were ended since their clients took nothing.
+    pub given_up: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let histogram = || Histogram::new(exponential_buckets(BUCKETS.0, BUCKETS.1, BUCKETS.2));
-        Metrics { requests: Family::default(), seconds: Family::new_with_constructor(histogram) }
+        Metrics {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(histogram),
+            pulls: histogram(),
+            given_up: Counter::default(),
+        }
     }
 }
 
@@ -67,9 +76,14 @@ pub async fn count(
     // What has no route has no label of its own: clients can't make labels.
     let path = path.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
     let begun = now();
+    let method = request.method().clone();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    state.metrics.seconds.get_or_create(&PathLabels { path: path.clone() }).observe(begun.elapsed().as_secs_f64());
+    let seconds = begun.elapsed().as_secs_f64();
+    if state.log_requests {
+        report::request(method.as_str(), &path, status, seconds);
+    }
+    state.metrics.seconds.get_or_create(&PathLabels { path: path.clone() }).observe(seconds);
     state.metrics.requests.get_or_create(&RequestLabels { path, status }).inc();
     response
 }
@@ -82,13 +96,6 @@ pub async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 fn text(state: &State) -> Result<String> {
-    let queries = match state.face.execute(&mut Session::default(), "SHOW QUERIES;")? {
-        Reply::Facts(told) => match told.facts {
-            Facts::Queries(queries) => queries,
-            _ => return Err(Error::internal("SHOW QUERIES tells something else")),
-        },
-        Reply::Done(_) | Reply::Rows(_) => return Err(Error::internal("SHOW QUERIES tells nothing")),
-    };
     let mut registry = Registry::with_prefix("millpond");
     registry.register("http_requests", "Requests, by route and status", state.metrics.requests.clone());
     registry.register(
@@ -97,7 +104,17 @@ fn text(state: &State) -> Result<String> {
         state.metrics.seconds.clone(),
     );
     registry.register("push_queries", "Push queries that run for clients", ConstGauge::new(state.running() as i64));
-    registry.register_collector(Box::new(Queries(queries)));
+    registry.register(
+        "pull_query_seconds",
+        "Seconds until a pull query was answered, or the first of its rows were there",
+        state.metrics.pulls.clone(),
+    );
+    registry.register(
+        "push_queries_given_up",
+        "Push queries that were ended because their clients took none of their rows",
+        state.metrics.given_up.clone(),
+    );
+    registry.register_collector(Box::new(Queries(state.face.query_counts())));
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Error::internal(error.to_string()))?;
     Ok(text)
@@ -105,15 +122,16 @@ fn text(state: &State) -> Result<String> {
 
 /// The persistent queries.
 #[derive(Debug)]
-struct Queries(Vec<QuerySummary>);
+struct Queries(Vec<QueryCounts>);
 
 /// A count of a query: name, what it means, where it stands.
 type Count = (&'static str, &'static str, fn(&Counts) -> u64);
-const COUNTERS: [Count; 4] = [
+const COUNTERS: [Count; 5] = [
     ("query_rows_in", "Rows read since the query was started", |counts| counts.rows_in),
     ("query_rows_out", "Rows written since the query was started", |counts| counts.rows_out),
     ("query_rows_late", "Rows left out because they came behind a window's grace", |counts| counts.late),
     ("query_rows_bad", "Rows of which something failed", |counts| counts.bad),
+    ("query_commits", "Commits", |counts| counts.commits),
 ];
 const GAUGES: [Count; 2] = [
     ("query_lag_records", "Records of its sources that a query has not read", |counts| {
@@ -124,7 +142,7 @@ const GAUGES: [Count; 2] = [
 
 impl Collector for Queries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        let up = |query: &QuerySummary| i64::from(query.standing.health == Health::Running);
+        let up = |query: &QueryCounts| i64::from(query.health == Health::Running);
         let mut metric = encoder.encode_descriptor(
             "query_running",
             "1: at work; 0: paused, failed, blocked, or not in this process",
@@ -141,6 +159,11 @@ impl Collector for Queries {
                 ConstCounter::new(count(counts)).encode(metric.encode_family(&labels)?)?;
             }
         }
+        let help = "Seconds that the query's commits took";
+        let mut metric = encoder.encode_descriptor("query_commit_seconds", help, None, MetricType::Counter)?;
+        for (labels, counts) in self.counted() {
+            ConstCounter::new(counts.commit_micros as f64 / 1e6).encode(metric.encode_family(&labels)?)?;
+        }
         for (name, help, count) in GAUGES {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for (labels, counts) in self.counted() {
@@ -154,10 +177,6 @@ impl Collector for Queries {
 
 impl Queries {
     fn counted(&self) -> impl Iterator<Item = (QueryLabels, &Counts)> {
-        let counted = |query| {
-            let QuerySummary { id, standing, .. }: &QuerySummary = query;
-            standing.counts.as_ref().map(|counts| (QueryLabels { query: id.clone() }, counts))
-        };
-        self.0.iter().filter_map(counted)
+        self.0.iter().map(|query| (QueryLabels { query: query.id.clone() }, &query.counts))
     }
 }

@@ -14,13 +14,15 @@
 //! | GET /metrics | for Prometheus |
 //! | GET /openapi.json | all of this for programs |
 //!
-//! A blocking thread runs each call of the engine; one more follows each push query. What a client may ask for is bounded
-//! in [`limits`].
+//! A blocking thread runs each call of the engine; the rows of an answer go without one ([`rows`]). What a client may ask for
+//! is bounded in [`limits`].
 
 pub mod access;
+mod admission;
 mod calls;
 mod cluster;
 mod commands;
+mod cut;
 mod entity;
 mod failure;
 mod format;
@@ -34,6 +36,7 @@ mod payload;
 mod peers;
 mod query;
 mod request;
+mod rows;
 mod serve;
 mod state;
 mod statements;
@@ -41,6 +44,7 @@ mod terminate;
 mod tls;
 mod websocket;
 
+pub use limits::SLOW_CLIENT_MAX;
 pub use peers::{PEER_PATHS, PeerOptions};
 pub use serve::{HttpOptions, HttpServer, serve};
 pub use tls::TlsFiles;

@@ -1,26 +1,30 @@
 //! POST /query and /query-stream: SELECT and PRINT, their rows as they come. POST /close-query.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract;
-use axum::http::{HeaderMap, header};
+use axum::extract::{self, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{Version, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc::Sender;
 
+use super::admission::Admitted;
 use super::body;
+use super::cut::Cut;
 use super::failure::{Code, Failure};
 use super::format::{DELIMITED, JSON, KSQL_JSON, RowFormat, negotiate};
-use super::limits::{CHUNK_BYTES, CHUNKS_MAX, SINGLE_ROWS_BYTES_MAX};
+use super::limits::{AT_ONCE_BYTES_MAX, CHUNK_BYTES};
 use super::payload::Payload;
 use super::request::{self, Request};
+use super::rows::{Progress, Rest, RowsBody};
 use super::state::{Registered, State, blocking};
-use crate::engine::shown::text_of;
-use crate::engine::{Reply, RowEvent, RowStream};
+use crate::engine::{Reply, RowStream};
 use crate::error::Error;
 use crate::sql::ast::{ParsedStatement, Statement};
+use crate::time::now;
 
 /// Of /query; the first where Accept says nothing.
 const OF_QUERY: &[(&str, RowFormat)] =
@@ -29,12 +33,29 @@ const OF_QUERY: &[(&str, RowFormat)] =
 const OF_QUERY_STREAM: &[(&str, RowFormat)] =
     &[(DELIMITED, RowFormat::Delimited), (JSON, RowFormat::Array), (KSQL_JSON, RowFormat::Objects)];
 
-pub async fn query(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY, Sent::AsFits).await
+pub async fn query(state: extract::State<Arc<State>>, client: Client, Payload(body): Payload) -> Response {
+    answer(state, client, body, OF_QUERY, Sent::AsFits).await
 }
 
-pub async fn query_stream(state: extract::State<Arc<State>>, headers: HeaderMap, Payload(body): Payload) -> Response {
-    answer(state, &headers, body, OF_QUERY_STREAM, Sent::InChunks).await
+pub async fn query_stream(state: extract::State<Arc<State>>, client: Client, Payload(body): Payload) -> Response {
+    answer(state, client, body, OF_QUERY_STREAM, Sent::InChunks).await
+}
+
+/// What a request tells of its client.
+pub struct Client {
+    accept: Option<String>,
+    version: Version,
+    cut: Cut,
+}
+
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Client, Infallible> {
+        let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let cut = parts.extensions.get::<Cut>().cloned().unwrap_or_default();
+        Ok(Client { accept: accept.map(str::to_owned), version: parts.version, cut })
+    }
 }
 
 /// How the body of an answer goes over HTTP/1.1.
@@ -48,41 +69,40 @@ enum Sent {
 
 async fn answer(
     extract::State(state): extract::State<Arc<State>>,
-    headers: &HeaderMap,
+    client: Client,
     body: Bytes,
     offered: &[(&'static str, RowFormat)],
     sent: Sent,
 ) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let Some((content_type, format)) = negotiate(accept, offered) else {
+    let Some((content_type, format)) = negotiate(client.accept.as_deref(), offered) else {
         let known: Vec<&str> = offered.iter().map(|(name, _)| *name).collect();
         let why = format!("None of the accepted content types can be given; there are {}", known.join(", "));
         return Failure::new(Code::NotAcceptable, why).into_response();
     };
-    let call = move || begin(&state, &body, format);
-    let begun = match blocking(call).await {
-        Ok(Ok(begun)) => begun,
-        Ok(Err(failure)) => return failure.into_response(),
-        Err(error) => return Failure::of(&error).into_response(),
+    let asked = now();
+    let begun = match at_once(&state, &body, format) {
+        Some(Ok(begun)) => begun,
+        Some(Err(failure)) => return failure.into_response(),
+        None => {
+            let state = state.clone();
+            match blocking(move || begin(&state, &body, format)).await {
+                Ok(Ok(begun)) => begun,
+                Ok(Err(failure)) => return failure.into_response(),
+                Err(error) => return Failure::of(&error).into_response(),
+            }
+        }
     };
+    if begun.is_pull {
+        state.metrics.pulls.observe(asked.elapsed().as_secs_f64());
+    }
     let content_type = if begun.is_print { "text/plain; charset=utf-8" } else { content_type };
     let body = match begun.rest {
         None if sent == Sent::AsFits => Body::from(begun.first),
         None => Body::new(body::whole(begun.first.into())),
         Some(rest) => {
-            let (sender, body) = body::channel(CHUNKS_MAX);
-            if let Some(registered) = &rest.registered {
-                // The client goes away, or the rows end.
-                let running = registered.running.clone();
-                let sender = sender.clone();
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = sender.closed() => running.end(),
-                        () = running.over.notified() => {}
-                    }
-                });
-            }
-            tokio::task::spawn_blocking(move || rest.pump(begun.first.into(), &sender));
+            let body = RowsBody::new(begun.first, rest);
+            // On HTTP/2 others go over the connection, too.
+            body.give_up_slow(&state, Some(client.cut).filter(|_| client.version < Version::HTTP_2));
             Body::new(body)
         }
     };
@@ -96,27 +116,22 @@ struct Begun {
     /// None: that was all.
     rest: Option<Rest>,
     is_print: bool,
-}
-
-/// The rows that are yet to come.
-struct Rest {
-    stream: RowStream,
-    format: RowFormat,
-    /// Of a query that has no end by itself.
-    registered: Option<Registered>,
+    is_pull: bool,
 }
 
 /// Runs the statement, which must be a query.
-pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement), Failure> {
-    let mut session = request.session()?;
+pub fn run(state: &State, request: &Request) -> Result<(RowStream, ParsedStatement, Option<Admitted>), Failure> {
+    let mut session = request.session(&state.properties)?;
     state.await_command(request.command_sequence_number)?;
     let parsed = request::statement(&request.ksql, &session)?;
     if !matches!(parsed.statement, Statement::Select(_) | Statement::Print { .. }) {
         let why = "Only SELECT and PRINT give rows; all other statements are for /ksql";
         return Err(Failure::new(Code::BadStatement, why).about(&parsed.text));
     }
+    let is_pull = matches!(&parsed.statement, Statement::Select(query) if query.emit.is_none());
+    let admitted = if is_pull { Some(state.pulls.admit()?) } else { None };
     match state.face.execute(&mut session, &parsed.text) {
-        Ok(Reply::Rows(stream)) => Ok((stream, parsed)),
+        Ok(Reply::Rows(stream)) => Ok((stream, parsed, admitted)),
         Ok(_) => Err(Failure::of(&Error::internal("a query gave no rows"))),
         Err(error) => Err(Failure::of_statement(&error, &parsed.text)),
     }
@@ -138,9 +153,33 @@ pub fn register(
     }
 }
 
+/// What a pull query of a few keys gives, where nothing has to be waited for: it needs no thread of its own. None: it is another
+/// request, or wrong.
+fn at_once(state: &State, body: &Bytes, format: RowFormat) -> Option<Result<Begun, Failure>> {
+    if body.len() > AT_ONCE_BYTES_MAX {
+        return None;
+    }
+    let request = Request::read(body).ok()?;
+    if request.command_sequence_number.is_some_and(|number| number >= 0) {
+        return None;
+    }
+    let session = request.session(&state.properties).ok()?;
+    let parsed = request::statement(&request.ksql, &session).ok()?;
+    let stream = state.face.pull_at_once(&session, &parsed)?;
+    let admitted = match state.pulls.admit() {
+        Ok(admitted) => admitted,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let rest = Rest { stream, format, registered: None, _admitted: Some(admitted) };
+    let mut first = String::new();
+    format.header(&rest.stream.columns, None, &mut first);
+    while rest.take(rest.stream.events.try_recv().ok(), &mut first) == Progress::More {}
+    Some(Ok(Begun { first, rest: None, is_print: false, is_pull: true }))
+}
+
 fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, Failure> {
     let request = Request::read(body)?;
-    let (mut stream, parsed) = run(state, &request)?;
+    let (mut stream, parsed, admitted) = run(state, &request)?;
     let is_print = matches!(parsed.statement, Statement::Print { .. });
     let format = match is_print {
         true => RowFormat::Lines,
@@ -151,92 +190,18 @@ fn begin(state: &Arc<State>, body: &Bytes, format: RowFormat) -> Result<Begun, F
     let registered = register(state, &mut stream, &parsed)?;
     let mut first = String::new();
     format.header(&stream.columns, stream.query_id.as_deref(), &mut first);
-    let rest = Rest { stream, format, registered };
+    let rest = Rest { stream, format, registered, _admitted: admitted };
     if rest.registered.is_none() {
         // A pull query's rows are there, or soon: a small answer goes out whole.
         while first.len() < CHUNK_BYTES {
             let event = rest.stream.events.recv().ok();
             if rest.take(event, &mut first) == Progress::Over {
-                return Ok(Begun { first, rest: None, is_print });
+                return Ok(Begun { first, rest: None, is_print, is_pull: true });
             }
         }
     }
-    Ok(Begun { first, rest: Some(rest), is_print })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    More,
-    Over,
-}
-
-impl Rest {
-    /// Sends the rows until they end or the client is gone.
-    fn pump(self, first: Bytes, to: &Sender<Bytes>) {
-        let mut ready = to.blocking_send(first).is_ok();
-        while ready {
-            let mut chunk = String::new();
-            let mut event = self.stream.events.recv().ok();
-            loop {
-                if self.take(event, &mut chunk) == Progress::Over {
-                    send(chunk, to);
-                    return;
-                }
-                if chunk.len() >= CHUNK_BYTES {
-                    break;
-                }
-                match self.stream.events.try_recv() {
-                    Ok(next) => event = Some(next),
-                    Err(_) => break,
-                }
-            }
-            ready = send(chunk, to);
-        }
-    }
-
-    /// Writes what came; None: nothing will.
-    fn take(&self, event: Option<RowEvent>, out: &mut String) -> Progress {
-        match event {
-            Some(RowEvent::Rows(rows)) => rows.iter().for_each(|row| self.format.row(row, out)),
-            // Of PRINT, whose form is lines.
-            Some(RowEvent::Line(line)) => {
-                out.push_str(&text_of(&line).unwrap_or(line));
-                out.push('\n');
-            }
-            // What is bad is no row of the answer.
-            Some(RowEvent::Warning(_)) => {}
-            Some(RowEvent::End(message)) => {
-                self.format.end(&message, out);
-                return Progress::Over;
-            }
-            Some(RowEvent::Failed(error)) => {
-                self.format.failure(&Failure::of(&error), out);
-                return Progress::Over;
-            }
-            // It was ended: by /close-query, or because the server stops.
-            None => {
-                self.format.end("Query Terminated", out);
-                return Progress::Over;
-            }
-        }
-        Progress::More
-    }
-}
-
-/// Sends rows; false: the client is gone. A few go each by itself: there are clients that take what comes at once for one row.
-fn send(rows: String, to: &Sender<Bytes>) -> bool {
-    let rows = Bytes::from(rows);
-    if rows.len() > SINGLE_ROWS_BYTES_MAX {
-        return to.blocking_send(rows).is_ok();
-    }
-    let mut begin = 0;
-    for end in memchr::memchr_iter(b'\n', &rows).map(|end| end + 1).chain([rows.len()]) {
-        if begin < end && to.blocking_send(rows.slice(begin..end)).is_err() {
-            return false;
-        }
-        begin = end;
-    }
-    true
+    let is_pull = rest.registered.is_none();
+    Ok(Begun { first, rest: Some(rest), is_print, is_pull })
 }
 
 #[derive(Debug, Deserialize)]

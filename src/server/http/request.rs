@@ -33,14 +33,15 @@ impl Request {
     }
 
     /// The session that the statements run in: a new query reads from the end of its sources, as ksqlDB's API has it, unless
-    /// the request says else.
-    pub fn session(&self) -> Result<Session, Failure> {
-        session_of(self.streams_properties.as_ref(), self.session_variables.as_ref())
+    /// the server (`base`) or the request says else.
+    pub fn session(&self, base: &BTreeMap<String, String>) -> Result<Session, Failure> {
+        session_of(base, self.streams_properties.as_ref(), self.session_variables.as_ref())
     }
 }
 
 /// The session that properties and variables of a request begin.
 pub fn session_of(
+    base: &BTreeMap<String, String>,
     properties: Option<&BTreeMap<String, Value>>,
     variables: Option<&BTreeMap<String, Value>>,
 ) -> Result<Session, Failure> {
@@ -50,6 +51,7 @@ pub fn session_of(
     };
     let mut session = Session::default();
     session.properties.insert("auto.offset.reset".to_owned(), "latest".to_owned());
+    session.properties.extend(base.clone());
     for (name, value) in properties.into_iter().flatten() {
         let value = text("property", name, value)?;
         settings::set(&mut session.properties, name, &value).map_err(|error| Failure::of(&error))?;

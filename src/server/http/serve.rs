@@ -1,10 +1,12 @@
 //! A server: its address, its threads, and the way from a connection to the routes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, header};
 use axum::routing::{MethodRouter, get, post};
@@ -21,6 +23,7 @@ use super::peers::{self, PeerOptions};
 use super::state::State;
 use super::tls::{Tls, TlsFiles};
 use super::{calls, cluster, commands, guard, info, inserts, metrics, query, statements, terminate, websocket};
+use crate::config::QueryLimits;
 use crate::engine::Face;
 use crate::error::{Error, Result};
 use crate::server::{Holder, local};
@@ -41,6 +44,14 @@ pub struct HttpOptions {
     pub origins: Vec<String>,
     /// Also where others can connect, whoever can may do all.
     pub allow_anyone: bool,
+    /// What requests' sessions begin with; a request's own properties go before.
+    pub properties: BTreeMap<String, String>,
+    /// Queries of clients at once.
+    pub queries: QueryLimits,
+    /// Each request is told of on stderr.
+    pub log_requests: bool,
+    /// Time for which the client of a push query may take nothing while rows wait for it; then the query ends with a reason.
+    pub slow_client_max: Duration,
     /// How it meets the other processes of its service, if it has any.
     pub peers: PeerOptions,
 }

@@ -1,15 +1,17 @@
 //! What all requests of a server share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::HttpOptions;
 use super::access::Access;
+use super::admission::Admission;
 use super::cluster::Hosts;
 use super::commands::Commands;
 use super::failure::{Code, Failure};
@@ -37,6 +39,15 @@ pub struct State {
     pub address: SocketAddr,
     /// It listens for this machine only.
     pub loopback: bool,
+    /// What requests' sessions begin with.
+    pub properties: BTreeMap<String, String>,
+    /// Lets pull queries in.
+    pub pulls: Admission,
+    push_queries_max: usize,
+    /// Each request is told of.
+    pub log_requests: bool,
+    /// Time for which the client of a push query may take nothing while rows wait for it.
+    pub slow_client_max: Duration,
     /// So many passwords are checked at once.
     pub checks: Arc<Semaphore>,
     /// Calls of terminals, one a permit.
@@ -58,8 +69,6 @@ pub struct State {
 pub struct Running {
     /// Ends the query, which ends its rows.
     end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    /// Its rows have ended.
-    pub over: Notify,
 }
 
 impl Running {
@@ -82,7 +91,6 @@ impl Drop for Registered {
     fn drop(&mut self) {
         self.running.end();
         self.state.running.lock().remove(&self.id);
-        self.running.over.notify_one();
     }
 }
 
@@ -105,6 +113,11 @@ impl State {
             origins: options.origins.clone(),
             address,
             loopback: options.listen.ip().is_loopback(),
+            properties: options.properties.clone(),
+            pulls: Admission::new(options.queries),
+            push_queries_max: options.queries.push_max.unwrap_or(PUSH_QUERIES_MAX),
+            log_requests: options.log_requests,
+            slow_client_max: options.slow_client_max,
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             calls: Arc::new(Semaphore::new(TERMINAL_CALLS_MAX)),
             metrics: Metrics::default(),
@@ -123,10 +136,10 @@ impl State {
         let mut queries = self.running.lock();
         let refused = if self.is_stopping() {
             Some(stopping())
-        } else if queries.len() >= PUSH_QUERIES_MAX {
+        } else if queries.len() >= self.push_queries_max {
             Some(Failure::new(
                 Code::TooManyPushQueries,
-                format!("Maximum number of push queries exceeded: {PUSH_QUERIES_MAX} run already"),
+                format!("Maximum number of push queries exceeded: {} run already", self.push_queries_max),
             ))
         } else {
             None
@@ -135,7 +148,7 @@ impl State {
             end.into_iter().for_each(|end| end());
             return Err(refused);
         }
-        let running = Arc::new(Running { end: Mutex::new(end), over: Notify::new() });
+        let running = Arc::new(Running { end: Mutex::new(end) });
         queries.insert(id.to_owned(), running.clone());
         Ok(Registered { state: self.clone(), id: id.to_owned(), running })
     }

@@ -36,7 +36,7 @@ pub async fn run(
 /// Runs the statements in their order and gives their entities. All are tried on a copy of what exists before the first is
 /// carried out. If one fails all the same, those before it stand, and its error has what they gave.
 fn statements(state: &State, role: Role, request: &Request) -> Result<Vec<Value>, Failure> {
-    let mut session = request.session()?;
+    let mut session = request.session(&state.properties)?;
     state.await_command(request.command_sequence_number)?;
     let split = sql::split(&request.ksql);
     let mut texts: Vec<&str> = split.statements.iter().map(|(text, _)| text.as_str()).collect();

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::{Error, Result};
+use crate::report;
 use crate::time::now;
 
 /// How often the files are looked at, when somebody connects.
@@ -68,7 +69,7 @@ impl Tls {
                 current.changed = changed;
                 match acceptor(&self.files) {
                     Ok(acceptor) => current.acceptor = acceptor,
-                    Err(error) => eprintln!("warning: the certificates stay as they were: {error}"),
+                    Err(error) => report::warning(&format!("the certificates stay as they were: {error}")),
                 }
             }
         }

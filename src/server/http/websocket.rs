@@ -8,18 +8,17 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::access::Role;
+use super::cut::{Cut, give_up_slow};
 use super::entity::schema;
 use super::failure::Failure;
 use super::format::put_row;
-use super::limits::CHUNKS_MAX;
 use super::query::{register, run};
 use super::request::Request;
-use super::state::{Registered, State, blocking};
+use super::state::{State, blocking};
 use crate::engine::shown::text_of;
-use crate::engine::{Row, RowEvent, RowStream};
+use crate::engine::{Events, ResultColumn, Row, RowEvent};
 
 /// Of a client's frames; it has nothing to say but that it goes.
 const FRAME_BYTES_MAX: usize = 64 << 10;
@@ -49,90 +48,82 @@ fn request_of(uri: &Uri) -> Result<Request, Failure> {
     }
 }
 
-/// What goes to the client.
-enum Frame {
-    Text(String),
-    /// The last: why it ends.
-    Close(u16, &'static str),
-}
-
 async fn serve(state: Arc<State>, request: Request, mut socket: WebSocket) {
-    let (sender, mut frames) = mpsc::channel(CHUNKS_MAX);
+    let shared = state.clone();
     let begun = blocking(move || {
-        let (mut stream, parsed) = run(&state, &request)?;
+        let (mut stream, parsed, admitted) = run(&state, &request)?;
         let registered = register(&state, &mut stream, &parsed)?;
-        Ok::<_, Failure>((stream, registered))
+        Ok::<_, Failure>((stream, registered, admitted))
     });
-    let running = match begun.await.map_err(|error| Failure::of(&error)).and_then(|begun| begun) {
-        Ok((stream, registered)) => {
-            let running = registered.as_ref().map(|registered| registered.running.clone());
-            tokio::task::spawn_blocking(move || pump(&stream, registered, &sender));
-            running
-        }
+    let (stream, registered, _admitted) = match begun.await.map_err(|error| Failure::of(&error)).and_then(|begun| begun)
+    {
+        Ok(begun) => begun,
         Err(failure) => {
             let _ = socket.send(Message::Text(failure.body().to_string().into())).await;
             return close(socket, close_code::INVALID, "the query failed").await;
         }
     };
+    let (cut, alive) = (Cut::default(), Arc::new(()));
+    if registered.is_some() {
+        give_up_slow(&stream.events, &shared, Some(cut.clone()), &alive);
+    }
+    // The client is gone, or takes nothing: the query ends with its rows.
+    tokio::select! {
+        () = rows(&stream.columns, &stream.events, socket) => {}
+        () = cut.told() => {}
+    }
+}
+
+/// Gives the frames of a query until it ends or the client is gone.
+async fn rows(columns: &[ResultColumn], events: &Events, mut socket: WebSocket) {
+    let columns: Vec<_> =
+        columns.iter().map(|column| json!({"name": column.name, "schema": schema(&column.ty)})).collect();
+    if !say(&mut socket, json!(columns).to_string()).await {
+        return;
+    }
     loop {
-        tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(Frame::Text(text)) => {
-                    if socket.send(Message::Text(text.into())).await.is_err() {
-                        break;
-                    }
-                }
-                Some(Frame::Close(code, why)) => return close(socket, code, why).await,
-                None => return close(socket, close_code::NORMAL, "done").await,
-            },
+        let event = tokio::select! {
+            event = events.next() => event,
             // Pings are answered by the socket itself; whatever else a client says changes nothing.
             said = socket.recv() => match said {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
             },
+        };
+        let goes_on = match event {
+            Some(RowEvent::Rows(rows)) => {
+                let mut taken = true;
+                for row in &rows {
+                    taken = taken && say(&mut socket, row_text(row)).await;
+                }
+                taken
+            }
+            Some(RowEvent::Line(line)) => say(&mut socket, text_of(&line).unwrap_or(line)).await,
+            Some(RowEvent::Warning(_)) => true,
+            Some(RowEvent::End(message)) => {
+                say(&mut socket, json!({"finalMessage": message}).to_string()).await;
+                return close(socket, close_code::NORMAL, "done").await;
+            }
+            Some(RowEvent::Failed(error)) => {
+                say(&mut socket, Failure::of(&error).body().to_string()).await;
+                return close(socket, close_code::ERROR, "the query failed").await;
+            }
+            None => return close(socket, close_code::AWAY, "the query was ended").await,
+        };
+        if !goes_on {
+            return;
         }
     }
-    // The client is gone.
-    if let Some(running) = running {
-        running.end();
-    }
+}
+
+/// False: the client is gone.
+async fn say(socket: &mut WebSocket, text: String) -> bool {
+    socket.send(Message::Text(text.into())).await.is_ok()
 }
 
 async fn close(mut socket: WebSocket, code: u16, why: &'static str) {
     // A client that is gone needs no farewell.
     let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await;
-}
-
-/// Gives the frames of a query until it ends or the client is gone.
-fn pump(stream: &RowStream, _registered: Option<Registered>, to: &mpsc::Sender<Frame>) {
-    let columns: Vec<_> =
-        stream.columns.iter().map(|column| json!({"name": column.name, "schema": schema(&column.ty)})).collect();
-    let mut open = to.blocking_send(Frame::Text(json!(columns).to_string())).is_ok();
-    while open {
-        let frames = match stream.events.recv() {
-            Ok(RowEvent::Rows(rows)) => rows.iter().map(|row| Frame::Text(row_text(row))).collect(),
-            Ok(RowEvent::Line(line)) => vec![Frame::Text(text_of(&line).unwrap_or(line))],
-            Ok(RowEvent::Warning(_)) => Vec::new(),
-            Ok(RowEvent::End(message)) => {
-                vec![
-                    Frame::Text(json!({"finalMessage": message}).to_string()),
-                    Frame::Close(close_code::NORMAL, "done"),
-                ]
-            }
-            Ok(RowEvent::Failed(error)) => vec![
-                Frame::Text(Failure::of(&error).body().to_string()),
-                Frame::Close(close_code::ERROR, "the query failed"),
-            ],
-            Err(_) => vec![Frame::Close(close_code::AWAY, "the query was ended")],
-        };
-        for frame in frames {
-            let last = matches!(frame, Frame::Close(..));
-            open = to.blocking_send(frame).is_ok() && !last;
-            if !open {
-                break;
-            }
-        }
-    }
 }
 
 fn row_text(row: &Row) -> String {

@@ -1,5 +1,7 @@
 //! A terminal's side: the engine of another process, as a [`Face`].
 
+use crate::error::Audience;
+use crate::messages;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -103,7 +105,7 @@ fn known_owner(whose: impl Fn(&str) -> String, info: serde_json::Value) -> Resul
 
 fn face_error(error: &CallError) -> Error {
     match error {
-        CallError::TooLarge(text) => Error::statement(text.clone()),
+        CallError::TooLarge(text) => messages::relayed(Audience::Statement, text),
         CallError::Conflict(_) | CallError::Unexpected(..) => Error::internal(error.to_string()),
         CallError::Heir(error) => error.clone(),
         CallError::Connect(..) => Error::world(error.to_string()),
@@ -178,7 +180,7 @@ impl Attached {
         answer: Streaming,
         first: Vec<u8>,
     ) -> Result<RowStream> {
-        let (sender, events) = std::sync::mpsc::sync_channel(EVENTS_MAX);
+        let (sender, events) = crate::engine::event_channel(EVENTS_MAX, crate::engine::CHANNEL_BYTES_MAX);
         let (chunks, mut arrived) = tokio::sync::mpsc::channel(EVENTS_MAX);
         let (drop_signal, dropped) = tokio::sync::oneshot::channel::<()>();
         self.client.spawn(async move {

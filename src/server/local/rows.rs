@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 use super::owner::Owner;
 use super::value;
 use super::wire::RowLine;
-use crate::engine::{Row, RowEvent, RowStream};
+use crate::engine::{EventSender, Row, RowEvent, RowStream};
 use crate::error::Error;
 
 /// How often a query without rows looks whether its reader is still there.
@@ -107,7 +107,7 @@ enum Parsed {
 /// Splits the bytes of an answer into lines and gives the events to a reader.
 pub struct LineReader {
     pending: Vec<u8>,
-    events: SyncSender<RowEvent>,
+    events: EventSender,
 }
 
 /// Whether more is wanted.
@@ -118,7 +118,7 @@ pub enum Progress {
 }
 
 impl LineReader {
-    pub fn new(events: SyncSender<RowEvent>) -> Self {
+    pub fn new(events: EventSender) -> Self {
         LineReader { pending: Vec::new(), events }
     }
 
@@ -223,7 +223,7 @@ mod tests {
         bytes.extend_from_slice(&line(&RowLine::Warning("careful".into())));
         bytes.extend_from_slice(&line(&RowLine::End("Limit Reached".into())));
 
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1000);
+        let (sender, receiver) = crate::engine::event_channel(1000, usize::MAX);
         let mut reader = LineReader::new(sender);
         let mut progress = Progress::More;
         for chunk in bytes.chunks(777) {
@@ -233,7 +233,8 @@ mod tests {
         assert_eq!(progress, Progress::Over);
         let mut seen = Vec::new();
         let mut others = Vec::new();
-        for event in receiver.try_iter() {
+        drop(reader);
+        for event in receiver.iter() {
             match event {
                 RowEvent::Rows(rows) => seen.extend(rows),
                 other => others.push(other),
@@ -259,14 +260,14 @@ mod tests {
 
     #[test]
     fn a_line_that_is_nonsense_is_an_error() {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(10);
+        let (sender, receiver) = crate::engine::event_channel(10, usize::MAX);
         assert_eq!(LineReader::new(sender).take(b"{\"rows\":7}\n"), Progress::Over);
         assert!(matches!(receiver.recv(), Ok(RowEvent::Failed(_))));
     }
 
     #[test]
     fn a_reader_that_is_gone_ends_it() {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(10);
+        let (sender, receiver) = crate::engine::event_channel(10, usize::MAX);
         drop(receiver);
         assert_eq!(LineReader::new(sender).take(b"{\"line\":\"a\"}\n"), Progress::Over);
     }

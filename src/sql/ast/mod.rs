@@ -14,7 +14,8 @@ pub use query::{
     Within,
 };
 pub use statement::{
-    ColumnDef, ColumnRole, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind, Statement,
+    ColumnDef, ColumnRole, Elsewhere, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind,
+    Statement,
 };
 
 /// Where something stands in the statement's text. Lines and columns count from 1, columns in characters.

@@ -189,10 +189,27 @@ pub enum Statement {
         properties: Properties,
     },
     /// The language has it; Millpond doesn't run it yet. The engine answers with a `not supported` error.
-    NotSupported {
-        what: String,
-        hint: String,
-    },
+    NotSupported(Elsewhere),
+}
+
+/// A statement of ksqlDB, or another SQL, that nothing answers here; shown by its first words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Elsewhere {
+    AlterSystem,
+    /// One about connectors; its first words.
+    Connectors(&'static str),
+    /// EXPLAIN ANALYZE of a statement: only a query that runs has something to tell.
+    Analyzed,
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Elsewhere::AlterSystem => "ALTER SYSTEM",
+            Elsewhere::Connectors(words) => words,
+            Elsewhere::Analyzed => "EXPLAIN ANALYZE of a statement",
+        })
+    }
 }
 
 impl Statement {
@@ -235,6 +252,8 @@ impl Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Explained {
     QueryId(Ident),
+    /// EXPLAIN ANALYZE: what has passed through its steps.
+    Running(Ident),
     Statement(Box<ParsedStatement>),
 }
 

@@ -98,6 +98,7 @@ fn session(statement: &Statement) -> String {
         Statement::Pause(id) => format!("PAUSE {}", or_all(id.as_ref())),
         Statement::Resume(id) => format!("RESUME {}", or_all(id.as_ref())),
         Statement::Explain(Explained::QueryId(id)) => format!("EXPLAIN {}", identifier(&id.text)),
+        Statement::Explain(Explained::Running(id)) => format!("EXPLAIN ANALYZE {}", identifier(&id.text)),
         Statement::Explain(Explained::Statement(inner)) => format!("EXPLAIN {}", text(&inner.statement)),
         Statement::Show(what) => show(what),
         Statement::Describe { name, extended } => {
@@ -120,7 +121,7 @@ fn session(statement: &Statement) -> String {
         Statement::RunScript(path) => format!("RUN SCRIPT {}", string(path)),
         Statement::Spool(None) => "SPOOL OFF".to_owned(),
         Statement::Spool(Some(path)) => format!("SPOOL {}", string(path)),
-        Statement::NotSupported { what, .. } => what.clone(),
+        Statement::NotSupported(statement) => statement.to_string(),
         _ => String::new(),
     }
 }

@@ -344,6 +344,7 @@ fn sessions() -> impl Strategy<Value = Statement> {
         option::of(ident()).prop_map(Statement::Pause),
         option::of(ident()).prop_map(Statement::Resume),
         ident().prop_map(|id| Statement::Explain(Explained::QueryId(id))),
+        ident().prop_map(|id| Statement::Explain(Explained::Running(id))),
         shows.prop_map(Statement::Show),
         (ident(), any::<bool>()).prop_map(|(name, extended)| Statement::Describe { name, extended }),
         (kind(), any::<bool>()).prop_map(|(kind, extended)| Statement::DescribeAll { kind, extended }),

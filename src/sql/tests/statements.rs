@@ -61,6 +61,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("PAUSE ALL", ""),
     ("RESUME CTAS_O_1", ""),
     ("EXPLAIN CTAS_O_1", ""),
+    ("EXPLAIN ANALYZE CTAS_O_1", ""),
+    ("EXPLAIN ANALYZE", ""),
     ("EXPLAIN SELECT A FROM S EMIT CHANGES", ""),
     ("EXPLAIN CREATE TABLE T AS SELECT A, COUNT(*) FROM S GROUP BY A", ""),
     ("LIST STREAMS EXTENDED", "SHOW STREAMS EXTENDED"),

@@ -99,7 +99,10 @@ pub fn meet(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::config::QueryLimits;
 
     fn options(access: bool, token: bool, advertise: Option<&str>) -> HttpOptions {
         HttpOptions {
@@ -113,6 +116,10 @@ mod tests {
                 credentials: token.then(|| Credentials::Token("t".into())),
                 ca: None,
             },
+            properties: BTreeMap::new(),
+            queries: QueryLimits::default(),
+            log_requests: false,
+            slow_client_max: crate::server::http::SLOW_CLIENT_MAX,
         }
     }
 

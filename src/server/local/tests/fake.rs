@@ -333,7 +333,7 @@ pub fn status() -> Status {
 }
 
 impl FakeFace {
-    fn rows(&self, events: std::sync::mpsc::Receiver<RowEvent>) -> Reply {
+    fn rows(&self, events: crate::engine::Events) -> Reply {
         self.running.fetch_add(1, Ordering::SeqCst);
         let running = Arc::clone(&self.running);
         Reply::Rows(RowStream {
@@ -347,13 +347,13 @@ impl FakeFace {
     }
 
     fn rows_of(&self, events: Vec<RowEvent>) -> Reply {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(events.len());
+        let (sender, receiver) = crate::engine::event_channel(events.len(), usize::MAX);
         events.into_iter().for_each(|event| sender.send(event).unwrap());
         self.rows(receiver)
     }
 
     fn many(&self, count: usize) -> Reply {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(2);
+        let (sender, receiver) = crate::engine::event_channel(2, usize::MAX);
         std::thread::spawn(move || {
             for i in 0..count {
                 let row = Row { values: vec![Value::Bigint(i as i64)], tombstone: false };
@@ -368,7 +368,7 @@ impl FakeFace {
 
     /// Never ends, never says a word.
     fn silent(&self) -> Reply {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(2);
+        let (sender, receiver) = crate::engine::event_channel(2, usize::MAX);
         let running = Arc::clone(&self.running);
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
@@ -381,7 +381,7 @@ impl FakeFace {
     }
 
     fn flood(&self) -> Reply {
-        let (sender, receiver) = std::sync::mpsc::sync_channel(2);
+        let (sender, receiver) = crate::engine::event_channel(2, usize::MAX);
         let flooded = Arc::clone(&self.flooded);
         std::thread::spawn(move || {
             while sender.send(RowEvent::Line("x".repeat(10_000))).is_ok() {
