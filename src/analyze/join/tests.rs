@@ -583,7 +583,7 @@ fn many_to_many() {
     // Chains go on from both keys.
     assert_eq!(
         columns(&format!("SELECT T3.v, T2.id, T1.id FROM {both} LEFT JOIN T3 ON f = T3.id")),
-        "T2_ID T1_ID | T3_V"
+        "T1_ID T2_ID | T3_V"
     );
     let after_a_join = "T1 JOIN T2 ON T1.id = T2.id JOIN TT2 ON T1.v + 0 = CAST(TT2.id2 AS BIGINT)";
     assert_eq!(columns(&format!("SELECT T2.id, TT2.id, id2, T1.v AS v FROM {after_a_join}")), "T2_ID TT2_ID ID2 | V");
