@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::kafka_broker;
-use crate::kafka_scene::{Disasters, IDS, Job, Scene, Service, city_of, id_of};
+use crate::kafka_scene::{CITIES, Disasters, IDS, Job, PARTITIONS, Scene, Service, city_of, id_of};
+use crate::kill::{TOWNS, town_size, write_towns};
 
 /// Every number has one of FEW of its own key within `pairs`' span.
 const JOB: Job = Job {
@@ -22,8 +23,10 @@ const JOB: Job = Job {
           FROM input i JOIN few f WITHIN 21 MILLISECONDS GRACE PERIOD 30 DAYS ON i.city = f.city;
         CREATE STREAM again WITH (KAFKA_TOPIC='again~') AS SELECT b.id AS id, a.n AS n, b.n AS m
           FROM input a JOIN input b WITHIN 80 MILLISECONDS GRACE PERIOD 30 DAYS ON TRIM(a.id) = b.id;
-        CREATE STREAM each WITH (KAFKA_TOPIC='each~') AS SELECT i.id, i.n AS n
-          FROM input i LEFT JOIN few_of_id f ON i.id = f.id;
+        CREATE TABLE towns (city STRING PRIMARY KEY, size BIGINT)
+          WITH (KAFKA_TOPIC='towns~', VALUE_FORMAT='JSON');
+        CREATE STREAM each WITH (KAFKA_TOPIC='each~') AS SELECT i.city, i.n AS n, t.size AS size
+          FROM input i LEFT JOIN towns t ON i.city = t.city;
         CREATE TABLE both WITH (KAFKA_TOPIC='both~') AS SELECT w.id, w.n AS n, f.c AS c
           FROM newest w LEFT JOIN few_of_id f ON w.id = f.id;
         CREATE TABLE homes WITH (KAFKA_TOPIC='homes~') AS SELECT w.id, w.n AS n, f.c AS c, f.least AS least
@@ -53,7 +56,7 @@ struct Expected {
 fn fields(topic: &str) -> &'static [&'static str] {
     match topic {
         "pairs" | "in_city" | "again" => &["N", "M"],
-        "each" => &["N"],
+        "each" => &["N", "SIZE"],
         "both" => &["N", "C"],
         "homes" => &["N", "C", "LEAST"],
         _ => panic!("{topic}"),
@@ -73,7 +76,9 @@ impl Expected {
             rows.sort();
             rows
         };
-        let mut each: Vec<Row> = (0..written).map(|n| (id(n), vec![Some(n)])).collect();
+        // Some of the cities are towns, which are there before the first number.
+        let size = |n: u64| (n % CITIES < TOWNS).then(|| town_size(n % CITIES));
+        let mut each: Vec<Row> = (0..written).map(|n| (city_of(n), vec![Some(n), size(n)])).collect();
         each.sort();
         let newest: BTreeMap<String, u64> = (0..written).map(|n| (id(n), n)).collect();
         let both = newest.iter().map(|(key, n)| {
@@ -114,7 +119,9 @@ fn is_through(scene: &Scene, expected: &Expected) -> bool {
 #[ignore = "needs Java, for a Kafka of its own or Kafka's programs: see README"]
 fn joins_whatever_happens_to_two_processes() {
     let broker = kafka_broker::start("disasters-of-joins", &[]);
-    let mut scene = Scene::new(Service::new(&broker.value("KAFKA_BOOTSTRAP"), JOB));
+    let service = Service::new(&broker.value("KAFKA_BOOTSTRAP"), JOB);
+    write_towns(&service.log(), &service.topic("towns"), PARTITIONS);
+    let mut scene = Scene::new(service);
     scene.suffer(Disasters { kills: 2, freezes: 1, restarts: 1 }.or("MILLPOND_KAFKA_JOIN_"), &broker);
     let written = scene.stop_writing();
     let expected = Expected::of(written);

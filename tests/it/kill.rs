@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use millpond::Face;
-use millpond::log::{Records, TopicPartition};
+use millpond::log::partitioner::partition_for;
+use millpond::log::{Log, Records, TopicPartition, TopicSpec};
 
 use crate::binary::{Running, Stored, on, open, read_topic, run, run_ok};
 
@@ -56,6 +57,27 @@ pub struct Mode {
     pub caching: bool,
     pub guarantee: &'static str,
     pub kills: u64,
+}
+
+/// So many of the cities are towns: a table that is there before the input, and never changes.
+pub const TOWNS: u64 = 4;
+
+pub fn town_size(town: u64) -> u64 {
+    100 + town
+}
+
+/// Makes the topic of the towns.
+pub fn write_towns(log: &dyn Log, topic: &str, partitions: u32) {
+    let spec = TopicSpec { name: topic.to_owned(), partitions, replicas: None, configs: BTreeMap::new() };
+    log.create_topic(&spec).expect("a topic");
+    for town in 0..TOWNS {
+        let (key, value) = (format!("c{town}"), format!(r#"{{"SIZE":{}}}"#, town_size(town)));
+        let place = TopicPartition { topic: topic.to_owned(), partition: partition_for(key.as_bytes(), partitions) };
+        let mut records = Records::default();
+        records.push(Some(key.as_bytes()), Some(value.as_bytes()), 1);
+        log.append(&place, &records).expect("it is written");
+    }
+    log.sync().expect("it is on disk");
 }
 
 /// This file's job.
@@ -161,6 +183,7 @@ pub fn outcome(mode: Mode) -> (Outcome, Outcome) {
     let job = place.path().join("job.sql");
     std::fs::write(&job, mode.job).expect("the script can be written");
     run_ok(&disturbed, &["topic", "create", "input", "--partitions", &PARTITIONS.to_string()]);
+    write_towns(&*open(&disturbed).log(), "towns", PARTITIONS);
     torment(&disturbed, &job, mode);
     assert!(snapshots(&disturbed) > 0, "starts had snapshots to go on from");
     to_the_end(&disturbed, &job, mode);
@@ -354,6 +377,7 @@ fn copy_input(from: &Path, to: &Path) {
     let input = read_topic(&*open(from).log(), "input");
     let engine = open(to);
     let log = engine.log();
+    write_towns(&*log, "towns", PARTITIONS);
     for (partition, stored) in input.iter().enumerate() {
         let place = TopicPartition { topic: "input".to_owned(), partition: partition as u32 };
         for stored in stored.chunks(1000) {

@@ -192,14 +192,21 @@ impl Reader {
             }
             Ok(port.end(&self.place)?.is_none_or(|end| from < end))
         };
+        let ended = |from: i64| self.end.is_some_and(|end| from >= end);
         let Some(ahead) = &self.turn.ahead else {
             let idle = self.turn.empty_since.is_some_and(|since| since.elapsed() < round.idle_max);
-            let ended = self.end.is_some_and(|end| self.position >= end);
-            return Ok(Head { times: &[], more: behind(self.position)? || (idle && !ended), whole: false });
+            return Ok(Head {
+                times: &[],
+                more: behind(self.position)? || (idle && !ended(self.position)),
+                whole: false,
+            });
         };
         let all = ahead.times();
         let rows = all.len().min(if ahead.whole { usize::MAX } else { round.rows_max });
-        Ok(Head { times: &all[..rows], more: rows < all.len() || behind(self.next_position)?, whole: ahead.whole })
+        // Once the last of them is taken its time begins, and not before: until then nothing goes behind it.
+        let idle = !round.idle_max.is_zero() && !ended(self.next_position);
+        let more = rows < all.len() || behind(self.next_position)? || idle;
+        Ok(Head { times: &all[..rows], more, whole: ahead.whole })
     }
 
     /// So many rows may be taken.

@@ -3,6 +3,7 @@
 mod cuts;
 mod foreign_key;
 mod holds;
+mod idle;
 mod interrupted;
 mod large;
 mod memory;
