@@ -9,6 +9,11 @@ pub(super) const QUERIES: &[Row] = &[
         "engine::tests::language::push_query_sees_what_comes_and_stops_at_its_limit",
     ),
     yes(
+        "Push queries that begin with a table's rows (`push.snapshot`)",
+        "ksqlDB has none",
+        "engine::tests::push_snapshot::a_snapshot_and_the_changes_behind_it_have_no_gap",
+    ),
+    yes(
         "Pull queries",
         "of any table that a query makes",
         "engine::tests::language::table_as_select_answers_pull_queries",

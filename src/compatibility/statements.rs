@@ -40,7 +40,7 @@ pub(super) const STATEMENTS: &[Row] = &[
     yes("PAUSE, RESUME", "", "engine::tests::language::a_paused_query_waits_and_goes_on"),
     yes(
         "EXPLAIN",
-        "a plan of its own, not Kafka Streams' topology",
+        "a plan of its own, not Kafka Streams' topology; EXPLAIN ANALYZE tells what passed through its steps",
         "engine::tests::joins::a_plan_shows_its_joins_as_a_tree",
     ),
     partly("SHOW, LIST", "all but CONNECTORS and PLUGINS", "engine::tests::language::listings"),
