@@ -14,7 +14,7 @@ use std::rc::Rc;
 use arrow::array::{Array, ArrayRef, Datum, Scalar, StringArray};
 use arrow::compute::kernels::{comparison, length, substring};
 use arrow::datatypes::DataType;
-use millpond::error::{Error, Result};
+use millpond::error::{Audience, Error, Result};
 use millpond::internals::{EvalErrors, Evaluator, Ident, Input, Scope, check, compile, parse_expression};
 use millpond::types::SqlType;
 
@@ -217,7 +217,10 @@ struct Source(Rc<Columns>);
 
 impl Scope for Source {
     fn column(&self, _source: Option<&Ident>, name: &Ident) -> Result<(usize, SqlType)> {
-        let index = self.0.index(&name.text).ok_or_else(|| Error::statement(format!("no column {}", name.text)))?;
+        let index = self
+            .0
+            .index(&name.text)
+            .ok_or_else(|| Error::new(Audience::Statement, format!("no column {}", name.text)))?;
         Ok((index, self.0.names[index].1.clone()))
     }
 

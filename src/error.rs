@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::log::{LogError, Remedy};
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// Who can do something about an error.
@@ -46,8 +47,9 @@ impl Error {
         Error { audience, what: what.into(), hint: None, at: None, lasting: false, passing: false }
     }
 
-    /// The statement is wrong.
-    pub fn statement(what: impl Into<String>) -> Self {
+    /// A test's: what the writer of a statement is told is made in [`crate::messages`] alone.
+    #[cfg(test)]
+    pub(crate) fn statement(what: impl Into<String>) -> Self {
         Error::new(Audience::Statement, what)
     }
 
@@ -61,8 +63,9 @@ impl Error {
         Error::new(Audience::Internal, what)
     }
 
-    /// `<what> is not supported`, with what to do instead.
-    pub fn not_supported(what: impl fmt::Display, hint: impl Into<String>) -> Self {
+    /// As [`Error::statement`].
+    #[cfg(test)]
+    pub(crate) fn not_supported(what: impl fmt::Display, hint: impl Into<String>) -> Self {
         Error::new(Audience::NotSupported, format!("{what} is not supported")).hint(hint)
     }
 
@@ -129,18 +132,7 @@ impl From<LogError> for Error {
                 | LogError::Invalid(_)
         );
         let passing = matches!(error.remedy(), Remedy::Retry | Remedy::Redo);
-        let hint = match &error {
-            LogError::UnknownTopic(_) => Some("create it, or DROP what reads or writes it"),
-            LogError::Unavailable(_) => Some("is the address right (bootstrap.servers), and do the brokers run?"),
-            LogError::Denied(_) => Some("give this user the right by an ACL, or log in as another (sasl.*, ssl.*)"),
-            LogError::RecordTooLarge { .. } => {
-                Some("raise it: `millpond topic alter TOPIC --config max.message.bytes=...`")
-            }
-            LogError::Fenced(_) => Some(
-                "another process has this one's data folder, or this one was away for longer than session.timeout.ms or transaction.timeout.ms",
-            ),
-            _ => None,
-        };
+        let hint = messages::cluster::hint(&error);
         Error { lasting, passing, hint: hint.map(str::to_owned), ..Error::world(error.to_string()) }
     }
 }

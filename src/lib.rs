@@ -54,6 +54,7 @@ mod expr;
 mod format;
 #[warn(missing_docs)]
 pub mod log;
+mod messages;
 mod nearest;
 #[cfg(test)]
 #[path = "../tests/outside.rs"]

@@ -9,9 +9,10 @@ use crate::analyze::keys::{KeyColumn, substitute_keys};
 use crate::analyze::rewrite;
 use crate::analyze::source::WINDOW_COLUMNS;
 use crate::analyze::window_bounds;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
 use crate::expr::{self, Typed};
+use crate::messages;
 use crate::plan::{
     Aggregate, AggregateStep, Exchange, Project, Rekey, ResultKind, Schema, SchemaColumn, Stage, StageInput, Step,
     Window, WindowKind,
@@ -25,19 +26,15 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<Expr>) -> Result<()> {
     let query = builder.query;
     if query.group_by.is_empty() && builder.persistent() {
-        return Err(Error::statement("Use of aggregate functions requires a GROUP BY clause.")
-            .hint("add GROUP BY with the expressions that make a group")
-            .at(query.items_at()));
+        return Err(messages::aggregates::no_group_by().at(query.items_at()));
     }
     let emit_final = query.emit == Some(Emit::Final);
     let window = query.window.as_ref().map(|written| window(written, emit_final)).transpose()?;
     if let Some(written) = query.window.as_ref().filter(|_| builder.is_table()) {
-        return Err(Error::statement("WINDOW clause is only supported for streams.")
-            .hint("tables have no windows")
-            .at(written.at));
+        return Err(messages::windows::window_of_table().at(written.at));
     }
     if query.emit == Some(Emit::Final) && window.is_none() {
-        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.").at(query.items_at()));
+        return Err(messages::windows::final_without_window().at(query.items_at()));
     }
     let groups = group_expressions(builder)?;
     let mut calls = Calls::default();
@@ -53,8 +50,7 @@ pub(super) fn build(builder: &mut Builder, items: Vec<Item>, of_windows: Option<
         None => None,
     };
     if calls.list.is_empty() {
-        return Err(Error::statement("GROUP BY requires aggregate functions in either the SELECT or HAVING clause.")
-            .hint("for example COUNT(*); SELECT without GROUP BY, where rows aren't to be counted or summed")
+        return Err(messages::aggregates::group_by_without_aggregate()
             .at(query.group_by.first().map_or(query.items_at(), |group| group.at)));
     }
     for expr in items.iter().map(|item| &item.expr).chain(&having) {
@@ -91,7 +87,7 @@ fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
     }
     for expr in &builder.query.group_by {
         if has_aggregate(expr) {
-            return Err(Error::statement("GROUP BY does not support aggregate functions.").at(expr.at));
+            return Err(messages::aggregates::group_by_aggregate().at(expr.at));
         }
         let written = builder.resolved(expr, "GROUP BY")?;
         // A group of a windowed aggregation is one of a window: its bounds make no other groups.
@@ -104,9 +100,7 @@ fn group_expressions(builder: &Builder) -> Result<Vec<Group>> {
         groups.push(Group { written, column: format!("KSQL_INTERNAL_GROUP_{}", groups.len()) });
     }
     if groups.is_empty() {
-        return Err(Error::statement("GROUP BY has the window's bounds alone.")
-            .hint("each group is one of a window anyway; name what else makes a group")
-            .at(builder.query.group_by[0].at));
+        return Err(messages::aggregates::group_by_bounds_alone().at(builder.query.group_by[0].at));
     }
     Ok(groups)
 }
@@ -143,9 +137,7 @@ impl Calls {
         rewrite::rewrite(expr, &mut |node| {
             let Some(call) = aggregate_call(node) else { return Ok(None) };
             if call.args.iter().chain(call.filter).any(has_aggregate) {
-                return Err(
-                    Error::statement(format!("Aggregate functions can not be nested: {}", call.name.text)).at(node.at)
-                );
+                return Err(messages::aggregates::nested(&call.name.text).at(node.at));
             }
             let index = self.list.iter().position(|call| call == node).unwrap_or_else(|| {
                 self.list.push(node.clone());
@@ -169,12 +161,7 @@ fn reject_ungrouped(expr: &Expr, windowed: bool) -> Result<()> {
                     name.text.starts_with("KSQL_INTERNAL_GROUP_") || name.text.starts_with("KSQL_AGG_VARIABLE_");
                 let bound = windowed && matches!(name.text.as_str(), "WINDOWSTART" | "WINDOWEND");
                 if !internal && !bound {
-                    return Err(Error::statement(format!(
-                        "Non-aggregate SELECT expression(s) not part of GROUP BY: {}",
-                        name.text
-                    ))
-                    .hint("either add the column(s) to the GROUP BY or remove them from the SELECT")
-                    .at(node.at));
+                    return Err(messages::aggregates::ungrouped_column(&name.text).at(node.at));
                 }
             }
             _ => {}
@@ -225,11 +212,7 @@ fn add_arguments(
         let Some(parts) = aggregate_call(call) else { continue };
         let name = &parts.name.text;
         if parts.args.is_empty() && name != "COUNT" && builder.names.is_table_query() {
-            return Err(Error::not_supported(
-                format!("{name}() of a query that gives a table"),
-                "name the column; without one it would be ROWTIME, which such rows don't have",
-            )
-            .at(call.at));
+            return Err(messages::aggregates::no_argument_over_table_query(name).at(call.at));
         }
         let row_time = rewrite::column("ROWTIME", call);
         let args = if parts.args.is_empty() { std::slice::from_ref(&row_time) } else { parts.args };
@@ -291,20 +274,13 @@ fn add_arguments(
 fn check_call(step: &AggregateStep, parts: &AggregateParts) -> Result<()> {
     let name = step.call.name;
     if step.call.distinct && (step.call.args.len() != 1 || name.ends_with("_BY_OFFSET")) {
-        return Err(Error::statement(format!("{name} does not take DISTINCT."))
-            .hint("aggregates of one value do, those by offset excepted"));
+        return Err(messages::aggregates::no_distinct(name));
     }
     if parts.distinct && parts.args.is_empty() {
-        return Err(Error::statement("DISTINCT needs a value."));
+        return Err(messages::aggregates::distinct_of_nothing());
     }
     if step.call.retracts && !expr::build_aggregate(step.build, &step.call)?.can_undo() {
-        let error = Error::statement(format!(
-            "The aggregation function {name} cannot be applied to a table source, only to a stream source."
-        ));
-        return Err(match name {
-            "COUNT_DISTINCT" => error.hint("its count can't be taken back; COUNT(DISTINCT x) is exact and can"),
-            _ => error,
-        });
+        return Err(messages::aggregates::not_over_tables(name));
     }
     Ok(())
 }
@@ -313,7 +289,7 @@ fn constants(args: &[Expr], builder: &Builder) -> Result<Vec<Value>> {
     args.iter()
         .map(|arg| {
             expr::constant(arg, None, &|name| builder.catalog.custom_type(name).cloned())
-                .map_err(|error| Error::statement(format!("Parameter must be a constant: {}", error.what)).at(arg.at))
+                .map_err(|error| messages::aggregates::parameter_not_constant(&error.what).at(arg.at))
         })
         .collect()
 }
@@ -367,18 +343,14 @@ fn with_defaults(window: &ast::Window, emit_final: bool) -> Result<Window> {
         ast::WindowKind::Tumbling { size } => (WindowKind::Tumbling { size_ms: ms(size) }, ms(size)),
         ast::WindowKind::Hopping { size, advance } => {
             if advance.is_zero() || advance > size {
-                return Err(Error::statement(format!(
-                    "The hopping window's ADVANCE BY must be longer than zero and at most its SIZE; it is {} ms of {} ms.",
-                    ms(advance),
-                    ms(size)
-                )));
+                return Err(messages::windows::advance(ms(advance), ms(size)));
             }
             (WindowKind::Hopping { size_ms: ms(size), advance_ms: ms(advance) }, ms(size))
         }
         ast::WindowKind::Session { gap } => (WindowKind::Session { gap_ms: ms(gap) }, ms(gap)),
     };
     if span == 0 {
-        return Err(Error::statement("A window must be longer than zero."));
+        return Err(messages::windows::empty());
     }
     // Final results would wait for a day otherwise.
     let default_grace = if emit_final { 0 } else { (DAY_MS - span).max(0) };
@@ -387,11 +359,7 @@ fn with_defaults(window: &ast::Window, emit_final: bool) -> Result<Window> {
     let retention_ms = match window.retention {
         None => least,
         Some(retention) if ms(retention) < least => {
-            return Err(Error::statement(format!(
-                "The window's RETENTION of {} ms is shorter than its size and grace period together, {least} ms.",
-                ms(retention)
-            ))
-            .hint("make RETENTION longer, or GRACE PERIOD shorter"));
+            return Err(messages::windows::retention(ms(retention), least));
         }
         Some(retention) => ms(retention),
     };

@@ -7,9 +7,10 @@ use crate::analyze::names::Names;
 use crate::analyze::scope::{Columns, Synonym};
 use crate::analyze::subquery::Surroundings;
 use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::{self, Rules, Typed};
 use crate::format::{Format, Layout};
+use crate::messages;
 use crate::plan::{Exchange, ResultKind, Schema, Stage, StageInput, Step};
 use crate::sql::ast::{self, Expr};
 use crate::types::SqlType;
@@ -72,11 +73,7 @@ impl<'a> Builder<'a> {
         mut stages: Vec<Stage>,
     ) -> Result<Self> {
         if let Some(key) = query.order_by.first() {
-            return Err(Error::statement(
-                "ORDER BY sorts the rows of a pull query: rows that keep coming have no last one.",
-            )
-            .at(key.expr.at)
-            .hint("make a table of the query, and ask that: SELECT ... FROM t ORDER BY ...;"));
+            return Err(messages::clauses::order_of_changes().at(key.expr.at));
         }
         let around = around.with(query)?;
         let (catalog, settings) = (around.catalog, around.settings);
@@ -166,12 +163,7 @@ impl<'a> Builder<'a> {
 pub(super) fn expect_boolean(typed: Typed, expr: &Expr, clause: &str) -> Result<Typed> {
     match typed.ty() {
         Some(SqlType::Boolean) => Ok(typed),
-        other => Err(Error::statement(format!(
-            "Type error in {clause} expression: should evaluate to boolean but is {} instead.",
-            other.map_or("NULL".to_string(), ToString::to_string)
-        ))
-        .hint(format!("compare it with something: {} = ..., or IS NOT NULL", crate::sql::format::expression(expr)))
-        .at(expr.at)),
+        other => Err(messages::clauses::no_condition(clause, other, &crate::sql::format::expression(expr)).at(expr.at)),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Calls in expressions that are no scalars: aggregates and table functions.
 
 use crate::analyze::rewrite::{self, Descend};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
+use crate::messages;
 use crate::sql::ast::{Expr, ExprKind, Ident, Query, SelectItem};
 
 pub(super) fn is_aggregate_call(expr: &Expr) -> bool {
@@ -62,16 +63,10 @@ pub(super) fn any_node(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
 /// Aggregates and table functions have no place in this clause.
 pub(super) fn reject_calls(expr: &Expr, clause: &str) -> Result<()> {
     if has_aggregate(expr) {
-        let error = Error::statement(format!("Aggregate functions are not allowed in {clause}.")).at(expr.at);
-        return Err(match clause {
-            "WHERE" => {
-                error.hint("WHERE judges rows before they are grouped; HAVING, behind GROUP BY, judges the groups")
-            }
-            _ => error,
-        });
+        return Err(messages::aggregates::not_allowed(clause).at(expr.at));
     }
     if has_table_call(expr) {
-        return Err(Error::statement(format!("Table functions are not allowed in {clause}.")).at(expr.at));
+        return Err(messages::clauses::table_functions_not_allowed(clause).at(expr.at));
     }
     Ok(())
 }

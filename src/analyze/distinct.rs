@@ -5,8 +5,9 @@
 //! each window that has it.
 
 use crate::analyze::builder::Builder;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::Typed;
+use crate::messages;
 use crate::plan::{Aggregate, Project, Rekey, Schema, SchemaColumn, Step, WindowKind};
 use crate::sql::ast::{Expr, ExprKind, Location};
 use crate::types::SqlType;
@@ -18,14 +19,10 @@ impl Builder<'_> {
             return Ok(());
         }
         if aggregated {
-            return Err(Error::not_supported(
-                "SELECT DISTINCT with GROUP BY or aggregates",
-                "each group is there once already",
-            ));
+            return Err(messages::aggregates::distinct_of_groups());
         }
         if self.is_table() {
-            let hint = "count the rows that are alike: SELECT a, COUNT(*) AS n FROM ... GROUP BY a HAVING COUNT(*) > 0";
-            return Err(Error::not_supported("SELECT DISTINCT of a table's rows", hint));
+            return Err(messages::aggregates::distinct_of_table());
         }
         Ok(())
     }
@@ -34,20 +31,14 @@ impl Builder<'_> {
     pub(super) fn distinct(&mut self) -> Result<()> {
         let window = self.query.window.as_ref().map(|written| super::aggregate::window(written, false)).transpose()?;
         if window.is_some_and(|window| !matches!(window.kind, WindowKind::Tumbling { .. })) {
-            return Err(Error::not_supported(
-                "SELECT DISTINCT in windows that overlap or grow",
-                "use a TUMBLING window",
-            ));
+            return Err(messages::aggregates::distinct_in_windows());
         }
         // The key of a reader's rows is not what it sees of them.
         let first = if self.persistent() { 0 } else { self.schema.keys };
         let columns = self.schema.columns[first..].to_vec();
         let keys = if self.persistent() { self.schema.keys } else { 0 };
         if let Some(column) = columns.iter().find(|column| has_map(&column.ty)) {
-            return Err(Error::not_supported(
-                format!("SELECT DISTINCT with `{}`, a MAP,", column.name),
-                "compare a text of it: TO_JSON_STRING",
-            ));
+            return Err(messages::aggregates::distinct_map(&column.name));
         }
         let mut groups: Vec<Typed> =
             columns.iter().enumerate().map(|(index, column)| Typed::column(first + index, column.ty.clone())).collect();

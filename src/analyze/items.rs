@@ -3,8 +3,9 @@
 use crate::analyze::names::StarColumn;
 use crate::analyze::rewrite;
 use crate::analyze::scope::Columns;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
+use crate::messages;
 use crate::sql::ast::{Expr, ExprKind, Ident, Location, SelectItem};
 use crate::types::SqlType;
 
@@ -68,11 +69,7 @@ fn struct_fields(base: &Expr, scope: &Columns) -> Result<Vec<String>> {
     let typed = expr::check(base, scope)?;
     match typed.ty() {
         Some(SqlType::Struct(fields)) => Ok(fields.iter().map(|(name, _)| name.clone()).collect()),
-        other => Err(Error::statement(format!(
-            "Cannot use '->*' on {}: it is no STRUCT.",
-            other.map_or("NULL".to_string(), ToString::to_string)
-        ))
-        .at(base.at)),
+        other => Err(messages::projections::star_of_no_struct(other).at(base.at)),
     }
 }
 
@@ -100,9 +97,7 @@ fn name_items(expanded: Vec<Unnamed>, mut taken: Vec<String>) -> Result<Vec<Item
         if let Some(other) = items.iter().find(|item| item.name == name)
             && (!is_column(&other.expr) || !is_column(&expr) || aliased || other.aliased)
         {
-            return Err(Error::statement(format!("Duplicate column name in the SELECT list: `{name}`"))
-                .hint("give one of them another name with AS")
-                .at(at));
+            return Err(messages::projections::duplicate_name(&name).at(at));
         }
         taken.push(name.clone());
         items.push(Item { expr, name, aliased, at });

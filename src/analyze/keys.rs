@@ -10,6 +10,7 @@ use crate::analyze::subquery::is_hidden;
 use crate::catalog::ColumnRole;
 use crate::error::{Error, Result};
 use crate::expr::Typed;
+use crate::messages;
 use crate::plan::{Project, Rekey, Schema, SchemaColumn, Step};
 use crate::sql::ast::{self, Expr, ExprKind};
 
@@ -21,7 +22,7 @@ impl Builder<'_> {
         let old: &[String] = if let FromKey::Source(columns) = &self.key { &columns.clone() } else { &[] };
         if exprs.iter().any(|expr| expr.kind == ExprKind::Null) {
             if exprs.len() > 1 {
-                return Err(Error::statement("Cannot PARTITION BY multiple columns including NULL").at(exprs[0].at));
+                return Err(messages::keys::null_among_several().at(exprs[0].at));
             }
             self.rekey(&[], Rekey::PartitionBy)?;
             move_keys_last(star, old, &[]);
@@ -104,7 +105,7 @@ impl Builder<'_> {
         for (index, expr) in exprs.iter().enumerate() {
             let typed = self.check(expr)?;
             let Some(ty) = typed.ty().cloned() else {
-                return Err(Error::statement("NULL is no key: its type is unknown.").at(expr.at));
+                return Err(messages::keys::null_is_no_key().at(expr.at));
             };
             let default_name = match &expr.kind {
                 ExprKind::Column { name, .. } => self.names.result_name(&name.text),

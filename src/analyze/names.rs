@@ -9,6 +9,8 @@ use crate::analyze::source::WINDOW_COLUMNS;
 use crate::analyze::subquery::{Derived, Surroundings, derive, is_hidden};
 use crate::catalog::{Column, ColumnRole, Source, SourceKind};
 use crate::error::{Error, Result};
+use crate::messages;
+use crate::messages::names::Qualifier;
 use crate::nearest::nearest;
 use crate::plan::Schema;
 use crate::plan::Stage;
@@ -203,9 +205,7 @@ impl Names {
                     .iter()
                     .map(|(source, column)| format::expression(&self.qualified_column(*source, *column, name)))
                     .collect();
-                Err(Error::statement(format!("Column '{}' is ambiguous.", name.text))
-                    .hint(format!("Could be {}.", candidates.join(" or ")))
-                    .at(name.at))
+                Err(messages::names::ambiguous_column(&name.text, &candidates).at(name.at))
             }
         }
     }
@@ -215,16 +215,12 @@ impl Names {
         self.known.iter().position(|known| known.qualifier == qualifier.text).ok_or_else(|| {
             let there: Vec<&str> = self.known.iter().map(|known| known.qualifier.as_str()).collect();
             let is_column = |known: &&Known| known.columns.iter().any(|column| column.written == qualifier.text);
-            let hint = match self.known.iter().find(|known| known.source.name == qualifier.text) {
-                Some(known) => format!("{} is known as {} here.", known.source.name, known.qualifier),
-                None if self.known.iter().any(|known| is_column(&known)) => {
-                    format!("{0} is a column: a field of it is {0}->FIELD.", qualifier.text)
-                }
-                None => format!("FROM has {}.", there.join(" and ")),
+            let is = match self.known.iter().find(|known| known.source.name == qualifier.text) {
+                Some(known) => Qualifier::Aliased(&known.qualifier),
+                None if self.known.iter().any(|known| is_column(&known)) => Qualifier::Column,
+                None => Qualifier::Unknown(&there),
             };
-            Error::statement(format!("'{}' is not a valid stream/table name or alias.", qualifier.text))
-                .hint(hint)
-                .at(qualifier.at)
+            messages::names::unknown_qualifier(&qualifier.text, is).at(qualifier.at)
         })
     }
 
@@ -234,13 +230,11 @@ impl Names {
             None => (name.text.clone(), self.known.as_slice()),
         };
         if self.joined() && WINDOW_COLUMNS.contains(&name.text.as_str()) {
-            return Error::statement(format!("Column '{written}' cannot be resolved."))
-                .hint("the rows of a join have no windows; those of a GROUP BY with a WINDOW clause do")
-                .at(name.at);
+            return messages::names::window_bound_of_join(&written).at(name.at);
         }
         let names = known.iter().flat_map(|known| &known.columns).map(|known| known.written.as_str());
         let names: Vec<&str> = names.filter(|name| !is_hidden(name)).collect();
-        unknown_column(&written, name, &names)
+        messages::names::unknown_column(&written, name, &names).at(name.at)
     }
 
     fn qualified_column(&self, source: usize, column: usize, like: &Ident) -> Expr {
@@ -267,11 +261,7 @@ impl Names {
                 Ok(Some(node.clone()))
             }
             ExprKind::Column { name, .. } if name.text == "ROWTIME" && self.is_table_query() => {
-                Err(Error::not_supported(
-                    "ROWTIME of a query that gives a table",
-                    "an aggregate may carry it: MAX(ROWTIME) AS name in the inner query",
-                )
-                .at(name.at))
+                Err(messages::clauses::row_time_of_table_query().at(name.at))
             }
             ExprKind::Column { source, name } => Ok(Some(match self.resolve(source.as_ref(), name)? {
                 Some((source, column)) => rewrite::column(&self.known[source].columns[column].column, node),
@@ -397,9 +387,7 @@ fn name_of(item: &FromItem, joined: bool) -> Result<Ident> {
     match (item.alias.as_ref().or(item.name()), joined) {
         (Some(name), _) => Ok(name.clone()),
         (None, false) => Ok(Ident { at: item.at, ..Ident::new("SUBQUERY") }),
-        (None, true) => Err(Error::statement("A query that is joined needs a name.")
-            .hint("write it behind the parentheses: (SELECT ...) AS name")
-            .at(item.at)),
+        (None, true) => Err(messages::subqueries::unnamed().at(item.at)),
     }
 }
 
@@ -407,7 +395,7 @@ fn name_of(item: &FromItem, joined: bool) -> Result<Ident> {
 fn expect_source(item: &FromItem, around: &Surroundings) -> Result<Arc<Source>> {
     let Some(name) = item.name() else { return Err(Error::internal("a query in FROM has no rows")) };
     around.catalog.expect_source(&name.text).cloned().map_err(|error| match nearest(&name.text, around.names()) {
-        Some(other) => error.hint(format!("Did you mean {other}, which WITH gives?")).at(name.at),
+        Some(other) => messages::names::near_name_of_with(error, other).at(name.at),
         None => error.at(name.at),
     })
 }
@@ -415,44 +403,7 @@ fn expect_source(item: &FromItem, around: &Surroundings) -> Result<Arc<Source>> 
 /// Each source must have a name of its own.
 fn check_qualifier(known: &[Known], item: &FromItem, qualifier: &Ident) -> Result<()> {
     if known.iter().any(|known| known.qualifier == qualifier.text) {
-        return Err(Error::statement(format!("There are two sources with the name or alias '{}'.", qualifier.text))
-            .hint(match item.alias {
-                Some(_) => "give one of them another alias".to_string(),
-                None => format!("give one of them an alias: {0} other ON {0}.... = other....", qualifier.text),
-            })
-            .at(qualifier.at));
+        return Err(messages::names::same_qualifier(&qualifier.text, item.alias.is_some()).at(qualifier.at));
     }
     Ok(())
-}
-
-/// A column that isn't there; `written` is its name as the query has it.
-pub(super) fn unknown_column(written: &str, name: &Ident, names: &[&str]) -> Error {
-    /// More names than these help nobody.
-    const NAMES_MAX: usize = 12;
-    let error = Error::statement(format!("Column '{written}' cannot be resolved.")).at(name.at);
-    let error = did_you_mean(error, name, names.iter().copied());
-    if error.hint.is_some() {
-        return error;
-    }
-    // The plan's expressions don't know of quotes any more: a name in small letters had some.
-    if name.quoted || name.text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        return error.hint(format!(
-            "Double quotes and back-ticks are for names; text stands in single quotes: '{}'.",
-            name.text
-        ));
-    }
-    let listed = &names[..names.len().min(NAMES_MAX)];
-    let more = if listed.len() < names.len() { ", ..." } else { "" };
-    error.hint(format!("There are {}{more}. Text stands in single quotes.", listed.join(", ")))
-}
-
-/// Adds the nearest of the names to an error about an unknown one.
-pub(super) fn did_you_mean<'a>(error: Error, name: &Ident, names: impl Iterator<Item = &'a str>) -> Error {
-    match nearest(&name.text, names) {
-        Some(other) if other.eq_ignore_ascii_case(&name.text) => {
-            error.hint(format!("Did you mean `{other}`? Names in back-ticks keep their case."))
-        }
-        Some(other) => error.hint(format!("Did you mean {other}?")),
-        None => error,
-    }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::properties::Expected;
 use crate::sql::ast::{Ident, Literal, Location, Properties};
 
 /// Where a WITH clause stands.
@@ -45,6 +46,9 @@ pub enum WindowType {
     Hopping,
     Session,
 }
+
+/// The most partitions or replicas that a WITH clause may ask for.
+const COUNT_MAX: i64 = 100_000;
 
 /// All properties that a WITH clause can have.
 pub const NAMES: &[&str] = &[
@@ -101,9 +105,7 @@ impl With {
             "QUERY_ID" if place == Place::Insert => self.query_id = Some(value.query_id()?),
             "SOURCED_BY_CONNECTOR" => {}
             "CLEANUP_POLICY" => {
-                return Err(Error::statement("Invalid config variable in the WITH clause: CLEANUP_POLICY.")
-                    .hint("it follows from the kind: streams delete, tables compact")
-                    .at(name.at));
+                return Err(messages::properties::cleanup_policy().at(name.at));
             }
             "KEY_SCHEMA_ID"
             | "VALUE_SCHEMA_ID"
@@ -112,15 +114,10 @@ impl With {
             | "VALUE_AVRO_SCHEMA_FULL_NAME"
             | "KEY_PROTOBUF_NULLABLE_REPRESENTATION"
             | "VALUE_PROTOBUF_NULLABLE_REPRESENTATION" => {
-                return Err(Error::not_supported(&upper, "it needs the formats of a schema registry").at(name.at));
+                return Err(messages::properties::needs_registry(&upper).at(name.at));
             }
             _ => {
-                let error =
-                    Error::statement(format!("Invalid config variable(s) in the WITH clause: {upper}")).at(name.at);
-                return Err(match nearest(&upper, NAMES.iter().copied()) {
-                    Some(other) if other != upper => error.hint(format!("Did you mean {other}?")),
-                    _ => error,
-                });
+                return Err(messages::properties::unknown_property(&upper, NAMES).at(name.at));
             }
         }
         Ok(())
@@ -138,10 +135,7 @@ impl With {
         if let Some(format) = format {
             if with.key_format.is_some() || with.value_format.is_some() {
                 let which = if with.key_format.is_some() { "KEY_FORMAT" } else { "VALUE_FORMAT" };
-                return Err(Error::statement(format!(
-                    "Cannot supply both '{which}' and 'FORMAT' properties, as 'FORMAT' sets both key and value formats."
-                ))
-                .hint("Either use just 'FORMAT', or use 'KEY_FORMAT' and 'VALUE_FORMAT'."));
+                return Err(messages::properties::format_twice(which));
             }
             with.key_format = Some(format);
             with.value_format = Some(format);
@@ -175,29 +169,23 @@ struct Value<'a> {
 }
 
 impl Value<'_> {
-    fn error(&self, expected: &str) -> Error {
-        let found = match self.literal {
-            Literal::Null => "NULL".to_string(),
-            Literal::Boolean(value) => value.to_string(),
-            Literal::Number(text) => text.clone(),
-            Literal::String(text) => format!("'{text}'"),
-        };
-        Error::statement(format!("Invalid value {found} for property {}: expected {expected}", self.name))
+    fn error(&self, expected: Expected) -> Error {
+        messages::properties::invalid_value(self.name, self.literal, expected)
     }
 
     fn text(&self) -> Result<String> {
         match self.literal {
             Literal::String(text) if !text.is_empty() => Ok(text.clone()),
-            _ => Err(self.error("a string in single quotes")),
+            _ => Err(self.error(Expected::Text)),
         }
     }
 
     fn whole_number(&self) -> Result<i64> {
         match self.literal {
             Literal::Number(text) | Literal::String(text) => {
-                text.trim().parse().map_err(|_| self.error("a whole number"))
+                text.trim().parse().map_err(|_| self.error(Expected::WholeNumber))
             }
-            _ => Err(self.error("a whole number")),
+            _ => Err(self.error(Expected::WholeNumber)),
         }
     }
 
@@ -205,14 +193,14 @@ impl Value<'_> {
     fn span_ms(&self) -> Result<i64> {
         match self.whole_number()? {
             ms if ms > 0 => Ok(ms),
-            _ => Err(self.error("a number of milliseconds from 1 on")),
+            _ => Err(self.error(Expected::Milliseconds)),
         }
     }
 
     fn count(&self) -> Result<u32> {
         match self.whole_number()? {
-            count @ 1..=100_000 => Ok(count as u32),
-            _ => Err(self.error("a number from 1 to 100000")),
+            count @ 1..=COUNT_MAX => Ok(count as u32),
+            _ => Err(self.error(Expected::Count { max: COUNT_MAX })),
         }
     }
 
@@ -221,23 +209,21 @@ impl Value<'_> {
             Literal::Boolean(value) => Ok(*value),
             Literal::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Literal::String(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            _ => Err(self.error("true or false")),
+            _ => Err(self.error(Expected::Boolean)),
         }
     }
 
     fn delimiter(&self) -> Result<char> {
         let text = match self.literal {
             Literal::String(text) => text,
-            _ => return Err(self.error("one character, 'SPACE' or 'TAB'")),
+            _ => return Err(self.error(Expected::Delimiter)),
         };
         let mut chars = text.chars();
         match (text.as_str(), chars.next(), chars.next()) {
             ("SPACE", ..) => Ok(' '),
             ("TAB", ..) => Ok('\t'),
             (_, Some(single), None) => Ok(single),
-            _ => Err(Error::statement(format!(
-                "Invalid delimiter value: '{text}'. Delimiter must be a single character or TAB,SPACE"
-            ))),
+            _ => Err(messages::properties::delimiter(text)),
         }
     }
 
@@ -246,7 +232,7 @@ impl Value<'_> {
             "TUMBLING" => Ok(WindowType::Tumbling),
             "HOPPING" => Ok(WindowType::Hopping),
             "SESSION" => Ok(WindowType::Session),
-            _ => Err(self.error("one of SESSION, HOPPING, TUMBLING")),
+            _ => Err(self.error(Expected::WindowType)),
         }
     }
 
@@ -255,20 +241,20 @@ impl Value<'_> {
         let text = self.text()?;
         let mut words = text.split_whitespace();
         let (Some(number), Some(unit), None) = (words.next(), words.next(), words.next()) else {
-            return Err(self.error("a number and a unit, as '10 SECONDS'"));
+            return Err(self.error(Expected::Duration));
         };
-        let number: i64 = number.parse().map_err(|_| self.error("a number and a unit, as '10 SECONDS'"))?;
+        let number: i64 = number.parse().map_err(|_| self.error(Expected::Duration))?;
         let unit = match unit.to_uppercase().trim_end_matches('S') {
             "DAY" => 86_400_000,
             "HOUR" => 3_600_000,
             "MINUTE" => 60_000,
             "SECOND" => 1_000,
             "MILLISECOND" => 1,
-            _ => return Err(self.error("a unit from DAYS to MILLISECONDS")),
+            _ => return Err(self.error(Expected::Unit)),
         };
         match number.checked_mul(unit) {
             Some(ms) if ms > 0 => Ok(ms),
-            _ => Err(self.error("a span longer than zero")),
+            _ => Err(self.error(Expected::LongerThanZero)),
         }
     }
 
@@ -276,12 +262,10 @@ impl Value<'_> {
         let id = self.text()?.to_uppercase();
         let reserved = ["INSERTQUERY_", "CTAS_", "CSAS_", "CST_"];
         if reserved.iter().any(|prefix| id.starts_with(prefix)) {
-            return Err(Error::statement(format!("Query IDs must not start with {}", reserved.join(", "))));
+            return Err(messages::properties::reserved_query_id(&reserved));
         }
         if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(Error::statement(format!(
-                "Query IDs may contain only alphanumeric characters and '_'. Got: '{id}'"
-            )));
+            return Err(messages::properties::query_id_letters(&id));
         }
         Ok(id)
     }

@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Source, SourceKind, SourceWindow};
 use crate::error::{Error, Result};
 use crate::expr::{self, Scope};
 use crate::format::Format;
+use crate::messages;
 use crate::plan::{JoinMethod, Plan, Scan, Stage, StageInput, Step};
 use crate::sql::ast::{self, Emit, Expr, ExprKind};
 use crate::sql::format;
@@ -101,13 +102,7 @@ fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
         Some(StageInput::Scan(scan))
             if join.method == JoinMethod::StreamTable && scan.source.versions_retention_ms.is_some() =>
         {
-            Err(Error::not_supported(
-                format!(
-                    "a join of a stream with {}, whose VERSIONS_RETENTION_MS is set and whose keys have another format,",
-                    scan.source.name
-                ),
-                "give both the same KEY_FORMAT",
-            ))
+            Err(messages::joins::versions_of_other_key_format(&scan.source.name))
         }
         _ => Ok(()),
     }
@@ -121,9 +116,7 @@ fn check_windowed_tables(plan: &Plan) -> Result<()> {
     let grouped = plan.stages.iter().flat_map(|stage| &stage.steps).any(takes_back);
     match alone || (grouped && plan.scans().any(windowed)) {
         false => Ok(()),
-        true => Err(Error::statement("KSQL does not support persistent queries on windowed tables.").hint(
-            "declare a windowed STREAM over its topic and query that; only joins by key and window take windowed tables",
-        )),
+        true => Err(messages::windows::query_on_windowed_table()),
     }
 }
 
@@ -159,14 +152,13 @@ impl Builder<'_> {
             aggregate::build(&mut self, items, filter.of_windows)?;
         } else {
             if let Some(window) = self.query.window.as_ref().filter(|_| !self.query.distinct) {
-                return Err(Error::statement("WINDOW clause requires a GROUP BY clause.").at(window.at));
+                return Err(messages::windows::window_without_group_by().at(window.at));
             }
             if let Some(having) = &self.query.having {
-                return Err(Error::statement("HAVING requires a GROUP BY clause.").at(having.at));
+                return Err(messages::aggregates::having_without_group_by().at(having.at));
             }
             if self.query.emit == Some(Emit::Final) {
-                return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
-                    .at(self.query.items_at()));
+                return Err(messages::windows::final_without_window().at(self.query.items_at()));
             }
             let (items, keys) = match self.query.partition_by.is_empty() {
                 true => self.keys_of_from(items)?,
@@ -243,23 +235,17 @@ impl Builder<'_> {
             })
         });
         match (meant, named) {
-            (Some(meant), Some(name)) => error.hint(format!(
-                "{} is an alias of the SELECT list, which {clause} doesn't know: write {meant} there, too.",
-                name.text
-            )),
+            (Some(meant), Some(name)) => messages::names::about_alias(error, &name.text, clause, &meant),
             _ => error,
         }
     }
 
     fn check_clauses(&self) -> Result<()> {
         if !self.query.partition_by.is_empty() && self.is_table() {
-            return Err(Error::statement("PARTITION BY is not supported for TABLEs.")
-                .hint("only streams can be partitioned anew")
-                .at(self.query.partition_by[0].at));
+            return Err(messages::clauses::partition_by_of_table().at(self.query.partition_by[0].at));
         }
         if !self.query.partition_by.is_empty() && !self.query.group_by.is_empty() {
-            return Err(Error::statement("A query can't have both PARTITION BY and GROUP BY.")
-                .at(self.query.partition_by[0].at));
+            return Err(messages::clauses::partition_by_and_group_by().at(self.query.partition_by[0].at));
         }
         Ok(())
     }
@@ -273,11 +259,7 @@ impl Builder<'_> {
         if named.is_empty() {
             return Ok(());
         }
-        Err(Error::statement(format!(
-            "Source(s) {} are using the 'KAFKA' value format. This format does not yet support {what}.",
-            named.join(", ")
-        ))
-        .hint("declare them with another VALUE_FORMAT"))
+        Err(messages::clauses::kafka_values(&named, what))
     }
 
     /// The columns of `*`: keys, window bounds, values.

@@ -1,9 +1,10 @@
 //! Names in sight of an expression.
 
-use crate::analyze::names::{Names, unknown_column};
+use crate::analyze::names::Names;
 use crate::catalog::{Catalog, Source};
 use crate::error::Result;
 use crate::expr::{Rules, Scope};
+use crate::messages;
 use crate::plan::{Schema, SchemaColumn};
 use crate::sql::ast::Ident;
 use crate::types::SqlType;
@@ -58,7 +59,7 @@ impl Scope for Columns<'_> {
         }
         let names = self.schema.columns.iter().map(|column| column.name.as_str());
         let names: Vec<&str> = names.filter(|name| !name.starts_with("KSQL_")).collect();
-        Err(unknown_column(&name.text, name, &names))
+        Err(messages::names::unknown_column(&name.text, name, &names).at(name.at))
     }
 
     fn custom_type(&self, name: &str) -> Option<SqlType> {

@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWind
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::Format;
+use crate::messages;
 use crate::plan::{Plan, Project, Rekey, ResultKind, Step};
 use crate::sql::ast;
 
@@ -43,9 +44,7 @@ pub fn create_as(
 ) -> Result<Sink> {
     let with = With::read(properties, Place::CreateAs)?;
     if query.limit.is_some() {
-        return Err(Error::statement("CREATE ... AS SELECT statements don't support LIMIT clause.")
-            .hint("a query that runs on has no last row; LIMIT is for SELECT alone")
-            .at(name.at));
+        return Err(messages::sinks::create_as_with_limit().at(name.at));
     }
     let analyzed = analyze(query, catalog, Target::Persistent, settings)?;
     let produces = match analyzed.plan.result {
@@ -53,14 +52,7 @@ pub fn create_as(
         ResultKind::Table { .. } => SourceKind::Table,
     };
     if produces != kind {
-        let (word, other) = match produces {
-            SourceKind::Stream => ("STREAM", "CREATE STREAM AS SELECT"),
-            SourceKind::Table => ("TABLE", "CREATE TABLE AS SELECT"),
-        };
-        return Err(Error::statement(format!(
-            "Invalid result type. Your SELECT query produces a {word}. Please use {other} statement instead."
-        ))
-        .at(name.at));
+        return Err(messages::sinks::result_of_other_kind(produces).at(name.at));
     }
     let columns = columns(&analyzed.plan);
     let from = analyzed.first();
@@ -77,9 +69,8 @@ pub fn create_as(
     let prefix = settings.get("ksql.output.topic.name.prefix").map_or("", String::as_str);
     let topic = with.topic.clone().unwrap_or_else(|| format!("{prefix}{}", name.text));
     // What replaces itself is judged where the old one is known.
-    if !analyzed.reads(&name.text) {
-        let hint = format!("topic '{topic}' is one that the query reads: give KAFKA_TOPIC another name");
-        refuse_own_topic(&analyzed, &topic, &name.text, &hint).map_err(|error| error.at(name.at))?;
+    if !analyzed.reads(&name.text) && reads_topic(&analyzed, &topic) {
+        return Err(messages::sinks::creates_what_it_reads(&name.text, &topic).at(name.at));
     }
     let source = Source {
         name: name.text.clone(),
@@ -109,24 +100,19 @@ pub fn insert_select(
 ) -> Result<Sink> {
     let with = With::read(properties, Place::Insert)?;
     if query.limit.is_some() {
-        return Err(Error::statement("INSERT INTO ... SELECT statements don't support LIMIT clause."));
+        return Err(messages::sinks::insert_select_with_limit());
     }
     let sink = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?;
     if sink.is_source {
-        let kind = kind_word(sink.kind);
-        return Err(Error::statement(format!("Cannot insert into read-only {kind}: {}", sink.name)).at(target.at));
+        return Err(messages::sinks::insert_into_read_only(&sink.name, sink.kind).at(target.at));
     }
     if let (SourceKind::Table, Some(maker)) = (sink.kind, &sink.query_id) {
-        return Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
-            .hint(format!(
-                "{} is a table that {maker} makes; one that several queries feed is declared: CREATE TABLE ... (columns)",
-                sink.name
-            ))
-            .at(target.at));
+        return Err(messages::sinks::insert_into_made_table(&sink.name, maker).at(target.at));
     }
     let mut analyzed = analyze(query, catalog, Target::Persistent, settings)?;
-    refuse_own_topic(&analyzed, &sink.topic, &format!("INSERT INTO {}", sink.name), "write into another one")
-        .map_err(|error| error.at(target.at))?;
+    if reads_topic(&analyzed, &sink.topic) {
+        return Err(messages::sinks::inserts_into_what_it_reads(&sink.name).at(target.at));
+    }
     check_result(sink, &analyzed)?;
     widen(&mut analyzed, sink)?;
     Ok(Sink { source: Source::clone(sink), analyzed, with, role: Role::Feeder })
@@ -136,40 +122,24 @@ pub fn insert_select(
 fn about_key_format(error: Error, columns: &[Column], query: &ast::Query) -> Error {
     let several = columns.iter().filter(|column| column.role == ColumnRole::Key).count() > 1;
     match query.group_by.first().or(query.partition_by.first()) {
-        Some(first) if several => error
-            .hint("a key of several columns needs a format that holds them: add WITH (KEY_FORMAT='JSON')")
-            .at(first.at),
+        Some(first) if several => messages::sinks::about_key_of_several(error).at(first.at),
         _ => error,
     }
 }
 
-/// An error when a query would get its own rows: each would be written again, for ever.
-fn refuse_own_topic(analyzed: &Analyzed, topic: &str, what: &str, hint: &str) -> Result<()> {
-    match analyzed.sources.iter().any(|source| source.topic == topic) {
-        false => Ok(()),
-        true => Err(Error::statement(format!("{what} would read what it writes, for ever.")).hint(hint)),
-    }
+/// Whether a query that writes to the topic would get its own rows: each would be written again, for ever.
+fn reads_topic(analyzed: &Analyzed, topic: &str) -> bool {
+    analyzed.sources.iter().any(|source| source.topic == topic)
 }
 
 /// A stream takes rows, a table the changes of a table whose keys have the same windows.
 fn check_result(sink: &Source, analyzed: &Analyzed) -> Result<()> {
     match (sink.kind, analyzed.plan.result) {
         (SourceKind::Stream, ResultKind::Stream) => Ok(()),
-        (SourceKind::Stream, ResultKind::Table { .. }) => {
-            Err(Error::statement("INSERT INTO can only be used to insert into a stream.")
-                .hint(format!("{} is a stream, the query gives a table.", sink.name)))
-        }
-        (SourceKind::Table, ResultKind::Stream) => {
-            Err(Error::statement("INSERT INTO can only be used to insert into a stream.").hint(format!(
-                "{} is a table, the query gives a stream: a table takes what gives a table (GROUP BY, or FROM a table)",
-                sink.name
-            )))
-        }
+        (SourceKind::Stream, ResultKind::Table { .. }) => Err(messages::sinks::insert_table_into_stream(&sink.name)),
+        (SourceKind::Table, ResultKind::Stream) => Err(messages::sinks::insert_stream_into_table(&sink.name)),
         (SourceKind::Table, ResultKind::Table { windowed }) if windowed == sink.window => Ok(()),
-        (SourceKind::Table, ResultKind::Table { .. }) => {
-            Err(Error::statement(format!("The windows of the result are not those of the table {}.", sink.name))
-                .hint("its keys have the windows of its WINDOW_TYPE and WINDOW_SIZE, or none"))
-        }
+        (SourceKind::Table, ResultKind::Table { .. }) => Err(messages::sinks::insert_of_other_windows(&sink.name)),
     }
 }
 
@@ -179,13 +149,8 @@ fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
     let wanted: Vec<&Column> =
         sink.columns.iter().filter(|column| matches!(column.role, ColumnRole::Key | ColumnRole::Value)).collect();
     let mismatch = || {
-        let given: Vec<String> =
-            given.columns.iter().map(|column| format!("`{}` {}", column.name, column.ty)).collect();
-        Error::statement("Incompatible schema between results and sink.").hint(format!(
-            "Result schema is {}; sink schema is {}",
-            given.join(", "),
-            sink.schema_text()
-        ))
+        let given = given.columns.iter().map(|column| (column.name.as_str(), &column.ty));
+        messages::sinks::schema_mismatch(given, &sink.schema_text())
     };
     let same_names = given.columns.len() == wanted.len()
         && given.keys == sink.key_columns().count()
@@ -220,13 +185,6 @@ fn widen(analyzed: &mut Analyzed, sink: &Source) -> Result<()> {
     Ok(())
 }
 
-fn kind_word(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Stream => "STREAM",
-        SourceKind::Table => "TABLE",
-    }
-}
-
 fn columns(plan: &Plan) -> Vec<Column> {
     plan.schema
         .columns
@@ -244,9 +202,7 @@ fn key_format(with: &With, from: &Source, keyless: bool, settings: &BTreeMap<Str
     if keyless {
         return match with.key_format {
             None | Some(Format::None) => Ok(Format::None),
-            Some(format) => {
-                Err(Error::statement(format!("Key format specified for stream without key columns: {}", format.name())))
-            }
+            Some(format) => Err(messages::sinks::key_format_without_key(format.name())),
         };
     }
     if let Some(format) = with.key_format {

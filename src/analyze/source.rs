@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::analyze::properties::{Place, WindowType, With};
 use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWindow, TimestampColumn};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
 use crate::format::{self, Format, Layout, Part};
+use crate::messages;
 use crate::sql::ast;
 use crate::types::SqlType;
 
@@ -22,9 +23,7 @@ pub(super) fn versions_retention_ms(
     window: Option<SourceWindow>,
 ) -> Result<Option<i64>> {
     if with.versions_retention_ms.is_some() && (kind == SourceKind::Stream || window.is_some()) {
-        let what = if window.is_some() { "a windowed table" } else { "a stream" };
-        return Err(Error::statement(format!("VERSIONS_RETENTION_MS is a property of tables, and this is {what}."))
-            .hint("only tables without windows keep versions of their rows"));
+        return Err(messages::sources::no_versions(window.is_some()));
     }
     Ok(with.versions_retention_ms)
 }
@@ -43,22 +42,18 @@ impl CreateSource<'_> {
     /// The source it makes, and its WITH clause. `settings` are the session's properties.
     pub fn analyze(&self, catalog: &Catalog, settings: &BTreeMap<String, String>) -> Result<(Source, With)> {
         let with = With::read(self.properties, Place::Create)?;
-        let topic = with.topic.clone().ok_or_else(|| {
-            Error::statement("Missing required property \"KAFKA_TOPIC\" which has no default value.")
-                .hint("WITH (KAFKA_TOPIC='...') names the topic")
-        })?;
+        let topic = with.topic.clone().ok_or_else(messages::sources::no_topic)?;
         let columns = self.columns(catalog)?;
         let (key_format, value_format) = formats(&with, settings, &columns)?;
         if columns.is_empty() {
-            return Err(Error::statement("The statement does not define any columns.")
-                .hint("list the columns of the topic's values: CREATE ... (ID INT KEY, NAME STRING) WITH (...)"));
+            return Err(messages::sources::no_columns());
         }
         let key = key_layout(key_format, with.key_delimiter, &columns)?;
         let wrap = wrapping(&with, value_format, &columns, settings);
         let value = value_layout(value_format, with.value_delimiter, wrap, &columns)?;
         let window = window(&with)?;
         if window.is_some() && key.columns.is_empty() {
-            return Err(Error::statement("Windowed sources require a key column."));
+            return Err(messages::sources::windowed_without_key());
         }
         let source = Source {
             name: self.name.text.clone(),
@@ -83,14 +78,10 @@ impl CreateSource<'_> {
         for definition in self.columns {
             let name = &definition.name;
             if is_pseudo_column(&name.text) {
-                return Err(Error::statement(format!(
-                    "'{}' is a reserved column name. You cannot use it as a name for a column.",
-                    name.text
-                ))
-                .at(name.at));
+                return Err(messages::sources::reserved_column(&name.text).at(name.at));
             }
             if columns.iter().any(|column| column.name == name.text) {
-                return Err(Error::statement(format!("Duplicate column names: {}", name.text)).at(name.at));
+                return Err(messages::sources::duplicate_column(&name.text).at(name.at));
             }
             let ty = expr::to_sql_type(&definition.ty, &|name| catalog.custom_type(name).cloned())
                 .map_err(|error| error.at(name.at))?;
@@ -99,8 +90,7 @@ impl CreateSource<'_> {
             columns.push(Column { name: name.text.clone(), role, ty });
         }
         if self.kind == SourceKind::Table && !columns.iter().any(|column| column.role == ColumnRole::Key) {
-            return Err(Error::statement("Tables require a PRIMARY KEY. Please define the PRIMARY KEY.")
-                .hint("as in CREATE TABLE T (ID INT PRIMARY KEY, ...)"));
+            return Err(messages::sources::no_primary_key());
         }
         // Keys first, whatever the order they were written in; headers stay among the values.
         let (keys, mut rest): (Vec<_>, Vec<_>) = columns.into_iter().partition(|column| column.role == ColumnRole::Key);
@@ -116,36 +106,24 @@ impl CreateSource<'_> {
             (ast::ColumnRole::Key, SourceKind::Stream) | (ast::ColumnRole::PrimaryKey, SourceKind::Table) => {
                 Ok(ColumnRole::Key)
             }
-            (ast::ColumnRole::Key, SourceKind::Table) => Err(Error::statement(format!(
-                "Column `{}` is a 'KEY' column: please use 'PRIMARY KEY' for tables.",
-                name.text
-            ))
-            .hint("Tables have PRIMARY KEYs, which are unique and NON NULL. Streams have KEYs, which have no uniqueness or NON NULL constraints.")
-            .at(name.at)),
-            (ast::ColumnRole::PrimaryKey, SourceKind::Stream) => Err(Error::statement(format!(
-                "Column `{}` is a 'PRIMARY KEY' column: please use 'KEY' for streams.",
-                name.text
-            ))
-            .hint("Tables have PRIMARY KEYs, which are unique and NON NULL. Streams have KEYs, which have no uniqueness or NON NULL constraints.")
-            .at(name.at)),
+            (ast::ColumnRole::Key, SourceKind::Table) => {
+                Err(messages::sources::key_of_other_kind(&name.text, self.kind).at(name.at))
+            }
+            (ast::ColumnRole::PrimaryKey, SourceKind::Stream) => {
+                Err(messages::sources::key_of_other_kind(&name.text, self.kind).at(name.at))
+            }
             (ast::ColumnRole::Headers, _) => {
                 if *ty == headers_type() {
                     Ok(ColumnRole::Headers)
                 } else {
-                    Err(Error::statement(format!(
-                        "Invalid type for HEADERS column: expected ARRAY<STRUCT<`KEY` STRING, `VALUE` BYTES>>, got {ty}"
-                    ))
-                    .at(name.at))
+                    Err(messages::sources::type_of_headers(ty).at(name.at))
                 }
             }
             (ast::ColumnRole::Header(header), _) => {
                 if *ty == SqlType::Bytes {
                     Ok(ColumnRole::Header(header.clone()))
                 } else {
-                    Err(Error::statement(format!(
-                        "Invalid type for HEADER('{header}') column: expected BYTES, got {ty}"
-                    ))
-                    .at(name.at))
+                    Err(messages::sources::type_of_header(header, ty).at(name.at))
                 }
             }
         }
@@ -162,17 +140,11 @@ fn check_headers(before: &[Column], role: &ColumnRole) -> Result<()> {
     }) else {
         return Ok(());
     };
-    let of_column = |role: &ColumnRole| match role {
-        ColumnRole::Header(key) => format!("HEADER('{key}')"),
-        _ => "HEADERS".to_owned(),
+    let header = |role: &ColumnRole| match role {
+        ColumnRole::Header(key) => Some(key.clone()),
+        _ => None,
     };
-    Err(Error::statement(format!(
-        "Schema already contains a {} column: `{}`, so there can't be one of {}.",
-        of_column(&there.role),
-        there.name,
-        of_column(role)
-    ))
-    .hint("a HEADERS column has all headers, HEADER('key') columns one each; a source has the one or the others"))
+    Err(messages::sources::headers_twice(&there.name, header(&there.role).as_deref(), header(role).as_deref()))
 }
 
 /// The type of a HEADERS column.
@@ -198,8 +170,7 @@ fn formats(with: &With, settings: &BTreeMap<String, String>, columns: &[Column])
         (Some(format), _) => format,
         (None, Some(name)) => Format::from_name(name)?,
         (None, None) => {
-            return Err(Error::statement("Statement is missing the 'VALUE_FORMAT' property from the WITH clause.")
-                .hint("Either provide one or set a default via the 'ksql.persistence.default.format.value' config."));
+            return Err(messages::properties::no_value_format());
         }
     };
     Ok((key, value))
@@ -220,11 +191,8 @@ pub fn key_layout(format: Format, delimiter: Option<char>, columns: &[Column]) -
         .filter(|column| column.role == ColumnRole::Key)
         .map(|column| (column.name.clone(), column.ty.clone()))
         .collect();
-    if let Some((name, _)) = columns.iter().find(|(_, ty)| contains_map(ty)) {
-        return Err(Error::statement(format!(
-            "Map keys, including maps contained within complex data types, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Key column name: `{name}`."
-        ))
-        .hint("See https://github.com/confluentinc/ksql/issues/6621 for more."));
+    if let Some((name, ty)) = columns.iter().find(|(_, ty)| contains_map(ty)) {
+        return Err(messages::keys::map_in_key(Some(name), ty));
     }
     let layout = Layout { format, delimiter: delimiter.unwrap_or(','), wrapped: columns.len() > 1, columns };
     check_delimiter(format, delimiter, "KEY")?;
@@ -243,13 +211,10 @@ pub fn value_layout(format: Format, delimiter: Option<char>, wrap: Option<bool>,
         .collect();
     if let Some(wrap) = wrap {
         if columns.len() != 1 {
-            return Err(Error::statement("'WRAP_SINGLE_VALUE' is only valid for single-field value schemas"));
+            return Err(messages::properties::wraps_several_columns());
         }
         if matches!(format, Format::Kafka | Format::Delimited | Format::None) && wrap {
-            return Err(Error::statement(format!(
-                "Format '{}' does not support 'WRAP_SINGLE_VALUE' set to 'true'.",
-                format.name()
-            )));
+            return Err(messages::properties::format_never_wraps(format.name()));
         }
     }
     let wrapped = match format {
@@ -264,9 +229,7 @@ pub fn value_layout(format: Format, delimiter: Option<char>, wrap: Option<bool>,
 
 fn check_delimiter(format: Format, delimiter: Option<char>, part: &str) -> Result<()> {
     match delimiter {
-        Some(_) if format != Format::Delimited => {
-            Err(Error::statement(format!("{part}_DELIMITER is supported by the DELIMITED format only")))
-        }
+        Some(_) if format != Format::Delimited => Err(messages::properties::delimiter_without_delimited(part)),
         _ => Ok(()),
     }
 }
@@ -288,7 +251,7 @@ pub fn timestamp_column(with: &With, columns: &[Column]) -> Result<Option<Timest
 fn row_time_column(with: &With, columns: &[Column]) -> Result<Option<TimestampColumn>> {
     let Some(name) = &with.timestamp else {
         return match &with.timestamp_format {
-            Some(_) => Err(Error::statement("TIMESTAMP_FORMAT needs the TIMESTAMP property beside it")),
+            Some(_) => Err(messages::sources::timestamp_format_alone()),
             None => Ok(None),
         };
     };
@@ -296,26 +259,20 @@ fn row_time_column(with: &With, columns: &[Column]) -> Result<Option<TimestampCo
         .iter()
         .find(|column| column.name == *name && matches!(column.role, ColumnRole::Key | ColumnRole::Value))
         .ok_or_else(|| {
-            Error::statement(format!(
-                "The TIMESTAMP column set in the WITH clause does not exist in the schema: '{name}'"
-            ))
+            messages::sources::unknown_timestamp_column(name, columns.iter().map(|column| column.name.as_str()))
         })?;
     match (&column.ty, &with.timestamp_format) {
         (SqlType::String, Some(pattern)) => {
             expr::functions::dates::Pattern::new(pattern)
                 .and_then(|pattern| pattern.check_reads())
-                .map_err(|error| Error::statement(format!("Invalid TIMESTAMP_FORMAT '{pattern}': {error}")))?;
+                .map_err(|error| messages::sources::timestamp_format(pattern, &error))?;
         }
         (SqlType::Bigint | SqlType::Timestamp, None) => {}
         (SqlType::String, None) => {
-            return Err(Error::statement(format!(
-                "A String timestamp field has been specified without also specifying the timestamp_format: '{name}'"
-            )));
+            return Err(messages::sources::timestamp_without_format(name));
         }
         (ty, _) => {
-            return Err(Error::statement(format!(
-                "Timestamp column, '{name}', should be LONG(INT64), TIMESTAMP, or a String with a timestamp_format specified, but is {ty}."
-            )));
+            return Err(messages::sources::type_of_timestamp(name, ty));
         }
     }
     Ok(Some(TimestampColumn { name: name.clone(), format: with.timestamp_format.clone() }))
@@ -324,15 +281,10 @@ fn row_time_column(with: &With, columns: &[Column]) -> Result<Option<TimestampCo
 fn window(with: &With) -> Result<Option<SourceWindow>> {
     match (with.window_type, with.window_size_ms) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(Error::statement("WINDOW_SIZE needs the WINDOW_TYPE property beside it")),
+        (None, Some(_)) => Err(messages::properties::window_size_without_type()),
         (Some(WindowType::Session), None) => Ok(Some(SourceWindow::Session)),
-        (Some(WindowType::Session), Some(_)) => {
-            Err(Error::statement("'WINDOW_SIZE' should not be set for SESSION windows."))
-        }
-        (Some(_), None) => Err(Error::statement(
-            "Tumbling and hopping window types require 'WINDOW_SIZE' to be provided in the WITH clause.",
-        )
-        .hint("For example: 'WINDOW_SIZE'='10 SECONDS'")),
+        (Some(WindowType::Session), Some(_)) => Err(messages::properties::window_size_of_sessions()),
+        (Some(_), None) => Err(messages::properties::no_window_size()),
         (Some(kind), Some(size_ms)) => Ok(Some(SourceWindow::Time { size_ms, hopping: kind == WindowType::Hopping })),
     }
 }

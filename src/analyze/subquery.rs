@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Column, ColumnRole, Source, SourceKind, SourceWind
 use crate::error::{Error, Result};
 use crate::expr::Typed;
 use crate::format::{Format, Layout};
+use crate::messages;
 use crate::plan::{Exchange, Project, PseudoColumns, Rekey, ResultKind, Schema, SchemaColumn, Stage, StageInput, Step};
 use crate::sql::ast::{self, FromItem, FromRows, Ident, Location};
 use crate::types::SqlType;
@@ -45,9 +46,7 @@ impl<'a> Surroundings<'a> {
         let mut inner = self.clone();
         for (number, table) in query.with.iter().enumerate() {
             if query.with[..number].iter().any(|other| other.name.text == table.name.text) {
-                return Err(Error::statement(format!("WITH gives the name '{}' twice.", table.name.text))
-                    .hint("give one of the queries another name")
-                    .at(table.name.at));
+                return Err(messages::subqueries::name_twice(&table.name.text).at(table.name.at));
             }
             let named = NamedQuery { name: &table.name.text, query: &table.query, before: inner.named.take() };
             inner.named = Some(Rc::new(named));
@@ -130,8 +129,7 @@ pub(super) fn derive<'a>(
         },
     };
     if query.limit.is_some() {
-        return Err(Error::not_supported("LIMIT in a query that another one reads", "put it at the end of the whole")
-            .at(item.at));
+        return Err(messages::subqueries::limit_inside().at(item.at));
     }
     let (rows, stage) = open_rows(query, &around, stages)?;
     Ok(Some(as_source(rows, stage, &name.text)))
@@ -260,27 +258,17 @@ fn places_alike(one: &Layout, other: &Layout) -> bool {
 /// `first`: the query that it is united with.
 fn check_part(part: &Part, first: Option<&Part>, number: usize) -> Result<()> {
     if part.rows.result != ResultKind::Stream {
-        return Err(Error::not_supported("UNION ALL of tables", "two of them may have rows of the same key: unite the streams that they are made of, and group what comes of it")
-            .at(part.at));
+        return Err(messages::subqueries::union_of_tables().at(part.at));
     }
     if part.rows.window.is_some() {
-        return Err(Error::not_supported(
-            "UNION ALL of windowed streams",
-            "PARTITION BY the key takes the windows away: put it into the query",
-        )
-        .at(part.at));
+        return Err(messages::subqueries::union_of_windowed().at(part.at));
     }
     let Some(first) = first else { return Ok(()) };
     let (columns, expected) = (part.rows.listed.len(), first.rows.listed.len());
     if columns == expected {
         return Ok(());
     }
-    Err(Error::statement(format!(
-        "UNION ALL needs queries with as many columns each: the first one has {expected}, number {} has {columns}.",
-        number + 1
-    ))
-    .hint(format!("the columns of the first one are {}", first.rows.listed.join(", ")))
-    .at(part.at))
+    Err(messages::subqueries::union_of_other_count(&first.rows.listed, number + 1, columns).at(part.at))
 }
 
 /// Of each column of the list the type that those of all queries widen to.
@@ -298,12 +286,7 @@ fn common_types(parts: &[Part]) -> Result<Vec<SqlType>> {
                 Some(common) if widens(ty, &common) => common,
                 Some(common) if widens(&common, ty) => ty.clone(),
                 Some(common) => {
-                    return Err(Error::statement(format!(
-                        "UNION ALL can't unite {common} and {ty}, the types of column {} (`{name}`).",
-                        place + 1
-                    ))
-                    .hint(format!("CAST one of them: CAST(... AS {common})"))
-                    .at(part.at));
+                    return Err(messages::subqueries::union_of_types(&common, ty, place + 1, name).at(part.at));
                 }
             });
         }

@@ -7,6 +7,7 @@ use crate::analyze::keys::{KeyColumn, substitute_keys};
 use crate::analyze::rewrite;
 use crate::error::{Error, Result};
 use crate::expr;
+use crate::messages;
 use crate::plan::{SchemaColumn, Step};
 use crate::sql::ast::{Expr, ExprKind};
 
@@ -22,7 +23,7 @@ impl Builder<'_> {
                 }
                 let ExprKind::Call { args, .. } = &node.kind else { return Ok(None) };
                 if args.iter().any(has_table_call) {
-                    return Err(Error::statement("Table functions can't be nested.").at(node.at));
+                    return Err(messages::clauses::nested_table_functions().at(node.at));
                 }
                 let index = calls.iter().position(|call| call == node).unwrap_or_else(|| {
                     calls.push(node.clone());
@@ -36,7 +37,7 @@ impl Builder<'_> {
             return Ok(rewritten);
         }
         if self.is_table() {
-            return Err(Error::statement("Table source is not supported with table functions").at(calls[0].at));
+            return Err(messages::clauses::table_functions_of_table().at(calls[0].at));
         }
         let mut typed = Vec::new();
         for call in &calls {

@@ -4,7 +4,8 @@ use crate::analyze::builder::Builder;
 use crate::analyze::calls::reject_calls;
 use crate::analyze::rewrite;
 use crate::analyze::source::WINDOW_COLUMNS;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 
 /// WHERE in two: what is asked of the rows, and what is asked of the windows that they are in.
@@ -37,11 +38,7 @@ pub(super) fn split(builder: &Builder) -> Result<Split> {
             rewrite::Descend::Yes
         });
         if bounds && (others || builder.query.distinct) {
-            return Err(Error::not_supported(
-                "a condition on both a window's bounds and the rows in it",
-                "say it in HAVING",
-            )
-            .at(part.at));
+            return Err(messages::windows::bounds_and_rows().at(part.at));
         }
         let of = if bounds { &mut split.of_windows } else { &mut split.of_rows };
         let at = part.at;

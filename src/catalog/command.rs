@@ -16,6 +16,7 @@ const FETCH_BYTES_MAX: usize = 1 << 20;
 /// A statement that changed the catalog.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Command {
+    /// Of the format; a newer one than is known is refused.
     pub version: u32,
     /// Variables already put in.
     pub statement: String,
@@ -64,6 +65,7 @@ pub struct DeletedTopic {
 }
 
 impl Command {
+    /// Of this version.
     pub fn new(statement: String, properties: BTreeMap<String, String>, query_id: Option<String>) -> Self {
         Command {
             version: VERSION,
@@ -118,6 +120,7 @@ impl CommandLog {
         self.log.append(&self.partition, &records)
     }
 
+    /// The topic that holds the commands.
     pub fn topic(&self) -> &str {
         &self.partition.topic
     }
@@ -183,6 +186,7 @@ pub fn is_refusal(error: &LogError) -> bool {
 /// A command as it stands in the log.
 #[derive(Debug)]
 pub struct ReadCommand {
+    /// Where it stands in the command topic.
     pub offset: i64,
     /// Whether it is a change of the catalog: one that was judged on another catalog than it found is none.
     pub counts: bool,

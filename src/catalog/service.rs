@@ -1,6 +1,7 @@
 //! The names of a service's own topics and groups: several services may share a cluster.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 
 /// All processes with one id share a catalog, and the work of its queries. The names are ksqlDB's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +25,12 @@ impl Service {
     pub fn new(id: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if id.is_empty() || id.len() > ID_LEN_MAX || !id.chars().all(allowed) {
-            return Err(Error::statement(format!("'{id}' can't be a service's id.")).hint(format!(
-                "it stands in the names of topics: up to {ID_LEN_MAX} letters, digits, '.', '_' and '-'"
-            )));
+            return Err(messages::settings::service_id(id, ID_LEN_MAX));
         }
         Ok(Service { id: id.to_owned() })
     }
 
+    /// As `ksql.service.id` says it.
     pub fn id(&self) -> &str {
         &self.id
     }

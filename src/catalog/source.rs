@@ -9,11 +9,15 @@ pub use crate::sql::ast::SourceKind;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub name: String,
+    /// A stream or a table.
     pub kind: SourceKind,
+    /// Where its records lie.
     pub topic: String,
     /// Key columns first, in their order, then value columns (headers among them) in theirs.
     pub columns: Vec<Column>,
+    /// How keys are read and written, and their columns.
     pub key: Layout,
+    /// How values are read and written, and their columns.
     pub value: Layout,
     /// Whether WITH named the wrapping of a single value column (`WRAP_SINGLE_VALUE`), and how.
     pub wrap_single_value: Option<bool>,
@@ -32,10 +36,12 @@ pub struct Source {
     pub query_id: Option<String>,
 }
 
+/// A column as it was declared, or as a query made it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     pub name: String,
     pub ty: SqlType,
+    /// Whether it is of the key, of the value, or of the headers.
     pub role: ColumnRole,
 }
 
@@ -50,6 +56,7 @@ pub enum ColumnRole {
     Header(String),
 }
 
+/// The column that rows have their time of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimestampColumn {
     pub name: String,
@@ -72,6 +79,7 @@ pub enum SourceWindow {
 }
 
 impl Source {
+    /// In the order of the key.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|column| column.role == ColumnRole::Key)
     }

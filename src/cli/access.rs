@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::messages;
 use crate::server::http::access::{self, Role};
 
 use super::args::{AccessCommand, AccessEntry};
@@ -25,7 +26,7 @@ pub fn command(command: &AccessCommand, out: &mut Output) -> Result<(), Stop> {
             let users = change(file, "user", name, None)?;
             let tokens = change(file, "token", name, None)?;
             match users + tokens {
-                0 => Err(Error::statement(format!("{} has no user and no token '{name}'", file.display())).into()),
+                0 => Err(messages::access::unknown_name(&file.display().to_string(), name).into()),
                 _ => Ok(()),
             }
         }
@@ -33,7 +34,7 @@ pub fn command(command: &AccessCommand, out: &mut Output) -> Result<(), Stop> {
 }
 
 fn role(entry: &AccessEntry) -> Result<Role, Error> {
-    Role::from_name(&entry.role).ok_or_else(|| Error::statement(format!("'{}' is no role", entry.role)))
+    Role::from_name(&entry.role).ok_or_else(|| messages::access::unknown_role(&entry.role, &Role::NAMES))
 }
 
 /// A line of stdin.

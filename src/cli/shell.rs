@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::engine::Session;
 use crate::error::{Audience, Error};
+use crate::messages;
 use crate::sql::{self, ast::Location};
 
 use super::args::Common;
@@ -74,7 +75,7 @@ impl<'a> Shell<'a> {
         if let Some(command) = Command::parse(&piece.text) {
             return match command {
                 Ok(command) => self.command(command, out),
-                Err(usage) => self.failed(name, text, piece, Error::statement(usage)),
+                Err(usage) => self.failed(name, text, piece, messages::statements::usage(&usage)),
             };
         }
         let statement = format!("{};", piece.text);

@@ -118,6 +118,11 @@ pub(super) const RULES: &[Row] = &[
         "the query fails, with the record's place",
         "engine::tests::settings::throw_on_an_invalid_timestamp",
     ),
+    yes(
+        "ksql.new.query.planner.enabled",
+        "the order of a sink's key columns: the source's, or the SELECT list's",
+        "engine::tests::settings::key_columns_stand_as_in_their_source_or_as_listed",
+    ),
     partly(
         "ksql.nested.error.set.null, ksql.cast.strings.preserve.nulls",
         "true only",

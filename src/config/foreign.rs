@@ -2,6 +2,7 @@
 
 use super::Meaning::{self, Idle, Refused};
 use crate::error::Error;
+use crate::messages;
 
 const SERVER: &str = "what the server does is said by the options of `millpond server`";
 const STREAMS: &str = "of Kafka Streams' own workings";
@@ -178,7 +179,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Why a setting that can't be so here is refused.
 pub(crate) fn refusal(name: &str, value: &str, hint: &'static str) -> Error {
-    Error::statement(format!("{name} = {value} is not supported.")).hint(hint)
+    messages::settings::refused(name, value, hint)
 }
 
 /// Only what is so here anyway.

@@ -11,7 +11,7 @@ use crate::engine::settings;
 use crate::error::{Error, Result};
 use crate::log::TopicSpec;
 use crate::log::kafka::KafkaConfig;
-use crate::nearest::nearest;
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// How a process is set up.
@@ -167,10 +167,7 @@ impl Config {
             _ => match &mut self.kafka {
                 Some(kafka) => return Ok(kafka.set(name, value)?),
                 None => {
-                    return Err(Error::statement(format!(
-                        "{name} is a setting of Kafka clients, and no cluster is named."
-                    ))
-                    .hint("add bootstrap.servers, or give --bootstrap-servers"));
+                    return Err(messages::settings::no_cluster(name));
                 }
             },
         }
@@ -186,11 +183,7 @@ fn unknown(name: &str) -> Error {
     // A client before the name says nothing of what was meant.
     let (_, of_client) =
         bare(name).split_once("producer.").or(bare(name).split_once("consumer.")).unwrap_or(("", bare(name)));
-    let error = Error::statement(format!("Unknown setting: {name}"));
-    match nearest(of_client, known) {
-        Some(other) => error.hint(format!("Did you mean {other}?")),
-        None => error.hint("SHOW PROPERTIES; lists those of queries, docs/kafka.md says which others there are"),
-    }
+    messages::settings::unknown_setting(name, of_client, known)
 }
 
 fn bare(name: &str) -> &str {
@@ -199,7 +192,7 @@ fn bare(name: &str) -> &str {
 
 fn count<N: std::str::FromStr + Default + PartialOrd>(name: &str, value: &str) -> Result<N> {
     let count = value.parse().ok().filter(|count| *count > N::default());
-    count.ok_or_else(|| Error::statement(format!("Invalid value '{value}' for {name}: expected a number from 1 on.")))
+    count.ok_or_else(|| messages::settings::invalid_count(name, value))
 }
 
 #[cfg(test)]

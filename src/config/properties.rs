@@ -1,6 +1,7 @@
 //! Java's `.properties` files: `key = value` lines, as ksqlDB's and Kafka's own configuration is written.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::sql::ast::Location;
 
 /// One entry, with the line it begins in.
@@ -74,10 +75,7 @@ fn unescape(text: &str) -> Result<String> {
             Some('u') => {
                 let digits: String = chars.by_ref().take(4).collect();
                 let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                let unit = code.ok_or_else(|| {
-                    Error::statement(format!("\\u{digits} is no character"))
-                        .hint("\\u takes four hexadecimal digits; a backslash itself is written \\\\")
-                })?;
+                let unit = code.ok_or_else(|| messages::settings::no_character(&digits))?;
                 out.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             Some(other) => out.push(other),

@@ -6,6 +6,7 @@ use arrow::buffer::ScalarBuffer;
 use crate::catalog::Source;
 use crate::error::{Error, Result};
 use crate::expr::functions::dates::{Pattern, Zone};
+use crate::messages;
 
 /// The column that supplies the row time.
 pub struct RowTime {
@@ -20,7 +21,9 @@ impl RowTime {
         let column = source.columns.iter().position(|column| column.name == timestamp.name);
         let column = column.ok_or_else(|| Error::internal("the timestamp column is gone"))?;
         let pattern = timestamp.format.as_deref().map(Pattern::new).transpose();
-        let pattern = pattern.map_err(|error| Error::statement(format!("TIMESTAMP_FORMAT: {error}")))?;
+        let pattern = pattern.map_err(|error| {
+            messages::sources::timestamp_format(timestamp.format.as_deref().unwrap_or_default(), &error)
+        })?;
         Ok(Some(RowTime { column, pattern }))
     }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, BadRow, Encoder, KeyedRows};
 use crate::log::partitioner::partition_for;
 use crate::log::{Batches, Log, LogError, RecordMeta, Records, Span};
+use crate::messages;
 
 /// Encodes the rows of one task for the sink's topic.
 pub struct SinkWriter {
@@ -282,8 +283,7 @@ impl SinkWriter {
 }
 
 fn too_much() -> Error {
-    Error::statement(format!("one commit would write more than {} MB to one partition", PARTITION_BYTES_MAX >> 20))
-        .hint("commit more often (commit.interval.ms), spread the keys over more partitions, or collect shorter lists")
+    messages::queries::commit_too_large(PARTITION_BYTES_MAX)
 }
 
 /// Copies keys that were encoded among the records' bytes, all at once; the spans are those of the copies then.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::catalog::SourceKind;
 use crate::dataflow::run::any_records;
 use crate::dataflow::{RunSpec, Start, changelog_topics};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, TopicPartition};
+use crate::messages;
 use crate::plan::Plan;
 
 /// A table is all of its topic, a stream that begins at the latest offset isn't: where a query reads one topic as both, it
@@ -21,13 +22,7 @@ pub fn check_start(plan: &Plan, start: Start) -> Result<()> {
     let of = |kind: SourceKind| plan.scans().map(|scan| &scan.source).filter(move |source| source.kind == kind);
     for stream in of(SourceKind::Stream) {
         if let Some(table) = of(SourceKind::Table).find(|table| table.topic == stream.topic) {
-            return Err(Error::not_supported(
-                format!(
-                    "a query that begins at the latest offset and reads topic '{}' as stream {} and as table {}",
-                    stream.topic, stream.name, table.name
-                ),
-                "SET 'auto.offset.reset' = 'earliest'; or make a copy of one of them: CREATE STREAM | TABLE ... AS SELECT * FROM it",
-            ));
+            return Err(messages::queries::latest_of_stream_and_table(&stream.topic, &stream.name, &table.name));
         }
     }
     Ok(())

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::engine::{Drive, Inner};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::LogError;
+use crate::messages;
 use crate::sql::ast::{Literal, Properties};
 use crate::time::now;
 
@@ -82,12 +83,10 @@ fn wanted(properties: &Properties) -> Result<Wanted> {
             "PARTITIONS" => &mut wanted.partitions,
             "REPLICAS" => &mut wanted.replicas,
             _ => {
-                return Err(Error::statement(format!("Cannot assert unknown topic property: {upper}."))
-                    .hint("PARTITIONS and REPLICAS can be asserted")
-                    .at(name.at));
+                return Err(messages::topics::asserted_property(&upper).at(name.at));
             }
         };
-        let count = count.ok_or_else(|| Error::statement(format!("{upper} must be a whole number.")).at(name.at))?;
+        let count = count.ok_or_else(|| messages::topics::asserted_count(&upper).at(name.at))?;
         *place = Some(count);
     }
     Ok(wanted)
@@ -97,16 +96,14 @@ fn wanted(properties: &Properties) -> Result<Wanted> {
 fn judge(exists: bool, topic: &str, wanted: &Wanted, found: Option<Found>) -> Result<String> {
     let found = match (exists, found) {
         (false, None) => return Ok(format!("Topic {topic} does not exist.")),
-        (false, Some(_)) => return Err(Error::statement(format!("Topic {topic} exists."))),
-        (true, None) => return Err(Error::statement(format!("Topic {topic} does not exist."))),
+        (false, Some(_)) => return Err(messages::topics::asserted_absent(topic)),
+        (true, None) => return Err(messages::topics::asserted_present(topic)),
         (true, Some(found)) => found,
     };
     let counts = [("partitions", wanted.partitions, found.partitions), ("replicas", wanted.replicas, found.replicas)];
     for (name, wanted, found) in counts {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
-            return Err(Error::statement(format!(
-                "Mismatched configuration for topic {topic}: For config {name}, expected {wanted} got {found}"
-            )));
+            return Err(messages::topics::asserted_config(topic, name, wanted, found));
         }
     }
     Ok(format!("Topic {topic} exists."))

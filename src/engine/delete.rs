@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::catalog::{Source, SourceKind};
 use crate::engine::{Inner, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
+use crate::messages;
+use crate::messages::inserts::Keyed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
-use crate::types::{SqlType, Value};
+use crate::types::Value;
 
 /// How the row of a table is named.
-fn hint(source: &Source) -> String {
-    let equal =
-        |(name, ty): &(String, SqlType)| format!("{name} = {}", if *ty == SqlType::String { "'...'" } else { "..." });
-    let key: Vec<String> = source.key.columns.iter().map(equal).collect();
-    format!("name the row by its key: DELETE FROM {} WHERE {};", source.name, key.join(" AND "))
+fn keyed(source: &Source) -> Keyed<'_> {
+    Keyed { table: &source.name, key: &source.key.columns }
 }
 
 impl Inner {
@@ -26,33 +25,24 @@ impl Inner {
         properties: &BTreeMap<String, String>,
     ) -> Result<()> {
         if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
-            return Err(Error::statement("DELETE is disabled by ksql.insert.into.values.enabled."));
+            return Err(messages::inserts::delete_disabled());
         }
         let catalog = self.catalog.read().clone();
         let source = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?.clone();
         if source.kind == SourceKind::Stream {
-            return Err(Error::statement(format!("{} is a stream: its records stay.", source.name))
-                .hint("only a table's rows can be deleted; `millpond topic empty` removes a topic's records")
-                .at(target.at));
+            return Err(messages::inserts::delete_from_stream(&source.name).at(target.at));
         }
         if let Some(query) = &source.query_id {
-            return Err(Error::statement(format!(
-                "{} is written by {query}, which would not know of it.",
-                source.name
-            ))
-            .hint("delete the row of the table that the query reads")
-            .at(target.at));
+            return Err(messages::inserts::delete_from_made(&source.name, query).at(target.at));
         }
         self.check_target(&source, target)?;
         let mut given: BTreeMap<&str, &Expr> = BTreeMap::new();
         equalities(filter, &source, &mut given)?;
         let mut key: BTreeMap<&str, Value> = BTreeMap::new();
         for (name, ty) in &source.key.columns {
-            let value = given.get(name.as_str()).ok_or_else(|| {
-                Error::statement(format!("The key column {name} isn't named: DELETE takes one row."))
-                    .hint(hint(&source))
-                    .at(filter.at)
-            })?;
+            let value = given
+                .get(name.as_str())
+                .ok_or_else(|| messages::inserts::delete_without(name, &keyed(&source)).at(filter.at))?;
             let value = expr::constant(value, Some(ty), &|name| catalog.custom_type(name).cloned())
                 .map_err(|error| error.at(value.at))?;
             key.insert(name, value);
@@ -71,17 +61,15 @@ fn equalities<'a>(filter: &'a Expr, source: &Source, given: &mut BTreeMap<&'a st
         ExprKind::Binary { op: BinaryOp::Equal, left, right } => match (&left.kind, &right.kind) {
             (ExprKind::Column { name, .. }, _) => (name, &**right),
             (_, ExprKind::Column { name, .. }) => (name, &**left),
-            _ => return Err(Error::statement("DELETE takes the key of one row.").hint(hint(source)).at(filter.at)),
+            _ => return Err(messages::inserts::delete_of_condition(&keyed(source)).at(filter.at)),
         },
-        _ => return Err(Error::statement("DELETE takes the key of one row.").hint(hint(source)).at(filter.at)),
+        _ => return Err(messages::inserts::delete_of_condition(&keyed(source)).at(filter.at)),
     };
     if !source.key.columns.iter().any(|(key, _)| *key == column.text) {
-        return Err(Error::statement(format!("{} is no key column of {}.", column.text, source.name))
-            .hint(hint(source))
-            .at(column.at));
+        return Err(messages::inserts::delete_by_value(&column.text, &keyed(source)).at(column.at));
     }
     match given.insert(&column.text, value) {
-        Some(_) => Err(Error::statement(format!("{} is named twice.", column.text)).at(column.at)),
+        Some(_) => Err(messages::inserts::delete_named_twice(&column.text, &keyed(source)).at(column.at)),
         None => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::engine::RowEvent;
 use crate::engine::rows::row_bytes;
 use crate::error::Error;
+use crate::messages;
 use crate::time::now;
 
 /// Bytes of rows that may wait in the channel of a query, the last event's beyond.
@@ -81,8 +82,7 @@ impl Bounds {
             match left.checked_sub(rows.len() as u64) {
                 Some(less) => *left = less,
                 None => {
-                    let error = Error::statement("The query gives more rows than pull.rows.max allows.");
-                    return Some(error.hint("ask for fewer with WHERE or LIMIT"));
+                    return Some(messages::pull::too_many_rows());
                 }
             }
         }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::analyze::Sink;
 use crate::catalog::{QueryEntry, SourceKind};
 use crate::engine::Inner;
-use crate::engine::change::kind_word;
 use crate::engine::face::{GroupKind, GroupStanding, QueryOfGroup, Trial};
 use crate::engine::query::QueryState;
 use crate::error::{Error, Result};
 use crate::log::{GroupDescription, GroupMember, GroupState, LogError, TopicPartition};
+use crate::messages;
 
 /// What the names of all services' query groups begin with, and what stands before the query's id.
 const QUERY_GROUP: (&str, &str) = ("_confluent-ksql-", "query_");
@@ -125,15 +125,10 @@ impl Inner {
         if let Some(query) = &query {
             let topics = self.sources_of(query);
             if let Some(place) = positions.keys().find(|place| !topics.contains(&place.topic)) {
-                return Err(Error::statement(format!("Query {} doesn't read topic '{}'.", query.id, place.topic))
-                    .hint(format!("it reads {}", topics.join(", "))));
+                return Err(messages::groups::topic_of_others(&query.id, &place.topic, &topics));
             }
             if self.works_alone_on(query) {
-                return Err(Error::statement(format!(
-                    "Query {} is running, and only it sets its positions.",
-                    query.id
-                ))
-                .hint(format!("PAUSE {0}; then reset its group, then RESUME {0};", query.id)));
+                return Err(messages::groups::query_at_work(&query.id));
             }
         }
         self.refuse_members(group, query.as_ref())?;
@@ -158,23 +153,20 @@ impl Inner {
             let sink: Option<Arc<Sink>> = self.sinks.read().get(&query.id).cloned();
             return match sink {
                 Some(sink) if keeps(&sink) == Keeps::Nothing => Ok(()),
-                Some(sink) => Err(keeps_state(&format!("Query {}", query.id)).hint(format!(
-                    "DROP {} {} and create it anew: it begins where auto.offset.reset says",
-                    kind_word(sink.source.kind).to_uppercase(),
-                    sink.source.name
-                ))),
+                Some(sink) => {
+                    let sink = &sink.source;
+                    Err(messages::groups::state_of_query(&query.id, &sink.name, sink.kind))
+                }
                 None => Err(Error::internal(format!("query {} has no plan", query.id))),
             };
         }
         if is_query_group(group) {
-            return Err(Error::statement(format!("Group '{group}' is of a query that this service doesn't have."))
-                .hint("give the service's own settings: --config-file with its ksql.service.id"));
+            return Err(messages::groups::of_other_service(group));
         }
         // Another application's, whose name is that of its group.
         let changelog = |topic: &String| topic.starts_with(&format!("{group}-")) && topic.ends_with(CHANGELOG);
         match self.log.topics().into_iter().find(changelog) {
-            Some(topic) => Err(keeps_state(&format!("The application of group '{group}'"))
-                .hint(format!("its state is in topic '{topic}': reset the application by its own means"))),
+            Some(topic) => Err(messages::groups::state_of_application(group, &topic)),
             None => Ok(()),
         }
     }
@@ -191,22 +183,10 @@ fn is_query_group(name: &str) -> bool {
     name.strip_prefix(QUERY_GROUP.0).is_some_and(|rest| rest.contains(QUERY_GROUP.1))
 }
 
-fn keeps_state(who: &str) -> Error {
-    Error::statement(format!(
-        "{who} keeps state that follows from what it has read: read from elsewhere, its answers would be wrong."
-    ))
-}
-
 /// What to do about members that are at work.
 fn at_work(error: LogError, query: Option<&QueryEntry>) -> Error {
     if !matches!(error, LogError::GroupAtWork { .. }) {
         return error.into();
     }
-    Error::statement(error.to_string()).hint(match query {
-        Some(_) => {
-            "a paused query stays a member: stop all processes of the service that run it, reset, and start them again; \
-             one that was killed is a member until its session times out (session.timeout.ms, 10 s)"
-        }
-        None => "stop its consumers first; one that was killed is a member until its session times out",
-    })
+    messages::groups::members_at_work(&error.to_string(), query.is_some())
 }

@@ -12,6 +12,8 @@ use crate::engine::standing::{Standing, StandingInserts, standing};
 use crate::engine::{Drive, Engine, Face, QueryState, Session, cycle, settings, statement};
 use crate::error::{Error, Result};
 use crate::log::{Log, TopicPartition};
+use crate::messages;
+use crate::messages::statements::NotInJob;
 use crate::sql;
 use crate::sql::ast::{Location, ParsedStatement, Statement};
 use crate::time::now;
@@ -106,8 +108,7 @@ impl Job {
             inserts = seen;
         }
         if queries.is_empty() {
-            return Err(Error::statement("The script has no persistent query: there is nothing to run.")
-                .hint("add CREATE ... AS SELECT or INSERT INTO ... SELECT, or use -f for other statements"));
+            return Err(messages::statements::job_without_query());
         }
         let ends =
             if until_end { ends(&*engine.log(), sources(&engine.catalog(), &queries))? } else { BTreeMap::new() };
@@ -317,12 +318,7 @@ fn check_ends(engine: &Engine, statements: &[ParsedStatement], mut session: Sess
     }
     let Some(found) = cycle::find(&catalog, &queries) else { return Ok(()) };
     let closing = found.queries.iter().copied().max().unwrap_or_default();
-    Err(Error::statement(format!(
-        "Queries feed each other, so that there is no end to run to: {}.",
-        found.names.join(" -> ")
-    ))
-    .hint("let it run without an end, or break the ring")
-    .at(places[closing]))
+    Err(messages::statements::job_without_end(&found.names).at(places[closing]))
 }
 
 fn changes_catalog(statement: &Statement) -> bool {
@@ -380,7 +376,6 @@ fn shift(mut error: Error, start: Location) -> Error {
 }
 
 fn check_allowed(statement: &Statement) -> Result<()> {
-    let hint = "a job takes definitions, persistent queries and SET; use `millpond -f FILE` for the rest";
     match statement {
         Statement::CreateSource { .. }
         | Statement::CreateAs { .. }
@@ -390,11 +385,9 @@ fn check_allowed(statement: &Statement) -> Result<()> {
         | Statement::Unset { .. }
         | Statement::Define { .. }
         | Statement::Undefine { .. } => Ok(()),
-        Statement::InsertValues { .. } => {
-            Err(Error::statement("INSERT INTO ... VALUES has no place in a job.").hint(hint))
-        }
-        Statement::DeleteRow { .. } => Err(Error::statement("DELETE has no place in a job.").hint(hint)),
-        Statement::Select(_) => Err(Error::statement("A SELECT of its own has no place in a job.").hint(hint)),
-        _ => Err(Error::statement("This statement has no place in a job.").hint(hint)),
+        Statement::InsertValues { .. } => Err(messages::statements::not_in_job(&NotInJob::InsertValues)),
+        Statement::DeleteRow { .. } => Err(messages::statements::not_in_job(&NotInJob::Delete)),
+        Statement::Select(_) => Err(messages::statements::not_in_job(&NotInJob::Select)),
+        _ => Err(messages::statements::not_in_job(&NotInJob::Other)),
     }
 }

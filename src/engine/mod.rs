@@ -68,6 +68,7 @@ use crate::error::{Audience, Error, Result};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::kafka::{KafkaConfig, KafkaLog};
 use crate::log::{Log, LogError, Tell, TopicPartition, create_if_missing, internal_topic};
+use crate::messages;
 use crate::plan::StageInput;
 use crate::query::View;
 use crate::sql::ast::{ParsedStatement, Statement};
@@ -319,7 +320,7 @@ impl Engine {
     pub fn subscribe(&self, sql: &str) -> Result<RowStream> {
         match self.execute(&mut Session::default(), sql)? {
             Reply::Rows(rows) => Ok(rows),
-            _ => Err(Error::statement("This statement gives no rows.").hint("give a SELECT or PRINT")),
+            _ => Err(messages::statements::without_rows()),
         }
     }
 

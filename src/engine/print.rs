@@ -8,6 +8,7 @@ use crate::engine::shown::{Place, Shower, json_line};
 use crate::engine::{CHANNEL_BYTES_MAX, Engine, EventSender, Face, Inner, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, Records, Signal, TopicPartition};
+use crate::messages;
 use crate::sql::ast::Ident;
 
 /// Events that may wait for a slow reader; then the printer waits.
@@ -68,12 +69,7 @@ pub(super) fn print(inner: &Arc<Inner>, topic: &Ident, printed: Printed) -> Resu
 }
 
 fn unknown(log: &dyn Log, topic: &Ident) -> Error {
-    let what = format!("Could not find topic '{}', or the user does not have permission.", topic.text);
-    let error = Error::statement(what).at(topic.at);
-    match crate::nearest::nearest(&topic.text, log.topics().iter().map(String::as_str)) {
-        Some(other) => error.hint(format!("Did you mean '{other}'? Topic names are case-sensitive.")),
-        None => error.hint("SHOW TOPICS; lists what there is"),
-    }
+    messages::topics::unknown(&topic.text, log.topics().iter().map(String::as_str)).at(topic.at)
 }
 
 struct Printer {

@@ -7,10 +7,11 @@ use crate::config::Meaning;
 use crate::config::foreign;
 use crate::dataflow::Strict;
 use crate::engine::Bounds;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::Format;
 use crate::log::kafka::KafkaConfig;
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::settings::Expected;
 use crate::time::now;
 
 /// What a setting's value must be.
@@ -68,6 +69,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("ksql.functions.collect_set.limit", "2147483647", Kind::Number, "the most elements that COLLECT_SET keeps"),
     setting("ksql.insert.into.values.enabled", "true", Kind::Boolean, "whether INSERT INTO ... VALUES is allowed"),
+    setting(
+        "ksql.new.query.planner.enabled",
+        "false",
+        Kind::Boolean,
+        "whether the key columns of a source stand in a sink's key as the SELECT list has them, not as in the source's",
+    ),
     setting("ksql.output.topic.name.prefix", "", Kind::Text, "stands before the names of topics that queries make"),
     setting("ksql.persistence.default.format.key", "KAFKA", Kind::Format, "KEY_FORMAT where WITH has none"),
     setting("ksql.persistence.default.format.value", "", Kind::Format, "VALUE_FORMAT where WITH has none"),
@@ -168,12 +175,12 @@ pub fn check(name: &str, value: &str) -> Result<&'static Setting> {
         return Ok(setting);
     }
     let expected = match setting.kind {
-        Kind::Boolean => "true or false".to_string(),
-        Kind::Choice(choices) => choices.join(" or "),
-        Kind::Format => "the name of a format, as JSON".to_string(),
-        Kind::Number | Kind::Text => "a whole number".to_string(),
+        Kind::Boolean => Expected::Boolean,
+        Kind::Choice(choices) => Expected::OneOf(choices),
+        Kind::Format => Expected::Format,
+        Kind::Number | Kind::Text => Expected::WholeNumber,
     };
-    Err(Error::statement(format!("Invalid value '{value}' for '{}': expected {expected}.", setting.name)))
+    Err(messages::settings::invalid_value(setting.name, value, &expected))
 }
 
 /// What setting a value comes to.
@@ -241,18 +248,15 @@ pub fn unset(properties: &mut BTreeMap<String, String>, name: &str) -> Result<St
     let setting = find(name)?;
     match properties.remove(setting.name) {
         Some(old) => Ok(format!("Successfully unset local property '{}' (value was '{old}').", setting.name)),
-        None => Err(Error::statement(format!("Cannot unset local property '{}' which was never set.", setting.name))),
+        None => Err(messages::settings::never_set(setting.name)),
     }
 }
 
 pub fn find(name: &str) -> Result<&'static Setting> {
     let short = short_name(name);
     SETTINGS.iter().find(|setting| setting.name == short).ok_or_else(|| {
-        let error = Error::statement(format!("Unknown property: {name}"));
-        match nearest(short, SETTINGS.iter().map(|setting| setting.name).chain(foreign::names())) {
-            Some(other) => error.hint(format!("Did you mean {other}?")),
-            None => error.hint("SHOW PROPERTIES; lists all"),
-        }
+        let there = SETTINGS.iter().map(|setting| setting.name).chain(foreign::names());
+        messages::settings::unknown_property(name, short, there)
     })
 }
 

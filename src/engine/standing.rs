@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, QueryEntry, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{IfExists, ParsedStatement, Statement};
 
@@ -50,8 +51,7 @@ pub(super) fn standing(
                     if *there == stated {
                         return Ok(Standing::Same(None));
                     }
-                    Err(differs(&format!("type {}", name.text), &there.to_string(), &stated.to_string())
-                        .hint("DROP TYPE it first"))
+                    Err(messages::statements::type_stands_otherwise(&name.text, there, &stated))
                 }
             }
         }
@@ -76,16 +76,11 @@ fn standing_source(
         return Ok(if same && goes_on { Standing::Same(source.query_id.clone()) } else { Standing::Absent });
     }
     if !same && if_exists != IfExists::Skip {
-        return Err(
-            differs(&source.name, &source.statement, &parsed.text).hint("write CREATE OR REPLACE, or DROP it first")
-        );
+        return Err(messages::statements::stands_otherwise(&source.name, &source.statement, &parsed.text));
     }
     match query {
         None => Ok(Standing::Same(None)),
-        Some((id, None)) => {
-            Err(Error::statement(format!("{} stands already, but its query {id} was terminated.", source.name))
-                .hint("CREATE OR REPLACE starts a new one; or DROP it first"))
-        }
+        Some((id, None)) => Err(messages::statements::stands_without_query(&source.name, id)),
         Some((id, Some(entry))) => {
             check_settings(entry, properties)?;
             Ok(Standing::Same(Some(id.clone())))
@@ -128,21 +123,8 @@ fn check_settings(entry: &QueryEntry, properties: &BTreeMap<String, String>) -> 
             .collect();
         if own.is_empty() { "the default".to_string() } else { own.join("; ") }
     };
-    Err(differs(
-        &format!("query {}", entry.id),
-        &shown(&entry.properties, properties),
-        &shown(properties, &entry.properties),
-    )
-    .hint("state the settings it was made with, or write CREATE OR REPLACE"))
-}
-
-fn differs(what: &str, standing: &str, stated: &str) -> Error {
-    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    Error::statement(format!(
-        "{what} stands already, but differs.\n  standing: {}\n  script:   {}",
-        line(standing),
-        line(stated)
-    ))
+    let (standing, stated) = (shown(&entry.properties, properties), shown(properties, &entry.properties));
+    Err(messages::statements::stands_with_other_settings(&entry.id, &standing, &stated))
 }
 
 fn canonical(text: &str) -> Option<Statement> {

@@ -9,6 +9,7 @@ use crate::engine::settings::Effect;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, Reply, Session, Status, settings, show};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
 
@@ -20,7 +21,7 @@ pub(super) fn execute(inner: &Arc<Inner>, session: &mut Session, text: &str) -> 
     match (parsed.pop(), parsed.is_empty()) {
         (Some(statement), true) => run(inner, session, &statement),
         (None, _) => Ok(done("")),
-        (Some(_), false) => Err(Error::statement("Only one statement at a time can be run here.")),
+        (Some(_), false) => Err(messages::statements::only_one()),
     }
 }
 
@@ -81,15 +82,12 @@ pub(super) fn run(inner: &Arc<Inner>, session: &mut Session, parsed: &ParsedStat
         Statement::AssertTopic { exists, topic, properties, timeout } => {
             inner.assert_topic(*exists, &topic.text, properties, *timeout).map(done)
         }
-        Statement::RunScript(_) | Statement::Spool(_) => {
-            Err(Error::statement("RUN SCRIPT and SPOOL are for the terminal: they can't be run here."))
-        }
-        Statement::AssertSchema { .. } => Err(Error::not_supported("ASSERT SCHEMA", "it needs a schema registry")),
+        Statement::RunScript(_) | Statement::Spool(_) => Err(messages::statements::of_the_terminal()),
+        Statement::AssertSchema { .. } => Err(messages::statements::assert_schema()),
         Statement::AssertValues { .. } | Statement::AssertNullValues { .. } | Statement::AssertSource { .. } => {
-            Err(Error::statement("This ASSERT statement belongs into a test file.")
-                .hint("run it with `millpond test FILE`"))
+            Err(messages::statements::of_a_test())
         }
-        Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+        Statement::NotSupported(statement) => Err(messages::other_sql::elsewhere(statement).at(parsed.at)),
     }
 }
 
@@ -110,7 +108,7 @@ pub(super) fn change_session(session: &mut Session, statement: &Statement) -> Re
         }
         Statement::Undefine { name } => match session.variables.remove(&name.text) {
             Some(_) => Ok(done("")),
-            None => Err(Error::statement(format!("Cannot undefine variable '{}' which was never defined", name.text))),
+            None => Err(messages::settings::variable_never_defined(&name.text)),
         },
         _ => Err(Error::internal("this statement changes nothing of the session")),
     }

@@ -6,6 +6,7 @@ use crate::dataflow::{Host, Run, RunSpec};
 use crate::engine::QueryState;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::messages;
 use crate::state::MemoryBudget;
 
 /// The queries of a stepped engine, in the order they were started.
@@ -27,8 +28,7 @@ const ROWS_MAX: usize = 4_000_000;
 
 /// `busy`: who found something in the last round.
 fn restless(busy: &[&str]) -> Error {
-    Error::statement(format!("Queries do not come to rest: {} read more and more.", busy.join(", ")))
-        .hint("what one writes comes back to it, perhaps by way of others")
+    messages::queries::restless(busy)
 }
 
 impl SteppedQueries {

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::expr::decimal::{self, Rounding, Shape};
 use crate::expr::iso;
 use crate::expr::typed::{Node, Typed};
+use crate::messages;
 use crate::types::{SqlType, Value};
 
 /// `from` becomes `to` without a CAST: INT, BIGINT, DECIMAL, DOUBLE in this order; ARRAY, MAP and STRUCT by their parts.
@@ -68,9 +69,8 @@ pub(super) fn common_of(items: &[Typed], show: &dyn Fn(usize) -> String) -> Resu
         found = Some(match found {
             None => ty.clone(),
             Some(so_far) => fit_in(&so_far, item, ty).map_err(|error| match error {
-                Misfit::Text(text) => invalid_input(&so_far, &text),
-                Misfit::Type => Error::statement(format!("operator does not exist: {so_far} = {ty} ({})", show(i)))
-                    .hint("You might need to add explicit type casts."),
+                Misfit::Text(text) => messages::expressions::no_value_of_type(&so_far, &text),
+                Misfit::Type => messages::expressions::no_common_type(&so_far, ty, &show(i)),
             })?,
         });
     }
@@ -143,10 +143,6 @@ fn number_type(text: &str) -> Option<SqlType> {
         return text.parse::<f64>().ok().filter(|value| value.is_finite()).map(|_| SqlType::Double);
     }
     decimal::parse(text).map(|_| decimal::shape_of_text(text).ty())
-}
-
-pub(super) fn invalid_input(ty: &SqlType, text: &str) -> Error {
-    Error::statement(format!("invalid input syntax for type {ty}: \"{text}\"."))
 }
 
 /// A literal as a value of another type; `None` when it isn't one.
@@ -244,7 +240,7 @@ impl Typed {
             (Node::Literal(value), _) => match literal_to(&value, to) {
                 Some(value) => Ok(Typed::new(Node::Literal(value), to.clone())),
                 None => Err(match (&value, &self.ty) {
-                    (Value::String(text), _) => invalid_input(to, text),
+                    (Value::String(text), _) => messages::expressions::no_value_of_type(to, text),
                     (_, Some(from)) => misfit(from, to),
                     (_, None) => Error::internal("a literal without a type"),
                 }),
@@ -281,7 +277,7 @@ fn coerce_struct(values: Vec<Typed>, ty: Option<SqlType>, fields: &[(String, Sql
         _ => return Err(Error::internal("a STRUCT without its type")),
     };
     if let Some((name, _)) = names.iter().find(|(name, _)| !fields.iter().any(|(other, _)| other == name)) {
-        return Err(Error::statement(format!("{to} has no field `{name}`")));
+        return Err(messages::expressions::no_such_field(&to, name, fields.iter().map(|(name, _)| name.as_str())));
     }
     let mut given: Vec<_> = names.into_iter().map(|(name, _)| name).zip(values).collect();
     let mut out = Vec::with_capacity(fields.len());
@@ -296,5 +292,5 @@ fn coerce_struct(values: Vec<Typed>, ty: Option<SqlType>, fields: &[(String, Sql
 }
 
 fn misfit(from: &SqlType, to: &SqlType) -> Error {
-    Error::statement(format!("{from} can't become {to} by itself")).hint(format!("CAST(... AS {to})"))
+    messages::types::no_coercion(from, to)
 }

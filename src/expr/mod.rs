@@ -32,7 +32,8 @@ pub use self::pinned::Pinned;
 pub use self::rules::Rules;
 pub use self::table_call::{TableEvaluator, compile_table_function};
 pub use self::typed::Typed;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::sql::ast;
 use crate::types::{SqlType, Value};
 
@@ -105,9 +106,7 @@ struct NoColumns<'a> {
 
 impl Scope for NoColumns<'_> {
     fn column(&self, _source: Option<&ast::Ident>, name: &ast::Ident) -> Result<(usize, SqlType)> {
-        Err(Error::statement(format!("Column '{}' can't be used here: there is no row to take it from", name.text))
-            .hint("text is written in single quotes: 'like this'")
-            .at(name.at))
+        Err(messages::expressions::column_in_constant(&name.text).at(name.at))
     }
 
     fn custom_type(&self, name: &str) -> Option<SqlType> {
@@ -129,7 +128,7 @@ pub fn constant(
     let mut errors = EvalErrors::default();
     let array = compile(&typed)?.evaluate(Input { columns: &[], rows: 1 }, &mut errors);
     match errors.errors.first() {
-        Some(error) => Err(Error::statement(error.reason.to_string()).at(ast.at)),
+        Some(error) => Err(messages::expressions::failing_constant(error.reason.as_ref()).at(ast.at)),
         None => Ok(Value::from_array(array.as_ref(), 0, typed.ty().unwrap_or(&SqlType::String))),
     }
 }

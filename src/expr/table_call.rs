@@ -1,9 +1,10 @@
 //! Calls of table functions, which give any number of rows for each row.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::eval::{Plan, Rows};
 use crate::expr::functions::{self, Args, Implementation, ScalarCall, TableFn, TableResult};
 use crate::expr::{EvalErrors, Input, Typed};
+use crate::messages;
 use crate::types::SqlType;
 
 /// A call of a table function, ready to be run over batches.
@@ -19,7 +20,7 @@ pub fn compile_table_function(name: &str, args: Vec<Typed>) -> Result<TableEvalu
     let types: Vec<_> = args.iter().map(Typed::arg_type).collect();
     let resolved = functions::table().resolve(name, &types)?;
     let Implementation::Table(call) = resolved.overload.call else {
-        return Err(Error::statement(format!("{name} is not a table function")));
+        return Err(messages::functions::no_table_function(name));
     };
     let args = args
         .into_iter()

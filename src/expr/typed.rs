@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::functions::{ArgType, Function, Overload};
+use crate::messages;
+use crate::messages::expressions::Empty;
 use crate::types::{SqlType, Value};
 
 /// An expression with its type. Made by `check`, run by `compile`.
@@ -191,17 +193,13 @@ impl Typed {
     pub fn known_type(&self) -> Result<&SqlType> {
         self.ty.as_ref().ok_or_else(|| {
             if !self.is_literal() {
-                let what = match self.node {
-                    Node::Map(_) => "MAP",
-                    Node::Struct(_) => "STRUCT",
-                    _ => "ARRAY",
-                };
-                return Error::statement(format!("The type of an empty {what} can't be told from where it stands."))
-                    .hint("cast it: CAST(ARRAY[] AS ARRAY<INT>), CAST(MAP() AS MAP<STRING, INT>)");
+                return messages::expressions::type_of_empty(&match self.node {
+                    Node::Map(_) => Empty::Map,
+                    Node::Struct(_) => Empty::Struct,
+                    _ => Empty::Array,
+                });
             }
-            Error::statement(
-                "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).",
-            )
+            messages::expressions::type_of_null()
         })
     }
 

@@ -1,7 +1,9 @@
 //! What each format can hold, in ksqlDB's words. Doesn't know bytes.
 
 use super::{Format, Layout, Part};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
+use crate::messages::formats::Shown;
 use crate::types::SqlType;
 
 /// Whether keys or values can be laid out so. The error names the part, the format, the columns and the reason.
@@ -9,24 +11,20 @@ pub fn check(layout: &Layout, part: Part) -> Result<()> {
     if part == Part::Key
         && let Some((name, ty)) = layout.columns.iter().find(|(_, ty)| holds_map(ty))
     {
-        return Err(Error::statement(format!(
-            "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior \
-             due to inconsistent serialization. Key column name: `{name}`. Column type: {ty}."
-        )));
+        return Err(messages::keys::map_in_key(Some(name), ty));
     }
     let Err(reason) = check_columns(layout) else { return Ok(()) };
-    let (title, suffix) = match part {
-        Part::Key => ("Key", " KEY"),
-        Part::Value => ("Value", ""),
+    let reason = match layout.format {
+        Format::None => messages::formats::none_with_columns(&layout.columns, part == Part::Key),
+        _ => reason,
     };
-    let listed = listed(&layout.columns, suffix);
-    let reason = if layout.format == Format::None { none_reason(&listed) } else { reason.what };
-    Err(Error::statement(format!(
-        "{title} format does not support schema.\nformat: {}\nschema: Persistence{{columns=[{listed}], features=[{}]}}\n\
-         reason: {reason}",
-        layout.format,
-        features(layout, part),
-    )))
+    let shown = Shown {
+        format: layout.format.name(),
+        is_key: part == Part::Key,
+        columns: &layout.columns,
+        features: features(layout, part),
+    };
+    Err(messages::formats::layout(&shown, &reason))
 }
 
 /// What [`check`] says of the columns alone, without naming the part.
@@ -35,36 +33,23 @@ pub(super) fn check_columns(layout: &Layout) -> Result<()> {
         match layout.columns.iter().find(|(_, ty)| !supports(ty)) {
             None => Ok(()),
             Some((name, ty)) => {
-                let column = if names_column { format!(", column: `{name}`") } else { String::new() };
-                let what = format!("The '{}' format does not support type '{}'{column}", layout.format, base_type(ty));
-                Err(Error::statement(what).hint("JSON supports every type"))
+                let named = names_column.then_some(name.as_str());
+                Err(messages::formats::type_of_column(layout.format.name(), ty, named))
             }
         }
     };
     match layout.format {
         Format::Json => Ok(()),
         Format::None if layout.columns.is_empty() => Ok(()),
-        Format::None => Err(Error::statement(none_reason(&listed(&layout.columns, "")))),
+        Format::None => Err(messages::formats::none_with_columns(&layout.columns, false)),
         Format::Delimited => {
             unsupported(true, |ty| !matches!(ty, SqlType::Array(_) | SqlType::Map(_) | SqlType::Struct(_)))
         }
-        Format::Kafka if layout.columns.len() > 1 => Err(Error::statement(format!(
-            "The 'KAFKA' format only supports a single field. Got: [{}]",
-            listed(&layout.columns, "")
-        ))
-        .hint("use JSON or DELIMITED for several columns")),
+        Format::Kafka if layout.columns.len() > 1 => Err(messages::formats::several_columns_in_kafka(&layout.columns)),
         Format::Kafka => unsupported(false, |ty| {
             matches!(ty, SqlType::Int | SqlType::Bigint | SqlType::Double | SqlType::String | SqlType::Bytes)
         }),
     }
-}
-
-fn none_reason(listed: &str) -> String {
-    format!("The 'NONE' format can only be used when no columns are defined. Got: [{listed}]")
-}
-
-fn listed(columns: &[(String, SqlType)], suffix: &str) -> String {
-    columns.iter().map(|(name, ty)| format!("`{name}` {ty}{suffix}")).collect::<Vec<_>>().join(", ")
 }
 
 fn features(layout: &Layout, part: Part) -> &'static str {
@@ -73,17 +58,6 @@ fn features(layout: &Layout, part: Part) -> &'static str {
             "UNWRAP_SINGLES"
         }
         _ => "",
-    }
-}
-
-/// The type's name without its parameters.
-fn base_type(ty: &SqlType) -> String {
-    match ty {
-        SqlType::Decimal { .. } => "DECIMAL".to_string(),
-        SqlType::Array(_) => "ARRAY".to_string(),
-        SqlType::Map(_) => "MAP".to_string(),
-        SqlType::Struct(_) => "STRUCT".to_string(),
-        other => other.to_string(),
     }
 }
 

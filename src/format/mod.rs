@@ -21,7 +21,7 @@ use arrow::buffer::BooleanBuffer;
 use crate::appender::Appender;
 use crate::error::{Error, Result};
 use crate::log::{Batches, Records, Span, Written};
-use crate::nearest::nearest;
+use crate::messages;
 use crate::types::SqlType;
 
 pub use check::check;
@@ -47,16 +47,8 @@ impl Format {
             "DELIMITED" => Ok(Format::Delimited),
             "JSON" => Ok(Format::Json),
             "NONE" => Ok(Format::None),
-            known @ ("AVRO" | "PROTOBUF" | "PROTOBUF_NOSR" | "JSON_SR") => Err(Error::not_supported(
-                format!("the format {known}"),
-                "this version has JSON, DELIMITED, KAFKA and NONE",
-            )),
-            _ => {
-                let near = nearest(name, ["JSON", "DELIMITED", "KAFKA", "NONE"]);
-                let meant = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-                Err(Error::statement(format!("Unknown format: {name}"))
-                    .hint(format!("{meant}The formats are JSON, DELIMITED, KAFKA and NONE")))
-            }
+            known @ ("AVRO" | "PROTOBUF" | "PROTOBUF_NOSR" | "JSON_SR") => Err(messages::formats::not_here(known)),
+            _ => Err(messages::formats::unknown(name)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::catalog::Source;
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::plan::{JoinMethod, Plan, Stage, StageInput};
 
 impl Plan {
@@ -65,16 +66,7 @@ fn scanned(stage: &Stage, of: &dyn Fn(&Source) -> Result<u32>) -> Result<Option<
             Some((_, others)) if others == partitions => {}
             Some((left, others)) => {
                 let (left, right) = (&left.name, &scan.source.name);
-                let (what, then) = match meets(stage) {
-                    true => (format!("Can't join `{left}` with `{right}`"), "join"),
-                    false => (format!("Can't unite `{left}` and `{right}`"), "unite"),
-                };
-                return Err(Error::statement(format!(
-                    "{what} since the number of partitions don't match. `{left}` partitions = {others}; `{right}` partitions = {partitions}."
-                ))
-                .hint(format!(
-                    "repartition either one: CREATE STREAM | TABLE ... WITH (PARTITIONS={others}) AS SELECT * FROM {right}; and {then} that"
-                )));
+                return Err(messages::joins::partitions((left, others), (right, partitions), meets(stage)));
             }
         }
     }

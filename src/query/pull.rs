@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::expr;
 use crate::format;
 use crate::log::partitioner::partition_for;
+use crate::messages;
 use crate::plan::{Plan, Schema, StageInput, Step};
 use crate::query::View;
 use crate::query::view::{ALL_STARTS, Starts, ViewRows, Wanted};
@@ -99,10 +100,7 @@ fn plan(query: &ast::Query, catalog: &Catalog, settings: &BTreeMap<String, Strin
 /// What a session may forbid: pull queries with LIMIT.
 pub fn check_limit(query: &ast::Query, settings: &BTreeMap<String, String>) -> Result<()> {
     if query.limit.is_some() && is_off(settings, "ksql.query.pull.limit.clause.enabled") {
-        return Err(Error::statement(
-            "LIMIT clause in pull queries is currently disabled: ksql.query.pull.limit.clause.enabled is false.",
-        )
-        .hint("add EMIT CHANGES if you want a push query"));
+        return Err(messages::pull::limit_disabled());
     }
     Ok(())
 }
@@ -117,15 +115,8 @@ fn check_range(query: &ast::Query, settings: &BTreeMap<String, String>, view: &V
     let allowed = view.source.window.is_none() && !is_off(settings, "ksql.query.pull.range.scan.enabled");
     match key_comparisons(query, view) {
         1 if allowed => Ok(()),
-        comparisons if comparisons > 1 && allowed => Err(Error::statement(
-            "A comparison condition on the key column cannot be combined with other comparisons where \
-             ksql.query.pull.table.scan.enabled is false.",
-        )
-        .hint("compare the whole key with =, or bound it on one side only")),
-        _ => Err(Error::statement(
-            "The pull query needs a table scan, which ksql.query.pull.table.scan.enabled=false forbids.",
-        )
-        .hint("compare the whole key with = in WHERE")),
+        comparisons if comparisons > 1 && allowed => Err(messages::pull::several_ranges()),
+        _ => Err(messages::pull::scan_disabled()),
     }
 }
 
@@ -159,10 +150,7 @@ pub fn check_columns(query: &ast::Query) -> Result<()> {
     for (expr, clause) in selected.chain(query.filter.iter().map(|filter| (filter, "WHERE"))) {
         for name in ["ROWPARTITION", "ROWOFFSET"] {
             if mentions(expr, name) {
-                return Err(Error::statement(format!(
-                    "Pull queries don't support the following columns in {clause} clauses: `{name}`"
-                ))
-                .at(expr.at));
+                return Err(messages::pull::column(name, clause).at(expr.at));
             }
         }
     }
@@ -241,8 +229,7 @@ fn keys(query: &ast::Query, catalog: &Catalog, view: &View) -> Result<Option<Vec
         for literal in literals {
             match expr::constant(literal, Some(ty), &|name| catalog.custom_type(name).cloned()) {
                 Ok(Value::Null) => {
-                    return Err(Error::statement(format!("Primary key columns can not be NULL: ({name} = null)"))
-                        .at(literal.at));
+                    return Err(messages::pull::null_key(name).at(literal.at));
                 }
                 Ok(value) => values.push(value),
                 // Not a constant of the key's type: the filter itself will judge.

@@ -10,6 +10,7 @@ use sqlparser::tokenizer::{Token as RawToken, Tokenizer, Whitespace};
 
 use super::ast::Location;
 use crate::error::{Error, Result};
+use crate::messages;
 
 /// ksqlDB's lexical rules, as far as sqlparser's tokenizer asks for them.
 #[derive(Debug)]
@@ -69,8 +70,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct Unfinished {
     pub range: Range<usize>,
-    pub at: Location,
-    pub what: String,
+    pub error: Error,
 }
 
 /// The tokens of a text, comments among them, white space not. `base` is where the text begins.
@@ -87,8 +87,7 @@ pub(super) fn scan(text: &str, base: Location) -> (Vec<Token>, Option<Unfinished
     }
     let unfinished = failure.map(|failure| Unfinished {
         range: cursor.byte..text.len(),
-        at: cursor.location(base),
-        what: unfinished_what(&text[cursor.byte..], &failure.message),
+        error: messages::syntax::unfinished(&text[cursor.byte..], &failure.message).at(cursor.location(base)),
     });
     (tokens, unfinished)
 }
@@ -97,7 +96,7 @@ pub(super) fn scan(text: &str, base: Location) -> (Vec<Token>, Option<Unfinished
 pub(super) fn lex(text: &str, base: Location) -> Result<Vec<Token>> {
     let (mut tokens, unfinished) = scan(text, base);
     if let Some(unfinished) = unfinished {
-        return Err(Error::statement(unfinished.what).at(unfinished.at));
+        return Err(unfinished.error);
     }
     tokens.retain(|token| token.kind != Kind::Comment);
     let mut cursor = Cursor { text, byte: 0, line: 1, column: 1 };
@@ -105,16 +104,6 @@ pub(super) fn lex(text: &str, base: Location) -> Result<Vec<Token>> {
     let at = cursor.location(base);
     tokens.push(Token { kind: Kind::End, range: text.len()..text.len(), at });
     Ok(tokens)
-}
-
-fn unfinished_what(rest: &str, message: &str) -> String {
-    match rest.chars().next() {
-        Some('\'') => "this string has no closing quote '".to_owned(),
-        Some('`') => "this identifier has no closing back-tick `".to_owned(),
-        Some('"') => "this identifier has no closing double quote \"".to_owned(),
-        Some('/') => "this comment has no closing */".to_owned(),
-        _ => format!("this can't be read: {message}"),
-    }
 }
 
 /// Walks the text by characters and counts as the tokenizer does.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ast::Location;
 use super::split::{Piece, pieces};
-use crate::error::{Error, Result};
-use crate::nearest::nearest;
+use crate::error::Result;
+use crate::messages;
 
 /// The text with every `${name}` replaced by the variable's value, within quotes, too, but not within comments.
 /// Names ignore case. `$${name}` stands for `${name}` itself. An unknown variable is an error at its place.
@@ -49,13 +49,9 @@ fn substitute_piece(
 fn value<'a>(name: &str, variables: &'a BTreeMap<String, String>) -> Result<&'a str> {
     let exact = variables.get(name);
     let found = exact.or_else(|| variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v));
-    found.map(String::as_str).ok_or_else(|| {
-        let hint = match nearest(name, variables.keys().map(String::as_str)) {
-            Some(near) => format!("Did you mean ${{{near}}}?"),
-            None => format!("Set it with DEFINE {name} = '...'; or write $${{{name}}} for the characters themselves."),
-        };
-        Error::statement(format!("the variable ${{{name}}} isn't defined")).hint(hint)
-    })
+    found
+        .map(String::as_str)
+        .ok_or_else(|| messages::syntax::undefined_variable(name, variables.keys().map(String::as_str)))
 }
 
 fn place(text: &str, byte: usize) -> Location {

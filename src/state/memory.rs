@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
+use crate::messages;
 
 /// Bytes that a process may hold, and how many of them are taken. Holders tell of their bytes by a [`MemoryShare`] each.
 #[derive(Debug)]
@@ -77,17 +78,7 @@ impl Drop for MemoryShare {
 }
 
 fn outgrown(more: usize, held: usize, bytes_max: usize) -> Error {
-    let size = |bytes: usize| match bytes {
-        0..0x10_0000 => format!("{} KB", bytes.div_ceil(1 << 10)),
-        _ => format!("{} MB", bytes >> 20),
-    };
-    Error::statement(format!(
-        "the memory for all queries together, {}, is not enough: {} are held, and the query needs {} more",
-        size(bytes_max),
-        size(held),
-        size(more)
-    ))
-    .hint("start with a larger --memory, end other queries, group by fewer keys or keep windows for a shorter time; then RESUME it")
+    messages::queries::memory(more, held, bytes_max)
 }
 
 #[cfg(test)]

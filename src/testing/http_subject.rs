@@ -1,6 +1,8 @@
 //! An engine behind a server as the subject of tests: each statement is a request over HTTP to a port of this machine, and what
 //! is judged is the JSON that comes back.
 
+use crate::error::Audience;
+use crate::messages;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -104,8 +106,8 @@ fn failure(status: Option<StatusCode>, body: &Json) -> Error {
     }
     match code / 10_000 {
         // A client can't tell this from another mistake but by the words.
-        4 if message.contains("is not supported") => Error::new(crate::error::Audience::NotSupported, message),
-        4 => Error::statement(message),
+        4 if message.contains("is not supported") => messages::relayed(Audience::NotSupported, message),
+        4 => messages::relayed(Audience::Statement, message),
         _ => Error::internal(message),
     }
 }

@@ -9,6 +9,7 @@ use super::sql_assert;
 use super::subject::NewSubject;
 use super::verdict::{Kind, Miss, Verdict};
 use crate::error::{Audience, Error};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{Location, Statement};
 
@@ -159,8 +160,7 @@ impl<'a> Run<'a> {
     fn execute(&mut self, text: &str) -> Result<(), Trouble> {
         match self.drive.execute(text).map_err(Trouble::Rejected)? {
             Answer::Rows(_) => {
-                let hint = "ASSERT VALUES compares the records of a stream or table";
-                return Err(Trouble::Rejected(Error::not_supported("a query or PRINT in a test", hint)));
+                return Err(Trouble::Rejected(messages::statements::query_in_test()));
             }
             Answer::Reply(_) | Answer::Entities(_) => {}
         }

@@ -92,6 +92,14 @@ impl Service {
     }
 }
 
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.said());
+        }
+    }
+}
+
 struct Server {
     process: Running,
     address: String,

@@ -6,8 +6,10 @@ use crate::analyze::join::side::Side;
 use crate::analyze::names::Names;
 use crate::analyze::rewrite::{self, Descend};
 use crate::catalog::SourceKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::Typed;
+use crate::messages;
+use crate::messages::joins::TypedSide;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::format;
 use crate::types::SqlType;
@@ -43,12 +45,7 @@ impl Condition {
         }
         let by_key = equalities.iter().position(|(_, equality)| right.key.is(&equality.right)).unwrap_or(0);
         if equalities.is_empty() {
-            return Err(Error::statement(format!(
-                "Invalid join condition: none of the conditions is an equality of an expression of each side. Got {}.",
-                text(names, &expr)
-            ))
-            .hint(LEAD)
-            .at(on.at));
+            return Err(messages::joins::no_equality(&text(names, &expr)).at(on.at));
         }
         let (leads, mut condition) = equalities.swap_remove(by_key);
         let others = terms.into_iter().enumerate().filter(|(number, _)| *number != leads).map(|(_, term)| term);
@@ -84,22 +81,14 @@ impl Condition {
             true => (&self.left, right_type),
             false => (&self.right, left_type),
         };
-        let cast = format!("CAST({} AS {ty})", text(names, cast));
-        let side = |expr: &Expr, ty| format!("{}{{{ty}}}", text(names, expr));
-        let (left, right) = (side(&self.left, left_type), side(&self.right, right_type));
+        let cast = text(names, cast);
+        let (left_text, right_text) = (text(names, &self.left), text(names, &self.right));
+        let left = TypedSide { text: &left_text, ty: left_type };
+        let right = TypedSide { text: &right_text, ty: right_type };
         let (first, second) = if self.flipped { (right, left) } else { (left, right) };
-        Err(Error::statement(format!("Invalid join condition: types don't match. Got {first} = {second}."))
-            .hint(match keyed {
-                true => format!("{cast}; a table's key can't be cast"),
-                false => cast,
-            })
-            .at(self.left.at))
+        Err(messages::joins::types(&first, &second, (&cast, ty), keyed).at(self.left.at))
     }
 }
-
-const LEAD: &str = "an equality must lead: ON left.column = right.column AND ...";
-
-const OR: &str = "rows meet by an equality: ON left.column = right.column AND (... OR ...); to join by either of two equalities write two queries, the second with INSERT INTO";
 
 /// The conditions that AND joins, in their order.
 fn split_and<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
@@ -117,38 +106,25 @@ fn split_and<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
 /// Errors: it is no equality, or one that doesn't tell the two sides apart.
 fn leading(names: &Names, right: &Side, expr: &Expr) -> Result<Condition> {
     let ExprKind::Binary { op: BinaryOp::Equal, left: first, right: second } = &expr.kind else {
-        let (what, hint) = match expr.kind {
-            ExprKind::Binary { op: BinaryOp::Or, .. } => ("conditions that OR joins can't lead", OR),
-            _ => ("only an equality of two expressions joins", LEAD),
+        let on = text(names, expr);
+        let error = match expr.kind {
+            ExprKind::Binary { op: BinaryOp::Or, .. } => messages::joins::either_of_conditions(&on),
+            _ => messages::joins::not_an_equality(&on),
         };
-        return Err(Error::statement(format!("Invalid join condition: {what}. Got {}.", text(names, expr)))
-            .hint(hint)
-            .at(expr.at));
+        return Err(error.at(expr.at));
     };
-    let only_source = |side: &Expr| {
-        match names.sources_in(side).as_slice() {
+    let only_source = |side: &Expr| match names.sources_in(side).as_slice() {
         [only] => Ok(*only),
-        _ => Err(Error::statement(format!(
-            "Invalid comparison expression '{}' in join '{}'. Each side of the join comparison must contain references from exactly one source.",
-            text(names, side),
-            text(names, expr)
-        ))
-        .at(side.at)),
-    }
+        _ => Err(messages::joins::side_of_several_sources(&text(names, side), &text(names, expr)).at(side.at)),
     };
     let (left, right, left_source, flipped) = match (only_source(first)?, only_source(second)?) {
         (left, it) if it == right.source && left < it => (first, second, left, false),
         (it, left) if it == right.source && left < it => (second, first, left, true),
         (first, second) => {
             let name = |source: usize| names.qualifier(source);
-            return Err(Error::statement(format!(
-                "A join criteria is expected to reference the source (`{}`) in the FROM clause, instead the right source references `{}` and the left source references `{}`",
-                name(right.source),
-                name(second),
-                name(first)
-            ))
-            .hint("one side of ON must be of the source that is joined, the other of one before it")
-            .at(expr.at));
+            return Err(
+                messages::joins::sides_of_other_sources(name(right.source), name(first), name(second)).at(expr.at)
+            );
         }
     };
     Ok(Condition { left: (**left).clone(), right: (**right).clone(), left_source, others: None, flipped })
@@ -158,13 +134,7 @@ fn leading(names: &Names, right: &Side, expr: &Expr) -> Result<Condition> {
 fn check_sources(names: &Names, right: &Side, other: &Expr) -> Result<()> {
     match names.sources_in(other).into_iter().find(|source| *source > right.source) {
         None => Ok(()),
-        Some(later) => Err(Error::statement(format!(
-            "Invalid join condition: `{}` is joined later. Got {}.",
-            names.qualifier(later),
-            text(names, other)
-        ))
-        .hint(format!("it is for the ON of {}, or for WHERE", names.qualifier(later)))
-        .at(other.at)),
+        Some(later) => Err(messages::joins::joined_later(names.qualifier(later), &text(names, other)).at(other.at)),
     }
 }
 

@@ -14,10 +14,10 @@ use crate::analyze::calls::{aggregate_call, any_node};
 use crate::analyze::rewrite;
 use crate::analyze::scope::Synonym;
 use crate::analyze::source::contains_map;
-use crate::catalog::SourceKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::Typed;
 use crate::format::Layout;
+use crate::messages;
 use crate::plan::{
     Exchange, ForeignKey, ForeignKeyResult, Join, JoinKind, JoinMethod, MESSAGE_TYPES, ManyToManyResult, PAIR_TYPES,
     Project, Rekey, Schema, SchemaColumn, Stage, StageInput, Step,
@@ -62,10 +62,7 @@ fn join_sides(builder: &mut Builder, left: Side, right: Side, join: &ast::Join) 
     let how = meeting.how(left_rekey, right_rekey)?;
     let ty = left_key.known_type()?;
     if contains_map(ty) {
-        return Err(Error::statement(format!(
-            "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to inconsistent serialization. Column type: {ty}."
-        ))
-        .at(join.on.at));
+        return Err(messages::keys::map_in_key(None, ty).at(join.on.at));
     }
     match how {
         How::ByKeys(method) => {
@@ -103,7 +100,7 @@ fn place(builder: &mut Builder, left: (&mut Side, Rekey), right: (&mut Side, Rek
         }
     };
     if left.window.is_some() && (to_left.is_some() || to_right.is_some()) {
-        return Err(rules::no_repartitioning(join));
+        return Err(messages::joins::rekeys_windowed().at(join.on.at));
     }
     for (side, layout) in [(left, to_left), (right, to_right)] {
         if let Some(layout) = layout {
@@ -362,11 +359,4 @@ fn reads_row_time(query: &ast::Query) -> bool {
             _ => aggregate_call(node).is_some_and(|call| call.args.is_empty()),
         })
     })
-}
-
-fn kind_word(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Stream => "stream",
-        SourceKind::Table => "table",
-    }
 }

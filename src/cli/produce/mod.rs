@@ -25,6 +25,7 @@ use super::interrupt::Watch;
 use super::output::Output;
 use crate::error::Error;
 use crate::log::LogError;
+use crate::messages;
 use csv::Csv;
 use input::Input;
 use jsonl::Jsonl;
@@ -62,11 +63,7 @@ pub fn command(options: &ProduceOptions, engine: &Connected, out: &mut Output) -
 pub fn check_no_table_of_query(topic: &str, engine: &Connected) -> Result<(), Stop> {
     match engine.face.topic_users(topic)?.table {
         None => Ok(()),
-        Some((table, query)) => Err(Error::statement(format!(
-            "Topic '{topic}' holds the table {table}, which query {query} makes: it takes no other records."
-        ))
-        .hint(format!("write into a topic that the query reads, or a single row by INSERT INTO {table} VALUES (...)"))
-        .into()),
+        Some((table, query)) => Err(messages::topics::written_by_query(topic, &table, &query).into()),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::cli::interrupt::Watch;
 use crate::cli::output::{Output, OutputFormat};
 use crate::engine::GroupKind;
 use crate::engine::shown::{Place, json_line, text_line};
-use crate::error::Error;
 use crate::log::{Log, LogError, Records, Signal, TopicId, TopicPartition};
+use crate::messages;
 
 const FETCH_BYTES: usize = 1 << 20;
 /// A rung signal ends the wait; this is for what doesn't ring.
@@ -53,8 +53,7 @@ fn check_group(options: &ConsumeOptions, engine: &Connected) -> Result<(), Stop>
     let Some(name) = &options.group else { return Ok(()) };
     for group in engine.face.groups(Some(name))? {
         if group.description.name == *name && group.kind != GroupKind::Consumer {
-            let error = Error::statement(format!("Group '{name}' holds the positions of a query."));
-            return Err(error.hint("read with a group of another name").into());
+            return Err(messages::groups::of_query(name).into());
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ use super::output::{Output, OutputFormat};
 use super::produce;
 use crate::error::Error;
 use crate::log::{Log, LogError, Replication, TopicDescription, TopicSpec};
+use crate::messages;
 use crate::nearest::nearest;
 
 /// Topics of Millpond's own: what queries rely on may be read, not changed.
@@ -29,11 +30,7 @@ fn check_not_internal(command: &TopicCommand) -> Result<(), Stop> {
         | TopicCommand::Describe { .. } => return Ok(()),
     };
     if topic.starts_with("_confluent") {
-        return Err(Error::statement(format!(
-            "Topic '{topic}' holds what queries rely on: it can be read, not changed."
-        ))
-        .hint("DROP the stream or table of the query; its topics go with it")
-        .into());
+        return Err(messages::topics::own(topic).into());
     }
     Ok(())
 }
@@ -66,9 +63,7 @@ fn check_unused(topic: &str, engine: &Connected) -> Result<(), Stop> {
     if users.is_empty() || engine.log.partitions(topic).is_none() {
         return Ok(());
     }
-    Err(Error::statement(format!("Topic '{topic}' is used by {}.", users.join(", ")))
-        .hint("DROP ... DELETE TOPIC them first; --force deletes it all the same")
-        .into())
+    Err(messages::topics::in_use(topic, &users).into())
 }
 
 pub fn command(command: &TopicCommand, engine: &Connected, out: &mut Output) -> Result<(), Stop> {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::expr::accumulator::Accumulator;
+use crate::messages;
 use crate::plan::{Window, WindowKind};
 use crate::types::SqlType;
 
@@ -33,21 +34,17 @@ const WINDOWS_PER_ROW_MAX: i64 = 100_000;
 /// Errors: the statement asks for what no aggregate does.
 pub(super) fn check(spec: &AggregateSpec) -> Result<()> {
     if spec.emit_final && spec.window.is_none() {
-        return Err(Error::statement("EMIT FINAL is only supported for windowed aggregations.")
-            .hint("add a WINDOW clause, or use EMIT CHANGES"));
+        return Err(messages::windows::final_without_window());
     }
     let sessions = spec.window.is_some_and(|window| matches!(window.kind, WindowKind::Session { .. }));
     if spec.distinct && (spec.emit_final || spec.table_input || sessions || !spec.calls.is_empty()) {
         return Err(Error::internal("distinct rows of what has no first row"));
     }
     if spec.table_input && spec.window.is_some() {
-        return Err(Error::statement("WINDOW clause is only supported for streams, not for tables."));
+        return Err(messages::windows::window_of_table());
     }
     if spec.table_input && spec.calls.iter().any(|call| !call.accumulator.can_undo()) {
-        return Err(Error::statement(
-            "The aggregation function cannot be applied to a table source, only to a stream source.",
-        )
-        .hint("all but COUNT_DISTINCT can"));
+        return Err(messages::aggregates::some_not_over_tables());
     }
     let Some(window) = &spec.window else { return Ok(()) };
     let good = match window.kind {
@@ -59,13 +56,10 @@ pub(super) fn check(spec: &AggregateSpec) -> Result<()> {
         && good
         && size_ms / advance_ms > WINDOWS_PER_ROW_MAX
     {
-        let what = format!("a hopping window whose rows are in more than {WINDOWS_PER_ROW_MAX} windows");
-        return Err(Error::not_supported(what, "use a greater ADVANCE BY"));
+        return Err(messages::windows::too_many_of_a_row(WINDOWS_PER_ROW_MAX));
     }
     if !good || window.grace_ms < 0 {
-        return Err(Error::statement(
-            "A window's size and advance must be above zero, the advance at most the size, and the grace not negative.",
-        ));
+        return Err(messages::windows::spans());
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, TopicId, TopicPartition};
+use crate::messages;
 
 #[derive(Clone)]
 struct SourceTopic {
@@ -98,12 +99,7 @@ impl SourceTopics {
     }
 
     fn replaced(&self, name: &str) -> Error {
-        let error = Error::world(format!("topic '{name}' was deleted and created again: it is another topic now"));
-        if self.has_state {
-            let error = error.hint("DROP what the query makes and create it anew: its state is of the old topic");
-            return Error { lasting: true, ..error };
-        }
-        error.hint("the query begins in it as a new one does")
+        Error { lasting: self.has_state, ..messages::cluster::topic_replaced(name, self.has_state) }
     }
 }
 

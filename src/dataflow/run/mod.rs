@@ -69,6 +69,7 @@ use crate::dataflow::processing_log;
 use crate::dataflow::sink::{SinkWriter, Staged};
 use crate::error::{Error, Result};
 use crate::log::{LogError, RecordMeta, Records, TopicPartition, Transaction};
+use crate::messages;
 use crate::state::MemoryShare;
 use crate::time::{now, wall_time_ms};
 
@@ -179,8 +180,7 @@ impl Run {
         let Some(sink) = &self.spec.sink else { return Ok(()) };
         match self.port.log.partitions(&sink.source.topic) {
             Some(_) => Ok(()),
-            None => Err(Error::world(format!("topic '{}', which the query writes to, was deleted", sink.source.topic))
-                .hint("create it anew with as many partitions, or DROP the query's stream or table")),
+            None => Err(messages::cluster::sink_deleted(&sink.source.topic)),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::dataflow::sink::SinkWriter;
 use crate::dataflow::task::Task;
 use crate::error::{Error, Result};
 use crate::log::{Durability, Log, LogError, Member, TopicPartition, has_records};
+use crate::messages;
 use crate::plan::{Exchange, Scan, StageInput, Step};
 use crate::state::MemoryShare;
 use crate::threads::side_by_side;
@@ -78,11 +79,7 @@ impl Run {
                     // Topics between stages follow the sources.
                     let read = |topic: &&str| port.log.partitions(topic) == Some(stage.partitions);
                     let topic = spec.plan.scans().map(|scan| scan.source.topic.as_str()).find(read).unwrap_or_default();
-                    return Err(Error::statement(format!(
-                        "topic '{topic}' has {} partitions now; the query's state is laid out for {laid_out}, and keys would be counted in two places",
-                        stage.partitions
-                    ))
-                    .hint("DROP what the query makes and create it anew: it reads the topic from its beginning"));
+                    return Err(messages::queries::partitions_of_state(topic, stage.partitions, laid_out));
                 }
             }
         }
@@ -392,8 +389,7 @@ pub fn check_state_is_there(log: &dyn Log, changelogs: &[String], begun: impl Fn
     if !begun()? {
         return Ok(());
     }
-    Err(Error::statement(format!("the query's state is gone: its topic '{topic}' was deleted"))
-        .hint("DROP what the query makes and create it anew: it reads its source from the beginning"))
+    Err(messages::queries::state_gone(topic))
 }
 
 /// Whether one of these topics holds, or held, any record.

@@ -13,6 +13,7 @@ use crate::dataflow::operator::{ErrorKind, ProcessingError};
 use crate::dataflow::{Batch, Context};
 use crate::error::{Error, Result};
 use crate::log::{Log, LogError, RecordMeta, Records, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::plan::{Stage, Step};
 use crate::state::snapshots::Span;
 
@@ -196,8 +197,7 @@ impl Reader {
     fn skip_removed(&mut self, error: LogError, context: &mut Context) -> Result<()> {
         let LogError::OffsetOutOfRange { first, .. } = error else { return Err(error.into()) };
         if first <= self.position {
-            return Err(Error::world(format!("{error}: the topic is not the one that the query has read so far"))
-                .hint("DROP the query's stream or table and create it anew"));
+            return Err(messages::cluster::topic_not_the_same(&error.to_string()));
         }
         context.bad_record(ProcessingError {
             kind: ErrorKind::Removed,

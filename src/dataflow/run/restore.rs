@@ -7,8 +7,9 @@ use super::RunSpec;
 use super::host::Host;
 use super::snapshots::{Held, Keeper, PartSnapshot};
 use super::stage::StageTask;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, Records, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::query::View;
 use crate::state::MemoryShare;
 use crate::state::snapshots::{Pieces, Span};
@@ -85,11 +86,7 @@ fn for_each_settled(
     while position < end {
         host.check_interrupted()?;
         if started.elapsed() > SETTLE_MAX {
-            return Err(Error::world(format!(
-                "{}-{} can be read up to offset {position} only, not to {end}: a transaction is open there",
-                place.topic, place.partition
-            ))
-            .hint("the cluster ends it after its producer's transaction.timeout.ms"));
+            return Err(messages::cluster::transaction_open(&place.topic, place.partition, position, end));
         }
         std::thread::sleep(SETTLE_POLL);
         position = for_each_fetch(log, place, Some(position), None, take)?;

@@ -12,7 +12,8 @@ use super::recovery::RecoveryProgress;
 use crate::catalog::Source;
 use crate::dataflow::meter::Meters;
 use crate::dataflow::operator::{ErrorKind, ProcessingError};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::plan::Plan;
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -73,13 +74,10 @@ impl Strict {
             return Ok(());
         };
         let place = match (&error.topic, error.partition, error.offset) {
-            (Some(topic), Some(partition), Some(offset)) => {
-                format!("topic {topic}, partition {partition}, offset {offset}: ")
-            }
-            _ => String::new(),
+            (Some(topic), Some(partition), Some(offset)) => Some((topic.as_str(), partition, offset)),
+            _ => None,
         };
-        Err(Error::statement(format!("{place}{}", error.reason))
-            .hint(format!("the query has {setting} = true: without it, it would skip such records")))
+        Err(messages::queries::bad_record(place, &error.reason.to_string(), setting))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::catalog::{Chain, ReadCommand};
 use crate::engine::{Inner, Status};
 use crate::error::{Audience, Error, Result};
 use crate::log::Signal;
+use crate::messages;
 use crate::time::now;
 
 /// How often the follower looks when nothing wakes it.
@@ -171,7 +172,7 @@ impl Inner {
             if !self.is_shared() {
                 // It is carried out before anybody can know of it.
                 let next = self.commands.next_offset()?;
-                let none = || Error::statement(format!("There is no command {offset} yet: {next} is the next"));
+                let none = || messages::statements::unknown_command(offset, next);
                 return if offset < next { Ok(true) } else { Err(none()) };
             }
             self.follow();
@@ -192,7 +193,7 @@ impl Inner {
         let asked = now();
         while let Some(reason) = self.log.out_of_reach() {
             if asked.elapsed() >= REACH_WAIT_MAX {
-                return Err(Error::world(reason).hint("nothing was done; try again when the cluster answers"));
+                return Err(messages::cluster::out_of_reach(&reason));
             }
             std::thread::sleep(REACH_POLL);
         }

@@ -6,6 +6,7 @@ use super::{Change, Replay};
 use crate::catalog::Catalog;
 use crate::engine::{Inner, Session, settings, statement};
 use crate::error::{Audience, Error, Result};
+use crate::messages;
 use crate::sql;
 use crate::sql::ast::{ParsedStatement, Statement};
 
@@ -81,7 +82,7 @@ impl Outlook {
             Statement::InsertValues { target, .. } | Statement::DeleteRow { target, .. } => {
                 known(&self.catalog, target)
             }
-            Statement::NotSupported { what, hint } => Err(Error::not_supported(what, hint).at(parsed.at)),
+            Statement::NotSupported(statement) => Err(messages::other_sql::elsewhere(statement).at(parsed.at)),
             changing if changing.changes_what_exists() => {
                 let replay = (!self.topics_as_they_are).then(Replay::default);
                 let (catalog, properties) = (&mut self.catalog, &self.session.properties);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::source::{check_replacement, not_on_read_only};
+use super::source::check_replacement;
 use super::upgrade::{self, Upgrade};
-use super::{Change, Effect, StartQuery, kind_word, start};
+use super::{Change, Effect, StartQuery, start};
 use crate::analyze::{Role, Sink};
 use crate::catalog::{QueryEntry, Source, SourceKind};
 use crate::dataflow::{ScanReader, Start, Task, check_start};
@@ -12,7 +12,7 @@ use crate::engine::cycle;
 use crate::error::{Error, Result};
 use crate::format;
 use crate::log::TopicSpec;
-use crate::nearest::nearest;
+use crate::messages;
 use crate::plan::Plan;
 use crate::sql::ast::Ident;
 
@@ -40,11 +40,10 @@ impl Change<'_> {
     /// state with the new plan, under its id.
     pub(super) fn replace_as(&mut self, old: &Source, sink: Sink, text: &str) -> Result<Effect> {
         if old.is_source {
-            return Err(not_on_read_only(old));
+            return Err(messages::definitions::replaced_read_only(&old.name, old.kind));
         }
         if sink.analyzed.reads(&old.name) {
-            return Err(Error::statement(format!("{} can't be replaced by a query that reads it.", old.name))
-                .hint("give the new stream or table a name of its own"));
+            return Err(messages::definitions::replaced_by_its_reader(&old.name));
         }
         let writers: Vec<String> = self.catalog.writers_of(&old.name).map(|query| query.id.clone()).collect();
         let Some(query) = old.query_id.as_ref().and_then(|id| self.catalog.query(id)).cloned() else {
@@ -59,24 +58,8 @@ impl Change<'_> {
         let running = self.inner.sinks.read().get(&query.id).cloned();
         let running = running.ok_or_else(|| Error::internal(format!("query {} has no plan", query.id)))?;
         if let Upgrade::Refused(refusal) = upgrade::judge(&running.analyzed.plan, &sink.analyzed.plan) {
-            let hint = if refusal.is_kind_of_query() {
-                format!(
-                    "a query of this kind can't be changed while its state is kept: DROP {} and create it anew",
-                    old.name
-                )
-            } else {
-                format!(
-                    "WHERE may change and columns may be added behind the others; for more DROP {} and create it anew",
-                    old.name
-                )
-            };
-            return Err(Error::statement(format!(
-                "Cannot replace {} {}: Upgrades not yet supported for {refusal} (query {}).",
-                kind_word(old.kind),
-                old.name,
-                query.id
-            ))
-            .hint(hint));
+            let of_kind = refusal.is_kind_of_query();
+            return Err(messages::definitions::upgrade_of_query(&old.name, old.kind, &query.id, &refusal, of_kind));
         }
         self.topic_for(&sink.source, &sink.with, None)?;
         self.catalog.put_source(Source { query_id: Some(query.id.clone()), ..sink.source.clone() });
@@ -96,7 +79,7 @@ impl Change<'_> {
     pub(super) fn insert_into(&mut self, sink: Sink, text: &str) -> Result<Effect> {
         let id = match &sink.with.query_id {
             Some(id) if self.catalog.query(id).is_some() => {
-                return Err(Error::statement(format!("Query ID '{id}' already exists.")));
+                return Err(messages::queries::id_exists(id));
             }
             Some(id) => id.clone(),
             None => self.query_id("INSERTQUERY"),
@@ -192,11 +175,8 @@ impl Change<'_> {
             Some(id) => match self.catalog.query(&id.text) {
                 Some(query) => Ok(vec![query.id.clone()]),
                 None => {
-                    let error = Error::statement(format!("Unknown queryId: {}", id.text)).at(id.at);
-                    Err(match nearest(&id.text, self.catalog.queries().map(|query| query.id.as_str())) {
-                        Some(other) => error.hint(format!("Did you mean {other}?")),
-                        None => error.hint("SHOW QUERIES; lists them"),
-                    })
+                    let there = self.catalog.queries().map(|query| query.id.as_str());
+                    Err(messages::queries::unknown(&id.text, there).at(id.at))
                 }
             },
         }
@@ -207,11 +187,7 @@ fn refuse_other_writers(name: &str, writers: &[String]) -> Result<()> {
     if writers.is_empty() {
         return Ok(());
     }
-    Err(Error::statement(format!(
-        "Cannot replace {name}: Upgrades not yet supported for sinks that INSERT INTO queries write to: {}.",
-        writers.join(", ")
-    ))
-    .hint("TERMINATE them first"))
+    Err(messages::definitions::replaced_with_writers(name, writers))
 }
 
 /// Builds the operators once, to throw them away: a plan that can't run is refused now, not when its thread starts.

@@ -13,8 +13,9 @@ use super::Effect;
 use crate::catalog::DeletedTopic;
 use crate::dataflow::{changelog_topics, exchange_topics};
 use crate::engine::Inner;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::LogError;
+use crate::messages;
 use crate::plan::Plan;
 use crate::time::now;
 
@@ -233,11 +234,7 @@ impl Inner {
                 continue;
             }
             if asked.elapsed() >= LET_GO_WAIT_MAX {
-                return Err(Error::world(format!(
-                    "Other processes of the service are still at work on query {}, which has ended and wrote to topic '{topic}'.",
-                    remains.ids()
-                ))
-                .hint("try again in a moment"));
+                return Err(messages::cluster::others_at_work(&remains.ids(), topic));
             }
             std::thread::sleep(POLL);
         }

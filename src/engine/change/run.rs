@@ -11,7 +11,8 @@ use crate::dataflow::{
 use crate::engine::query::{DriveOptions, QueryHandle};
 use crate::engine::seat::Seat;
 use crate::engine::{Drive, Inner, commit_interval, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::plan::{Plan, Step};
 use crate::query::View;
 use crate::state::snapshots::Snapshots;
@@ -170,11 +171,7 @@ impl Inner {
 fn check_sink_partitions(entry: &QueryEntry, sink: &Source, partitions: u32) -> Result<()> {
     match entry.sink_partitions.filter(|began| *began != partitions) {
         None => Ok(()),
-        Some(began) => Err(Error::statement(format!(
-            "topic '{}' has {partitions} partitions now; the keys of table {} were placed among {began}, and each would be in two of them",
-            sink.topic, sink.name
-        ))
-        .hint(format!("DROP TABLE {} DELETE TOPIC; and create it anew, with PARTITIONS = {partitions}", sink.name))),
+        Some(began) => Err(messages::queries::partitions_of_sink(&sink.topic, &sink.name, partitions, began)),
     }
 }
 

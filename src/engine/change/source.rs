@@ -7,6 +7,8 @@ use crate::dataflow::any_records;
 use crate::error::{Error, Result};
 use crate::expr;
 use crate::format::Format;
+use crate::messages;
+use crate::messages::definitions::Fixed;
 use crate::sql::ast::{Ident, IfExists, Type};
 
 impl Change<'_> {
@@ -19,13 +21,9 @@ impl Change<'_> {
                 "Cannot add {} `{name}`: A {word} with the same name already exists.",
                 kind_word(kind)
             )))),
-            IfExists::Fail => Err(Error::statement(format!(
-                "Cannot add {} '{name}': A {word} with the same name already exists",
-                kind_word(kind)
-            ))
-            .hint("DROP it first, or write CREATE OR REPLACE")),
+            IfExists::Fail => Err(messages::definitions::exists(name, kind, source.kind)),
             IfExists::Replace if source.kind != kind => {
-                Err(Error::statement(format!("Cannot replace {word} '{name}' by a {}.", kind_word(kind))))
+                Err(messages::definitions::replaced_by_other_kind(name, source.kind, kind))
             }
             IfExists::Replace => Ok(None),
         }
@@ -35,18 +33,12 @@ impl Change<'_> {
         let topic = self.topic_for(&source, with, None)?;
         let old = self.catalog.source(&source.name);
         if if_exists == IfExists::Replace && (source.is_source || old.is_some_and(|old| old.is_source)) {
-            return Err(not_on_read_only(&source));
+            return Err(messages::definitions::replaced_read_only(&source.name, source.kind));
         }
         let mut verb = "created";
         if let Some(old) = old {
             if let Some(query) = old.query_id.as_ref().and_then(|id| self.catalog.query(id)) {
-                return Err(Error::statement(format!(
-                    "Cannot replace {} '{}': the query {} makes it.",
-                    kind_word(old.kind),
-                    old.name,
-                    query.id
-                ))
-                .hint("CREATE OR REPLACE ... AS SELECT changes the query; TERMINATE ends it"));
+                return Err(messages::definitions::replaced_without_query(&old.name, old.kind, &query.id));
             }
             check_replacement(old, &source)?;
             verb = "replaced";
@@ -79,19 +71,10 @@ impl Change<'_> {
             return Err(self.catalog.expect_source(name).err().unwrap_or_else(|| Error::internal("it exists")));
         };
         if source.kind != kind {
-            return Err(Error::statement(format!(
-                "Incompatible data source type is {}, but statement was DROP {}",
-                kind_word(source.kind).to_uppercase(),
-                kind_word(kind).to_uppercase()
-            ))
-            .hint(format!(
-                "{name} is a {0}: DROP {1} {name};",
-                kind_word(source.kind),
-                kind_word(source.kind).to_uppercase()
-            )));
+            return Err(messages::definitions::dropped_as_other_kind(name, source.kind, kind));
         }
         if delete_topic && source.is_source {
-            return Err(Error::statement(format!("Cannot delete topic for read-only source: {name}")));
+            return Err(messages::definitions::topic_of_read_only(name, kind));
         }
         let own = source.query_id.as_deref();
         let ids = |queries: &mut dyn Iterator<Item = &QueryEntry>| -> Vec<String> {
@@ -100,12 +83,7 @@ impl Change<'_> {
         let readers = ids(&mut self.catalog.readers_of(name));
         let writers = ids(&mut self.catalog.writers_of(name));
         if !readers.is_empty() || !writers.is_empty() {
-            return Err(Error::statement(format!(
-                "Cannot drop {name}.\nThe following queries read from this source: [{}].\nThe following queries write into this source: [{}].",
-                readers.join(", "),
-                writers.join(", ")
-            ))
-            .hint("You need to terminate them before dropping."));
+            return Err(messages::definitions::in_use(name, &readers, &writers));
         }
         self.catalog.remove_source(name);
         let mut stop = Vec::new();
@@ -136,28 +114,17 @@ impl Change<'_> {
     ) -> Result<Effect> {
         let mut source = Source::clone(self.catalog.expect_source(name)?);
         if source.kind != kind {
-            return Err(Error::statement(format!(
-                "{name} is a {}, not a {}.",
-                kind_word(source.kind),
-                kind_word(kind)
-            )));
+            return Err(messages::definitions::altered_as_other_kind(name, source.kind, kind));
         }
         if source.query_id.is_some() {
-            return Err(Error::statement(format!(
-                "ALTER command is not supported for CREATE ... AS statements: {name}"
-            ))
-            .hint("CREATE OR REPLACE changes what a query makes"));
+            return Err(messages::definitions::altered_made(name));
         }
         if source.is_source {
-            return Err(Error::statement(format!("Cannot alter {} '{name}': it is read-only.", kind_word(kind))));
+            return Err(messages::definitions::altered_read_only(name, kind));
         }
         for (column, ty) in add {
             if source.columns.iter().any(|other| other.name == column.text) {
-                return Err(Error::statement(format!(
-                    "Cannot add column `{}` to schema. A column with the same name already exists.",
-                    column.text
-                ))
-                .at(column.at));
+                return Err(messages::definitions::added_column_exists(&column.text).at(column.at));
             }
             let catalog = &*self.catalog;
             let ty = expr::to_sql_type(ty, &|name| catalog.custom_type(name).cloned())?;
@@ -171,43 +138,32 @@ impl Change<'_> {
     }
 }
 
-pub(super) fn not_on_read_only(source: &Source) -> Error {
-    let word = kind_word(source.kind);
-    Error::statement(format!(
-        "Cannot add {word} '{}': CREATE OR REPLACE is not supported on source {word}s.",
-        source.name
-    ))
-}
-
 /// CREATE OR REPLACE: value columns may be added behind, nothing else of a stream or table may change.
 pub(super) fn check_replacement(old: &Source, new: &Source) -> Result<()> {
-    let refuse = |what: &str| {
-        Err(Error::statement(format!("Cannot upgrade {} {}: {what}.", kind_word(old.kind), old.name))
-            .hint("DROP it and create it anew"))
-    };
+    let refuse = |fixed: Fixed| Err(messages::definitions::upgrade_of_source(&old.name, old.kind, &fixed));
     if old.topic != new.topic {
-        return refuse(&format!("its topic would change from '{}' to '{}'", old.topic, new.topic));
+        return refuse(Fixed::Topic { from: &old.topic, to: &new.topic });
     }
     if old.key != new.key {
-        return refuse("its key columns or their format would change");
+        return refuse(Fixed::Key);
     }
     if old.value.format != new.value.format || old.value.delimiter != new.value.delimiter {
-        return refuse("its value format would change");
+        return refuse(Fixed::ValueFormat);
     }
     if old.versions_retention_ms != new.versions_retention_ms {
-        return refuse("how long the versions of its rows are kept would change");
+        return refuse(Fixed::VersionsRetention);
     }
     if old.timestamp != new.timestamp || old.window != new.window {
-        return refuse("its timestamp column or window would change");
+        return refuse(Fixed::TimestampOrWindow);
     }
     let kept = old.value.columns.len() <= new.value.columns.len()
         && old.value.columns.iter().zip(&new.value.columns).all(|(old, new)| old == new);
     if !kept {
-        return refuse("value columns may only be added behind the others");
+        return refuse(Fixed::Columns);
     }
     let bare = new.value.format == Format::Json && !old.value.wrapped && !old.value.columns.is_empty();
     if bare && new.value.wrapped {
-        return refuse("its single value column stands bare on the topic, several would be wrapped");
+        return refuse(Fixed::Wrapping);
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::dataflow::{changelog_topics, layout};
 use crate::engine::Inner;
 use crate::error::{Error, Result};
 use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartition, TopicSpec, create_if_missing};
+use crate::messages;
+use crate::messages::topics::Differences;
 use crate::plan::Plan;
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
@@ -78,10 +80,7 @@ impl Inner {
                 Ok(Some(DeletedTopic { name: topic.to_string(), id: id.to_string() }))
             }
             // Whoever finishes the deletion must be able to tell it from a later one of its name.
-            Ok(_) => {
-                Err(Error::world(format!("topic '{topic}' can't be deleted with it: the cluster gives topics no ids"))
-                    .hint("leave out DELETE TOPIC, and use `millpond topic delete`"))
-            }
+            Ok(_) => Err(messages::cluster::topic_without_id(topic)),
             Err(LogError::UnknownTopic(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -144,9 +143,7 @@ impl Change<'_> {
         }
         self.inner.await_cleared(&source.topic, None)?;
         if with.retention_ms.is_some() && source.kind == SourceKind::Table && source.window.is_none() {
-            return Err(Error::statement(
-                "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.",
-            ));
+            return Err(messages::topics::retention_of_table());
         }
         if let Some(there) = self.inner.log.partitions(&source.topic) {
             self.check_fits(&source.topic, there, with)?;
@@ -155,8 +152,7 @@ impl Change<'_> {
         let inherited = origin.map(|origin| self.inner.inherited(origin)).transpose()?.unwrap_or_default();
         let default = inherited.partitions.or(self.inner.create_missing_topics.then_some(1));
         let Some(partitions) = with.partitions.or(default) else {
-            return Err(Error::statement(format!("Kafka topic does not exist: {}", source.topic))
-                .hint("add PARTITIONS = n to the WITH clause to make it, or `millpond topic create`"));
+            return Err(messages::topics::missing(&source.topic));
         };
         let asked = with.replicas.map(replicas).transpose()?.filter(|_| self.inner.seat.is_some());
         Ok(Some(TopicSpec {
@@ -168,24 +164,19 @@ impl Change<'_> {
     }
 
     fn check_fits(&self, topic: &str, partitions: u32, with: &With) -> Result<()> {
-        let mut differences = Vec::new();
-        if let Some(asked) = with.partitions.filter(|asked| *asked != partitions) {
-            differences.push(format!("{asked} partitions (topic has {partitions})"));
-        }
+        let mut differences = Differences {
+            partitions: with.partitions.filter(|asked| *asked != partitions).map(|asked| (asked, partitions)),
+            replicas: None,
+        };
         if let Some(asked) = with.replicas.filter(|_| self.inner.seat.is_some()) {
             let there = self.inner.log.describe_topic(topic)?.replicas();
-            if let Some(there) = there.filter(|there| u32::from(*there) != asked) {
-                differences.push(format!("{asked} replication factor (topic has {there})"));
-            }
+            differences.replicas = there.filter(|there| u32::from(*there) != asked).map(|there| (asked, there));
         }
-        match differences.is_empty() {
-            true => Ok(()),
-            false => Err(Error::statement(format!(
-                "A Kafka topic with the name '{topic}' already exists, with different partition/replica configuration than required. KSQL expects {}.",
-                differences.join(", and ")
-            ))
-            .at(with.at("PARTITIONS"))
-            .at(with.at("REPLICAS"))),
+        match differences.any() {
+            false => Ok(()),
+            true => Err(messages::topics::exists_otherwise(topic, &differences)
+                .at(with.at("PARTITIONS"))
+                .at(with.at("REPLICAS"))),
         }
     }
 
@@ -199,7 +190,7 @@ impl Change<'_> {
 }
 
 fn replicas(asked: u32) -> Result<u16> {
-    u16::try_from(asked).map_err(|_| Error::statement(format!("No cluster has {asked} brokers for REPLICAS.")))
+    u16::try_from(asked).map_err(|_| messages::topics::replicas(asked))
 }
 
 /// What the topic of a query's sink has from the source's.

@@ -1,8 +1,9 @@
 //! Custom types: CREATE TYPE, DROP TYPE.
 
 use super::{Change, Effect};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr;
+use crate::messages;
 use crate::sql::ast::{Ident, IfExists, Type};
 
 impl Change<'_> {
@@ -11,11 +12,7 @@ impl Change<'_> {
             if if_exists == IfExists::Skip {
                 return Ok(Effect::nothing(format!("{} is already registered", name.text)));
             }
-            return Err(Error::statement(format!(
-                "Cannot register custom type '{}' since it is already registered",
-                name.text
-            ))
-            .at(name.at));
+            return Err(messages::definitions::type_exists(&name.text).at(name.at));
         }
         let catalog = &*self.catalog;
         let ty = expr::to_sql_type(ty, &|name| catalog.custom_type(name).cloned())?;
@@ -30,7 +27,8 @@ impl Change<'_> {
         } else if if_exists == IfExists::Skip {
             Ok(Effect::nothing(format!("Type '{}' does not exist", name.text)))
         } else {
-            Err(Error::statement(format!("Type {} does not exist.", name.text)).at(name.at))
+            Err(messages::definitions::unknown_type(&name.text, self.catalog.types().keys().map(String::as_str))
+                .at(name.at))
         }
     }
 }

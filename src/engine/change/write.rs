@@ -12,6 +12,7 @@ use crate::catalog::{Catalog, Chain, Command, Judged, is_refusal};
 use crate::engine::standing::Standing;
 use crate::engine::{Inner, Status};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql::ast::ParsedStatement;
 use crate::time::{now, wall_time_ms};
 
@@ -122,7 +123,7 @@ impl Inner {
             std::thread::sleep(PAUSE_MAX.mul_f64(fastrand::f64()));
         }
         self.unmake(std::mem::take(&mut statement.made));
-        Err(Error::world("Other processes of the service change the catalog all the time.").hint("try again"))
+        Err(messages::cluster::catalog_changes_all_the_time())
     }
 
     /// Judges the statement on the catalog as it is, and writes it.
@@ -191,16 +192,10 @@ impl Inner {
     }
 
     fn not_known(&self, why: &str) -> Error {
-        let what = format!(
-            "The cluster didn't say whether it has the statement, so it isn't known whether it is carried out: {why}"
-        );
-        Error { passing: true, ..Error::world(what) }
-            .hint("SHOW and DESCRIBE tell when the cluster answers again; the statement can be given again then")
+        Error { passing: true, ..messages::cluster::statement_in_doubt(why) }
     }
 
     fn not_changed(&self, error: &Error) -> Error {
-        let what = format!("Nothing was changed: {}", error.what);
-        Error { lasting: error.lasting, passing: error.passing, ..Error::world(what) }
-            .hint(error.hint.clone().unwrap_or_else(|| "try again when the cluster answers".to_owned()))
+        Error { lasting: error.lasting, passing: error.passing, ..messages::cluster::nothing_changed(error) }
     }
 }

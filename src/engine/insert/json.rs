@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 use crate::analyze::PSEUDO_COLUMNS;
 use crate::catalog::Source;
 use crate::engine::{Inner, Rest, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::iso;
 use crate::log::Records;
+use crate::messages;
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, Value, decimal};
 
@@ -48,7 +49,7 @@ impl Inner {
 
     fn json_target(&self, target: &str, properties: &BTreeMap<String, String>) -> Result<Arc<Source>> {
         if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
-            return Err(Error::statement("Inserting rows is disabled by ksql.insert.into.values.enabled."));
+            return Err(messages::inserts::rows_disabled());
         }
         let catalog = self.catalog.read().clone();
         let target = Ident::new(column_name(target));
@@ -58,31 +59,26 @@ impl Inner {
     }
 
     fn encode_json(&self, source: &Source, row: &str) -> Result<Records> {
-        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(row)
-            .map_err(|error| Error::statement(format!("The row is not a JSON object: {error}")))?;
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(row).map_err(|error| messages::inserts::no_object(&error.to_string()))?;
         let mut values: BTreeMap<&str, Value> = BTreeMap::new();
         let mut row_time = None;
         for (field, raw) in fields {
             let name = column_name(&field);
             if let Some(column) = source.columns.iter().find(|column| column.name == name) {
-                let value = read(raw, &column.ty)
-                    .map_err(|why| Error::statement(format!("Can't put a value into column `{name}`: {why}")))?;
+                let value = read(raw, &column.ty).map_err(|why| messages::inserts::no_value(&name, &why))?;
                 values.insert(&column.name, value);
             } else if name == "ROWTIME" {
                 row_time = match read(raw, &SqlType::Bigint) {
                     Ok(Value::Bigint(time)) if time >= 0 => Some(time),
                     Ok(Value::Null) => None,
-                    _ => return Err(Error::statement("ROWTIME must be a time in ms, not negative.")),
+                    _ => return Err(messages::inserts::row_time()),
                 };
             } else if PSEUDO_COLUMNS.contains(&name.as_str()) {
-                return Err(Error::statement(format!("Inserting into column `{name}` is not allowed.")));
+                return Err(messages::inserts::system_column(&name));
             } else {
-                let error = Error::statement(format!("Column name `{name}` does not exist."));
-                let names = source.columns.iter().map(|column| column.name.as_str());
-                return Err(match crate::nearest::nearest(&name, names) {
-                    Some(other) => error.hint(format!("Did you mean {other}?")),
-                    None => error,
-                });
+                let there: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+                return Err(messages::inserts::unknown_column(&name, &source.name, &there));
             }
         }
         self.encode(source, &values, row_time)

@@ -15,7 +15,8 @@ use crate::expr;
 use crate::format::{self, Layout};
 use crate::log::partitioner::partition_for;
 use crate::log::{Records, TopicPartition};
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::inserts::Closed;
 use crate::sql::ast::{Expr, Ident};
 use crate::time::wall_time_ms;
 use crate::types::{SqlType, Value, values_to_array};
@@ -30,7 +31,7 @@ impl Inner {
         properties: &BTreeMap<String, String>,
     ) -> Result<Vec<String>> {
         if settings::value(properties, "ksql.insert.into.values.enabled") != "true" {
-            return Err(Error::statement("INSERT INTO ... VALUES is disabled by ksql.insert.into.values.enabled."));
+            return Err(messages::inserts::insert_disabled());
         }
         let catalog = self.catalog.read().clone();
         let source = catalog.expect_source(&target.text).map_err(|error| error.at(target.at))?.clone();
@@ -49,7 +50,7 @@ impl Inner {
                 match value {
                     Value::Bigint(time) if time >= 0 => row_time = Some(time),
                     Value::Null => {}
-                    _ => return Err(Error::statement("ROWTIME must be a time in ms, not negative.").at(target.at)),
+                    _ => return Err(messages::inserts::row_time().at(target.at)),
                 }
             } else {
                 row.insert(name, value);
@@ -107,7 +108,7 @@ impl Inner {
     fn encode(&self, source: &Source, row: &BTreeMap<&str, Value>, row_time: Option<i64>) -> Result<Records> {
         let (key_arrays, keys) = columns_of(&source.key, row);
         let (value_arrays, values) = columns_of(&source.value, row);
-        check_key(source, &keys, "insert values into")?;
+        check_key(source, &keys, messages::inserts::insert_without_key)?;
         let null_key = keys.is_empty() || keys.iter().all(|key| *key == Value::Null);
         // Bare single values have no other way to say NULL than a record without value.
         let null_value = !source.value.wrapped && values.iter().all(|value| *value == Value::Null);
@@ -125,42 +126,37 @@ impl Inner {
     /// The record that deletes a key.
     pub(super) fn encode_tombstone(&self, source: &Source, key: &BTreeMap<&str, Value>) -> Result<Records> {
         let (arrays, keys) = columns_of(&source.key, key);
-        check_key(source, &keys, "delete from")?;
+        check_key(source, &keys, messages::inserts::delete_without_key)?;
         let mut records = Records::default();
         records.push(encode_part(&source.key, &arrays, false)?.as_deref(), None, wall_time_ms());
         Ok(records)
     }
 
     pub(super) fn check_target(&self, source: &Source, target: &Ident) -> Result<()> {
-        let refuse = |why: &str| {
-            Err(Error::statement(format!("Cannot insert values into {}: {why}", source.name)).at(target.at))
-        };
+        let refuse = |why: Closed| Err(messages::inserts::closed(&source.name, &why).at(target.at));
         if source.is_source {
-            return refuse("it is read-only (CREATE SOURCE ...)");
+            return refuse(Closed::ReadOnly);
         }
         if source.window.is_some() {
-            return refuse("its keys are windowed");
+            return refuse(Closed::Windowed);
         }
         if source.columns.iter().any(|column| matches!(column.role, ColumnRole::Headers | ColumnRole::Header(_))) {
-            return refuse("it has header columns");
+            return refuse(Closed::Headers);
         }
         if source.topic.starts_with("_confluent") || source.topic == self.service.processing_log_topic() {
-            return refuse("its topic is read-only");
+            return refuse(Closed::TopicReadOnly);
         }
         Ok(())
     }
 }
 
 /// The row of a table has a whole key.
-fn check_key(source: &Source, keys: &[Value], what: &str) -> Result<()> {
-    match source.kind == SourceKind::Table && keys.contains(&Value::Null) {
-        false => Ok(()),
-        true => Err(Error::statement(format!(
-            "Failed to {what} '{}'. Value for primary key column(s) {} is required for tables.",
-            source.name,
-            source.key.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-        ))),
+fn check_key(source: &Source, keys: &[Value], message: fn(&str, &[&str]) -> Error) -> Result<()> {
+    if source.kind != SourceKind::Table || !keys.contains(&Value::Null) {
+        return Ok(());
     }
+    let key: Vec<&str> = source.key.columns.iter().map(|(name, _)| name.as_str()).collect();
+    Err(message(&source.name, &key))
 }
 
 /// The columns that the values are for.
@@ -168,41 +164,26 @@ fn named_columns(source: &Source, columns: &[Ident], values: &[Expr]) -> Result<
     if columns.is_empty() {
         let names: Vec<String> = source.columns.iter().map(|column| column.name.clone()).collect();
         if names.len() != values.len() {
-            return Err(Error::statement(format!(
-                "Expected a value for each column. Expected Columns: [{}]. Got {} values.",
-                names.join(", "),
-                values.len()
-            ))
-            .hint(format!(
-                "name the columns that have values: INSERT INTO {} ({}, ...) VALUES (...)",
-                source.name, names[0]
-            )));
+            return Err(messages::inserts::count_of_all(&source.name, &names, values.len()));
         }
         return Ok(names);
     }
     if columns.len() != values.len() {
-        return Err(Error::statement(format!("There are {} columns, but {} values.", columns.len(), values.len())));
+        return Err(messages::inserts::count_of_named(columns.len(), values.len()));
     }
     for (index, column) in columns.iter().enumerate() {
         if columns[..index].iter().any(|other| other.text == column.text) {
-            return Err(Error::statement(format!("Column `{}` is named twice.", column.text)).at(column.at));
+            return Err(messages::inserts::column_twice(&column.text).at(column.at));
         }
         let known = column.text == "ROWTIME" || source.columns.iter().any(|other| other.name == column.text);
         if known {
             continue;
         }
         let error = if PSEUDO_COLUMNS.contains(&column.text.as_str()) {
-            Error::statement(format!("Inserting into column `{}` is not allowed.", column.text))
+            messages::inserts::system_column(&column.text)
         } else {
-            let names = source.columns.iter().map(|column| column.name.as_str());
-            let error = Error::statement(format!("Column name `{}` does not exist.", column.text));
-            error.hint(match nearest(&column.text, names.clone()) {
-                Some(other) if other.eq_ignore_ascii_case(&column.text) => {
-                    format!("did you mean `{other}`? Names in back-ticks keep their case")
-                }
-                Some(other) => format!("did you mean {other}?"),
-                None => format!("{} has {}", source.name, names.collect::<Vec<_>>().join(", ")),
-            })
+            let there: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+            messages::inserts::unknown_column(&column.text, &source.name, &there)
         };
         return Err(error.at(column.at));
     }
@@ -225,7 +206,7 @@ fn encode_part(layout: &Layout, arrays: &[ArrayRef], null: bool) -> Result<Optio
     let (mut data, mut spans) = (Vec::new(), Vec::new());
     let bad = format::encoder(layout)?.encode(arrays, 1, nulls.as_ref(), &mut data, &mut spans);
     if let Some(bad) = bad.first() {
-        return Err(Error::statement(format!("The row can't be written: {}", bad.reason)));
+        return Err(messages::inserts::not_encodable(&bad.reason.to_string()));
     }
     Ok(spans.first().filter(|span| !span.is_null()).map(|_| data))
 }

@@ -12,7 +12,8 @@ pub(super) use self::view::answer_here;
 use crate::analyze::is_aggregated;
 use crate::engine::transient::{self, Until};
 use crate::engine::{Inner, RowStream, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::query;
 use crate::sql::ast::{self, Expr, ExprKind, Location, Query, SourceKind};
 
@@ -23,9 +24,7 @@ pub(super) fn pull_query(
     properties: &BTreeMap<String, String>,
 ) -> Result<RowStream> {
     if let Some(key) = query.partition_by.first() {
-        return Err(Error::statement("Pull queries don't support PARTITION BY clauses.")
-            .at(key.at)
-            .hint("its rows come in no partitions; ORDER BY sorts them"));
+        return Err(messages::pull::partition_by().at(key.at));
     }
     query::check_limit(query, properties)?;
     let bounds = settings::pull_bounds(properties);

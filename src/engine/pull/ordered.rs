@@ -9,6 +9,7 @@ use crate::engine::rows::Kept;
 use crate::engine::transient::ROWS_MAX;
 use crate::engine::{CHANNEL_BYTES_MAX, ResultColumn, Row, RowEvent, RowStream, event_channel};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql::ast::{ExprKind, Ident, Location, Query, SelectItem, SortKey};
 use crate::state::MemoryShare;
 use crate::types::{Value, values_to_array};
@@ -61,9 +62,7 @@ impl Order {
                 Some(column) => column,
                 None if query.distinct || !query.union.is_empty() => {
                     let clause = if query.distinct { "SELECT DISTINCT" } else { "UNION ALL" };
-                    return Err(Error::statement(format!("Rows of {clause} are sorted by columns of the result."))
-                        .at(expr.at)
-                        .hint("name one of its columns, or give its number: ORDER BY 1"));
+                    return Err(messages::pull::order_by_expression(clause).at(expr.at));
                 }
                 None => {
                     let alias = Some(Ident::new(format!("KSQL_SORT_{added}")));
@@ -92,7 +91,7 @@ impl Order {
             .map(|(key, column)| SortField::new_with_options(stream.columns[*column].ty.to_arrow(), key.options));
         let converter = RowConverter::new(fields.collect()).map_err(|_| {
             let names: Vec<&str> = columns.iter().map(|column| stream.columns[*column].name.as_str()).collect();
-            Error::statement(format!("There is no order of the values of {}.", names.join(", "))).at(self.keys[0].at)
+            messages::pull::no_order(&names).at(self.keys[0].at)
         })?;
         let result = stream.columns[..shown].to_vec();
         let (sender, events) = event_channel(EVENTS_MAX, CHANNEL_BYTES_MAX);
@@ -152,11 +151,11 @@ impl Key {
             Column::Added(number) => Some(shown + number),
         };
         found.ok_or_else(|| {
-            let what = match &self.column {
-                Column::Name(name) => format!("The result has no column {name}."),
-                Column::Number(_) | Column::Added(_) => format!("The result has the columns 1 to {shown}."),
+            let error = match &self.column {
+                Column::Name(name) => messages::pull::order_by_unknown(name),
+                Column::Number(_) | Column::Added(_) => messages::pull::order_by_number(shown),
             };
-            Error::statement(what).at(self.at)
+            error.at(self.at)
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::transient::ROWS_MAX;
 use crate::engine::warning::warning;
 use crate::engine::{Inner, RowEvent, RowStream, event_channel, settings};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::query::{self, Pulled, View, Wanted};
 use crate::sql::ast::{Location, Query};
 
@@ -26,12 +27,7 @@ pub(super) fn answer(
 ) -> Result<RowStream> {
     let (catalog, source, at) = table;
     let Some(view) = inner.view_of(source)? else {
-        return Err(Error::statement(format!(
-            "The `{}` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_{} AS SELECT * FROM {}'.",
-            source.name, source.name, source.name
-        ))
-        .hint("add EMIT CHANGES if you want a push query")
-        .at(at));
+        return Err(messages::pull::not_queryable(&source.name).at(at));
     };
     let answer = match inner.routes(query, catalog, source, &view)? {
         None => answer_here(inner, query, properties, (catalog, source), &view, None)?,

@@ -6,6 +6,7 @@ use crate::engine::Inner;
 use crate::engine::facts::{ColumnDescription, Extent, Facts, SourceDescription, SourceSummary};
 use crate::error::{Error, Result};
 use crate::expr::functions;
+use crate::messages;
 use crate::sql::ast::Ident;
 
 pub(in crate::engine) fn describe(inner: &Inner, name: &Ident, extended: bool) -> Result<Facts> {
@@ -31,13 +32,7 @@ pub(in crate::engine) fn describe_function(name: &Ident) -> Result<Facts> {
     let table = functions::table();
     match table.get(&name.text.to_uppercase()) {
         Some(function) => Ok(Facts::Function(function.name.to_string())),
-        None => {
-            let error = Error::statement(format!("Can't find any functions with the name '{}'", name.text)).at(name.at);
-            Err(match table.similar(&name.text) {
-                Some(other) => error.hint(format!("Did you mean {other}?")),
-                None => error.hint("SHOW FUNCTIONS; lists all"),
-            })
-        }
+        None => Err(messages::functions::unknown(&name.text, table.similar(&name.text)).at(name.at)),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::facts::{ColumnDescription, Facts, PlanDescription, duration};
 use crate::engine::pull;
 use crate::engine::{Drive, Inner};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::plan::{
     Exchange, Join, JoinKind, JoinMethod, Plan, Scan, SchemaColumn, Stage, StageInput, Step, WindowKind,
 };
@@ -23,9 +24,10 @@ pub(in crate::engine) fn explain(
     let catalog = inner.catalog.read().clone();
     let described = match what {
         Explained::QueryId(id) | Explained::Running(id) => {
-            let query = catalog
-                .query(&id.text)
-                .ok_or_else(|| Error::statement(format!("Query with id:{} does not exist", id.text)).at(id.at))?;
+            let query = catalog.query(&id.text).ok_or_else(|| {
+                messages::queries::unknown_to_explain(&id.text, catalog.queries().map(|query| query.id.as_str()))
+                    .at(id.at)
+            })?;
             let passed = match what {
                 Explained::Running(_) => passed(inner, id)?,
                 _ => Vec::new(),
@@ -45,7 +47,7 @@ pub(in crate::engine) fn explain(
                 Statement::InsertSelect { target, properties, query } => {
                     insert_select(target, properties, query, &catalog, settings)?
                 }
-                _ => return Err(Error::statement("Only queries can be explained.").at(parsed.at)),
+                _ => return Err(messages::queries::not_a_query().at(parsed.at)),
             };
             described(&sink.analyzed.plan, Some(&sink.source), &parsed.text, &[])
         }
@@ -74,11 +76,7 @@ fn passed(inner: &Inner, id: &Ident) -> Result<Vec<Vec<Passed>>> {
         Drive::Threads(queries) => queries.lock().get(&id.text).map(|query| query.counters.meters.passed()),
         Drive::Stepped(_) => None,
     };
-    passed.ok_or_else(|| {
-        Error::statement(format!("Query {} isn't run by this process.", id.text))
-            .at(id.at)
-            .hint(format!("EXPLAIN {}; tells its steps", id.text))
-    })
+    passed.ok_or_else(|| messages::queries::not_run_here(&id.text).at(id.at))
 }
 
 /// `passed`: by stage, where that is to be told.

@@ -14,8 +14,9 @@ use self::standing::summary;
 use crate::catalog::SourceKind;
 use crate::engine::facts::{Facts, Property};
 use crate::engine::{Inner, Session, settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::functions;
+use crate::messages;
 use crate::sql::ast::Show;
 
 pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Facts> {
@@ -44,10 +45,7 @@ pub(super) fn show(inner: &Inner, what: &Show, session: &Session) -> Result<Fact
             let catalog = inner.catalog.read();
             Ok(Facts::Types(catalog.types().iter().map(|(name, ty)| (name.clone(), ty.clone())).collect()))
         }
-        Show::Connectors => Err(Error::not_supported(
-            "SHOW CONNECTORS",
-            "Millpond reads and writes topics itself: see `millpond topic --help`",
-        )),
+        Show::Connectors => Err(messages::statements::connectors()),
     }
 }
 

@@ -28,7 +28,7 @@ const MISTAKES: &[(&str, u32, &str)] = &[
     ("SELECT LEN(price) FROM orders EMIT CHANGES;", 8, "LEN(text STRING)"),
     ("SELECT id + addr FROM orders EMIT CHANGES;", 8, "arithmetic needs numbers"),
     ("SELECT addr.city FROM orders EMIT CHANGES;", 8, "ADDR->FIELD"),
-    ("SELECT addr->cty FROM orders EMIT CHANGES;", 14, "did you mean CITY?"),
+    ("SELECT addr->cty FROM orders EMIT CHANGES;", 14, "Did you mean CITY?"),
     ("SELECT CAST(id AS TEXT) FROM orders EMIT CHANGES;", 19, "write STRING"),
     ("CREATE TABLE t AS SELECT customer, price FROM orders GROUP BY customer;", 63, "for example COUNT(*)"),
     (
@@ -67,7 +67,7 @@ const MISTAKES: &[(&str, u32, &str)] = &[
         55,
         "Write 'x', in single quotes.",
     ),
-    ("CREATE STREAM x (id INT KEY, n INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSN');", 60, "did you mean JSON?"),
+    ("CREATE STREAM x (id INT KEY, n INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSN');", 60, "Did you mean JSON?"),
     (
         "CREATE STREAM x (id INT PRIMARY KEY, n INT) WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSON', PARTITIONS=1);",
         18,

@@ -49,6 +49,19 @@ fn ksqldbs_own_settings() {
     });
 }
 
+#[test]
+fn key_columns_stand_as_in_their_source_or_as_listed() {
+    on_both(|t| {
+        t.done("CREATE STREAM p (a INT KEY, b INT KEY, v STRING) WITH (KAFKA_TOPIC='p', FORMAT='JSON', PARTITIONS=1);");
+        t.done("INSERT INTO p VALUES (1, 2, 'x');");
+        t.query("CREATE STREAM as_there AS SELECT b, a, v FROM p;");
+        t.done("SET 'ksql.new.query.planner.enabled' = 'true';");
+        t.query("CREATE STREAM as_listed AS SELECT b, a, v FROM p;");
+        t.await_records("AS_THERE", &[r#"{"A":1,"B":2}:{"V":"x"}"#]);
+        t.await_records("AS_LISTED", &[r#"{"B":2,"A":1}:{"V":"x"}"#]);
+    });
+}
+
 /// The state of a query over a topic that has a good record, a bad one and a good one.
 fn after_a_bad_record(t: &mut Terminal, setting: &str, with: &str, bad: &str) -> QueryState {
     t.done(&format!("CREATE STREAM s (v BIGINT, w STRING) WITH (KAFKA_TOPIC='s', PARTITIONS=1, {with});"));

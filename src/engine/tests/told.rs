@@ -47,8 +47,8 @@ fn names_that_are_not_there() {
     let mut t = Terminal::stepped();
     t.done("CREATE TABLE people (id STRING PRIMARY KEY, v INT, `town` STRING) WITH (KAFKA_TOPIC='p', VALUE_FORMAT='JSON', PARTITIONS=1);");
     for (statement, hint) in [
-        ("INSERT INTO people (ID, V, TWN) VALUES ('a', 1, 'Ulm');", "did you mean town?"),
-        ("INSERT INTO people (ID, TOWN) VALUES ('a', 'Ulm');", "did you mean `town`? Names in back-ticks"),
+        ("INSERT INTO people (ID, V, TWN) VALUES ('a', 1, 'Ulm');", "Did you mean town?"),
+        ("INSERT INTO people (ID, TOWN) VALUES ('a', 'Ulm');", "Did you mean `town`? Names in back-ticks"),
         ("INSERT INTO people (ID, SOMETHING) VALUES ('a', 1);", "PEOPLE has ID, V, town"),
         ("DELETE FROM people WHERE v = 1;", "DELETE FROM PEOPLE WHERE ID = '...';"),
         ("DELETE FROM people WHERE id > 'a';", "DELETE FROM PEOPLE WHERE ID = '...';"),

@@ -33,6 +33,7 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::expr::accumulator::{Accumulator, AggregateCall, BuildAccumulator};
+use crate::messages;
 use crate::types::{SqlType, Value};
 
 pub(crate) use attr::attr;
@@ -74,8 +75,7 @@ fn arg(call: &AggregateCall, index: usize) -> Result<&SqlType> {
 
 /// The error for an argument of a type without an overload.
 fn bad_type(call: &AggregateCall, ty: &SqlType) -> Error {
-    Error::statement(format!("Function '{}' does not accept parameters ({ty})", call.name))
-        .hint(format!("DESCRIBE FUNCTION {}; shows what it takes", call.name))
+    messages::functions::aggregate_of_type(call.name, ty)
 }
 
 /// A constant argument that says how many values are kept.
@@ -85,10 +85,10 @@ fn positive(call: &AggregateCall, value: &Value) -> Result<usize> {
         Value::Bigint(number) => *number,
         _ => 0,
     };
-    usize::try_from(number).ok().filter(|&n| n > 0 && n <= ITEMS_MAX).ok_or_else(|| {
-        Error::statement(format!("{} takes a whole number from 1 to {ITEMS_MAX} here", call.name))
-            .hint(format!("DESCRIBE FUNCTION {}; shows what it takes", call.name))
-    })
+    usize::try_from(number)
+        .ok()
+        .filter(|&n| n > 0 && n <= ITEMS_MAX)
+        .ok_or_else(|| messages::functions::aggregate_count(call.name, ITEMS_MAX))
 }
 
 /// The most values that TOPK, TOPKDISTINCT and *_BY_OFFSET keep a group.

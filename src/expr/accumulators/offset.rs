@@ -8,8 +8,9 @@ use super::cells::Cells;
 use super::composite::{Composite, Grouped};
 use super::current::Current;
 use super::{Made, arg, positive};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
+use crate::messages;
 use crate::state::codec::{put_len, take_array, take_cell, take_len, write_cell};
 use crate::types::{SqlType, Value};
 
@@ -50,8 +51,7 @@ fn make(call: &AggregateCall, end: End) -> Made {
 }
 
 fn bad_constants<T>(call: &AggregateCall) -> Result<T> {
-    Err(Error::statement(format!("{} takes a number and then a BOOLEAN after the value", call.name))
-        .hint(format!("DESCRIBE FUNCTION {}; shows what it takes", call.name)))
+    Err(messages::functions::number_and_boolean(call.name))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use super::composite::Grouped;
 use super::list::{Keep, Lists};
 use super::ranked::{Choice, Ranked};
 use super::{Made, arg, bad_type, positive};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::accumulator::AggregateCall;
+use crate::messages;
 use crate::state::codec::write_cell;
 use crate::types::SqlType;
 
@@ -45,8 +46,7 @@ pub(crate) fn topkdistinct(call: &AggregateCall) -> Made {
 fn constant_k(call: &AggregateCall) -> Result<usize> {
     match call.init.as_slice() {
         [k] => positive(call, k),
-        _ => Err(Error::statement(format!("{} takes how many values to keep as its last argument", call.name))
-            .hint("it is a literal: TOPK(x, 3)")),
+        _ => Err(messages::functions::no_k(call.name)),
     }
 }
 

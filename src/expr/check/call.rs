@@ -4,6 +4,7 @@ use super::Checker;
 use crate::error::{Error, Result};
 use crate::expr::functions::{self, ArgType, Bindings, Function, FunctionKind, Implementation, ParamType};
 use crate::expr::typed::{Call, Lambda, Node, Typed};
+use crate::messages;
 use crate::sql::ast::{Expr, ExprKind, Ident};
 use crate::types::{SqlType, Value};
 
@@ -14,12 +15,10 @@ impl Checker<'_> {
         match function.kind {
             FunctionKind::Scalar => {}
             FunctionKind::Aggregate => {
-                return Err(Error::statement(format!("The aggregate function {} can't be used here", function.name))
-                    .hint("aggregates stand in the SELECT or HAVING clause of a query with GROUP BY"));
+                return Err(messages::functions::aggregate_here(function.name));
             }
             FunctionKind::Table => {
-                return Err(Error::statement(format!("The table function {} can't be used here", function.name))
-                    .hint("table functions stand alone in the SELECT list of a query on a stream"));
+                return Err(messages::functions::table_function_here(function.name));
             }
         }
         let mut checked = Vec::with_capacity(args.len());
@@ -55,13 +54,8 @@ impl Checker<'_> {
     pub(super) fn aggregate(&mut self, name: &Ident) -> Result<Typed> {
         let function = functions::table().function(&name.text).map_err(|error| error.at(name.at))?;
         Err(match function.kind {
-            FunctionKind::Aggregate => {
-                Error::statement(format!("The aggregate function {} can't be used here", function.name))
-                    .hint("aggregates stand in the SELECT or HAVING clause of a query with GROUP BY")
-            }
-            _ => {
-                Error::statement(format!("{} is no aggregate function: it takes no DISTINCT or FILTER", function.name))
-            }
+            FunctionKind::Aggregate => messages::functions::aggregate_here(function.name),
+            _ => messages::functions::no_aggregate(function.name),
         })
     }
 
@@ -87,9 +81,9 @@ impl Checker<'_> {
         };
         let first = self.params.len();
         for (name, ty) in params.iter().zip(types) {
-            let ty = bindings.substitute(ty).ok_or_else(|| {
-                Error::statement(format!("The type of the lambda's parameter {} can't be told", name.text)).at(name.at)
-            })?;
+            let ty = bindings
+                .substitute(ty)
+                .ok_or_else(|| messages::functions::type_of_lambda_parameter(&name.text).at(name.at))?;
             self.params.push((name.text.clone(), ty));
         }
         let checked = self.expr(body);

@@ -7,6 +7,8 @@ use crate::expr::coerce::{common, common_of};
 use crate::expr::decimal::Shape;
 use crate::expr::iso;
 use crate::expr::typed::{Comparison, Node, Typed};
+use crate::messages;
+use crate::messages::expressions::{Needed, Side};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::types::{SqlType, Value};
 
@@ -64,9 +66,7 @@ impl Checker<'_> {
         match &ast.kind {
             ExprKind::String(string) if self.is_system_time(other) => match iso::parse_timestamp(string) {
                 Some(ms) => Ok(Typed::new(Node::Literal(Value::Bigint(ms)), SqlType::Bigint)),
-                None => Err(Error::statement(format!("Failed to parse timestamp '{string}'"))
-                    .hint("write it as yyyy-MM-dd'T'HH:mm:ss.SSS; the end may be left out")
-                    .at(ast.at)),
+                None => Err(messages::expressions::no_timestamp(string).at(ast.at)),
             },
             _ => self.expr(ast),
         }
@@ -89,16 +89,13 @@ impl Checker<'_> {
 
     pub(super) fn in_list(&mut self, operand: &Expr, negated: bool, list: &[Expr]) -> Result<Typed> {
         if list.is_empty() {
-            return Err(Error::statement("IN needs at least one value"));
+            return Err(messages::expressions::empty_in());
         }
         let mut items = vec![self.expr(operand)?];
         for item in list {
             items.push(self.compared(item, operand)?);
         }
-        let predicate = |mut error: Error| {
-            error.what = format!("Invalid Predicate: {}", error.what);
-            error
-        };
+        let predicate = messages::expressions::about_predicate;
         let show = |i: usize| text(if i == 0 { operand } else { &list[i - 1] });
         let ty = common_of(&items, &show).map_err(predicate)?.unwrap_or(SqlType::String);
         let mut items =
@@ -121,7 +118,7 @@ impl Checker<'_> {
                 Some(SqlType::String) => sides.push(Box::new(typed)),
                 None => sides.push(Box::new(typed.coerce(&SqlType::String)?)),
                 Some(ty) => {
-                    return Err(Error::statement(format!("LIKE needs STRING, but {} is {ty}", text(side))).at(side.at));
+                    return Err(messages::expressions::operand("LIKE", &Needed::String, &text(side), ty).at(side.at));
                 }
             }
         }
@@ -141,21 +138,6 @@ pub(super) fn pair(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) 
 /// Both operands with one type.
 fn unify(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) -> Result<(Typed, Typed)> {
     let ((a, left), (b, right)) = (left, right);
-    let refuse = |a: &str, b: &str| {
-        let error = Error::statement(format!(
-            "Cannot compare {} ({a}) to {} ({b}) with {}.",
-            text(left),
-            text(right),
-            op.name()
-        ));
-        match (a == "STRING") != (b == "STRING") {
-            true => {
-                let (side, other) = if a == "STRING" { (left, b) } else { (right, a) };
-                error.hint(format!("CAST one of them: CAST({} AS {other}); a number stands without quotes", text(side)))
-            }
-            false => error.hint("CAST one of them to the other's type"),
-        }
-    };
     let (x, y) = match (&a.ty, &b.ty) {
         (Some(x), Some(y)) => (x.clone(), y.clone()),
         (x, y) if op.is_null_safe() => {
@@ -167,11 +149,13 @@ fn unify(op: Comparison, left: (Typed, &Expr), right: (Typed, &Expr)) -> Result<
         (None, Some(ty)) if !a.is_bare_null() => (a.clone().coerce(ty)?.known_type()?.clone(), ty.clone()),
         _ => {
             let (left, right) = (text(left), text(right));
-            return Err(Error::statement(format!("Comparison with NULL not supported: {left} {} {right}", op.name()))
-                .hint("IS NULL and IS NOT NULL test for it"));
+            return Err(messages::expressions::compared_with_null(&left, &right, op.name()));
         }
     };
-    let no = || refuse(&x.to_string(), &y.to_string());
+    let no = || {
+        let (left, right) = (text(left), text(right));
+        messages::expressions::not_comparable(&Side { text: &left, ty: &x }, &Side { text: &right, ty: &y }, op.name())
+    };
     let target = common_for_comparison(op, &x, &y).ok_or_else(no)?;
     let a = convert(a, &target.0).map_err(|_| no())?;
     let b = convert(b, &target.1).map_err(|_| no())?;

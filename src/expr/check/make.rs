@@ -6,7 +6,8 @@ use super::text::text;
 use crate::error::{Error, Result};
 use crate::expr::coerce::common_of;
 use crate::expr::typed::{Comparison, Node, Typed};
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::expressions::Needed;
 use crate::sql::ast::{Expr, Ident};
 use crate::types::SqlType;
 
@@ -18,28 +19,26 @@ impl Checker<'_> {
             SqlType::Array(item) => {
                 let index_ty = index_typed.ty.clone().unwrap_or(SqlType::Int);
                 if !matches!(index_ty, SqlType::Int | SqlType::Bigint) {
-                    return Err(
-                        Error::statement(format!("An ARRAY's index must be INTEGER, not {index_ty}")).at(index.at)
-                    );
+                    return Err(messages::expressions::array_index(&index_ty).at(index.at));
                 }
                 let index = Box::new(index_typed.coerce(&SqlType::Bigint)?);
                 Ok(Typed::new(Node::ArrayItem { base: base_typed, index }, *item))
             }
             SqlType::Map(value) => {
                 if index_typed.ty.as_ref().is_some_and(|ty| *ty != SqlType::String) {
-                    return Err(Error::statement("A MAP's key must be STRING").at(index.at));
+                    return Err(messages::expressions::map_key().at(index.at));
                 }
                 let key = Box::new(index_typed.coerce(&SqlType::String)?);
                 Ok(Typed::new(Node::MapItem { base: base_typed, key }, *value))
             }
-            other => Err(Error::statement(format!("[] needs an ARRAY or a MAP, but {} is {other}", text(base)))),
+            other => Err(messages::expressions::operand("[]", &Needed::ArrayOrMap, &text(base), &other)),
         }
     }
 
     pub(super) fn field(&mut self, base: &Expr, field: &Ident) -> Result<Typed> {
         let typed = self.boxed(base)?;
         let SqlType::Struct(fields) = typed.known_type()?.clone() else {
-            return Err(Error::statement(format!("-> needs a STRUCT, but {} is {}", text(base), typed.known_type()?)));
+            return Err(messages::expressions::operand("->", &Needed::Struct, &text(base), typed.known_type()?));
         };
         match fields.iter().position(|(name, _)| *name == field.text) {
             Some(index) => Ok(Typed::new(Node::Field { base: typed, index }, fields[index].1.clone())),
@@ -53,8 +52,7 @@ impl Checker<'_> {
         }
         let typed = items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
         let Some(ty) = common_of(&typed, &|i| text(&items[i]))? else {
-            return Err(Error::statement("Cannot construct an array with all NULL elements.")
-                .hint("As a workaround, you may cast a NULL value to the desired type."));
+            return Err(messages::expressions::array_of_nulls());
         };
         let typed = typed.into_iter().map(|item| item.coerce(&ty)).collect::<Result<_>>()?;
         Ok(Typed::new(Node::Array(typed), SqlType::Array(Box::new(ty))))
@@ -69,14 +67,13 @@ impl Checker<'_> {
         for (key, value) in entries {
             let typed = self.expr(key)?;
             if typed.ty.is_none() {
-                return Err(Error::statement("The keys of a MAP can't be NULL").at(key.at));
+                return Err(messages::expressions::null_key_of_map().at(key.at));
             }
             keys.push(typed.coerce(&SqlType::String).map_err(|error| error.at(key.at))?);
             values.push(self.expr(value)?);
         }
         let Some(ty) = common_of(&values, &|i| text(&entries[i].1))? else {
-            return Err(Error::statement("Cannot construct a map with all NULL values.")
-                .hint("As a workaround, you may cast a NULL value to the desired type."));
+            return Err(messages::expressions::map_of_nulls());
         };
         let values = values.into_iter().map(|value| value.coerce(&ty)).collect::<Result<Vec<_>>>()?;
         Ok(Typed::new(Node::Map(keys.into_iter().zip(values).collect()), SqlType::Map(Box::new(ty))))
@@ -90,7 +87,7 @@ impl Checker<'_> {
         let mut values = Vec::with_capacity(fields.len());
         for (name, value) in fields {
             if types.iter().any(|(other, _)| *other == name.text) {
-                return Err(Error::statement(format!("Duplicate field name in STRUCT: `{}`", name.text)).at(name.at));
+                return Err(messages::types::duplicate_field(&name.text).at(name.at));
             }
             let typed = self.expr(value)?;
             // A bare NULL needs some type: text is the one that all formats have.
@@ -127,8 +124,7 @@ impl Checker<'_> {
             None => None,
         };
         let Some(ty) = ty else {
-            return Err(Error::statement("Invalid Case expression. All case branches have NULL type")
-                .hint("cast one of them, e.g. CAST(null AS VARCHAR)"));
+            return Err(messages::expressions::case_of_nulls());
         };
         let branches =
             checked.into_iter().map(|(when, then)| Ok((when, then.coerce(&ty)?))).collect::<Result<Vec<_>>>()?;
@@ -140,13 +136,9 @@ impl Checker<'_> {
 /// Branches have identical types: nothing is widened.
 fn one_type(so_far: &mut Option<SqlType>, result: &Typed, clause: &str, ast: &Expr) -> Result<()> {
     match (&*so_far, &result.ty) {
-        (Some(wanted), Some(ty)) if wanted != ty => Err(Error::statement(format!(
-            "Invalid Case expression. Type for all 'THEN' clauses should be the same. {clause} expression '{}' has type: \
-             {ty}. Previous THEN expression(s) type: {wanted}.",
-            text(ast)
-        ))
-        .hint(format!("CAST(... AS {wanted})"))
-        .at(ast.at)),
+        (Some(wanted), Some(ty)) if wanted != ty => {
+            Err(messages::expressions::case_of_types(clause, &text(ast), ty, wanted).at(ast.at))
+        }
         (None, Some(ty)) => {
             *so_far = Some(ty.clone());
             Ok(())
@@ -157,13 +149,5 @@ fn one_type(so_far: &mut Option<SqlType>, result: &Typed, clause: &str, ast: &Ex
 
 fn unknown_field(base: &Expr, field: &Ident, fields: &[(String, SqlType)]) -> Error {
     let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
-    let error = Error::statement(format!("Could not find field '{}' in '{}'.", field.text, text(base)));
-    match nearest(&field.text, names.iter().copied()) {
-        Some(name) if name.eq_ignore_ascii_case(&field.text) => {
-            error.hint(format!("names keep their case in back-ticks: `{name}`"))
-        }
-        Some(name) => error.hint(format!("did you mean {name}? It has {}", names.join(", "))),
-        None => error.hint(format!("it has {}", names.join(", "))),
-    }
-    .at(field.at)
+    messages::expressions::unknown_field(&field.text, &text(base), &names).at(field.at)
 }

@@ -11,7 +11,8 @@ use crate::expr::decimal::{self, Shape};
 use crate::expr::functions::exact_boolean;
 use crate::expr::typed::{Arithmetic, Call, Node, Typed};
 use crate::expr::{Rules, Scope};
-use crate::nearest::nearest;
+use crate::messages;
+use crate::messages::expressions::Needed;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Type, UnaryOp};
 use crate::types::{DECIMAL_PRECISION_MAX, SqlType, Value};
 
@@ -39,7 +40,7 @@ pub fn to_sql_type(ty: &Type, custom: &dyn Fn(&str) -> Option<SqlType>) -> Resul
         Type::Map(key, value) => {
             let key = to_sql_type(key, custom)?;
             if key != SqlType::String {
-                return Err(Error::statement(format!("The keys of a MAP must be STRING, not {key}")));
+                return Err(messages::types::map_key(&key));
             }
             SqlType::Map(Box::new(to_sql_type(value, custom)?))
         }
@@ -47,73 +48,22 @@ pub fn to_sql_type(ty: &Type, custom: &dyn Fn(&str) -> Option<SqlType>) -> Resul
             let mut out: Vec<(String, SqlType)> = Vec::with_capacity(fields.len());
             for (name, ty) in fields {
                 if out.iter().any(|(other, _)| *other == name.text) {
-                    return Err(
-                        Error::statement(format!("Duplicate field name in STRUCT: `{}`", name.text)).at(name.at)
-                    );
+                    return Err(messages::types::duplicate_field(&name.text).at(name.at));
                 }
                 out.push((name.text.clone(), to_sql_type(ty, custom)?));
             }
             SqlType::Struct(out)
         }
-        Type::Custom(name) => custom(&name.text).ok_or_else(|| {
-            Error::statement(format!("Cannot resolve unknown type or alias: {}", name.text))
-                .hint(hint_for_type(&name.text))
-                .at(name.at)
-        })?,
+        Type::Custom(name) => custom(&name.text).ok_or_else(|| messages::types::unknown(&name.text).at(name.at))?,
     })
 }
 
-/// What a type that isn't there is called here.
-fn hint_for_type(name: &str) -> String {
-    const TYPES: &[&str] = &[
-        "BOOLEAN",
-        "INT",
-        "INTEGER",
-        "BIGINT",
-        "DOUBLE",
-        "DECIMAL",
-        "STRING",
-        "VARCHAR",
-        "BYTES",
-        "TIME",
-        "DATE",
-        "TIMESTAMP",
-        "ARRAY",
-        "MAP",
-        "STRUCT",
-    ];
-    let upper = name.to_ascii_uppercase();
-    let known = match upper.as_str() {
-        "TEXT" | "CHAR" | "NVARCHAR" | "UUID" | "JSON" | "JSONB" | "CLOB" => Some("STRING"),
-        "FLOAT" | "REAL" | "FLOAT8" => Some("DOUBLE"),
-        "NUMERIC" | "NUMBER" | "MONEY" => Some("DECIMAL(precision, scale)"),
-        "LONG" | "INT8" => Some("BIGINT"),
-        "SMALLINT" | "TINYINT" | "SHORT" | "INT4" => Some("INT"),
-        "BOOL" | "BIT" => Some("BOOLEAN"),
-        "DATETIME" | "TIMESTAMPTZ" => Some("TIMESTAMP"),
-        "BINARY" | "VARBINARY" | "BLOB" | "BYTEA" => Some("BYTES"),
-        "LIST" => Some("ARRAY<type>"),
-        "OBJECT" | "RECORD" | "ROW" => Some("STRUCT<field type, ...>"),
-        _ => nearest(&upper, TYPES.iter().copied()),
-    };
-    match known {
-        Some(known) => format!("write {known}"),
-        None => "SHOW TYPES lists the aliases".to_owned(),
-    }
-}
-
 fn decimal_type(precision: u32, scale: u32) -> Result<SqlType> {
-    if precision == 0 {
-        return Err(Error::statement(format!("DECIMAL precision must be >= 1: DECIMAL({precision},{scale})")));
-    }
-    if scale > precision {
-        return Err(Error::statement(format!("DECIMAL precision must be >= scale: DECIMAL({precision},{scale})")));
+    if precision == 0 || scale > precision {
+        return Err(messages::types::decimal_shape(precision, scale));
     }
     if precision > DECIMAL_PRECISION_MAX {
-        return Err(Error::not_supported(
-            format!("DECIMAL with more than {DECIMAL_PRECISION_MAX} digits"),
-            format!("DECIMAL({DECIMAL_PRECISION_MAX}, {}) is the widest", scale.min(DECIMAL_PRECISION_MAX)),
-        ));
+        return Err(messages::types::decimal_too_wide(scale, DECIMAL_PRECISION_MAX));
     }
     Ok(SqlType::Decimal { precision, scale })
 }
@@ -167,9 +117,7 @@ impl Checker<'_> {
             ExprKind::Struct(fields) => self.structure(fields),
             ExprKind::Call { name, args } => self.call(name, args),
             ExprKind::Aggregate { name, .. } => self.aggregate(name),
-            ExprKind::Lambda { .. } => {
-                Err(Error::statement("A lambda can only be an argument of a function that takes one"))
-            }
+            ExprKind::Lambda { .. } => Err(messages::functions::lambda_here()),
         }
     }
 
@@ -190,7 +138,7 @@ impl Checker<'_> {
         let typed = self.expr(operand)?;
         let ty = typed.known_type()?.clone();
         if !ty.is_numeric() {
-            return Err(Error::statement(format!("A sign needs a number, but {} is {ty}", text::text(operand))));
+            return Err(messages::expressions::operand("A sign", &Needed::Number, &text::text(operand), &ty));
         }
         let negative = match &typed.node {
             Node::Literal(value) => negate(value),
@@ -232,9 +180,7 @@ impl Checker<'_> {
         match &typed.ty {
             Some(SqlType::Boolean) => Ok(typed),
             None => typed.coerce(&SqlType::Boolean),
-            Some(ty) => {
-                Err(Error::statement(format!("{of} needs BOOLEAN, but {} is {ty}", text::text(ast))).at(ast.at))
-            }
+            Some(ty) => Err(messages::expressions::operand(of, &Needed::Boolean, &text::text(ast), ty).at(ast.at)),
         }
     }
 
@@ -247,7 +193,7 @@ impl Checker<'_> {
             return Ok(typed);
         }
         if !crate::expr::eval::can_cast(&from, &to) {
-            return Err(Error::statement(format!("Cast of {from} to {to} is not supported")));
+            return Err(messages::types::no_cast(&from, &to));
         }
         if self.rules.exact_booleans && contains_boolean(&to) && from != to {
             return self.cast_exactly(typed, &from, to);
@@ -262,10 +208,7 @@ impl Checker<'_> {
                 let (function, overload) = exact_boolean()?;
                 Ok(Typed::new(Node::Call(Call { function, overload, args: vec![typed], lambdas: Vec::new() }), to))
             }
-            _ => Err(Error::not_supported(
-                format!("a cast of {from} to {to} with millpond.cast.boolean = exact"),
-                "cast each of its parts: TRANSFORM(list, x => CAST(x AS BOOLEAN))",
-            )),
+            _ => Err(messages::types::no_exact_boolean_cast(from, &to)),
         }
     }
 }
@@ -300,7 +243,7 @@ fn decimal_literal(text: &str) -> Result<(Value, SqlType)> {
     let shape = decimal::shape_of_text(text);
     let parsed = decimal::parse(text).filter(|_| shape.precision <= DECIMAL_PRECISION_MAX);
     let Some((unscaled, _)) = parsed else {
-        return Err(Error::statement(format!("{text} is not a DECIMAL of at most {DECIMAL_PRECISION_MAX} digits")));
+        return Err(messages::types::no_decimal(text, DECIMAL_PRECISION_MAX));
     };
     let Shape { precision, scale } = shape;
     Ok((Value::Decimal { unscaled, precision, scale }, shape.ty()))
@@ -321,17 +264,10 @@ fn negate(value: &Value) -> Option<Value> {
 /// Arithmetic of two numbers: widens the operands and gives the result's type.
 fn calculate(op: Arithmetic, left: Typed, right: Typed, rules: Rules) -> Result<Typed> {
     let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
-        let name = |ty: &Option<SqlType>| ty.as_ref().map_or("null".to_string(), ToString::to_string);
-        return Err(Error::statement(format!(
-            "Arithmetic on types {} and {} are not supported",
-            name(&left.ty),
-            name(&right.ty)
-        ))
-        .hint("NULL in arithmetic always gives NULL"));
+        return Err(messages::expressions::arithmetic_with_null(left.ty.as_ref(), right.ty.as_ref()));
     };
     if !a.is_numeric() || !b.is_numeric() {
-        return Err(Error::statement(format!("Unsupported arithmetic types. {a} {b}"))
-            .hint("arithmetic needs numbers; CAST what is text"));
+        return Err(messages::expressions::arithmetic(&a, &b));
     }
     let mut op = op;
     let (to_left, to_right, ty) = if a == SqlType::Double || b == SqlType::Double {

@@ -7,8 +7,9 @@ use regex::Regex;
 
 use super::compare::finish;
 use super::{Column, Failures, Rows, both_failed, either, is_failed};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::EvalErrors;
+use crate::messages;
 use crate::types::Value;
 
 /// How LIKE's pattern is matched.
@@ -24,7 +25,8 @@ impl Matcher {
     pub fn new(pattern: Option<Value>, escape: Option<char>) -> Result<Matcher> {
         match pattern {
             Some(Value::String(pattern)) => {
-                let pattern = Pattern::new(&pattern, escape).map_err(Error::statement)?;
+                let pattern =
+                    Pattern::new(&pattern, escape).map_err(|why| messages::expressions::like_pattern(&why))?;
                 Ok(Matcher::Constant(Box::new(pattern)))
             }
             _ => Ok(Matcher::PerRow { escape }),

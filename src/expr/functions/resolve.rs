@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expr::coerce::widens_as_argument;
 use crate::expr::decimal::Shape;
 use crate::expr::functions::{Function, FunctionKind, FunctionTable, Overload, ParamType, Returns};
+use crate::messages;
 use crate::types::SqlType;
 
 /// An argument as the resolver sees it.
@@ -112,11 +113,8 @@ impl Overload {
     /// The type of the result from the arguments' types after their casts.
     pub(in crate::expr) fn result_type(&self, bindings: &Bindings, args: &[SqlType]) -> Result<SqlType> {
         match &self.returns {
-            Returns::Is(ty) => bindings.substitute(ty).ok_or_else(|| {
-                Error::statement("The type of the result can't be told from NULL arguments")
-                    .hint("cast one of them, e.g. CAST(null AS VARCHAR)")
-            }),
-            Returns::Computed(compute) => compute(args).map_err(Error::statement),
+            Returns::Is(ty) => bindings.substitute(ty).ok_or_else(messages::functions::result_of_nulls),
+            Returns::Computed(compute) => compute(args).map_err(|why| messages::functions::no_result_type(&why)),
         }
     }
 }
@@ -144,13 +142,7 @@ impl FunctionTable {
     }
 
     pub(in crate::expr) fn function(&self, name: &str) -> Result<&Function> {
-        self.get(name).ok_or_else(|| {
-            let error = Error::statement(format!("Can't find any functions with the name '{name}'"));
-            match self.similar(name) {
-                Some(similar) => error.hint(format!("Did you mean {similar}? SHOW FUNCTIONS lists them all")),
-                None => error.hint("SHOW FUNCTIONS lists them all"),
-            }
-        })
+        self.get(name).ok_or_else(|| messages::functions::unknown(name, self.similar(name)))
     }
 }
 
@@ -181,8 +173,7 @@ impl Function {
             return Ok(found);
         }
         let wanted: Vec<_> = self.overloads.iter().map(|overload| overload.signature(self.name)).collect();
-        Err(Error::statement(format!("Function '{}' does not accept parameters ({}).", name, list(args)))
-            .hint(format!("Valid alternatives are: {}", wanted.join("; "))))
+        Err(messages::functions::no_overload(name, &list(args), &wanted))
     }
 
     fn best(&'static self, name: &str, args: &[ArgType], pass: Pass) -> Result<Option<Match>> {
@@ -191,28 +182,21 @@ impl Function {
         if let [first, second, ..] = found.as_slice()
             && first.overload.preference(second.overload) == Ordering::Equal
         {
-            return Err(Error::statement(format!(
-                "Function '{}' cannot be resolved due to ambiguous method parameters ({}).",
-                name.to_lowercase(),
-                list(args)
-            ))
-            .hint("cast the arguments to the types of one overload; DESCRIBE FUNCTION lists them"));
+            return Err(messages::functions::ambiguous_overload(name, &list(args)));
         }
         Ok(found.into_iter().next())
     }
 }
 
-fn list(args: &[ArgType]) -> String {
-    let texts: Vec<_> = args
-        .iter()
+fn list(args: &[ArgType]) -> Vec<String> {
+    args.iter()
         .map(|arg| match arg {
             ArgType::Null => "null".into(),
             ArgType::Typed(ty) => ty.to_string(),
             ArgType::Lambda(_) => "LAMBDA".into(),
             ArgType::Unit => "INTERVALUNIT".into(),
         })
-        .collect();
-    texts.join(", ")
+        .collect()
 }
 
 fn fit(overload: &'static Overload, args: &[ArgType], pass: Pass) -> Option<Match> {

@@ -13,8 +13,9 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::catalog::{FoundRecords, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, Records, Signal, TopicId, TopicPartition, for_each_fetch};
+use crate::messages;
 use crate::state::snapshots::Pieces;
 use crate::state::{MemoryBudget, MemoryShare};
 use crate::threads::side_by_side;
@@ -193,8 +194,7 @@ impl View {
         if *loaded {
             return Ok(self.beginnings.load(Ordering::Acquire));
         }
-        Err(Error::world(format!("the rows of {} are still being read back", self.source.name))
-            .hint("try again in a moment; SHOW QUERIES tells how its query is"))
+        Err(messages::cluster::rows_not_there_yet(&self.source.name))
     }
 
     /// A view of a topic that others write: its readers take in what is new.

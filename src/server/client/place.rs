@@ -12,7 +12,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::{CallError, Who, tls};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::server::local::find_socket;
 
 /// The port of ksqlDB's API, where a URL names none.
@@ -69,10 +70,7 @@ impl Address {
     /// # Errors
     /// The URL isn't one of a server, a password would go out unencrypted to another machine, a file can't be read.
     pub fn new(url: &str, ca: Option<&std::path::Path>, credentials: Option<&Credentials>) -> Result<Address> {
-        let wrong = |why: &str| {
-            Error::statement(format!("'{url}' is not the address of a server: {why}"))
-                .hint("for example http://localhost:8088, or https://pond.example.org:8088")
-        };
+        let wrong = |why: &str| messages::access::address(url, why);
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let parsed = url::Url::parse(&full).map_err(|error| wrong(&error.to_string()))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
@@ -109,7 +107,7 @@ fn authorization(credentials: &Credentials) -> Result<HeaderValue> {
         Credentials::User(name, password) => format!("Basic {}", BASE64.encode(format!("{name}:{password}"))),
         Credentials::Token(token) => format!("Bearer {token}"),
     };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| Error::statement("The token can't stand in a header"))?;
+    let mut value = HeaderValue::from_str(&text).map_err(|_| messages::access::token())?;
     value.set_sensitive(true);
     Ok(value)
 }

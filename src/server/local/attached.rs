@@ -1,5 +1,7 @@
 //! A terminal's side: the engine of another process, as a [`Face`].
 
+use crate::error::Audience;
+use crate::messages;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -103,7 +105,7 @@ fn known_owner(whose: impl Fn(&str) -> String, info: serde_json::Value) -> Resul
 
 fn face_error(error: &CallError) -> Error {
     match error {
-        CallError::TooLarge(text) => Error::statement(text.clone()),
+        CallError::TooLarge(text) => messages::relayed(Audience::Statement, text),
         CallError::Conflict(_) | CallError::Unexpected(..) => Error::internal(error.to_string()),
         CallError::Heir(error) => error.clone(),
         CallError::Connect(..) => Error::world(error.to_string()),

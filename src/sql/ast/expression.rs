@@ -6,10 +6,12 @@ use super::{Ident, Location, Type};
 #[derive(Debug, Clone)]
 pub struct Expr {
     pub kind: ExprKind,
+    /// Where messages about it point.
     pub at: Location,
 }
 
 impl Expr {
+    /// An expression of that kind, of that place.
     pub fn new(kind: ExprKind, at: Location) -> Self {
         Expr { kind, at }
     }
@@ -21,6 +23,7 @@ impl PartialEq for Expr {
     }
 }
 
+/// What an expression is, without its place.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExprKind {
     Null,
@@ -109,6 +112,7 @@ pub enum ExprKind {
     },
 }
 
+/// What stands before its operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnaryOp {
     Minus,
@@ -116,6 +120,7 @@ pub enum UnaryOp {
     Not,
 }
 
+/// What stands between its operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinaryOp {
     Or,

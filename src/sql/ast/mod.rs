@@ -14,13 +14,16 @@ pub use query::{
     Within,
 };
 pub use statement::{
-    ColumnDef, ColumnRole, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind, Statement,
+    ColumnDef, ColumnRole, Elsewhere, Explained, IfExists, Literal, ParsedStatement, Properties, Show, SourceKind,
+    Statement,
 };
 
 /// Where something stands in the statement's text. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Location {
+    /// From 1.
     pub line: u32,
+    /// In characters, from 1.
     pub column: u32,
 }
 
@@ -28,7 +31,9 @@ pub struct Location {
 /// it doesn't take part in equality.
 #[derive(Debug, Clone, Eq)]
 pub struct Ident {
+    /// In capitals unless it was quoted.
     pub text: String,
+    /// By back-ticks or double quotes.
     pub quoted: bool,
     pub at: Location,
 }

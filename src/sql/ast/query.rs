@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use super::{Expr, Ident, Location};
 
+/// `[WITH ...] SELECT ... FROM ...`, with all that may stand behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// `WITH name AS (query), ...`: each may read those before it.
     pub with: Vec<CommonTable>,
     /// SELECT DISTINCT
     pub distinct: bool,
+    /// The SELECT list.
     pub items: Vec<SelectItem>,
     pub from: Relation,
     pub window: Option<Window>,
+    /// WHERE
     pub filter: Option<Expr>,
     pub group_by: Vec<Expr>,
     pub partition_by: Vec<Expr>,
@@ -21,7 +24,9 @@ pub struct Query {
     pub union: Vec<Query>,
     /// ORDER BY: of all together.
     pub order_by: Vec<SortKey>,
+    /// None: a pull query, or one whose kind what stands around it says.
     pub emit: Option<Emit>,
+    /// LIMIT: the most rows.
     pub limit: Option<u64>,
 }
 
@@ -80,6 +85,7 @@ impl PartialEq for SelectItem {
     }
 }
 
+/// What FROM names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relation {
     pub first: FromItem,
@@ -100,6 +106,7 @@ impl PartialEq for FromItem {
     }
 }
 
+/// Where the rows of an item of FROM come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FromRows {
     /// A stream, a table, or a name that WITH gives.
@@ -118,6 +125,7 @@ impl FromItem {
     }
 }
 
+/// One JOIN, with what stands left of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Join {
     pub kind: JoinKind,
@@ -126,6 +134,7 @@ pub struct Join {
     pub on: Expr,
 }
 
+/// Which rows without a match are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
     Inner,
@@ -134,9 +143,12 @@ pub enum JoinKind {
     Full,
 }
 
+/// How far apart in time rows of two streams may be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Within {
+    /// How much earlier the right row may be.
     pub before: Duration,
+    /// How much later the right row may be.
     pub after: Duration,
     pub grace: Option<Duration>,
 }
@@ -145,6 +157,7 @@ pub struct Within {
 #[derive(Debug, Clone)]
 pub struct Window {
     pub kind: WindowKind,
+    /// How long windows are kept; None: as long as they need.
     pub retention: Option<Duration>,
     pub grace: Option<Duration>,
     pub at: Location,
@@ -156,6 +169,7 @@ impl PartialEq for Window {
     }
 }
 
+/// TUMBLING, HOPPING or SESSION, with their sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowKind {
     Tumbling { size: Duration },
@@ -163,6 +177,7 @@ pub enum WindowKind {
     Session { gap: Duration },
 }
 
+/// EMIT CHANGES or EMIT FINAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emit {
     Changes,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{Expr, Ident, Location, Query, Type};
 
+/// What a CREATE makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceKind {
     Stream,
     Table,
 }
 
+/// A column of a CREATE or an ALTER.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnDef {
     pub name: Ident,
@@ -17,6 +19,7 @@ pub struct ColumnDef {
     pub role: ColumnRole,
 }
 
+/// Where a column is of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnRole {
     Value,
@@ -31,6 +34,7 @@ pub enum ColumnRole {
 /// `WITH (NAME = literal, ...)`, names in upper case.
 pub type Properties = Vec<(Ident, Literal)>;
 
+/// The value of a property in WITH.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
     Null,
@@ -44,6 +48,7 @@ pub enum Literal {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedStatement {
     pub statement: Statement,
+    /// As it was written, without the semicolon.
     pub text: String,
     pub at: Location,
 }
@@ -57,6 +62,7 @@ pub enum IfExists {
     Skip,
 }
 
+/// One statement, of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     CreateSource {
@@ -183,10 +189,27 @@ pub enum Statement {
         properties: Properties,
     },
     /// The language has it; Millpond doesn't run it yet. The engine answers with a `not supported` error.
-    NotSupported {
-        what: String,
-        hint: String,
-    },
+    NotSupported(Elsewhere),
+}
+
+/// A statement of ksqlDB, or another SQL, that nothing answers here; shown by its first words.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Elsewhere {
+    AlterSystem,
+    /// One about connectors; its first words.
+    Connectors(&'static str),
+    /// EXPLAIN ANALYZE of a statement: only a query that runs has something to tell.
+    Analyzed,
+}
+
+impl std::fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Elsewhere::AlterSystem => "ALTER SYSTEM",
+            Elsewhere::Connectors(words) => words,
+            Elsewhere::Analyzed => "EXPLAIN ANALYZE of a statement",
+        })
+    }
 }
 
 impl Statement {
@@ -225,6 +248,7 @@ impl Statement {
     }
 }
 
+/// What EXPLAIN tells of.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Explained {
     QueryId(Ident),
@@ -233,6 +257,7 @@ pub enum Explained {
     Statement(Box<ParsedStatement>),
 }
 
+/// What SHOW or LIST lists.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Show {
     Streams { extended: bool },

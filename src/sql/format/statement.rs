@@ -121,7 +121,7 @@ fn session(statement: &Statement) -> String {
         Statement::RunScript(path) => format!("RUN SCRIPT {}", string(path)),
         Statement::Spool(None) => "SPOOL OFF".to_owned(),
         Statement::Spool(Some(path)) => format!("SPOOL {}", string(path)),
-        Statement::NotSupported { what, .. } => what.clone(),
+        Statement::NotSupported(statement) => statement.to_string(),
         _ => String::new(),
     }
 }

@@ -38,7 +38,7 @@ pub fn layout(text: &str) -> Result<String> {
     }
     let (tokens, unfinished) = scan(text, Location { line: 1, column: 1 });
     if let Some(unfinished) = unfinished {
-        return Err(Error::statement(unfinished.what).at(unfinished.at));
+        return Err(unfinished.error);
     }
     let names = names(text)?;
     let items = items(text, &tokens, &names);

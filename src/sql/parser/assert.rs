@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::sql::ast::{Ident, Statement};
 use crate::sql::lexer::Kind;
 
@@ -64,7 +65,7 @@ impl Parser<'_> {
         let subject: Option<Ident> = if self.eat_word("SUBJECT") { Some(self.topic()?) } else { None };
         let id = if self.eat_word("ID") { Some(self.schema_id()?) } else { None };
         if subject.is_none() && id.is_none() {
-            return Err(Error::statement("ASSERT SCHEMA needs a SUBJECT, an ID or both").at(at));
+            return Err(messages::syntax::schema_without_subject().at(at));
         }
         Ok(Statement::AssertSchema { exists, subject, id, timeout: self.timeout()? })
     }

@@ -1,7 +1,8 @@
 //! Expressions that begin with a word of their own: CASE, CAST, ARRAY[], MAP(), STRUCT() and DECIMAL ''.
 
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
 use crate::sql::ast::{Expr, ExprKind};
 
 impl Parser<'_> {
@@ -73,9 +74,7 @@ impl Parser<'_> {
         let digits = unsigned.bytes().filter(u8::is_ascii_digit).count();
         let points = unsigned.bytes().filter(|byte| *byte == b'.').count();
         if digits == 0 || points > 1 || digits + points != unsigned.len() {
-            return Err(Error::statement(format!("'{text}' isn't a DECIMAL"))
-                .at(at)
-                .hint("Write it like DECIMAL '1.50'."));
+            return Err(messages::syntax::not_a_decimal(&text).at(at));
         }
         Ok(ExprKind::Decimal(text.strip_prefix('+').unwrap_or(&text).to_owned()))
     }

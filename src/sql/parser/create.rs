@@ -1,8 +1,9 @@
 //! Statements that define, change, fill and drop things: CREATE, ALTER, DROP, INSERT.
 
 use super::Parser;
-use crate::error::{Error, Result};
-use crate::sql::ast::{ColumnDef, ColumnRole, Ident, IfExists, SourceKind, Statement};
+use crate::error::Result;
+use crate::messages;
+use crate::sql::ast::{ColumnDef, ColumnRole, Elsewhere, Ident, IfExists, SourceKind, Statement};
 use crate::sql::lexer::Kind;
 
 impl Parser<'_> {
@@ -34,10 +35,7 @@ impl Parser<'_> {
             return Ok(Statement::CreateAs { kind, if_exists, name, properties, query });
         }
         if self.is_word("AS") {
-            let what =
-                if is_source { "a SOURCE can't be made AS SELECT" } else { "columns can't be listed before AS SELECT" };
-            let hint = "Leave them out: the query gives the columns, and AS in its SELECT list names them.";
-            return Err(Error::statement(what).at(self.at()).hint(hint));
+            return Err(messages::syntax::columns_before_as(is_source).at(self.at()));
         }
         Ok(Statement::CreateSource { kind, is_source, if_exists, name, columns, properties })
     }
@@ -46,7 +44,7 @@ impl Parser<'_> {
         let at = self.at();
         let skip = self.eat_words(&["IF", "NOT", "EXISTS"]);
         match (replace, skip) {
-            (true, true) => Err(Error::statement("OR REPLACE and IF NOT EXISTS exclude each other").at(at)),
+            (true, true) => Err(messages::syntax::replace_and_if_not_exists().at(at)),
             (true, false) => Ok(IfExists::Replace),
             (false, true) => Ok(IfExists::Skip),
             (false, false) => Ok(IfExists::Fail),
@@ -87,7 +85,7 @@ impl Parser<'_> {
             ColumnRole::Header(header)
         } else if self.is_words(&["NOT", "NULL"]) || self.is_word("DEFAULT") {
             let what = if self.is_word("DEFAULT") { "DEFAULT" } else { "NOT NULL" };
-            return Err(Error::not_supported(what, "Every column may be NULL; filter with WHERE.").at(self.at()));
+            return Err(messages::other_sql::column_option(what).at(self.at()));
         } else if matches!(self.peek().kind, Kind::Symbol("," | ")")) {
             ColumnRole::Value
         } else {
@@ -130,14 +128,12 @@ impl Parser<'_> {
         self.expect_word("ALTER")?;
         if self.is_word("SYSTEM") {
             self.skip_rest();
-            let hint = "Set it for a session with SET 'name' = 'value'; or for all by --set when starting.".to_owned();
-            return Ok(Statement::NotSupported { what: "ALTER SYSTEM".to_owned(), hint });
+            return Ok(Statement::NotSupported(Elsewhere::AlterSystem));
         }
         let kind = self.source_kind().ok_or_else(|| self.unexpected("STREAM or TABLE"))?;
         let name = self.identifier(&format!("the {}'s name", lower(kind)))?;
-        if matches!(self.word_at(0), Some("DROP" | "RENAME" | "ALTER" | "SET")) {
-            let what = format!("ALTER ... {}", self.word_at(0).unwrap_or_default());
-            return Err(Error::not_supported(what, "Columns can only be added: ADD COLUMN name type.").at(self.at()));
+        if let Some(word @ ("DROP" | "RENAME" | "ALTER" | "SET")) = self.word_at(0) {
+            return Err(messages::other_sql::alter_with(word).at(self.at()));
         }
         let add = self.list(|parser| {
             parser.expect_word("ADD")?;
@@ -163,8 +159,7 @@ impl Parser<'_> {
         }
         let columns = self.column_names()?;
         if self.is_word("SELECT") {
-            let hint = "Leave the columns out: the names and the order of the SELECT list decide.";
-            return Err(Error::not_supported("a list of columns before SELECT", hint).at(self.at()));
+            return Err(messages::other_sql::columns_before_select().at(self.at()));
         }
         if !self.eat_word("VALUES") {
             let expected = if columns.is_empty() { "`(`, VALUES or SELECT" } else { "VALUES" };
@@ -194,12 +189,10 @@ impl Parser<'_> {
         let at = self.at();
         let values = self.parenthesised(Self::expression)?;
         if columns > 0 && columns != values.len() {
-            let what = format!("{columns} columns but {} {what}s", values.len());
-            return Err(Error::statement(what).at(at).hint("Give one value for each column."));
+            return Err(messages::syntax::count_of_values(columns, values.len(), what).at(at));
         }
         if self.is_symbol(",") {
-            let hint = "Write one INSERT INTO ... VALUES for each row.";
-            return Err(Error::not_supported("more than one row in VALUES", hint).at(self.at()));
+            return Err(messages::other_sql::several_rows().at(self.at()));
         }
         Ok(values)
     }
@@ -210,10 +203,9 @@ impl Parser<'_> {
     }
 
     /// Connectors are somebody else's program; the rest of the statement is passed over.
-    pub(super) fn connectors(&mut self, what: &str) -> Statement {
+    pub(super) fn connectors(&mut self, what: &'static str) -> Statement {
         self.skip_rest();
-        let hint = "Bring data in with `millpond topic produce`, or run Kafka Connect beside the cluster.".to_owned();
-        Statement::NotSupported { what: what.to_owned(), hint }
+        Statement::NotSupported(Elsewhere::Connectors(what))
     }
 
     pub(super) fn skip_rest(&mut self) {

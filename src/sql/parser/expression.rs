@@ -4,6 +4,8 @@ use super::Parser;
 use super::TREE_HEIGHT_MAX;
 use crate::error::{Error, Result};
 use crate::expr::is_aggregate;
+use crate::messages;
+use crate::messages::syntax::Meant;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, Location, UnaryOp};
 use crate::sql::lexer::Kind;
 
@@ -71,8 +73,7 @@ impl Parser<'_> {
             self.grow()?;
         }
         if self.is_words(&["AT", "TIME", "ZONE"]) {
-            let hint = "Convert with CONVERT_TZ(timestamp, from, to), or format with FORMAT_TIMESTAMP(timestamp, format, zone).";
-            return Err(Error::not_supported("AT TIME ZONE", hint).at(self.at()));
+            return Err(messages::other_sql::at_time_zone().at(self.at()));
         }
         Ok(left)
     }
@@ -168,7 +169,7 @@ impl Parser<'_> {
         let mut chars = text.chars();
         match (chars.next(), chars.next()) {
             (Some(ch), None) => Ok(ch),
-            _ => Err(Error::statement("ESCAPE takes exactly one character").at(at)),
+            _ => Err(messages::syntax::escape().at(at)),
         }
     }
 
@@ -194,7 +195,7 @@ impl Parser<'_> {
                 self.word_operand(&word)?
             }
             Kind::Symbol("*") => {
-                return Err(self.unexpected("an expression").hint("`*` stands alone in SELECT *, or in COUNT(*)."));
+                return Err(self.meant("an expression", Meant::Star));
             }
             _ => return Err(self.unexpected("an expression")),
         };
@@ -255,7 +256,7 @@ impl Parser<'_> {
         let star = self.is_symbol("*") && self.is_symbol_at(1, ")");
         if star {
             if !is_aggregate(&name.text) {
-                return Err(self.unexpected("an expression").hint("Only aggregates take `*`, as COUNT(*)."));
+                return Err(self.meant("an expression", Meant::StarOfAggregate));
             }
             self.advance();
         }
@@ -265,7 +266,7 @@ impl Parser<'_> {
             return Err(self.unexpected("`,` or `)`"));
         }
         if self.is_word("OVER") && self.is_symbol_at(1, "(") {
-            return Err(Error::not_supported("OVER", "Aggregate with GROUP BY and a WINDOW clause.").at(self.at()));
+            return Err(messages::other_sql::over().at(self.at()));
         }
         let filter =
             if self.is_word("FILTER") && self.is_symbol_at(1, "(") { Some(self.aggregate_filter()?) } else { None };
@@ -342,8 +343,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn subquery(&self) -> Error {
-        let hint = "Give the inner SELECT a name first: CREATE STREAM or TABLE ... AS SELECT ...; then read from that.";
-        Error::not_supported("a subquery", hint).at(self.at())
+        messages::other_sql::subquery().at(self.at())
     }
 }
 
@@ -358,7 +358,7 @@ fn number_literal(text: &str, at: Location) -> Result<ExprKind> {
         if value.is_finite() {
             return Ok(ExprKind::Double(value));
         }
-        return Err(Error::statement(format!("{text} is beyond the range of DOUBLE")).at(at));
+        return Err(messages::syntax::beyond_double(text).at(at));
     }
     if text.contains('.') {
         return Ok(ExprKind::Decimal(text.to_owned()));
@@ -366,8 +366,5 @@ fn number_literal(text: &str, at: Location) -> Result<ExprKind> {
     if let Ok(value) = text.parse::<i32>() {
         return Ok(ExprKind::Int(value));
     }
-    text.parse::<i64>().map(ExprKind::Bigint).map_err(|_| {
-        let hint = format!("Write DECIMAL '{text}' for a number of that many digits.");
-        Error::statement(format!("{text} is beyond the range of BIGINT")).at(at).hint(hint)
-    })
+    text.parse::<i64>().map(ExprKind::Bigint).map_err(|_| messages::syntax::beyond_bigint(text).at(at))
 }

@@ -14,6 +14,7 @@ use super::ast::{Expr, Ident, Literal, Location, Properties, Type};
 use super::keywords;
 use super::lexer::{Kind, Token, lex};
 use crate::error::{Error, Result};
+use crate::messages;
 
 pub(super) use expression::{BINARY, binding};
 pub(super) use query::UNITS;
@@ -59,8 +60,7 @@ pub(super) fn parse_type(text: &str) -> Result<Type> {
 /// An error when a statement is longer than any is read: before its tokens are looked at, which takes memory.
 pub(super) fn check_length(statement: &str, at: Location) -> Result<()> {
     if statement.len() > STATEMENT_BYTES_MAX {
-        let what = format!("the statement is {} bytes long; the most is {STATEMENT_BYTES_MAX}", statement.len());
-        return Err(Error::statement(what).at(at).hint("Split it into several statements."));
+        return Err(messages::syntax::statement_too_long(statement.len(), STATEMENT_BYTES_MAX).at(at));
     }
     Ok(())
 }
@@ -222,8 +222,11 @@ impl<'a> Parser<'a> {
         let digits = number.bytes().all(|byte| byte.is_ascii_digit());
         let value = number.parse().ok().filter(|_| digits);
         let value = value.ok_or_else(|| {
-            let problem = if digits { "is too large" } else { "isn't a whole number" };
-            Error::statement(format!("{number} {problem}: expected {what}")).at(self.at())
+            let error = match digits {
+                true => messages::syntax::number_too_large(number, what),
+                false => messages::syntax::not_whole(number, what),
+            };
+            error.at(self.at())
         })?;
         self.advance();
         Ok(value)
@@ -300,10 +303,6 @@ impl<'a> Parser<'a> {
     }
 
     fn too_deep(&self) -> Error {
-        let what = format!(
-            "this nests deeper than {NESTING_MAX} levels, or has more than {TREE_HEIGHT_MAX} operators in a row"
-        );
-        let hint = "Use IN for a long row of ORs, or do a part of the work in a stream of its own.";
-        Error::statement(what).at(self.at()).hint(hint)
+        messages::syntax::too_deep(NESTING_MAX, TREE_HEIGHT_MAX).at(self.at())
     }
 }

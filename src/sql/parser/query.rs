@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Parser, QUERY_NESTING_MAX};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
+use crate::messages::syntax::Meant;
 use crate::sql::ast::{
     CommonTable, Emit, Expr, FromItem, FromRows, Join, JoinKind, Query, Relation, SelectItem, SortKey, Window,
     WindowKind, Within,
@@ -29,13 +31,10 @@ impl Parser<'_> {
             let at = self.at();
             self.advance();
             if !self.eat_word("ALL") {
-                let hint =
-                    "Write UNION ALL: to leave out rows that are there twice, all rows would have to be kept for ever.";
-                return Err(Error::not_supported("UNION without ALL", hint).at(at));
+                return Err(messages::other_sql::union_without_all().at(at));
             }
             if self.is_symbol("(") {
-                let hint = "Leave out the parentheses: SELECT ... UNION ALL SELECT ...";
-                return Err(self.unexpected("SELECT").hint(hint));
+                return Err(self.meant("SELECT", Meant::UnionWithoutParentheses));
             }
             query.union.push(self.select()?);
         }
@@ -54,14 +53,12 @@ impl Parser<'_> {
 
     fn common_tables(&mut self) -> Result<Vec<CommonTable>> {
         if self.is_word("RECURSIVE") && self.word_at(1) != Some("AS") {
-            let hint = "A query can't read what it gives; read a stream that another query writes to.";
-            return Err(Error::not_supported("WITH RECURSIVE", hint).at(self.at()));
+            return Err(messages::other_sql::with_recursive().at(self.at()));
         }
         self.list(|parser| {
             let name = parser.identifier("the name of a query")?;
             if parser.is_symbol("(") {
-                let hint = "Name the columns in the query: SELECT expression AS name.";
-                return Err(Error::not_supported("a list of columns behind a name of WITH", hint).at(parser.at()));
+                return Err(messages::other_sql::columns_of_with().at(parser.at()));
             }
             parser.expect_word("AS")?;
             if !parser.is_symbol("(") {
@@ -78,8 +75,7 @@ impl Parser<'_> {
             return Err(self.unexpected("a query: SELECT ..."));
         }
         if self.queries >= QUERY_NESTING_MAX {
-            let what = format!("queries nest deeper than {QUERY_NESTING_MAX} levels");
-            return Err(Error::statement(what).hint("Do a part of the work in a stream of its own.").at(self.at()));
+            return Err(messages::syntax::queries_too_deep(QUERY_NESTING_MAX).at(self.at()));
         }
         self.queries += 1;
         let query = self.nested(Self::query);
@@ -92,7 +88,7 @@ impl Parser<'_> {
         self.expect_word("SELECT")?;
         let distinct = self.eat_word("DISTINCT");
         if self.is_word("TOP") && matches!(self.peek_at(1).kind, Kind::Number(_)) {
-            return Err(Error::not_supported("TOP", "Write LIMIT and the number at the query's end.").at(self.at()));
+            return Err(messages::other_sql::top().at(self.at()));
         }
         let items = self.list(Self::select_item)?;
         if !self.eat_word("FROM") {
@@ -163,20 +159,18 @@ impl Parser<'_> {
             let source = self.source()?;
             let within = if self.eat_word("WITHIN") { Some(self.within()?) } else { None };
             if self.is_word("USING") {
-                return Err(Error::not_supported("USING", "Write ON a.id = b.id.").at(self.at()));
+                return Err(messages::other_sql::using().at(self.at()));
             }
             if !self.eat_word("ON") {
                 return Err(self.unexpected(if within.is_some() { "ON" } else { "WITHIN or ON" }));
             }
             joins.push(Join { kind, source, within, on: self.expression()? });
             if self.is_word("WITHIN") {
-                let hint = "It stands before ON: a JOIN b WITHIN 1 HOUR ON a.id = b.id.";
-                return Err(Error::statement("WITHIN can't stand here").at(self.at()).hint(hint));
+                return Err(messages::syntax::within_behind_on().at(self.at()));
             }
         }
         if self.is_symbol(",") {
-            let hint = "Write FROM a JOIN b ON a.id = b.id; between two streams WITHIN 1 HOUR stands before ON.";
-            return Err(Error::not_supported("a list of sources in FROM", hint).at(self.at()));
+            return Err(messages::other_sql::several_sources().at(self.at()));
         }
         Ok(Relation { first, joins })
     }
@@ -189,20 +183,17 @@ impl Parser<'_> {
         }
         let name = self.identifier("the name of a stream or table")?;
         if self.is_symbol("(") {
-            let hint = "Table functions stand in the SELECT list: SELECT EXPLODE(list) FROM source.";
-            return Err(Error::not_supported("a table function in FROM", hint).at(self.at()));
+            return Err(messages::other_sql::table_function_in_from().at(self.at()));
         }
         if self.is_symbol(".") {
-            let hint = "There are no schemas or databases: name the stream or table alone.";
-            return Err(self.unexpected("the end of the source's name").hint(hint));
+            return Err(self.meant("the end of the source's name", Meant::NameWithoutSchema));
         }
         Ok(FromItem { rows: FromRows::Named(name), alias: self.alias()?, at })
     }
 
     fn join_kind(&mut self) -> Result<Option<JoinKind>> {
-        if matches!(self.word_at(0), Some("CROSS" | "NATURAL")) && self.word_at(1) == Some("JOIN") {
-            let what = format!("a {} JOIN", self.word_at(0).unwrap_or_default());
-            return Err(Error::not_supported(what, "Write JOIN ... ON left = right.").at(self.at()));
+        if let (Some(kind @ ("CROSS" | "NATURAL")), Some("JOIN")) = (self.word_at(0), self.word_at(1)) {
+            return Err(messages::other_sql::join_of_kind(kind).at(self.at()));
         }
         let kind = match self.word_at(0) {
             Some("JOIN" | "INNER") => JoinKind::Inner,
@@ -249,16 +240,16 @@ impl Parser<'_> {
         let unit = self.word_at(0).unwrap_or_default();
         let singular = unit.strip_suffix('S').unwrap_or(unit);
         let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == singular) else {
-            let error = self.unexpected("DAYS, HOURS, MINUTES, SECONDS or MILLISECONDS");
+            let expected = "DAYS, HOURS, MINUTES, SECONDS or MILLISECONDS";
             return Err(match singular {
-                "WEEK" => error.hint("A week is 7 DAYS."),
-                "MONTH" | "YEAR" => error.hint("Months and years differ in length: say how many DAYS."),
-                _ => error,
+                "WEEK" => self.meant(expected, Meant::DaysOfWeek),
+                "MONTH" | "YEAR" => self.meant(expected, Meant::DaysOfMonth),
+                _ => self.unexpected(expected),
             });
         };
         self.advance();
         let total = count.checked_mul(*millis).filter(|total| i64::try_from(*total).is_ok());
-        total.map(Duration::from_millis).ok_or_else(|| Error::statement("this span of time is too long").at(at))
+        total.map(Duration::from_millis).ok_or_else(|| messages::syntax::span_too_long().at(at))
     }
 
     /// `WINDOW [name] TUMBLING (...)`
@@ -277,15 +268,13 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let kind = match kind.as_str() {
             "TUMBLING" | "HOPPING" if matches!(self.peek().kind, Kind::Number(_)) => {
-                let hint = format!("Write {kind} (SIZE {} ...", self.written());
-                return Err(self.unexpected("SIZE").hint(hint));
+                return Err(self.meant("SIZE", Meant::Size { window: &kind, number: self.written() }));
             }
             "TUMBLING" => WindowKind::Tumbling { size: self.sized("SIZE")? },
             "HOPPING" => {
                 let size = self.sized("SIZE")?;
                 if !self.eat_symbol(",") {
-                    let hint = "Say how often a window begins: HOPPING (SIZE 1 HOUR, ADVANCE BY 10 MINUTES).";
-                    return Err(self.unexpected("`,` and ADVANCE BY").hint(hint));
+                    return Err(self.meant("`,` and ADVANCE BY", Meant::Advance));
                 }
                 self.expect_words(&["ADVANCE", "BY"])?;
                 WindowKind::Hopping { size, advance: self.span()? }
@@ -348,24 +337,19 @@ impl Parser<'_> {
     /// Clauses of SQL that aren't there, and clauses out of order, each with its own answer.
     fn end_of_query(&self) -> Result<()> {
         let word = self.word_at(0).unwrap_or_default();
-        let hint = match word {
-            "INTERSECT" | "EXCEPT" => "Join the streams or tables, and say in ON and WHERE which rows stay.",
-            "OFFSET" => "LIMIT alone is there.",
-            _ => return self.misplaced_clause(word),
-        };
-        Err(Error::not_supported(word, hint).at(self.at()))
+        match messages::other_sql::clause_of_other_sql(word) {
+            Some(error) => Err(error.at(self.at())),
+            None => self.misplaced_clause(word),
+        }
     }
 
     fn misplaced_clause(&self, word: &str) -> Result<()> {
         if matches!(word, "JOIN" | "INNER" | "LEFT" | "RIGHT" | "FULL") {
-            let hint = "Joins belong to FROM: FROM a JOIN b ON a.id = b.id WINDOW ... WHERE ... GROUP BY ...";
-            return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(hint));
+            return Err(messages::syntax::join_out_of_order(word).at(self.at()));
         }
         if matches!(word, "WINDOW" | "WHERE" | "GROUP" | "PARTITION" | "HAVING" | "UNION" | "ORDER" | "EMIT" | "LIMIT")
         {
-            let order =
-                "The order is FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, UNION ALL, ORDER BY, EMIT, LIMIT.";
-            return Err(Error::statement(format!("{word} can't stand here")).at(self.at()).hint(order));
+            return Err(messages::syntax::clause_out_of_order(word).at(self.at()));
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use super::Parser;
 use crate::error::Result;
-use crate::sql::ast::{Explained, Ident, Show, SourceKind, Statement};
+use crate::messages::syntax::Meant;
+use crate::sql::ast::{Elsewhere, Explained, Ident, Show, SourceKind, Statement};
 use crate::sql::lexer::Kind;
 
 impl Parser<'_> {
@@ -24,10 +25,7 @@ impl Parser<'_> {
             self.advance();
             if matches!(self.word_at(0), Some("SELECT" | "CREATE" | "INSERT")) {
                 self.skip_rest();
-                return Ok(Statement::NotSupported {
-                    what: "EXPLAIN ANALYZE of a statement".into(),
-                    hint: "give the id of a query that runs: SHOW QUERIES; lists them".into(),
-                });
+                return Ok(Statement::NotSupported(Elsewhere::Analyzed));
             }
             return Ok(Statement::Explain(Explained::Running(self.identifier("the id of a query that runs")?)));
         }
@@ -97,8 +95,7 @@ impl Parser<'_> {
         }
         if self.is_word("EXTENDED") && self.word_at(1) != Some("EXTENDED") && self.identifier_at(1).is_some() {
             let name = self.peek_at(1).range.clone();
-            let hint = format!("EXTENDED stands last: DESCRIBE {} EXTENDED;", &self.text[name]);
-            return Err(self.unexpected("the name of a stream or table").hint(hint));
+            return Err(self.meant("the name of a stream or table", Meant::ExtendedLast(&self.text[name])));
         }
         let name = self.identifier("the name of a stream or table, STREAMS, TABLES or FUNCTION")?;
         Ok(Statement::Describe { name, extended: self.eat_word("EXTENDED") })
@@ -154,8 +151,8 @@ impl Parser<'_> {
     }
 
     fn property_name(&mut self) -> Result<String> {
-        let hint = "Write SET 'auto.offset.reset' = 'earliest';";
-        self.string("the property's name").map_err(|error| error.hint(hint))
+        self.string("the property's name")
+            .map_err(|_| self.meant("the property's name in single quotes", Meant::PropertyInQuotes))
     }
 
     pub(super) fn define(&mut self) -> Result<Statement> {

@@ -2,6 +2,7 @@
 
 use super::{END_OF_STATEMENT, Parser};
 use crate::error::{Error, Result};
+use crate::messages;
 use crate::sql::ast::{Location, ParsedStatement, Statement};
 
 /// The words a statement can begin with.
@@ -76,15 +77,9 @@ impl Parser<'_> {
     }
 
     fn no_statement(&self, word: &str) -> Error {
-        let hint = match word {
-            "UPDATE" => "INSERT INTO a table with the key of a row replaces that row.",
-            "MERGE" | "UPSERT" => "INSERT INTO a table with the key of a row replaces that row.",
-            "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => "Every query commits by itself, exactly once.",
-            "GRANT" | "REVOKE" => "Rights are given by the server's configuration.",
-            "USE" => "There are no databases: names are in one flat space.",
-            "TRUNCATE" => "Empty the topic: millpond topic empty NAME.",
-            _ => return self.unexpected(&format!("a statement: {}", BEGINNINGS.join(", "))),
-        };
-        Error::not_supported(word, hint).at(self.at())
+        match messages::other_sql::statement_of_other_sql(word) {
+            Some(error) => error.at(self.at()),
+            None => self.unexpected(&format!("a statement: {}", BEGINNINGS.join(", "))),
+        }
     }
 }

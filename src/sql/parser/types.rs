@@ -1,7 +1,9 @@
 //! Types as written.
 
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::messages;
+use crate::messages::syntax::Meant;
 use crate::sql::ast::{Ident, Type};
 use crate::sql::lexer::Kind;
 
@@ -32,13 +34,13 @@ impl Parser<'_> {
             "DATE" => Ok(Type::Date),
             "TIMESTAMP" => Ok(Type::Timestamp),
             "DECIMAL" | "DEC" if self.is_symbol("(") => self.decimal(),
-            "DECIMAL" => Err(self.unexpected("`(`").hint("Write DECIMAL(precision, scale).")),
+            "DECIMAL" => Err(self.meant("`(`", Meant::Decimal)),
             "ARRAY" if self.is_symbol("<") => self.array(),
             "MAP" if self.is_symbol("<") => self.map(),
             "STRUCT" if self.is_symbol("<") || self.is_symbol("<>") => self.struct_type(),
-            "ARRAY" => Err(self.unexpected("`<`").hint("Write ARRAY<type>.")),
-            "MAP" => Err(self.unexpected("`<`").hint("Write MAP<STRING, type>.")),
-            "STRUCT" => Err(self.unexpected("`<`").hint("Write STRUCT<field type, ...>.")),
+            "ARRAY" => Err(self.meant("`<`", Meant::Array)),
+            "MAP" => Err(self.meant("`<`", Meant::Map)),
+            "STRUCT" => Err(self.meant("`<`", Meant::Struct)),
             _ => Ok(Type::Custom(name)),
         }
     }
@@ -62,10 +64,7 @@ impl Parser<'_> {
         let scale = if self.eat_symbol(",") { self.whole("a scale")? } else { 0 };
         self.expect_symbol(")")?;
         if precision < 1 || scale > precision {
-            let what = format!(
-                "DECIMAL({precision}, {scale}) can't be: the precision must be at least 1 and the scale at most the precision"
-            );
-            return Err(Error::statement(what).at(at));
+            return Err(messages::types::decimal_shape(precision, scale).at(at));
         }
         Ok(Type::Decimal { precision, scale })
     }

@@ -41,7 +41,12 @@ const WRONG: &[Case] = &[
     ("CREATE STRAEM s (a INT) WITH ()", (1, 8), "found `STRAEM`", "Did you mean STREAM?"),
     ("CREATE STREAM s (a INT KY)", (1, 24), "found `KY`", "Did you mean KEY?"),
     ("CREATE STREAM s (a)", (1, 19), "expected the type of A", ""),
-    ("CREATE STREAM s (a DECIMAL(2, 3))", (1, 27), "the scale at most the precision", ""),
+    (
+        "CREATE STREAM s (a DECIMAL(2, 3))",
+        (1, 27),
+        "DECIMAL precision must be >= scale: DECIMAL(2,3)",
+        "DECIMAL(10, 2)",
+    ),
     ("CREATE STREAM s (a ARRAY)", (1, 25), "expected `<`", "ARRAY<type>"),
     ("CREATE STREAM s (a INT) AS SELECT 1 FROM t", (1, 25), "columns can't be listed", ""),
     ("CREATE STREAM s WITH (a=b)", (1, 25), "expected a string in single quotes", ""),

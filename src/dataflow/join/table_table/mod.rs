@@ -16,8 +16,9 @@ use crate::dataflow::join::order::in_order;
 use crate::dataflow::join::pieces::TableState;
 use crate::dataflow::join::table_rows::{Arrivals, TableRow, TableRows, restore};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::Records;
+use crate::messages;
 use crate::plan::{Join, JoinKind};
 use crate::state::NO_KEY;
 use crate::state::snapshots::Pieces;
@@ -79,10 +80,7 @@ impl TableTableJoin {
             JoinKind::Full => [true, true],
         };
         if plan.kind == JoinKind::Full && plan.condition.is_some() {
-            return Err(Error::not_supported(
-                "a FULL OUTER JOIN of tables with more than the equality of their keys in ON",
-                "its two rows of one key would replace each other: filter the tables first, or join them LEFT or RIGHT",
-            ));
+            return Err(messages::joins::full_with_more_than_keys());
         }
         Ok(TableTableJoin {
             keys: JoinKeys::new(&plan.key_types),

@@ -265,7 +265,8 @@ fn texts(name: &str, args: &[Val]) -> Option<Answer> {
     }
     if name == "INSTR" {
         let (Ok(text), Ok(part)) = (chars(&args[0]), chars(&args[1])) else { return Some(Ok(Val::Int(0))) };
-        let place = (0..=text.len()).find(|at| text[*at..].starts_with(&part));
+        // The search begins at the first character: where there is none, nothing is found.
+        let place = (0..=text.len()).find(|at| !text.is_empty() && text[*at..].starts_with(&part));
         return Some(Ok(Val::Int(place.map_or(0, |place| place as i32 + 1))));
     }
     TEXTS.contains(&name).then(|| texts_of(name, args))

@@ -69,42 +69,16 @@ impl Row<'_> {
                 let parts = [self.part(a), self.part(b)];
                 functions::concat(&parts, &expr.ty)
             }
-            Node::Compare(op, a, b) => Val::Boolean(self.compare(*op, a, b)?),
-            Node::IsNull { value, negated } => Val::Boolean(self.value(value)?.is_null() != *negated),
-            Node::Between { value, low, high, negated } => {
-                let above = self.compare(Comparison::GreaterEqual, value, low);
-                let below = self.compare(Comparison::LessEqual, value, high);
-                let (above, below) = (above?, below?);
-                Val::Boolean((above && below) != *negated)
-            }
-            Node::In { value, list, negated } => Val::Boolean(self.is_in(value, list)? != *negated),
-            Node::Like { value, pattern, escape, negated } => {
-                let (value, pattern) = (self.value(value), self.value(pattern));
-                let (value, pattern) = (value?, pattern?);
-                match (self.present(value)?, self.present(pattern)?) {
-                    (Val::String(text), Val::String(pattern)) => {
-                        Val::Boolean(like(&text, &pattern, *escape) != *negated)
-                    }
-                    other => panic!("no texts: {other:?}"),
-                }
-            }
-            Node::And(a, b) => Val::Boolean(self.truth(a)? && self.truth(b)?),
-            Node::Or(a, b) => Val::Boolean(self.truth(a)? || self.truth(b)?),
-            Node::Not(value) => Val::Boolean(!self.truth(value)?),
+            Node::Compare(..)
+            | Node::IsNull { .. }
+            | Node::Between { .. }
+            | Node::In { .. }
+            | Node::Like { .. }
+            | Node::And(..)
+            | Node::Or(..)
+            | Node::Not(_) => Val::Boolean(self.predicate(expr)?),
             Node::Case { operand, branches, otherwise } => {
-                for (when, then) in branches {
-                    let holds = match operand {
-                        Some(operand) => self.compare(Comparison::Equal, operand, when)?,
-                        None => self.truth(when)?,
-                    };
-                    if holds {
-                        return self.value(then);
-                    }
-                }
-                match otherwise {
-                    Some(value) => self.value(value)?,
-                    None => Val::Null,
-                }
+                self.case(operand.as_deref(), branches, otherwise.as_deref())?
             }
             Node::Cast(value) => {
                 let from = self.part(value);
@@ -129,6 +103,46 @@ impl Row<'_> {
             Node::Call(name, args) => functions::call(name, args, &expr.ty, self)?,
             Node::Lambda(..) | Node::Unit(_) => panic!("no value: {}", expr.text()),
         })
+    }
+
+    fn predicate(&mut self, expr: &Expr) -> Result<bool, Failed> {
+        Ok(match &expr.node {
+            Node::Compare(op, a, b) => self.compare(*op, a, b)?,
+            Node::IsNull { value, negated } => self.value(value)?.is_null() != *negated,
+            Node::Between { value, low, high, negated } => {
+                let above = self.compare(Comparison::GreaterEqual, value, low);
+                let below = self.compare(Comparison::LessEqual, value, high);
+                let (above, below) = (above?, below?);
+                (above && below) != *negated
+            }
+            Node::In { value, list, negated } => self.is_in(value, list)? != *negated,
+            Node::Like { value, pattern, escape, negated } => {
+                let (value, pattern) = (self.value(value), self.value(pattern));
+                let (value, pattern) = (value?, pattern?);
+                match (self.present(value)?, self.present(pattern)?) {
+                    (Val::String(text), Val::String(pattern)) => like(&text, &pattern, *escape) != *negated,
+                    other => panic!("no texts: {other:?}"),
+                }
+            }
+            Node::And(a, b) => self.truth(a)? && self.truth(b)?,
+            Node::Or(a, b) => self.truth(a)? || self.truth(b)?,
+            Node::Not(value) => !self.truth(value)?,
+            _ => panic!("no predicate: {}", expr.text()),
+        })
+    }
+
+    /// Nothing behind the branch that is taken is worked out.
+    fn case(&mut self, operand: Option<&Expr>, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Out {
+        for (when, then) in branches {
+            let holds = match operand {
+                Some(operand) => self.compare(Comparison::Equal, operand, when)?,
+                None => self.truth(when)?,
+            };
+            if holds {
+                return self.value(then);
+            }
+        }
+        otherwise.map_or(Ok(Val::Null), |value| self.value(value))
     }
 
     fn arithmetic(&mut self, op: Arithmetic, a: &Expr, b: &Expr, ty: &Ty) -> Out {

@@ -314,8 +314,9 @@ pub(super) fn double_text(number: f64) -> String {
         return if text.contains('.') { text } else { format!("{text}.0") };
     }
     let text = format!("{number:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap();
-    if mantissa.contains('.') { format!("{mantissa}E{exponent}") } else { format!("{mantissa}.0E{exponent}") }
+    // Two digits are shown in any case: those nearest to it.
+    let text = if text.contains('.') { text } else { format!("{number:.1e}") };
+    text.replace('e', "E")
 }
 
 #[test]
@@ -333,6 +334,7 @@ fn digits_add_up() {
     assert_eq!(number("18446744073709551615.9").to_bigint(), -1);
     assert_eq!(number("1.2e3").to_string(), "1200");
     assert_eq!(number("1.2e-3").to_string(), "0.0012");
-    let texts = [(1e7, "1.0E7"), (123.0, "123.0"), (1.5e-4, "1.5E-4"), (-0.0, "-0.0"), (0.001, "0.001")];
+    let texts =
+        [(1e7, "1.0E7"), (123.0, "123.0"), (1.5e-4, "1.5E-4"), (-0.0, "-0.0"), (0.001, "0.001"), (5e-324, "4.9E-324")];
     assert_eq!(texts.map(|(number, _)| double_text(number)), texts.map(|(_, text)| text.to_owned()));
 }

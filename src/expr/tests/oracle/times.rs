@@ -24,6 +24,9 @@ fn days_in(year: i64, month: i64) -> i64 {
 
 fn date_of(mut days: i64) -> (i64, i64, i64) {
     let mut year = 1970 + days.div_euclid(366);
+    while day_of(year, 1, 1).unwrap() > days {
+        year -= 1;
+    }
     while day_of(year + 1, 1, 1).unwrap() <= days {
         year += 1;
     }
@@ -62,7 +65,10 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
     };
     let millis = match fraction {
         None => 0,
-        Some(digits) if (1..=9).contains(&digits.len()) => number(&format!("{digits}00")[..3], 3)?,
+        Some(digits) if (1..=9).contains(&digits.len()) => {
+            number(digits, digits.len())?;
+            number(&format!("{digits}00")[..3], 3)?
+        }
         Some(_) => return None,
     };
     (hour < 24 && minute < 60 && second < 60).then_some(((hour * 60 + minute) * 60 + second) * 1000 + millis)
@@ -114,6 +120,8 @@ fn days_are_counted() {
         ("2000-03-01", 11_017),
         ("1969-12-31", -1),
         ("1600-02-29", -135_081),
+        ("1928-12-31", -14_977),
+        ("1916-12-04", -19_386),
         ("9999-12-31", 2_932_896),
     ];
     for (text, day) in days {
@@ -121,6 +129,7 @@ fn days_are_counted() {
         assert_eq!(date_text(day), text);
     }
     assert_eq!(parse_date("1900-02-29"), None);
+    assert_eq!((parse_time("00:00:01.5"), parse_time("00:00:01.678x")), (Some(1500), None));
     assert_eq!(parse_timestamp("1970-01-01T01:00+0130"), Some(-1_800_000));
     assert_eq!(timestamp_text(-1), "1969-12-31T23:59:59.999");
 }
