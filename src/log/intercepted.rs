@@ -19,6 +19,7 @@ pub enum Call<'a> {
     DescribeTopic(&'a str),
     Groups,
     Fetch(&'a TopicPartition),
+    Offsets(&'a TopicPartition),
     /// And the offset.
     Hold(&'a TopicPartition, i64),
 }
@@ -114,6 +115,7 @@ impl Log for Intercepted {
     }
 
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        (self.hook)(Call::Offsets(partition))?;
         self.log.offsets(partition)
     }
 

@@ -1,6 +1,7 @@
 //! The topics that a statement makes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Change;
 use super::run::retention_ms;
@@ -13,10 +14,15 @@ use crate::log::{LogError, MAX_MESSAGE_BYTES_MAX, TopicDescription, TopicPartiti
 use crate::messages;
 use crate::messages::topics::Differences;
 use crate::plan::Plan;
+use crate::time::now;
 
 /// Segments of changelogs and of topics that hold a table. The last one isn't compacted, but read at every start: with
 /// segments of a gigabyte a start would read many millions of changes of few keys.
 const TABLE_SEGMENT_BYTES: u64 = 16 << 20;
+
+/// How long a topic may be there for some and not for others.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+const SETTLE_POLL: Duration = Duration::from_millis(20);
 
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
@@ -122,6 +128,27 @@ impl Inner {
         }
     }
 
+    /// How many partitions a topic has; None: it isn't there. On a cluster one that is being deleted, or made, is waited for.
+    ///
+    /// Errors: it can't be found out now.
+    fn settled_partitions(&self, topic: &str) -> Result<Option<u32>> {
+        let asked = now();
+        loop {
+            let Some(partitions) = self.log.partitions(topic) else { return Ok(None) };
+            if !self.is_shared() {
+                return Ok(Some(partitions));
+            }
+            let place = |partition| TopicPartition { topic: topic.to_string(), partition };
+            match self.log.offsets_of(&(0..partitions).map(place).collect::<Vec<_>>()) {
+                Ok(_) => return Ok(Some(partitions)),
+                Err(LogError::UnknownTopic(_)) if asked.elapsed() < SETTLE_MAX => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.log.forget_topics();
+            std::thread::sleep(SETTLE_POLL);
+        }
+    }
+
     /// How many partitions each stage of a plan has.
     ///
     /// Errors: a topic that it reads isn't there, or topics whose rows must meet have different numbers of partitions.
@@ -145,7 +172,7 @@ impl Change<'_> {
         if with.retention_ms.is_some() && source.kind == SourceKind::Table && source.window.is_none() {
             return Err(messages::topics::retention_of_table());
         }
-        if let Some(there) = self.inner.log.partitions(&source.topic) {
+        if let Some(there) = self.inner.settled_partitions(&source.topic)? {
             self.check_fits(&source.topic, there, with)?;
             return Ok(None);
         }

@@ -23,6 +23,8 @@ pub(super) struct Cluster {
     log: Arc<Intercepted>,
     pub before_command: Arc<Mutex<Option<Once>>>,
     pub after_command: Arc<Mutex<Option<Once>>>,
+    /// At the next look at the offsets of this topic.
+    before_offsets: Arc<Mutex<Option<(String, Once)>>>,
     /// The command topic can't be read.
     unreadable: Arc<AtomicBool>,
     /// Groups can't be listed.
@@ -34,16 +36,29 @@ impl Cluster {
         let (before, after) = (Arc::<Mutex<Option<Once>>>::default(), Arc::<Mutex<Option<Once>>>::default());
         let unreadable = Arc::<AtomicBool>::default();
         let groups_unlisted = Arc::<AtomicBool>::default();
+        let before_offsets = Arc::<Mutex<Option<(String, Once)>>>::default();
+        let looking = before_offsets.clone();
         let hooks = (before.clone(), after.clone(), unreadable.clone(), groups_unlisted.clone());
         let command_topic = Service::default().command_topic();
         let log = Intercepted::new(move |call| match call {
             Call::Append(place) if place.topic == command_topic => take(&hooks.0),
             Call::Appended(place) if place.topic == command_topic => take(&hooks.1),
+            Call::Offsets(place) => {
+                let act = looking.lock().take_if(|(topic, _)| *topic == place.topic);
+                act.map_or(Ok(()), |(_, act)| act())
+            }
             Call::Groups if hooks.3.load(Ordering::Relaxed) => Err(away()),
             Call::Fetch(place) if place.topic == command_topic && hooks.2.load(Ordering::Relaxed) => Err(away()),
             _ => Ok(()),
         });
-        Cluster { log: Arc::new(log), before_command: before, after_command: after, unreadable, groups_unlisted }
+        Cluster {
+            log: Arc::new(log),
+            before_command: before,
+            after_command: after,
+            before_offsets,
+            unreadable,
+            groups_unlisted,
+        }
     }
 
     /// A process that gives statements and follows.
@@ -358,6 +373,25 @@ fn one_that_starts_clears_away_what_was_left() {
     b.start();
     let left = |name: &String| name == "C" || name.contains(&id);
     await_that("all of it goes", || !cluster.log.topics().iter().any(left));
+}
+
+/// Another process deletes it at this moment, and not all that tell of topics know.
+#[test]
+fn a_topic_that_is_being_deleted_is_made_anew() {
+    let cluster = Cluster::new();
+    let mut a = cluster.process();
+    a.done(S);
+    let configs = BTreeMap::new();
+    cluster.log.create_topic(&TopicSpec { name: "C".into(), partitions: 3, replicas: None, configs }).unwrap();
+    let log = cluster.log.clone();
+    let delete = move || {
+        log.delete_topic("C")?;
+        Err(LogError::UnknownTopic("C".to_owned()))
+    };
+    *cluster.before_offsets.lock() = Some(("C".to_owned(), Box::new(delete)));
+    a.query("CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k;");
+    assert!(cluster.before_offsets.lock().is_none());
+    assert_eq!(cluster.log.partitions("C"), Some(1), "as many as its source has");
 }
 
 /// Not known to be there is not known to be gone.
