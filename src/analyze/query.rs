@@ -97,11 +97,9 @@ fn check_versions(stage: &Stage, stages: &[Stage]) -> Result<()> {
     check_versions(&join.right, stages)?;
     check_versions(&join.left, stages)?;
     let StageInput::Exchange(exchange) = &join.right.input else { return Ok(()) };
-    let from = stages.get(exchange.from).map(|stage| &stage.input);
-    match from {
-        Some(StageInput::Scan(scan))
-            if join.method == JoinMethod::StreamTable && scan.source.versions_retention_ms.is_some() =>
-        {
+    let from = stages.get(exchange.from).filter(|stage| stage.versions_retention_ms().is_some());
+    match from.map(|stage| &stage.input) {
+        Some(StageInput::Scan(scan)) if join.method == JoinMethod::StreamTable => {
             Err(messages::joins::versions_of_other_key_format(&scan.source.name))
         }
         _ => Ok(()),

@@ -12,6 +12,7 @@ use crate::format::Format;
 use crate::log::kafka::KafkaConfig;
 use crate::messages;
 use crate::messages::settings::Expected;
+use crate::plan::Plan;
 use crate::time::now;
 
 /// What a setting's value must be.
@@ -289,8 +290,11 @@ pub fn number(properties: &BTreeMap<String, String>, name: &str) -> i64 {
     value(properties, name).parse().or_else(|_| default.parse()).unwrap_or(0)
 }
 
-/// Bytes of changes that a query may hold back; 0: none.
-pub fn cache_bytes_max(properties: &BTreeMap<String, String>) -> usize {
+/// Bytes of changes that a query of this plan may hold back; 0: none.
+pub fn cache_bytes_max(properties: &BTreeMap<String, String>, plan: &Plan) -> usize {
+    if plan.meets_what_it_makes() {
+        return 0;
+    }
     let bytes = number(properties, "cache.max.bytes.buffering").max(0);
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

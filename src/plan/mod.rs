@@ -292,6 +292,37 @@ impl Plan {
         })
     }
 
+    /// Whether rows of a stream meet a table that the same query makes: of what an aggregate or a join held back they would miss the
+    /// changes.
+    pub fn meets_what_it_makes(&self) -> bool {
+        self.stages.iter().any(|stage| self.meets_made(stage))
+    }
+
+    fn meets_made(&self, stage: &Stage) -> bool {
+        match &stage.input {
+            StageInput::Scan(_) | StageInput::Exchange(_) => false,
+            StageInput::Union(sides) => sides.iter().any(|side| self.meets_made(side)),
+            StageInput::Join(join) => {
+                let here = join.method == JoinMethod::StreamTable && self.is_made(&join.right);
+                here || self.meets_made(&join.left) || self.meets_made(&join.right)
+            }
+        }
+    }
+
+    /// Whether rows of this stage or side come out of a step that keeps state.
+    fn is_made(&self, stage: &Stage) -> bool {
+        let made = stage
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Aggregate(_) | Step::ForeignKeyResult(_) | Step::ManyToManyResult(_)));
+        made || match &stage.input {
+            StageInput::Scan(_) => false,
+            StageInput::Join(_) => true,
+            StageInput::Exchange(exchange) => self.stages.get(exchange.from).is_some_and(|from| self.is_made(from)),
+            StageInput::Union(sides) => sides.iter().any(|side| self.is_made(side)),
+        }
+    }
+
     /// Whether some step looks at the rows that the rows of an input replace. A join knows them by itself.
     pub fn wants_old_rows(&self, stage: usize, input: usize) -> bool {
         let Some(read) = self.stages.get(stage) else { return false };
@@ -337,6 +368,14 @@ impl Stage {
             StageInput::Join(join) => [join.left.inputs(), join.right.inputs()].concat(),
             StageInput::Union(sides) => sides.iter().flat_map(Stage::inputs).collect(),
         }
+    }
+
+    /// How long what it gives has the versions of its rows, ms: a table that keeps them, some of its rows, some of its columns. What
+    /// is joined or aggregated has the newest rows only.
+    pub fn versions_retention_ms(&self) -> Option<i64> {
+        let StageInput::Scan(scan) = &self.input else { return None };
+        let keeps = |step: &Step| matches!(step, Step::Filter { .. } | Step::Project(_) | Step::PseudoColumns(_));
+        scan.source.versions_retention_ms.filter(|_| self.steps.iter().all(keeps))
     }
 
     /// Its steps and those of its sides; these first.

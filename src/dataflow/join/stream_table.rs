@@ -14,7 +14,7 @@ use crate::dataflow::join::versions::{Place, Versions};
 use crate::dataflow::operator::{Context, JoinOperator, Node, Sides};
 use crate::error::{Error, Result};
 use crate::log::Records;
-use crate::plan::{Join, JoinKind, Stage, StageInput};
+use crate::plan::{Join, JoinKind};
 use crate::state::snapshots::Pieces;
 
 /// The operator: the stream is the left side. A stream's row without key or value is ignored.
@@ -45,7 +45,7 @@ impl StreamTableJoin {
                 return Err(Error::internal("a join of a stream with a table is an inner or a left one"));
             }
         };
-        let (versions, table) = match versions_retention_ms(&plan.right) {
+        let (versions, table) = match plan.right.versions_retention_ms() {
             Some(retention_ms) => {
                 let (versions, table) = Versions::new(&plan.key_types, &plan.right_types, retention_ms);
                 (Some(versions), table)
@@ -120,14 +120,6 @@ impl StreamTableJoin {
         joined.columns.extend(self.pick(&met)?);
         (joined.tombstone, joined.null_key) = (None, None);
         Ok(Some(joined))
-    }
-}
-
-/// How long the table on this side keeps its versions, if it does.
-fn versions_retention_ms(side: &Stage) -> Option<i64> {
-    match &side.input {
-        StageInput::Scan(scan) => scan.source.versions_retention_ms,
-        StageInput::Exchange(_) | StageInput::Join(_) | StageInput::Union(_) => None,
     }
 }
 

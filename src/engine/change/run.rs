@@ -120,7 +120,11 @@ impl Inner {
             id: entry.id.clone(),
             plan: Arc::new(sink.analyzed.plan.clone()),
             sink: to,
-            cache_bytes_max: settings::cache_bytes_max(&entry.properties),
+            // Of a table with versions each change counts, also those that a cache would leave out.
+            cache_bytes_max: match sink.source.versions_retention_ms {
+                Some(_) => 0,
+                None => settings::cache_bytes_max(&entry.properties, &sink.analyzed.plan),
+            },
             idle_max: settings::idle_max(&entry.properties),
             strict: settings::strict(&entry.properties),
             start: start(&entry.properties),

@@ -25,6 +25,37 @@ fn a_late_row_meets_the_version_of_its_time() {
     });
 }
 
+/// Every change of a table that keeps versions is one, whatever else is cached; what a query in FROM makes of it has the newest.
+#[test]
+fn a_table_that_a_query_makes_has_all_versions() {
+    on_both(|t| {
+        t.done("SET 'cache.max.bytes.buffering' = '10000000';");
+        t.done(
+            "CREATE STREAM ev (id STRING KEY, a INT) WITH (KAFKA_TOPIC='ev', VALUE_FORMAT='DELIMITED', PARTITIONS=1);",
+        );
+        t.done(
+            "CREATE STREAM l (id STRING KEY, n INT) WITH (KAFKA_TOPIC='l', VALUE_FORMAT='DELIMITED', PARTITIONS=1);",
+        );
+        for a in [1, 2, 3] {
+            t.done(&format!("INSERT INTO ev (ROWTIME, id, a) VALUES ({a}000, 'x', {a}0);"));
+        }
+        t.query("CREATE TABLE last WITH (VERSIONS_RETENTION_MS=100000) AS SELECT id, LATEST_BY_OFFSET(a) AS a FROM ev GROUP BY id;");
+        t.await_records("LAST", &["x:10", "x:20", "x:30"]);
+        for n in [1, 2, 3] {
+            t.done(&format!("INSERT INTO l (ROWTIME, id, n) VALUES ({n}500, 'x', {n});"));
+        }
+        t.query("CREATE STREAM met AS SELECT l.id, n, a FROM l LEFT JOIN last ON l.id = last.id;");
+        t.await_records("MET", &["x:1,10", "x:2,20", "x:3,30"]);
+        t.query(
+            "CREATE STREAM newest AS SELECT l.id, n, s.a AS a
+             FROM l LEFT JOIN (SELECT id, LATEST_BY_OFFSET(a) AS a FROM last GROUP BY id) s ON l.id = s.id;",
+        );
+        t.done("INSERT INTO l (ROWTIME, id, n) VALUES (1600, 'x', 4);");
+        // Read from the beginning: in the order of times, the last row being late.
+        t.await_records("NEWEST", &["x:1,10", "x:2,20", "x:3,30", "x:4,30"]);
+    });
+}
+
 #[test]
 fn only_tables_have_versions() {
     on_both(|t| {

@@ -122,9 +122,9 @@ fn plan(
     let spec = RunSpec {
         snapshots: None,
         id: id.clone(),
+        cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties, &analyzed.plan) },
         plan: Arc::new(analyzed.plan),
         sink: None,
-        cache_bytes_max: if stepped { 0 } else { settings::cache_bytes_max(properties) },
         idle_max: settings::idle_max(properties),
         strict: settings::strict(properties),
         start,
