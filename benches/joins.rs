@@ -1,5 +1,6 @@
 //! The operators of stream-stream and table-table joins on decoded bids, beside a plain loop over hash maps that makes the same
-//! pairs of the same rows: what their state, their columns and their order cost.
+//! pairs of the same rows: what their state, their columns and their order cost. What they write to their changelog isn't in it
+//! (it is in the stream-table join's, from topic to topic).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -44,8 +45,7 @@ fn stream_stream() -> Entry {
         let mut given: [Vec<i64>; 4] = Default::default();
         let mut rows = 0;
         for (left, right) in pairs {
-            let of = |batch: &Batch| [column(batch, 0), column(batch, 1)].map(|values| values.to_vec());
-            let columns = [of(left), of(right)];
+            let columns = [left, right].map(|batch| [column(batch, 0), column(batch, 1)]);
             for row in 0..left.rows {
                 for side in 0..2 {
                     let [keys, values] = &columns[side];
@@ -81,8 +81,7 @@ fn table_table() -> Entry {
         let mut given: [Vec<i64>; 6] = Default::default();
         let mut rows = 0;
         for (left, right) in pairs {
-            let of = |batch: &Batch| [column(batch, 0), column(batch, 1)].map(|values| values.to_vec());
-            let columns = [of(left), of(right)];
+            let columns = [left, right].map(|batch| [column(batch, 0), column(batch, 1)]);
             for row in 0..left.rows {
                 for side in 0..2 {
                     let [keys, values] = &columns[side];

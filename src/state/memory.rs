@@ -23,6 +23,11 @@ impl MemoryBudget {
         MemoryBudget::new(usize::MAX)
     }
 
+    /// Bytes that all shares together may take.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Bytes taken by all shares together.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)

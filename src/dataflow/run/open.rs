@@ -68,6 +68,9 @@ impl Run {
     }
 
     fn without_tasks(port: Port, spec: RunSpec, host: Host) -> Result<Run> {
+        // What waits for a commit may be the lesser part of what the process may hold: where that is little, commits come early.
+        let staged_bytes_max = host.staged_bytes_max.min(host.memory.bytes_max() / 4).max(1);
+        let host = Host { staged_bytes_max, ..host };
         let layout: Arc<[StageLayout]> = layout(&spec.plan, &spec.group, &*port.log)?.into();
         let changelogs = spec.changelogs();
         let mut has_state = false;

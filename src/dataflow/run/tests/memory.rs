@@ -56,6 +56,33 @@ fn state_and_rows_count_while_they_grow_and_while_they_are_read_back() {
     assert_eq!(small.taken(), 0);
 }
 
+/// What a hot key of a join makes is more than the process may hold; what it keeps is little.
+#[test]
+fn many_pairs_of_one_key_need_no_more_than_their_rows() {
+    const ROWS: usize = 500;
+    let sources = [("l", "k BIGINT KEY, a STRING"), ("r", "k BIGINT KEY, b STRING")];
+    let query = "CREATE STREAM o AS SELECT l.k, a, b FROM l JOIN r WITHIN 1 HOUR ON l.k = r.k;";
+    let world = World::of(Arc::new(EmbeddedLog::in_memory()), &sources, 1, query);
+    for (topic, column) in [("l", "A"), ("r", "B")] {
+        let mut records = Records::default();
+        for row in 0..ROWS {
+            let value = format!(r#"{{"{column}":"{row:050}"}}"#);
+            records.push(Some(&1_i64.to_be_bytes()), Some(value.as_bytes()), row as i64);
+        }
+        world.log.append(&place(topic, 0), &records).unwrap();
+    }
+    let small = MemoryBudget::new(8 << 20);
+    let mut run = world.open(&host(&small)).unwrap();
+    while run.step().unwrap() > 0 {
+        if run.must_commit() {
+            run.commit().unwrap();
+        }
+    }
+    run.commit().unwrap();
+    let written: usize = world.written().into_values().map(|values| values.len()).sum();
+    assert_eq!(written, ROWS * ROWS);
+}
+
 #[test]
 fn what_one_has_another_has_not() {
     let (first, second) = (counting(20_000), counting(20_000));
