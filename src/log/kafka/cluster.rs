@@ -29,6 +29,8 @@ pub(super) struct Cluster {
     pub config: KafkaConfig,
     /// Sends no records: a producer that has failed would be of no use for anything any more.
     pub client: Arc<Client>,
+    /// Made when it is needed first.
+    positions_client: Mutex<Option<Arc<Client>>>,
     /// All that there are, this one included.
     clients: Mutex<Vec<Weak<Client>>>,
     known: Mutex<Known>,
@@ -67,7 +69,17 @@ impl Cluster {
         let client = super::client(&config, ClientKind::Producer, Role::Admin)?;
         let clients = Mutex::new(vec![Arc::downgrade(&client)]);
         let (known, ids, looked_at) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Ok(Cluster { config, client, clients, known, ids, looked_at })
+        let positions_client = Mutex::default();
+        Ok(Cluster { config, client, positions_client, clients, known, ids, looked_at })
+    }
+
+    /// The client that asks for positions of groups.
+    pub(super) fn positions_client(&self, group: &str) -> Result<Arc<Client>, LogError> {
+        let mut client = self.positions_client.lock();
+        match &*client {
+            Some(client) => Ok(Arc::clone(client)),
+            None => Ok(Arc::clone(client.insert(self.new_client(ClientKind::Idle, Role::Positions(group))?))),
+        }
     }
 
     /// A client of its own for a role.

@@ -22,6 +22,11 @@ pub struct KafkaConfig {
 pub(super) enum Role<'a> {
     /// Asks and changes what the cluster has besides records.
     Admin,
+    /// Asks for positions of groups; this is the first it asks for.
+    ///
+    /// A consumer of that group which never joins it: when librdkafka 2.12 is told that another broker keeps a group's positions, as
+    /// when a group is new or moves, it notes that in the client's own group, whether it has one or not, and without one crashes.
+    Positions(&'a str),
     /// Appends outside transactions.
     Appender,
     /// At-least-once writes of a member.
@@ -165,7 +170,7 @@ impl KafkaConfig {
         );
         let own = match role {
             Role::Admin | Role::Appender | Role::Writer | Role::Transactional(_) => &self.producer,
-            Role::Reader | Role::Member { .. } => &self.consumer,
+            Role::Positions(_) | Role::Reader | Role::Member { .. } => &self.consumer,
         };
         for (name, value) in self.common.iter().chain(own) {
             settings.insert(name, value.clone());
@@ -181,6 +186,9 @@ impl KafkaConfig {
                 self.fit_transaction(&mut settings);
             }
             Role::Reader => {}
+            Role::Positions(group) => {
+                settings.insert("group.id", group.to_owned());
+            }
             Role::Member { group, instance, about } => {
                 settings.insert("group.id", group.to_owned());
                 if let (Some(about), Some(name)) = (about, settings.get_mut("client.id")) {
@@ -212,6 +220,7 @@ const RECONNECTS: [(&str, &str); 2] = [("enable.sparse.connections", "false"), (
 fn defaults(role: Role<'_>) -> &'static [(&'static str, &'static str)] {
     match role {
         Role::Admin => &[("client.id", "millpond")],
+        Role::Positions(_) => &[("client.id", "millpond"), ("enable.auto.commit", "false")],
         Role::Appender => &[
             ("client.id", "millpond"),
             ("enable.idempotence", "true"),
@@ -330,6 +339,7 @@ mod tests {
         let config = KafkaConfig::new("localhost:9092").unwrap();
         let roles = [
             Role::Admin,
+            Role::Positions("g"),
             Role::Appender,
             Role::Writer,
             Role::Transactional("t"),

@@ -85,8 +85,9 @@ impl Cluster {
         places: Option<&PartitionList>,
     ) -> Result<BTreeMap<TopicPartition, Position>, LogError> {
         let started = time::now();
+        let client = self.positions_client(group)?;
         loop {
-            match self.patiently(|| self.client.group_positions(group, places, CALL_TIMEOUT)) {
+            match self.patiently(|| client.group_positions(group, places, CALL_TIMEOUT)) {
                 Err(failure) if unstable(&failure) && started.elapsed() < CALL_TIMEOUT => {
                     std::thread::sleep(UNSTABLE_POLL);
                 }

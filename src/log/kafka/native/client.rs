@@ -18,6 +18,8 @@ pub(in crate::log::kafka) enum ClientKind {
     /// Also for admin calls.
     Producer,
     Consumer,
+    /// For admin calls that need a group: a consumer whose queue nobody reads.
+    Idle,
 }
 
 /// What callbacks leave for the client's users.
@@ -77,6 +79,7 @@ impl Client {
                     sys::rd_kafka_conf_set_events(conf.0, sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
                     sys::rd_kafka_type_t::RD_KAFKA_CONSUMER
                 }
+                ClientKind::Idle => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
             };
             let client = sys::rd_kafka_new(kind, conf.0, error.as_mut_ptr(), error.len());
             if client.is_null() {
