@@ -68,7 +68,9 @@ pub fn town_size(town: u64) -> u64 {
 
 /// Makes the topic of the towns.
 pub fn write_towns(log: &dyn Log, topic: &str, partitions: u32) {
-    let spec = TopicSpec { name: topic.to_owned(), partitions, replicas: None, configs: BTreeMap::new() };
+    // Their time is before all that a cluster keeps by itself.
+    let configs = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
+    let spec = TopicSpec { name: topic.to_owned(), partitions, replicas: None, configs };
     log.create_topic(&spec).expect("a topic");
     for town in 0..TOWNS {
         let (key, value) = (format!("c{town}"), format!(r#"{{"SIZE":{}}}"#, town_size(town)));
