@@ -262,9 +262,12 @@ impl Job {
         Ok(())
     }
 
-    /// Commits and stops.
+    /// Commits and stops. Behind it, what was written can be read.
     pub fn stop(&mut self) -> Result<()> {
         self.engine.shutdown();
+        if self.engine.inner.is_shared() {
+            self.engine.inner.await_visible();
+        }
         Ok(self.engine.log().sync()?)
     }
 }

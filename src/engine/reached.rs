@@ -1,6 +1,7 @@
 //! How far the group of a query has come, whichever processes do its work: told by what it has committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::catalog::SourceKind;
 use crate::dataflow::{self, Start};
@@ -8,6 +9,11 @@ use crate::engine::Inner;
 use crate::engine::change::start;
 use crate::error::Result;
 use crate::log::{Log, TopicPartition, has_records};
+use crate::time::now;
+
+/// A transaction's marks are written within milliseconds, unless a broker is away: then nobody is kept.
+const VISIBLE_MAX: Duration = Duration::from_secs(10);
+const VISIBLE_POLL: Duration = Duration::from_millis(20);
 
 impl Inner {
     /// The topics by which a query's stages hand rows over, where processes share the work; each in front of those that are made of
@@ -57,6 +63,28 @@ impl Inner {
             }
         }
         Ok(true)
+    }
+}
+
+impl Inner {
+    /// Waits, for some seconds at most, until what its queries have written can be read by all: on a cluster a commit's positions may
+    /// be seen some time before its last records.
+    pub(super) fn await_visible(&self) {
+        let topics: BTreeSet<String> = self.sinks.read().values().map(|sink| sink.source.topic.clone()).collect();
+        let places = topics.into_iter().flat_map(|topic| {
+            let partitions = self.log.partitions(&topic).unwrap_or(0);
+            (0..partitions).map(move |partition| TopicPartition { topic: topic.clone(), partition })
+        });
+        let end_of = |place: TopicPartition| self.log.settling_end(&place).ok().map(|end| (place, end));
+        let mut waiting: Vec<(TopicPartition, i64)> = places.filter_map(end_of).collect();
+        let since = now();
+        while since.elapsed() < VISIBLE_MAX {
+            waiting.retain(|(place, end)| self.log.offsets(place).is_ok_and(|(_, visible)| visible < *end));
+            if waiting.is_empty() {
+                return;
+            }
+            std::thread::sleep(VISIBLE_POLL);
+        }
     }
 }
 
