@@ -34,9 +34,9 @@ const ROUNDS: usize = 3;
 /// Rows a second that are written while pull queries are asked.
 const WRITTEN: usize = 200_000;
 const MEASURED: Duration = Duration::from_secs(10);
-/// Connections of wrk: enough for the floor on the two cores that server, writer and wrk share here; with more of them the
-/// latency is that of their queue.
-const CONNECTIONS: usize = 4;
+/// Connections of wrk. Server, writer and wrk may share two cores: with more connections than cores the latency is that of threads
+/// that wait for one.
+const CONNECTIONS: usize = 2;
 
 const BIDS: &str = "CREATE STREAM bids (auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, url STRING, \
                     date_time BIGINT, extra STRING) WITH (KAFKA_TOPIC='bids', VALUE_FORMAT='JSON', PARTITIONS=4);";
