@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::log::embedded::EmbeddedLog;
 
-/// A join of the stream L with the table T.
+/// A join of the stream L with the table T, each of which has a row: the table's is the older.
 struct Joined {
     world: World,
     run: Run,
@@ -19,7 +19,10 @@ impl Joined {
         let host = Host::default();
         let spec = RunSpec { idle_max, ..world.spec(&host.memory) };
         let run = Run::open(world.log.clone(), spec, host).unwrap();
-        Joined { world, run }
+        let joined = Joined { world, run };
+        joined.append("t", 1, r#"{"B":1}"#);
+        joined.append("l", 1000, r#"{"V":10}"#);
+        joined
     }
 
     fn append(&self, topic: &str, time: i64, value: &str) {
@@ -49,8 +52,6 @@ impl Joined {
 #[test]
 fn a_row_waits_for_each_late_one_of_the_other_input() {
     let mut joined = Joined::with(Duration::from_secs(3600));
-    joined.append("t", 1, r#"{"B":1}"#);
-    joined.append("l", 1000, r#"{"V":10}"#);
     assert_eq!(joined.drive(), 1, "behind the table's last row the stream's waits");
     joined.append("t", 500, r#"{"B":5}"#);
     assert_eq!(joined.drive(), 1);
@@ -65,8 +66,6 @@ fn a_row_waits_for_each_late_one_of_the_other_input() {
 #[test]
 fn an_input_without_rows_is_waited_for_no_longer_than_asked() {
     let mut joined = Joined::with(Duration::from_millis(20));
-    joined.append("t", 1, r#"{"B":1}"#);
-    joined.append("l", 1000, r#"{"V":10}"#);
     while joined.written().is_empty() {
         joined.drive();
         std::thread::sleep(Duration::from_millis(1));
@@ -77,8 +76,6 @@ fn an_input_without_rows_is_waited_for_no_longer_than_asked() {
 #[test]
 fn a_run_with_an_end_waits_for_nothing_behind_it() {
     let mut joined = Joined::with(Duration::from_secs(3600));
-    joined.append("t", 1, r#"{"B":1}"#);
-    joined.append("l", 1000, r#"{"V":10}"#);
     joined.run.stop_at_current_ends().unwrap();
     assert_eq!(joined.drive(), 2);
     assert_eq!(joined.written(), [r#"{"V":10,"B":1}"#]);
